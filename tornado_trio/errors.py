@@ -1,0 +1,48 @@
+"""Errors that every layer may raise. Knows nothing else of the package.
+
+An error says who is to blame: the peer (`PeerError`), a bound that the peer or the
+program crossed (`LimitError`), a deadline (`DeadlineError`), or the stream itself
+(`StreamClosedError`). Those a server answers carry the status to answer with.
+"""
+
+
+class TornadoTrioError(Exception):
+    """Base of the package's own errors."""
+
+
+class PeerError(TornadoTrioError):
+    """The peer broke the protocol.
+
+    `status` is the HTTP status a server answers it with.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LimitError(PeerError):
+    """A bound of `tornado_trio.limits` was crossed (413, 414, 431, ...)."""
+
+    def __init__(self, message: str, status: int = 413) -> None:
+        super().__init__(message, status)
+
+
+class DeadlineError(TornadoTrioError, TimeoutError):
+    """A deadline passed. `phase` names what was being waited for."""
+
+    def __init__(self, message: str, phase: str = "") -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class StreamClosedError(TornadoTrioError, OSError):
+    """The stream is closed, by us or by the peer; `__cause__` holds the OS error, if any."""
+
+
+class WriteBufferFull(TornadoTrioError):
+    """A write that could not wait would have grown the write buffer past its bound."""
+
+
+class ReadLimitError(LimitError):
+    """A delimiter was not found within the bytes allowed for it."""
