@@ -1,0 +1,60 @@
+"""Tornado's own API, over tornado_trio.
+
+Tiny: nothing but the versions is loaded until a submodule is asked for.
+"""
+
+import importlib
+import typing
+
+if __name__ != "tornado":
+    # A second copy under another name would make every class exist twice.
+    raise ImportError(
+        f"this package must be imported as 'tornado', not as {__name__!r}: "
+        "call compat.activate() (or import compat) and import tornado"
+    )
+
+from tornado_trio import __version__ as trio_version
+
+#: The release whose behaviour this package answers for.
+version = "6.6.1"
+version_info = (6, 6, 1, 0)
+
+#: Submodules reachable as attributes without an import of their own.
+__all__ = [
+    "auth",
+    "autoreload",
+    "concurrent",
+    "curl_httpclient",
+    "escape",
+    "gen",
+    "http1connection",
+    "httpclient",
+    "httpserver",
+    "httputil",
+    "ioloop",
+    "iostream",
+    "locale",
+    "locks",
+    "log",
+    "netutil",
+    "options",
+    "platform",
+    "process",
+    "queues",
+    "routing",
+    "simple_httpclient",
+    "tcpclient",
+    "tcpserver",
+    "template",
+    "testing",
+    "util",
+    "web",
+    "websocket",
+    "wsgi",
+]
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in __all__:
+        return importlib.import_module(f"tornado.{name}")
+    raise AttributeError(f"module 'tornado' has no attribute {name!r}")
