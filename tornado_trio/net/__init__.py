@@ -1,0 +1,33 @@
+"""Byte streams over trio: sockets, TLS, memory; listeners and connecting. Knows no HTTP."""
+
+from .connect import open_tcp_stream, open_unix_stream
+from .listeners import (
+    Listener,
+    SocketListener,
+    accept_loop,
+    listener_from_fd,
+    open_tcp_listeners,
+    open_unix_listener,
+    serve_listeners,
+)
+from .memory import MemoryListener, MemoryNetwork, MemoryStream, memory_stream_pair
+from .socket_stream import SocketStream
+from .stream import Stream
+
+__all__ = [
+    "Listener",
+    "MemoryListener",
+    "MemoryNetwork",
+    "MemoryStream",
+    "SocketListener",
+    "SocketStream",
+    "Stream",
+    "accept_loop",
+    "listener_from_fd",
+    "memory_stream_pair",
+    "open_tcp_listeners",
+    "open_tcp_stream",
+    "open_unix_listener",
+    "open_unix_stream",
+    "serve_listeners",
+]

@@ -1,0 +1,145 @@
+"""Opening client connections: TCP with happy eyeballs (RFC 8305), and Unix sockets.
+
+Knows sockets, trio and `SocketStream`. Must not know TLS or HTTP.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import zip_longest
+from typing import Any
+
+import trio
+
+from .socket_stream import SocketStream
+
+#: (address family, socket address) pairs, as `socket.connect` wants them.
+Addresses = list[tuple[int, Any]]
+Resolve = Callable[[str, int, int], Awaitable[Addresses]]
+
+# RFC 8305 section 5 recommends 250 ms between attempts.
+HAPPY_EYEBALLS_DELAY = 0.25
+
+
+async def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> Addresses:
+    """The addresses of `host`, by the system's resolver in a worker thread.
+
+    Raises:
+      socket.gaierror: the name is not known.
+    """
+    found = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    return [(int(entry[0]), entry[4]) for entry in found]
+
+
+async def open_tcp_stream(
+    host: str,
+    port: int,
+    *,
+    family: int = socket.AF_UNSPEC,
+    source_address: tuple[str, int] | None = None,
+    happy_eyeballs_delay: float = HAPPY_EYEBALLS_DELAY,
+    resolver: Resolve = resolve,
+) -> SocketStream:
+    """Connect to `host`:`port`, trying its addresses with a small head start for each.
+
+    Raises:
+      socket.gaierror: the name is not known.
+      OSError: no address answered; the first one's error, with notes about the others.
+    Cancellation: every attempt is closed.
+    """
+    addresses = interleave(await resolver(host, port, family))
+    if not addresses:
+        raise OSError(errno.EADDRNOTAVAIL, f"{host} has no addresses")
+    sock, address = await connect_first(addresses, source_address, happy_eyeballs_delay)
+    return SocketStream(sock, remote_address=address)
+
+
+async def open_unix_stream(path: str) -> SocketStream:
+    """Connect to the Unix socket at `path`. Errors as connect(2)."""
+    sock = await _connect(socket.AF_UNIX, path, None)
+    return SocketStream(sock, remote_address=path)
+
+
+def interleave(addresses: Iterable[tuple[int, Any]]) -> Addresses:
+    """The same addresses, families alternating, in the order given within each family."""
+    families: dict[int, Addresses] = {}
+    for family, address in addresses:
+        families.setdefault(family, []).append((family, address))
+    rounds = zip_longest(*families.values())
+    return [entry for entries in rounds for entry in entries if entry is not None]
+
+
+async def connect_first(
+    addresses: Addresses,
+    source_address: tuple[str, int] | None = None,
+    delay: float = HAPPY_EYEBALLS_DELAY,
+) -> tuple[socket.socket, Any]:
+    """A socket connected to whichever of `addresses` answers first, and that address.
+
+    An attempt that fails starts the next one at once.
+    """
+    if len(addresses) == 1:  # the common case: no nursery
+        family, address = addresses[0]
+        return await _connect(family, address, source_address), address
+    errors: list[OSError] = []
+    winner: list[tuple[socket.socket, Any]] = []
+
+    async def attempt(family: int, address: Any, failed: trio.Event) -> None:
+        try:
+            sock = await _connect(family, address, source_address)
+        except OSError as exc:
+            errors.append(exc)
+            failed.set()
+            return
+        if winner:
+            sock.close()
+        else:
+            winner.append((sock, address))
+            nursery.cancel_scope.cancel()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for family, address in addresses:
+                failed = trio.Event()
+                nursery.start_soon(attempt, family, address, failed)
+                with trio.move_on_after(delay):
+                    await failed.wait()
+    except BaseException:
+        if winner:
+            winner[0][0].close()
+        raise
+    if winner:
+        return winner[0]
+    for other in errors[1:]:
+        errors[0].add_note(f"also tried: {other}")
+    raise errors[0]
+
+
+async def _connect(
+    family: int, address: Any, source_address: tuple[str, int] | None
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if source_address is not None:
+            sock.bind(source_address)
+        code = sock.connect_ex(address)
+        if code == errno.EINPROGRESS or code == errno.EWOULDBLOCK and os.name == "nt":
+            await trio.lowlevel.wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        else:
+            await trio.lowlevel.checkpoint()
+        if code:
+            raise _error(code, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _error(code: int, address: Any) -> OSError:
+    where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
+    return OSError(code, f"{os.strerror(code)}: {where}")  # picks ConnectionRefusedError etc.

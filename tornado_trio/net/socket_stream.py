@@ -1,0 +1,175 @@
+"""`SocketStream`: a `Stream` over a non-blocking socket of the kernel.
+
+Knows sockets and trio's readiness waits. Must not know TLS (`tls`) or HTTP.
+
+System calls are tried first, and trio is asked to wait only when the kernel says so: on a
+keep-alive connection that makes one wait, one recv and one send per request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import socket as _socket  # the class has a property of the module's name
+from typing import IO, Any
+
+import trio
+
+from ..errors import StreamClosedError
+from .buffers import Data
+from .stream import CHUNK, Stream, _size
+
+# One sendfile call moves at most this much, so that one fast reader does not hold the loop.
+_SENDFILE_CHUNK = 1024 * 1024
+
+
+class SocketStream(Stream):
+    """A stream over a connected TCP or Unix socket; owns the socket.
+
+    Nagle's algorithm is switched off: this library sends whole messages at once, and
+    the delay would only hurt.
+    """
+
+    __slots__ = ("_fd", "_sock")
+
+    _sock: socket.socket
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        local_address: Any = None,
+        remote_address: Any = None,
+    ) -> None:
+        super().__init__(local_address, remote_address)
+        sock.setblocking(False)
+        if sock.family != getattr(socket, "AF_UNIX", None):
+            # Some systems refuse it once the peer has reset the connection; reading will tell.
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        # Waiting by number spares a Python call per wait, and survives sock.close().
+        self._fd = sock.fileno()
+
+    @property
+    def socket(self) -> _socket.socket:
+        return self._sock
+
+    def detach(self) -> _socket.socket:
+        """Give the socket away. The stream is closed, the socket is not.
+
+        Raises:
+          RuntimeError: bytes are buffered that the new owner would miss.
+        """
+        if self._in or self._out:
+            raise RuntimeError(f"cannot detach: {self!r} has buffered bytes")
+        self.closed = True
+        self._notify_closing()
+        return self._sock
+
+    # --- the hot path, without the base class's indirections ---------------------
+
+    def read_nowait(self, max_bytes: int = CHUNK) -> bytes | None:
+        if self._in:
+            return self._in.take(max_bytes)
+        try:
+            return self._sock.recv(max_bytes)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as exc:
+            raise self._read_broke(exc) from exc
+
+    async def wait_readable(self) -> None:
+        if self._in or self.closed:
+            await super().wait_readable()
+            return
+        try:
+            await trio.lowlevel.wait_readable(self._fd)
+        except trio.ClosedResourceError as exc:
+            raise StreamClosedError("the stream was closed by us") from exc
+
+    # --- the primitives ------------------------------------------------------------
+
+    def _recv(self, max_bytes: int) -> bytes | None:
+        try:
+            return self._sock.recv(max_bytes)
+        except (BlockingIOError, InterruptedError):
+            return None
+
+    def _recv_into(self, target: memoryview) -> int | None:
+        try:
+            return self._sock.recv_into(target)
+        except (BlockingIOError, InterruptedError):
+            return None
+
+    def _send(self, data: Data) -> int:
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+
+    async def _wait_recv(self) -> None:
+        await trio.lowlevel.wait_readable(self._fd)
+
+    async def _wait_send(self) -> None:
+        await trio.lowlevel.wait_writable(self._fd)
+
+    def _close(self) -> None:
+        self._notify_closing()
+        self._sock.close()
+
+    def _notify_closing(self) -> None:
+        try:
+            trio.lowlevel.notify_closing(self._fd)
+        except RuntimeError:
+            # No trio run in this thread (any more), so nobody can be waiting.
+            pass
+
+    async def send_eof(self) -> None:
+        await self.drain()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as exc:
+            raise self._write_broke(exc) from exc
+
+    async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
+        """Send `count` bytes of `file` from `offset`, copied by the kernel.
+
+        Raises:
+          EOFError: the file is shorter.
+        Cancellation: an unknown part has been sent; close the stream.
+        """
+        if not hasattr(os, "sendfile"):  # pragma: no cover - Windows
+            await super().sendfile(file, offset, count)
+            return
+        fd = file if isinstance(file, int) else file.fileno()
+        await self.drain()
+        while count:
+            try:
+                sent = os.sendfile(self._fd, fd, offset, min(count, _SENDFILE_CHUNK))
+            except (BlockingIOError, InterruptedError):
+                await self._wait(self._wait_send)
+                continue
+            except OSError as exc:
+                raise self._write_broke(exc) from exc
+            if not sent:
+                raise EOFError("the file is shorter than announced")
+            offset += sent
+            count -= sent
+            await self._breathe()
+
+    def write(self, data: Data) -> bool:
+        if not self._out and not self.closed and self._write_error is None:
+            try:
+                sent = self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as exc:
+                raise self._write_broke(exc) from exc
+            if sent == _size(data):
+                return True
+            self._out.append(data)
+            self._out.advance(sent)
+            return self._flush_or_start()
+        return super().write(data)

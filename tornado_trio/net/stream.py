@@ -1,0 +1,471 @@
+"""`Stream`: what every byte stream offers, over six primitives of its transport.
+
+Knows trio and the buffers. Must not know sockets (`socket_stream`), TLS or HTTP.
+
+One task reads; any number of tasks of the same thread write. Nothing here starts a task
+unless `nursery` is set and the transport did not take all of a `write`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from typing import IO, TYPE_CHECKING, Any
+
+import trio
+
+from ..errors import ReadLimitError, StreamClosedError, WriteBufferFull
+from .buffers import Data, ReadBuffer, WriteBuffer
+
+if TYPE_CHECKING:
+    import socket as _socket
+
+CHUNK = 64 * 1024
+#: A bound for programs that write without waiting. A single write may exceed it when
+#: nothing is queued: its bytes exist already, and refusing them would save nothing.
+MAX_WRITE_BUFFER = 32 * 1024 * 1024
+# A reader whose peer is always faster than itself yields after so many reads in a row:
+# 32 chunks of 64 KiB are about a millisecond.
+_READS_PER_YIELD = 32
+
+
+class Stream(ABC):
+    """A connected, bidirectional stream of bytes.
+
+    Attributes:
+      nursery: owner of the task that flushes what a `write` left over; None: the next
+        `drain` or `write` flushes.
+      max_write_buffer_size: `write` raises `WriteBufferFull` beyond it; None: no bound.
+      local_address, remote_address: as the socket module gives them.
+      tls: the bytes are encrypted on the wire.
+      closed: `close` was called.
+
+    Errors: `StreamClosedError`, with the transport's `OSError` as `__cause__`, when the
+    peer broke the connection or the stream was closed by us.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_flush_lot",
+        "_flushing",
+        "_in",
+        "_out",
+        "_reads",
+        "_write_error",
+        "closed",
+        "local_address",
+        "max_write_buffer_size",
+        "nursery",
+        "remote_address",
+        "tls",
+    )
+
+    def __init__(self, local_address: Any = None, remote_address: Any = None) -> None:
+        self._in = ReadBuffer()
+        self._out = WriteBuffer()
+        self._flushing = False
+        self._flush_lot: trio.lowlevel.ParkingLot | None = None
+        self._reads = 0
+        self._write_error: BaseException | None = None
+        self.closed = False
+        self.nursery: trio.Nursery | None = None
+        self.max_write_buffer_size: int | None = MAX_WRITE_BUFFER
+        self.local_address = local_address
+        self.remote_address = remote_address
+        self.tls = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self._in)} in, {len(self._out)} unsent"
+        return f"<{type(self).__name__} {self.remote_address} {state}>"
+
+    # --- what a transport provides -------------------------------------------
+
+    @abstractmethod
+    def _recv(self, max_bytes: int) -> bytes | None:
+        """Bytes, b"" at the end, None when there is nothing now. OSError: broken."""
+
+    @abstractmethod
+    def _recv_into(self, target: memoryview) -> int | None:
+        """As `_recv`, into a buffer."""
+
+    @abstractmethod
+    def _send(self, data: Data) -> int:
+        """How many bytes the transport took; 0: wait. OSError: broken."""
+
+    @abstractmethod
+    async def _wait_recv(self) -> None:
+        """Until `_recv` may say something new. trio.ClosedResourceError: closed meanwhile."""
+
+    @abstractmethod
+    async def _wait_send(self) -> None:
+        """Until `_send` may take something."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Release the transport and wake who waits for it."""
+
+    @abstractmethod
+    async def send_eof(self) -> None:
+        """Drain, then tell the peer that nothing more will come. Reading goes on."""
+
+    @property
+    def socket(self) -> _socket.socket | None:
+        """The socket underneath, if there is one."""
+        return None
+
+    def peer_certificate(self, binary_form: bool = False) -> Any:
+        """The peer's certificate (see `ssl.SSLSocket.getpeercert`); None without TLS."""
+        return None
+
+    # --- reading ---------------------------------------------------------------
+
+    def read_nowait(self, max_bytes: int = CHUNK) -> bytes | None:
+        """What is here now: bytes, b"" at the end of the stream, None if nothing."""
+        if self._in:
+            return self._in.take(max_bytes)
+        try:
+            return self._recv(max_bytes)
+        except OSError as exc:
+            raise self._read_broke(exc) from exc
+
+    async def read_some(self, max_bytes: int = CHUNK) -> bytes:
+        """At least one byte, or b"" at the end of the stream.
+
+        Cancellation: nothing is lost. Yields regularly even if bytes are always there.
+        """
+        while (data := self.read_nowait(max_bytes)) is None:
+            await self._wait(self._wait_recv)
+        await self._breathe()
+        return data
+
+    async def wait_readable(self) -> None:
+        """Until bytes or the end of the stream are pending; nothing is consumed."""
+        if self._in:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._wait(self._wait_recv)
+
+    def unread(self, data: Data) -> None:
+        """Push `data` back: it is read next."""
+        if data:
+            self._in.prepend(data)
+
+    async def read_exactly(self, count: int) -> bytes:
+        """Exactly `count` bytes.
+
+        Raises:
+          StreamClosedError: the stream ended before; what came is still readable.
+        Cancellation: what came is still readable.
+        """
+        data = self._in.take_exactly(count)
+        if data is not None:
+            await self._breathe()
+            return data
+        # Pieces joined once at the end: growing one buffer would copy each byte twice.
+        pieces: list[bytes] = []
+        missing = count
+        try:
+            while missing:
+                data = await self.read_some(min(missing, 4 * CHUNK))
+                if not data:
+                    raise StreamClosedError(
+                        f"the stream ended after {count - missing} of {count} bytes"
+                    )
+                pieces.append(data)
+                missing -= len(data)
+        except BaseException:
+            for piece in reversed(pieces):
+                self._in.prepend(piece)
+            raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> bytes:
+        """Everything up to and with the first `delimiter`.
+
+        Raises:
+          ReadLimitError: not within `max_bytes`; nothing is consumed.
+          StreamClosedError: the stream ended before; what came is still readable.
+        """
+        while (end := self._in.find(delimiter, max_bytes)) is None:
+            await self._fill(f"before {delimiter!r}")
+        return self._in.take(end)
+
+    async def read_until_regex(
+        self, pattern: bytes | re.Pattern[bytes], max_bytes: int | None = None
+    ) -> bytes:
+        """Everything up to and with the first match of `pattern`. Errors as `read_until`."""
+        compiled = re.compile(pattern)
+        while (end := self._in.find_regex(compiled, max_bytes)) is None:
+            await self._fill(f"before a match of {compiled.pattern!r}")
+        return self._in.take(end)
+
+    async def read_into(self, target: bytearray | memoryview, *, partial: bool = False) -> int:
+        """Fill `target`; returns its length.
+
+        With `partial`, return as soon as there is anything, and 0 at the end of the stream.
+        Cancellation: bytes already in `target` are gone from the stream.
+        """
+        with memoryview(target) as whole, whole.cast("B") as view:
+            filled = self._in.take_into(view)
+            if filled:
+                await self._breathe()
+            while filled < len(view) and not (partial and filled):
+                count = await self._receive_into(view[filled:])
+                if not count:
+                    if partial:
+                        break
+                    raise StreamClosedError(f"the stream ended after {filled} bytes")
+                filled += count
+            return filled
+
+    async def read_until_close(self, max_bytes: int | None = None) -> bytes:
+        """Everything up to the end of the stream.
+
+        Raises:
+          ReadLimitError: it is more than `max_bytes`.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while data := await self.read_some(4 * CHUNK):
+            pieces.append(data)
+            size += len(data)
+            if max_bytes is not None and size > max_bytes:
+                raise ReadLimitError(f"more than {max_bytes} bytes before the end of the stream")
+        return b"".join(pieces)
+
+    async def _receive_into(self, view: memoryview) -> int:
+        while True:
+            try:
+                count = self._recv_into(view)
+            except OSError as exc:
+                raise self._read_broke(exc) from exc
+            if count is not None:
+                await self._breathe()
+                return count
+            await self._wait(self._wait_recv)
+
+    async def _fill(self, missing: str) -> None:
+        """Append one chunk from the transport to the buffer."""
+        while True:
+            try:
+                data = self._recv(CHUNK)
+            except OSError as exc:
+                raise self._read_broke(exc) from exc
+            if data is not None:
+                break
+            await self._wait(self._wait_recv)
+        if not data:
+            raise StreamClosedError(f"the stream ended {missing}")
+        self._in.append(data)
+        await self._breathe()
+
+    async def _breathe(self) -> None:
+        """After a read: a cancellation point even if it did not wait, and now and then a yield."""
+        self._reads += 1
+        if self._reads >= _READS_PER_YIELD:
+            self._reads = 0
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def _wait(self, wait: Any) -> None:
+        if self.closed:
+            raise _closed_here()
+        self._reads = 0
+        try:
+            await wait()
+        except trio.ClosedResourceError as exc:
+            raise _closed_here() from exc
+        except OSError as exc:
+            raise _broken(exc) from exc
+
+    def _read_broke(self, exc: OSError) -> StreamClosedError:
+        return _closed_here() if self.closed else _broken(exc)
+
+    # --- writing ---------------------------------------------------------------
+
+    @property
+    def unsent(self) -> int:
+        """Bytes accepted by `write` that the transport has not taken yet."""
+        return len(self._out)
+
+    def write(self, data: Data) -> bool:
+        """Send what the transport takes now and keep the rest.
+
+        Returns: True when nothing is left over.
+
+        Raises:
+          WriteBufferFull: `max_write_buffer_size` would be passed; nothing was accepted.
+          StreamClosedError: the stream is closed, or writing to it failed.
+        """
+        self._check_writable()
+        out = self._out
+        if out:
+            limit = self.max_write_buffer_size
+            if limit is not None and len(out) + _size(data) > limit:
+                raise WriteBufferFull(f"{len(out)} bytes unsent, {limit} allowed")
+            out.append(data)
+        else:
+            try:
+                sent = self._send(data)
+            except OSError as exc:
+                raise self._write_broke(exc) from exc
+            if sent == _size(data):
+                return True
+            out.append(data)  # and not a slice: a `bytes` object is then not copied
+            out.advance(sent)
+        return self._flush_or_start()
+
+    def _flush_or_start(self) -> bool:
+        if self._flushing:
+            return False
+        if self._flush_now():
+            return True
+        if self.nursery is not None:
+            self._flushing = True
+            try:
+                self.nursery.start_soon(self._flush_task, name="flush")
+            except RuntimeError:  # its nursery has ended: the next drain or write flushes
+                self._flushing = False
+        return False
+
+    async def drain(self) -> None:
+        """Until everything written is in the transport's hands.
+
+        Cancellation: what is unsent stays queued, in order.
+        """
+        while self._out:
+            if self._flushing:
+                lot = self._flush_lot
+                if lot is None:
+                    lot = self._flush_lot = trio.lowlevel.ParkingLot()
+                await lot.park()
+            else:
+                await self._flush()
+        self._check_writable()
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def send_all(self, data: Data) -> None:
+        """Write `data` and drain. Not subject to `max_write_buffer_size`.
+
+        Cancellation: what is unsent stays queued, in order.
+        """
+        limit = self.max_write_buffer_size
+        self.max_write_buffer_size = None
+        try:
+            done = self.write(data)
+        finally:
+            self.max_write_buffer_size = limit
+        if done:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await self.drain()
+
+    async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
+        """Send `count` bytes of `file` from `offset`, read in a worker thread.
+
+        Raises:
+          EOFError: the file is shorter.
+        """
+        fd = file if isinstance(file, int) else file.fileno()
+        while count:
+            data = await trio.to_thread.run_sync(os.pread, fd, min(count, 4 * CHUNK), offset)
+            if not data:
+                raise EOFError("the file is shorter than announced")
+            await self.send_all(data)
+            offset += len(data)
+            count -= len(data)
+
+    def _flush_now(self) -> bool:
+        out = self._out
+        while out:
+            try:
+                with out.peek() as view:
+                    sent = self._send(view)
+            except OSError as exc:
+                raise self._write_broke(exc) from exc
+            if not sent:
+                return False
+            out.advance(sent)
+        return True
+
+    async def _flush(self) -> None:
+        self._flushing = True
+        try:
+            while not self._flush_now():
+                await self._wait(self._wait_send)
+        finally:
+            self._flush_over()
+
+    async def _flush_task(self) -> None:
+        try:
+            await self._flush()
+        except StreamClosedError as exc:
+            # The writer is told by its next write or drain; the reader by its own error.
+            if not self.closed:
+                self._write_broke(exc.__cause__ or exc)
+
+    def _flush_over(self) -> None:
+        self._flushing = False
+        if self._flush_lot is not None:
+            self._flush_lot.unpark_all()
+
+    def _check_writable(self) -> None:
+        if self.closed:
+            raise _closed_here()
+        if self._write_error is not None:
+            raise _broken(self._write_error) from self._write_error
+
+    def _write_broke(self, exc: BaseException) -> StreamClosedError:
+        """Writing is over; reading may go on (the peer's last words are often worth it)."""
+        self._write_error = exc
+        self._out.clear()
+        return _broken(exc)
+
+    # --- end ---------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close at once; what is unsent is dropped. Idempotent.
+
+        Tasks waiting on the stream get `StreamClosedError`.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self._out.clear()
+        self._close()
+        if self._flush_lot is not None:
+            self._flush_lot.unpark_all()
+
+    async def aclose(self) -> None:
+        """Drain, then close. The caller's cancel scope is the deadline.
+
+        Cancellation: closed at once.
+        """
+        try:
+            if self._out and not self.closed:
+                await self.drain()
+        except StreamClosedError:
+            # The peer is gone: there is nobody left to drain for, and closing is what was asked.
+            pass
+        finally:
+            self.close()
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+
+def _size(data: Data) -> int:
+    return data.nbytes if isinstance(data, memoryview) else len(data)
+
+
+def _closed_here() -> StreamClosedError:
+    return StreamClosedError("the stream was closed by us")
+
+
+def _broken(exc: BaseException) -> StreamClosedError:
+    return StreamClosedError(f"the connection is broken: {exc}")
