@@ -1,0 +1,102 @@
+"""Options of the client, grouped by concern. Pure data; knows nothing of connections.
+
+All are frozen and keyword-only. Times are seconds; `None` switches a bound off.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """Bounds on what the client holds and on what a server can make it hold."""
+
+    #: Connections open or being opened, all origins together. Requests beyond it queue.
+    max_connections: int = 100
+    #: Connections to one origin (scheme, host, port and proxy).
+    max_per_origin: int = 20
+    #: Idle connections kept for reuse, all origins together.
+    max_idle: int = 50
+    #: Requests that may wait for a connection; one more fails at once.
+    max_queued: int = 10_000
+    #: Seconds an unused connection is kept. Below the 60 s and 75 s at which common
+    #: servers hang up, so that we seldom race with them.
+    idle_expiry: float = 50.0
+    #: Bytes of a response's head (status line and fields). Tornado's bound.
+    max_header_size: int = 64 * 1024
+    #: Bytes of a response's body, after decoding. Tornado's bound.
+    max_body_size: int | None = 100 * 1024 * 1024
+    #: Informational (1xx) responses before the real one.
+    max_informational: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientTimeouts:
+    """Deadlines, each for one phase; `RequestTimeout.limit` names the one that passed."""
+
+    #: Waiting for a free connection when the limits are reached.
+    queue: float | None = 20.0
+    #: Name resolution, TCP, proxy and TLS handshakes together. Tornado's default.
+    connect: float | None = 20.0
+    #: From the request being sent until the response's head is complete.
+    first_byte: float | None = 60.0
+    #: Without a byte taken (sending the body) or given (receiving it).
+    idle: float | None = 60.0
+    #: From the call to the end of the body, redirects included. It bounds servers that
+    #: trickle; pass None for streams that are meant to be endless.
+    total: float | None = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """How to reach servers through a proxy.
+
+    `url` is `http://host:port`, `https://host:port` (TLS to the proxy itself),
+    `socks5://host:port` (names are resolved here) or `socks5h://host:port` (by the
+    proxy). Credentials may stand in the URL. Plain http requests through an http proxy
+    are forwarded; everything else is tunnelled (CONNECT).
+    """
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    #: Additional fields of CONNECT and of forwarded requests.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Hosts that are reached directly; ".example.com" and "example.com" cover subdomains.
+    no_proxy: tuple[str, ...] = ()
+    #: Tunnel plain http requests too.
+    tunnel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """How servers are verified and what we show them."""
+
+    #: Used as it is, instead of all below.
+    context: ssl.SSLContext | None = None
+    #: False accepts any certificate: for tests only.
+    verify: bool = True
+    #: PEM file of authorities to trust instead of the system's.
+    ca_file: str | None = None
+    #: PEM files with the client's certificate (chain) and its key.
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = None
+    #: Name to verify and to send as SNI instead of the URL's host.
+    server_hostname: str | None = None
+
+    def make_context(self) -> ssl.SSLContext:
+        """A context for these options. Raises OSError or ssl.SSLError for unusable files."""
+        if self.context is not None:
+            return self.context
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=self.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.cert_file is not None:
+            context.load_cert_chain(self.cert_file, self.key_file, self.key_password)
+        return context
