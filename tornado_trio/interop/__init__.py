@@ -1,0 +1,9 @@
+"""asyncio and trio in one thread: trio as a guest of an asyncio loop, coroutines of both worlds.
+
+The only place of the package that imports asyncio.
+"""
+
+from .driver import Driver, drive
+from .guest import Guest, LoopScope
+
+__all__ = ["Driver", "Guest", "LoopScope", "drive"]

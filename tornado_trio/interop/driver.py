@@ -1,0 +1,372 @@
+"""`drive`: one coroutine, driven by one trio task, that may await trio and asyncio alike.
+
+Knows trio's traps and asyncio's future protocol; knows nothing of loops, HTTP or Tornado.
+
+A coroutine yields one of two things when it waits: a trap of trio's, which is passed
+through to trio, or an object of asyncio's future protocol (`_asyncio_future_blocking`).
+For the latter the trio task parks and the future's done-callback goes on with the
+coroutine. Where that happens:
+
+    trio's slice  : the task was resumed by trio's run loop (after a trap of trio's).
+    borrowed step : the future's callback steps the coroutine itself, in the name of the
+                    parked task, the way trio's run loop would. Coroutines that await only
+                    futures thus never pass trio's scheduler, and resume in the order in
+                    which their futures were resolved, as on asyncio.
+
+Exactly one party resumes a parked task: `_waiting` names the future it waits for; the
+done-callback or the abort function clears it, whichever comes first.
+
+The driver is also what `asyncio.current_task()` returns inside the coroutine: a duck-typed
+Task, good for `asyncio.timeout`, `wait_for`, `TaskGroup` and their like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import types
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, TypeVar
+
+import outcome
+import trio
+from sniffio import thread_local as _library
+
+from .trio_internals import (
+    BORROW,
+    CancelShieldedCheckpoint,
+    WaitTaskRescheduled,
+    run_context,
+)
+
+T = TypeVar("T")
+
+SUCCEEDED = trio.lowlevel.Abort.SUCCEEDED
+FAILED = trio.lowlevel.Abort.FAILED
+_NEXT_TURN: Any = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
+
+
+class Driver:
+    """One coroutine being driven; inside it, the current asyncio task.
+
+    `value` and `error` hold the result once `finished`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_cancel_message",
+        "_cancel_requests",
+        "_coro",
+        "_guest",
+        "_inner",
+        "_log_destroy_pending",
+        "_loop",
+        "_must_cancel",
+        "_name",
+        "_park",
+        "_raise_cancel",
+        "_resume_with",
+        "_waiting",
+        "error",
+        "finished",
+        "task",
+        "value",
+    )
+
+    def __init__(self, loop: Any, guest: Any) -> None:
+        self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
+        self._guest = guest  # who wakes the trio run when a task of it becomes runnable
+        self.task: Any = None
+        self._coro: Any = None
+        self._park: Any = None
+        self._name: str | None = None
+        self._begin(None)
+
+    def _begin(self, coro: Any) -> None:
+        self._coro = coro
+        self._waiting: Any = None
+        self._inner = False  # parked in a trap of trio's that the coroutine yielded
+        self._resume_with: tuple[Any, Any] | None = None
+        self._raise_cancel: Any = None
+        self._must_cancel = False
+        self._cancel_message: Any = None
+        self._cancel_requests = 0
+        self.finished = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    # --- stepping --------------------------------------------------------------
+    def advance(self, method: Callable[[Any], Any], argument: Any) -> Any:
+        """Run the coroutine to its next wait; the trap to park on, None when it finished."""
+        loop = self._loop
+        if self._must_cancel:
+            self._must_cancel = False
+            if not isinstance(argument, asyncio.CancelledError):
+                method, argument = self._coro.throw, self._cancelled_error()
+        _enter_task(loop, self)  # type: ignore[arg-type]
+        try:
+            trap = method(argument)
+        except StopIteration as stop:
+            self.value = stop.value
+            self.finished = True
+            return None
+        except BaseException as exc:
+            # Everything, so that cancellation and interrupts reach who waits for us.
+            self.error = exc
+            self.finished = True
+            return None
+        finally:
+            _leave_task(loop, self)  # type: ignore[arg-type]
+        blocking = getattr(trap, "_asyncio_future_blocking", None)
+        if blocking is None:
+            if trap is None:
+                self._waiting = _NEXT_TURN
+                loop.call_soon(self._next_turn, context=self.task.context)
+                return self._parked()
+            self._inner = True
+            return trap
+        return self._wait_for_future(trap, blocking)
+
+    def _wait_for_future(self, future: Any, blocking: bool) -> Any:
+        error = None
+        if not blocking:
+            error = f"a future was yielded, not awaited: {future!r}"
+        elif future is self:
+            error = "a task cannot await itself"
+        elif future.get_loop() is not self._loop:
+            error = f"{self!r} awaited {future!r}, which belongs to another loop"
+        if error is not None:
+            return self.advance(self._coro.throw, RuntimeError(error))
+        future._asyncio_future_blocking = False
+        future.add_done_callback(self._wake, context=self.task.context)
+        self._waiting = future
+        if self._must_cancel and future.cancel():
+            self._must_cancel = False
+        return self._parked()
+
+    def _parked(self) -> Any:
+        park = self._park
+        if park is None:
+            park = self._park = WaitTaskRescheduled(self._abort)
+        return park
+
+    def resume(self, result: Any) -> Any:
+        """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
+        if self._inner:
+            self._inner = False
+            return self.advance(self._coro.send, result)
+        if self.finished:
+            return None
+        if self._resume_with is not None:
+            method, argument = self._resume_with
+            self._resume_with = None
+            return self.advance(method, argument)
+        return self.advance(self._coro.throw, result.error)
+
+    # --- waking: called by the loop that hosts the futures -----------------------
+    def _next_turn(self) -> None:
+        if self._waiting is _NEXT_TURN:
+            self._waiting = None
+            self._go_on(self._coro.send, None)
+
+    def _wake(self, future: Any) -> None:
+        if self._waiting is not future:
+            return
+        self._waiting = None
+        raise_cancel = self._raise_cancel
+        if raise_cancel is not None:
+            self._raise_cancel = None
+            if future.cancelled():
+                cancelled = outcome.capture(raise_cancel)
+                self._go_on(self._coro.throw, cancelled.error)
+                return
+        try:
+            future.result()
+        except BaseException as exc:
+            # As asyncio does: whatever the future holds is thrown into who awaits it.
+            self._go_on(self._coro.throw, exc)
+        else:
+            self._go_on(self._coro.send, None)
+
+    def _go_on(self, method: Callable[[Any], Any], argument: Any) -> None:
+        if BORROW:
+            self.borrowed_step(method, argument)
+        else:
+            self._resume_with = (method, argument)
+            self._guest.reschedule(self.task)
+
+    def borrowed_step(self, method: Callable[[Any], Any], argument: Any) -> None:
+        """Step in the name of the parked task, as trio's run loop does in its slice."""
+        task = self.task
+        previous = getattr(run_context, "task", None)
+        library, _library.name = _library.name, "trio"
+        run_context.task = task
+        task._abort_func = None
+        try:
+            trap = self.advance(method, argument)
+        finally:
+            _library.name = library
+            if previous is None:
+                del run_context.task
+            else:
+                run_context.task = previous
+        if trap is None:
+            self._finish_borrowed()
+        elif trap is CancelShieldedCheckpoint:
+            self._guest.reschedule(task)
+        elif type(trap) is WaitTaskRescheduled:
+            task._cancel_points += 1
+            task._abort_func = trap.abort_func
+            if task._cancel_status.effectively_cancelled:
+                self._guest.expect_wake()
+                task._attempt_delivery_of_any_pending_cancel()
+        else:
+            self._inner = False
+            error = TypeError(f"a driven coroutine yielded {trap!r}, which neither library knows")
+            self._resume_with = (self._coro.throw, error)
+            self._guest.reschedule(task)
+
+    def _finish_borrowed(self) -> None:
+        self._guest.reschedule(self.task)
+
+    def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
+        """trio cancels the parked task: cancel what it waits for, then raise `Cancelled`."""
+        waiting = self._waiting
+        if waiting is None:
+            return SUCCEEDED if self._resume_with is None else FAILED
+        if waiting is not _NEXT_TURN:
+            waiting.cancel()
+            if not waiting.done() and not self._loop.is_closed():
+                # An asyncio task (or a gather of some) that needs time to unwind: its
+                # owner waits for it.
+                self._raise_cancel = raise_cancel
+                return FAILED
+            waiting.remove_done_callback(self._wake)
+        self._waiting = None
+        return SUCCEEDED
+
+    # --- asyncio.Task, as far as its users look ---------------------------------
+    def cancel(self, msg: Any = None) -> bool:
+        """Throw `asyncio.CancelledError` into the coroutine at its present or next wait."""
+        if self.finished:
+            return False
+        self._cancel_requests += 1
+        waiting = self._waiting
+        if waiting is not None and waiting is not _NEXT_TURN:
+            if waiting.cancel(msg=msg):
+                return True
+        elif self._inner and BORROW and self.task._abort_func is not None:
+            self._cancel_message = msg
+            self._guest.expect_wake()
+            self.task._attempt_abort(self._raise_cancelled_error)
+            return True
+        self._must_cancel = True
+        self._cancel_message = msg
+        return True
+
+    def _cancelled_error(self) -> asyncio.CancelledError:
+        message, self._cancel_message = self._cancel_message, None
+        return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
+
+    def _raise_cancelled_error(self) -> None:
+        raise self._cancelled_error()
+
+    def cancelling(self) -> int:
+        return self._cancel_requests
+
+    def uncancel(self) -> int:
+        if self._cancel_requests:
+            self._cancel_requests -= 1
+        return self._cancel_requests
+
+    def done(self) -> bool:
+        return self.finished
+
+    def cancelled(self) -> bool:
+        return isinstance(self.error, asyncio.CancelledError)
+
+    def get_loop(self) -> Any:
+        return self._loop
+
+    def get_coro(self) -> Any:
+        return self._coro
+
+    def get_context(self) -> contextvars.Context:
+        context: contextvars.Context = self.task.context
+        return context
+
+    def get_name(self) -> str:
+        return self._name if self._name is not None else str(self.task.name)
+
+    def set_name(self, value: object) -> None:
+        self._name = str(value)
+
+    def get_stack(self, *, limit: int | None = None) -> list[Any]:
+        frame = getattr(self._coro, "cr_frame", None)
+        return [frame] if frame is not None else []
+
+    def __repr__(self) -> str:
+        state = "finished" if self.finished else "waiting" if self._waiting else "running"
+        return f"<Driver {state} coro={self._coro!r}>"
+
+
+def as_coroutine(awaitable: Awaitable[T]) -> Coroutine[Any, Any, T]:
+    """Something with `send` and `throw` that runs `awaitable`."""
+    if isinstance(awaitable, Coroutine):
+        return awaitable
+    return _await(awaitable)
+
+
+async def _await(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+@types.coroutine
+def run_driver(
+    driver: Driver, coro: Coroutine[Any, Any, T], context: contextvars.Context | None
+) -> Generator[Any, Any, T]:
+    """Drive `coro` in the current trio task; its result, or its exception."""
+    task = driver.task = trio.lowlevel.current_task()
+    driver._begin(coro)
+    if context is None:
+        trap = driver.advance(coro.send, None)
+    else:
+        trap = context.run(driver.advance, coro.send, None)
+        if trap is not None:
+            base, task.context = task.context, context
+    if trap is not None:
+        while trap is not None:
+            try:
+                result = yield trap
+            except BaseException as exc:
+                # trio throws only for a trap it does not know: the coroutine's mistake.
+                driver._inner = False
+                trap = driver.advance(coro.throw, exc)
+            else:
+                trap = driver.resume(result)
+        if context is not None:
+            task.context = base
+    error = driver.error
+    if error is not None:
+        driver.error = None
+        try:
+            raise error
+        finally:
+            del error  # no cycle through the traceback
+    value: T = driver.value
+    return value
+
+
+async def drive(
+    awaitable: Awaitable[T], loop: Any, guest: Any, context: contextvars.Context | None = None
+) -> T:
+    """Await anything, of trio or of asyncio, in a trio task.
+
+    `loop` is the asyncio loop the coroutine's futures belong to, `guest` the trio run's
+    host, `context` the contextvars context to run in (the task's own by default).
+
+    Cancellation: cancelling the trio scope cancels the asyncio future being awaited, waits
+    for it where it is a task, and raises `trio.Cancelled` in the coroutine.
+    """
+    return await run_driver(Driver(loop, guest), as_coroutine(awaitable), context)

@@ -1,0 +1,490 @@
+"""`Guest`: the trio run of a thread, hosted by asyncio; `LoopScope`: one loop's share of it.
+
+Knows trio's guest mode and asyncio's event loop interface; knows nothing of Tornado.
+
+There can be one trio run per thread, and any number of asyncio loops used in turn. So the
+guest belongs to the thread, and whichever of its loops is running turns it:
+
+    Guest (thread)                       trio run: guest_main
+      ├── LoopScope (asyncio loop A)       ├── nursery of A: its servers, coroutines, ...
+      └── LoopScope (asyncio loop B)       └── nursery of B
+
+The guest starts when a running loop first needs it and ends with its last scope. A loop
+that stops freezes the guest; the next one to run goes on with it. A scope ends, its tasks
+cancelled and waited for, when `aclose` is awaited, or by itself when `asyncio.run` shuts
+its loop down (a registered async generator is told so).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import math
+import os
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import outcome
+import trio
+from sniffio import thread_local as _library
+
+from . import trio_internals
+from .workers import Workers
+
+log = logging.getLogger("tornado_trio.interop")
+
+CLOSE_GRACE = 10.0  # seconds that cancelled tasks of a loop may take to unwind
+EXIT_GRACE = 2.0  # the same at interpreter exit
+
+_local = threading.local()
+
+
+def current_guest() -> Guest | None:
+    """The guest run of this thread, if there is one."""
+    guest: Guest | None = getattr(_local, "guest", None)
+    return guest
+
+
+class Guest:
+    """The trio run of this thread, turned by its asyncio loops."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop  # the loop that turned us last
+        self.scopes: set[LoopScope] = set()
+        self.root: trio.Nursery | None = None
+        self.finished = False
+        self._pending: deque[LoopScope] = deque()
+        self._steps: deque[Callable[[], object]] = deque()
+        self._state: Any = None  # trio's GuestState, where we may drive it ourselves
+        self._runner: Any = None
+        self._descriptor = -1
+        self._watchers: list[asyncio.AbstractEventLoop] = []
+        self._scheduled_on: asyncio.AbstractEventLoop | None = None
+        self._turning = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        _local.guest = self
+        try:
+            trio.lowlevel.start_guest_run(
+                self._main,
+                run_sync_soon_threadsafe=self._step_threadsafe,
+                run_sync_soon_not_threadsafe=self._step,
+                done_callback=self._done,
+                host_uses_signal_set_wakeup_fd=True,
+            )
+        except BaseException:
+            _local.guest = None
+            raise
+
+    async def _main(self) -> None:
+        async with trio.open_nursery() as root:
+            self.root = root
+            while self._pending:
+                root.start_soon(self._pending.popleft().run)
+            await trio.sleep_forever()
+
+    # --- scopes ------------------------------------------------------------------
+    def add(self, scope: LoopScope) -> None:
+        self.scopes.add(scope)
+        for other in self.scopes:
+            if other.loop.is_closed():
+                other.cancel()
+        if self.root is None:
+            self._pending.append(scope)
+        else:
+            self.expect_wake()
+            self.root.start_soon(scope.run)
+
+    def discard(self, scope: LoopScope) -> None:
+        self.scopes.discard(scope)
+        if not self.scopes and self.root is not None:
+            self.root.cancel_scope.cancel()
+
+    # --- being turned ------------------------------------------------------------
+    def host_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """`loop` is running (or about to) and turns the guest from now on."""
+        self.loop = loop
+        self._watch(loop)
+        self._schedule()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._state is not None and loop not in self._watchers:
+            self._watchers.append(loop)
+            loop.add_reader(self._descriptor, self._readable, loop)
+
+    def _schedule(self) -> None:
+        loop = self.loop
+        if self._scheduled_on is not loop and not loop.is_closed():
+            self._scheduled_on = loop
+            loop.call_soon(self._turn, loop)
+
+    def expect_wake(self) -> None:
+        """A task is about to become runnable: turn soon, and spare trio its wake-up call."""
+        if self._turning or self._state is None:
+            return
+        self._runner.guest_tick_scheduled = True
+        if self._scheduled_on is not self.loop:
+            self._schedule()
+
+    def reschedule(self, task: Any, value: Any = None) -> None:
+        """`trio.lowlevel.reschedule`, at the price of no system call."""
+        if not self._turning and self._state is not None:
+            self._runner.guest_tick_scheduled = True
+            if self._scheduled_on is not self.loop:
+                self._schedule()
+        if value is None:
+            trio.lowlevel.reschedule(task)
+        else:
+            trio.lowlevel.reschedule(task, value)
+
+    def _step(self, step: Callable[[], object]) -> None:
+        if self._runner is None:
+            state = trio_internals.guest_state_of(step)
+            if state is not None:
+                self._state = state
+                self._runner = state.runner
+                # A duplicate, so that it stays ours to unregister when trio has closed its own.
+                descriptor = trio_internals.poll_descriptor(state.runner)
+                assert descriptor is not None
+                self._descriptor = os.dup(descriptor)
+                self.host_on(self.loop)
+                return
+        self._steps.append(step)
+        self._schedule()
+
+    def _step_threadsafe(self, step: Callable[[], object]) -> None:
+        # Only where trio polls in a thread of its own.
+        self._steps.append(step)
+        while True:
+            try:
+                self.loop.call_soon_threadsafe(self._turn, self.loop)
+            except RuntimeError:
+                # That loop was closed. The step waits in our queue for the next one.
+                if self.loop.is_closed():
+                    return
+                time.sleep(0)  # `self.loop` is being replaced just now
+            else:
+                return
+
+    def _readable(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._turn(loop, self._runner.io_manager.get_events(0))
+
+    def _turn(self, loop: asyncio.AbstractEventLoop, events: Any = ()) -> None:
+        """One turn of trio's run loop."""
+        if self._scheduled_on is loop:
+            self._scheduled_on = None
+        if self.finished:
+            return
+        self.loop = loop
+        self._turning = True
+        try:
+            if self._state is None:
+                for _ in range(len(self._steps)):
+                    self._steps.popleft()()
+                if self._steps:
+                    self._schedule()
+            else:
+                self._turn_run_loop(events)
+        finally:
+            self._turning = False
+
+    def _turn_run_loop(self, events: Any) -> None:
+        state = self._state
+        library, _library.name = _library.name, "trio"
+        try:
+            sleep = state.unrolled_run_gen.send(events)
+        except StopIteration:
+            self._done(self._runner.main_task_outcome)
+            return
+        except trio.TrioInternalError as exc:
+            self._done(outcome.Error(exc))
+            return
+        finally:
+            _library.name = library
+        runner = self._runner
+        if sleep <= 0:
+            runner.guest_tick_scheduled = True
+            self._scheduled_on = self.loop
+            self.loop.call_soon(self._turn_and_poll, self.loop)
+            return
+        runner.guest_tick_scheduled = False
+        if sleep < 86400:  # trio's word for "nothing to wake up for"
+            self._set_timer(self.loop.time() + sleep)
+
+    def _turn_and_poll(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As `_turn` where tasks are runnable already: look for I/O in passing."""
+        if self.finished:
+            self._scheduled_on = None
+        else:
+            self._turn(loop, self._runner.io_manager.get_events(0))
+
+    def _set_timer(self, when: float) -> None:
+        timer = self._timer
+        if timer is not None:
+            # A timer that fires early costs a turn; one moved for each request costs more.
+            if not timer.cancelled() and self._timer_loop is self.loop and timer.when() <= when:
+                return
+            timer.cancel()
+        self._timer_loop = self.loop
+        self._timer = self.loop.call_at(when, self._timer_fired, self.loop)
+
+    def _timer_fired(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._scheduled_on is not loop:
+            self._turn(loop)
+
+    # --- the end -------------------------------------------------------------------
+    def _done(self, result: outcome.Outcome[Any]) -> None:
+        self.finished = True
+        if _local.__dict__.get("guest") is self:
+            _local.guest = None
+        for loop in self._watchers:
+            if not loop.is_closed():
+                loop.remove_reader(self._descriptor)
+        self._watchers.clear()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for scope in list(self.scopes):
+            scope.ended()
+        self.scopes.clear()
+        if isinstance(result, outcome.Error):
+            self.raise_in_loop(result.error)
+
+    def raise_in_loop(self, error: BaseException) -> None:
+        """Let the host loop's `run_forever` raise `error` (as asyncio does for SystemExit)."""
+        found = _first_interrupt(error)
+        if found is not None:
+            error = found
+        if self.loop.is_closed():
+            log.error("the trio run ended with its loop closed", exc_info=error)
+        else:
+            self.loop.call_soon(_raise, error)
+
+    def run_to_the_end(self, seconds: float) -> bool:
+        """Cancel everything and turn without a loop. For interpreter exit only."""
+        if self.root is not None:
+            self.root.cancel_scope.cancel()
+        if self._state is None:
+            return False
+        deadline = time.monotonic() + seconds
+        self.loop = _NoLoop()  # type: ignore[assignment]
+        while not self.finished and time.monotonic() < deadline:
+            self._turn(self.loop, self._runner.io_manager.get_events(0.01))
+        return self.finished
+
+    def abandon(self) -> None:
+        """Forget a run that would not end, without trio's warning about it."""
+        self.finished = True
+        _local.guest = None
+        if self._state is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                self._state.unrolled_run_gen.close()
+
+
+class LoopScope:
+    """The trio tasks of one asyncio loop.
+
+    Attributes: `loop`; `nursery`, None before the loop first ran and after the scope ended;
+    `workers`, the trio tasks that drive the loop's spawned coroutines.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.guest: Guest | None = None
+        self.nursery: trio.Nursery | None = None
+        self.workers = Workers(self)
+        self._waiting: list[tuple[Callable[..., Awaitable[object]], tuple[Any, ...], Any]] = []
+        self._entering = False
+        self._ended: asyncio.Future[None] | None = None
+        self._shutdown: AsyncGenerator[None, None] | None = None
+
+    def start_soon(
+        self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: object = None
+    ) -> None:
+        """Start a trio task in the loop's nursery, now or as soon as the loop runs."""
+        if self.nursery is not None:
+            assert self.guest is not None
+            self.guest.expect_wake()
+            self.nursery.start_soon(async_fn, *args, name=name)
+            return
+        self._waiting.append((async_fn, args, name))
+        self.enter_soon()
+
+    def enter_soon(self) -> None:
+        if not self._entering and self.guest is None:
+            self._entering = True
+            self.loop.call_soon(self._enter)
+
+    def _enter(self) -> None:
+        self._entering = False
+        if self.guest is None:
+            guest = current_guest()
+            if guest is None:
+                guest = Guest(self.loop)
+            self.guest = guest
+            self._register_shutdown()
+            guest.add(self)
+        self.guest.host_on(self.loop)
+
+    def about_to_run(self) -> None:
+        """The loop is about to run: it turns the thread's guest from now on."""
+        guest = current_guest()
+        if guest is not None:
+            guest.host_on(self.loop)
+
+    async def run(self) -> None:
+        """The task that owns the loop's nursery."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self.nursery = nursery
+                waiting, self._waiting = self._waiting, []
+                for async_fn, args, name in waiting:
+                    nursery.start_soon(async_fn, *args, name=name)
+                self.workers.ready()
+                await trio.sleep_forever()
+        finally:
+            assert self.guest is not None
+            self.guest.discard(self)
+            self.ended()
+
+    def cancel(self) -> None:
+        if self.nursery is not None:
+            self.nursery.cancel_scope.cancel()
+
+    def ended(self) -> None:
+        self.nursery = None
+        self.workers.drop()
+        if self._ended is not None and not self._ended.done() and not self.loop.is_closed():
+            self._ended.set_result(None)
+
+    @property
+    def active(self) -> bool:
+        return self.guest is not None and not self.guest.finished
+
+    async def aclose(self, grace: float = CLOSE_GRACE) -> None:
+        """Cancel the loop's trio tasks and wait for them, on the running asyncio loop.
+
+        Tasks that are still unwinding after `grace` seconds are left behind, with an error
+        in the log.
+        """
+        guest = self.guest
+        if guest is None or guest.finished or self not in guest.scopes:
+            return
+        self._ended = self.loop.create_future()
+        guest.host_on(self.loop)
+        if self.nursery is None:
+            # Never entered: nothing runs yet, but the run itself has to end.
+            while self.nursery is None and not guest.finished:
+                await asyncio.sleep(0)
+        guest.expect_wake()
+        self.cancel()
+        _, late = await asyncio.wait([self._ended], timeout=grace)
+        if late:
+            log.error("tasks of %r did not end within %s seconds of being cancelled",
+                      self.loop, grace)
+            return
+        while not guest.finished and not guest.scopes:
+            await asyncio.sleep(0)  # the last scope: the trio run ends with it
+
+    def _register_shutdown(self) -> None:
+        """Have `loop.shutdown_asyncgens()`, so also `asyncio.run`, close the scope.
+
+        An async generator that has begun on the loop is closed, and waited for, there. A
+        task would do as well, but turns up in `asyncio.all_tasks()` of programs that
+        gather all the others.
+        """
+        self._shutdown = generator = self._close_when_shut_down()
+        step = generator.__anext__()
+        try:
+            step.send(None)
+        except StopIteration:
+            pass  # its first yield: it is registered and waits
+
+    async def _close_when_shut_down(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            if self.active:
+                await self.aclose()
+
+
+class _NoLoop:
+    """Stands where the host loop was while the interpreter exits."""
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_soon(self, *args: Any, **kwargs: Any) -> None:
+        pass  # run_to_the_end turns in a loop of its own
+
+    def call_at(self, when: float, *args: Any) -> Any:
+        return asyncio.TimerHandle(when, lambda: None, (), self)  # type: ignore[arg-type]
+
+    def time(self) -> float:
+        return math.inf
+
+    def get_debug(self) -> bool:
+        return False
+
+    def _timer_handle_cancelled(self, handle: object) -> None:
+        pass  # nothing keeps these
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _first_interrupt(error: BaseException) -> BaseException | None:
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            found = _first_interrupt(inner)
+            if found is not None:
+                return found
+    return None
+
+
+def _at_exit() -> None:
+    """A program that ends with its loops stopped, not closed: end their tasks first."""
+    guest = current_guest()
+    if guest is None or guest.finished:
+        return
+    for scope in list(guest.scopes):
+        if not scope.loop.is_closed() and not scope.loop.is_running():
+            try:
+                scope.loop.run_until_complete(scope.aclose(EXIT_GRACE))
+            except (KeyboardInterrupt, SystemExit):
+                break
+            except Exception:
+                log.exception("closing %r at exit", scope.loop)
+    if not guest.finished and not guest.run_to_the_end(EXIT_GRACE):
+        guest.abandon()
+
+
+def _after_fork() -> None:
+    """The child has no run: its parent's epoll descriptor must not be used or closed here."""
+    guest = current_guest()
+    if guest is not None:
+        _local.guest = None
+        guest.finished = True
+        trio_internals.forget_run()
+        _inherited.append(guest)
+
+
+_inherited: list[Guest] = []  # kept alive, so that trio does not warn of an abandoned run
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
