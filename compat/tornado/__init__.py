@@ -13,7 +13,7 @@ if __name__ != "tornado":
         "call compat.activate() (or import compat) and import tornado"
     )
 
-from tornado_trio import __version__ as trio_version
+from tornado_trio import __version__ as trio_version  # noqa: F401, E402
 
 #: The release whose behaviour this package answers for.
 version = "6.6.1"

@@ -1,0 +1,247 @@
+"""The library's loggers, a readable log format, and the options that choose them.
+
+Knows the standard `logging` and terminals; must not know the option parser (it is handed
+one) nor anything that logs.
+
+- `tornado.access`: one line per request.
+- `tornado.application`: uncaught exceptions of the program's own code.
+- `tornado.general`: everything else, errors and warnings of the library among them.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "LogFormatter",
+    "LogSettings",
+    "access_log",
+    "app_log",
+    "define_logging_options",
+    "enable_pretty_logging",
+    "gen_log",
+]
+
+access_log = logging.getLogger("tornado.access")
+app_log = logging.getLogger("tornado.application")
+gen_log = logging.getLogger("tornado.general")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogSettings:
+    """What `enable_pretty_logging` reads; an option parser with the same names does too."""
+
+    logging: str | None = "info"
+    """Level of the logger; None or "none" leaves logging as it is."""
+    log_to_stderr: bool | None = None
+    """None: to stderr unless there is a file."""
+    log_file_prefix: str | None = None
+    log_file_max_size: int = 100 * 1000 * 1000
+    """Bytes; a file that reaches it is rotated (mode "size")."""
+    log_file_num_backups: int = 10
+    log_rotate_when: str = "midnight"
+    log_rotate_interval: int = 1
+    log_rotate_mode: str = "size"
+    """ "size" or "time"."""
+
+
+def _stderr_supports_color() -> bool:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("dumb", "unknown"):
+        return False
+    try:
+        if not sys.stderr.isatty():
+            return False
+    except (AttributeError, ValueError):
+        # stderr may be None (pythonw), an object without isatty, or closed.
+        return False
+    if sys.platform == "win32":
+        # Old consoles show escape codes as text unless colorama translates them.
+        return "WT_SESSION" in os.environ or "colorama" in sys.modules
+    return "TERM" in os.environ
+
+
+class LogFormatter(logging.Formatter):
+    """One line per record with a coloured prefix, further lines indented.
+
+    Colour is used only when stderr is a terminal that can show it. Formatting
+    never raises. Newlines are indented so that no record can forge another; untrusted text
+    is best logged with %r.
+    """
+
+    DEFAULT_FORMAT = (
+        "%(color)s[%(levelname)1.1s %(asctime)s %(module)s:%(lineno)d]%(end_color)s %(message)s"
+    )
+    DEFAULT_DATE_FORMAT = "%y%m%d %H:%M:%S"
+    DEFAULT_COLORS = {
+        logging.DEBUG: 4,  # blue
+        logging.INFO: 2,  # green
+        logging.WARNING: 3,  # yellow
+        logging.ERROR: 1,  # red
+        logging.CRITICAL: 5,  # magenta
+    }
+
+    def __init__(
+        self,
+        fmt: str = DEFAULT_FORMAT,
+        datefmt: str = DEFAULT_DATE_FORMAT,
+        style: Literal["%", "{", "$"] = "%",
+        color: bool = True,
+        colors: dict[int, int] = DEFAULT_COLORS,
+    ) -> None:
+        """
+        Args:
+            fmt: format of the line; `%(color)s` and `%(end_color)s` frame what is coloured.
+            datefmt: `time.strftime` format of `%(asctime)s`.
+            style: of `fmt`, as in `logging.Formatter`; messages are always %-style.
+            color: False for no colour even on a terminal.
+            colors: ANSI colour number per level.
+        """
+        super().__init__(fmt=fmt, datefmt=datefmt, style=style)
+        self._colors: dict[int, str] = {}
+        self._normal = ""
+        if color and _stderr_supports_color():
+            self._colors = {level: f"\033[3{code}m" for level, code in colors.items()}
+            self._normal = "\033[0m"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of `record`, exception included."""
+        try:
+            record.message = record.getMessage()
+        except Exception as error:
+            # A bad format string or argument must not lose the record (nor raise here, where
+            # logging would print it to stderr and go on without it).
+            record.message = f"Bad message ({error!r}): {record.__dict__!r}"
+        record.asctime = self.formatTime(record, self.datefmt)
+        color = self._colors.get(record.levelno, "")
+        record.__dict__.update(color=color, end_color=self._normal if color else "")
+        formatted = self.formatMessage(record)
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.formatException(record.exc_info)
+        if record.exc_text:
+            formatted = "\n".join([formatted.rstrip(), *record.exc_text.split("\n")])
+        if record.stack_info:
+            formatted = f"{formatted}\n{self.formatStack(record.stack_info)}"
+        return formatted.replace("\n", "\n    ")
+
+
+def enable_pretty_logging(
+    options: Any = LogSettings(),  # noqa: B008 - frozen
+    logger: logging.Logger | None = None,
+) -> None:
+    """Log as `options` say: level, files with rotation, or stderr in colour.
+
+    Args:
+        options: a `LogSettings`, or an option parser on which `define_logging_options` was
+            called.
+        logger: the logger to set up; the root logger when None.
+
+    Raises:
+        ValueError: `log_rotate_mode` is neither "size" nor "time".
+    """
+    level = options.logging
+    if level is None or level.lower() == "none":
+        return
+    if logger is None:
+        logger = logging.getLogger()
+    logger.setLevel(getattr(logging, level.upper()))
+    if options.log_file_prefix:
+        handler = _file_handler(options)
+        handler.setFormatter(LogFormatter(color=False))
+        logger.addHandler(handler)
+    if options.log_to_stderr or (options.log_to_stderr is None and not logger.handlers):
+        stream_handler = logging.StreamHandler()
+        stream_handler.setFormatter(LogFormatter())
+        logger.addHandler(stream_handler)
+
+
+def _file_handler(options: Any) -> logging.Handler:
+    mode = options.log_rotate_mode
+    if mode == "size":
+        return logging.handlers.RotatingFileHandler(
+            filename=options.log_file_prefix,
+            maxBytes=options.log_file_max_size,
+            backupCount=options.log_file_num_backups,
+            encoding="utf-8",
+        )
+    if mode == "time":
+        return logging.handlers.TimedRotatingFileHandler(
+            filename=options.log_file_prefix,
+            when=options.log_rotate_when,
+            interval=options.log_rotate_interval,
+            backupCount=options.log_file_num_backups,
+            encoding="utf-8",
+        )
+    raise ValueError(
+        f'The value of log_rotate_mode option should be "size" or "time", not "{mode}".'
+    )
+
+
+def define_logging_options(
+    options: Any, enable: Callable[[Any], None] = enable_pretty_logging
+) -> None:
+    """Define the logging options on a parser, and have it set up logging once parsed.
+
+    Args:
+        options: an `OptionParser`, or anything with its `define` and `add_parse_callback`.
+        enable: what to call with the parser when parsing is done.
+    """
+    defaults = LogSettings()
+    options.define(
+        "logging",
+        default=defaults.logging,
+        help="Set the Python log level. If 'none', tornado won't touch the logging configuration.",
+        metavar="debug|info|warning|error|none",
+    )
+    options.define(
+        "log_to_stderr",
+        type=bool,
+        default=defaults.log_to_stderr,
+        help="Send log output to stderr (colorized if possible). By default use stderr if "
+        "--log_file_prefix is not set and no other logging is configured.",
+    )
+    options.define(
+        "log_file_prefix",
+        type=str,
+        default=defaults.log_file_prefix,
+        metavar="PATH",
+        help="Path prefix for log files. Note that if you are running multiple processes, "
+        "log_file_prefix must be different for each of them (e.g. include the port number)",
+    )
+    options.define(
+        "log_file_max_size",
+        type=int,
+        default=defaults.log_file_max_size,
+        help="max size of log files before rollover",
+    )
+    options.define(
+        "log_file_num_backups",
+        type=int,
+        default=defaults.log_file_num_backups,
+        help="number of log files to keep",
+    )
+    options.define(
+        "log_rotate_when",
+        type=str,
+        default=defaults.log_rotate_when,
+        help="specify the type of TimedRotatingFileHandler interval; "
+        "other options: ('S', 'M', 'H', 'D', 'W0'-'W6')",
+    )
+    options.define(
+        "log_rotate_interval",
+        type=int,
+        default=defaults.log_rotate_interval,
+        help="The interval value of timed rotating",
+    )
+    options.define(
+        "log_rotate_mode",
+        type=str,
+        default=defaults.log_rotate_mode,
+        help="The mode of rotating files (time or size)",
+    )
+    options.add_parse_callback(lambda: enable(options))
