@@ -46,3 +46,19 @@ class WriteBufferFull(TornadoTrioError):
 
 class ReadLimitError(LimitError):
     """A delimiter was not found within the bytes allowed for it."""
+
+
+class LocalProtocolError(TornadoTrioError, ValueError):
+    """The program asked for a message that HTTP does not allow."""
+
+
+class HTTPInputError(PeerError):
+    """Malformed input from the peer: a head, a field, a form, a cookie."""
+
+    def __init__(self, *args: object, status: int = 400) -> None:
+        Exception.__init__(self, *args)
+        self.status = status
+
+
+class HTTPOutputError(TornadoTrioError):
+    """The program tried to send something HTTP does not allow."""

@@ -1,0 +1,48 @@
+"""The grammar of HTTP/1.1 heads as compiled patterns (RFC 9110, RFC 9112, RFC 3986).
+
+Knows nothing but `re`. Text is latin-1 decoded: one character is one byte. Every
+pattern is meant for `fullmatch` and takes linear time: no alternative of a repeated
+group can match what its neighbour matches.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TCHAR = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_VCHAR = r"[!-~]"
+_FIELD_VCHAR = r"[!-~\x80-\xff]"
+_UNRESERVED = r"[A-Za-z0-9\-._~]"
+_SUB_DELIMS = r"[!$&'()*+,;=]"
+_PCT_ENCODED = r"%[0-9A-Fa-f]{2}"
+_VERSION = r"HTTP/[0-9]\.[0-9]"
+_REASON = r"[\t !-~\x80-\xff]+"
+# A host as the Host field carries it, brackets of an IPv6 literal included. Whether
+# they balance is decided in wire/urls.py.
+_HOST = rf"(?:[\[\]:A-Za-z0-9\-._~!$&'()*+,;=]|{_PCT_ENCODED})*"
+
+tchar = re.compile(_TCHAR)
+token = re.compile(_TCHAR + "+")
+field_name = token
+method = token
+vchar = re.compile(_VCHAR)
+obs_text = re.compile(r"[\x80-\xff]")
+field_vchar = re.compile(_FIELD_VCHAR)
+field_value = re.compile(rf"(?:{_FIELD_VCHAR}(?:[\t !-~\x80-\xff]*{_FIELD_VCHAR})?)?")
+request_target = re.compile(_FIELD_VCHAR + "+")
+reason_phrase = re.compile(_REASON)
+status_code = re.compile(r"[0-9]{3}")
+http_version = re.compile(_VERSION)
+request_line = re.compile(rf"({_TCHAR}+) ({_FIELD_VCHAR}+) ({_VERSION})")
+status_line = re.compile(rf"({_VERSION}) ([0-9]{{3}}) ({_REASON})?")
+
+uri_unreserved = re.compile(_UNRESERVED)
+uri_sub_delims = re.compile(_SUB_DELIMS)
+uri_pct_encoded = re.compile(_PCT_ENCODED)
+uri_host = re.compile(_HOST)
+uri_port = re.compile(r"[0-9]*")
+host = re.compile(rf"({_HOST}?)(?::([0-9]*))?")
+
+# What may not stand in a field value, in a reason phrase, or anywhere in a head: the
+# controls but TAB, and DEL.
+control_character = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
