@@ -1,0 +1,84 @@
+"""Bounds on what a peer may send and hold. Leaf module: knows nothing of the package.
+
+Every default is argued beside it; where Tornado has one, it is Tornado's. Sizes are
+bytes, times are seconds, None (times: `inf`) means no bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+__all__ = ["Dialect", "Limits", "STRICT", "Timeouts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes and counts. Crossing one is answered 413, 414 or 431, then closed."""
+
+    #: Start line and fields together. Tornado: 64 KiB (h11: 16 KiB, node: 16 KiB).
+    max_head_size: int = 64 * 1024
+    #: Fields of one head. A browser sends 15, a proxy chain adds 10.
+    max_fields: int = 256
+    #: Body after transfer decoding, and again after gzip. Tornado: 100 MB.
+    max_body_size: int = 100 * 1024 * 1024
+    #: Body bytes handed on at once. Tornado: 64 KiB.
+    chunk_size: int = 64 * 1024
+    #: One chunk-size line with its extensions.
+    max_chunk_line: int = 4096
+    #: Trailer section of a chunked body.
+    max_trailer_size: int = 16 * 1024
+    #: Framing bytes of a chunked body that its data does not pay for (CVE-2023-39326).
+    max_chunk_overhead: int = 16 * 1024
+    #: Requests read ahead while one is answered, in bytes.
+    max_pipelined: int = 64 * 1024
+    #: Unsent response bytes of a program that writes without waiting. Tornado: no bound.
+    max_write_buffer: int | None = 32 * 1024 * 1024
+    #: Open connections; more wait in the kernel's queue.
+    max_connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Deadlines on everything a peer can hold."""
+
+    #: TLS handshake, from accept. Tornado has none; hypercorn had an advisory.
+    handshake: float = 30.0
+    #: From the first byte of a head to its end (slowloris).
+    head: float = 60.0
+    #: No request under way. Tornado: 3600.
+    idle: float = 3600.0
+    #: The whole request body; None waits as long as bytes may come. Tornado: None.
+    body: float | None = None
+    #: The peer takes nothing of a response for so long.
+    write: float = 60.0
+    #: A response left unread after the last write, and the discard of what the peer
+    #: still sends after an error answer (lest a reset destroy the answer).
+    linger: float = 2.0
+    #: A request's handler; passed: 503. None: no deadline.
+    request: float | None = None
+    #: A client that shut down its sending side, whose presence cannot be probed.
+    half_closed: float = 10.0
+
+    @staticmethod
+    def at(now: float, seconds: float | None) -> float:
+        """The deadline `seconds` from `now`; None is never."""
+        return inf if seconds is None else now + seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What is forgiven in a message. The defaults forgive nothing (RFC 9112).
+
+    Tornado 6.6 forgives all of these; compat asks for the ones its programs rely on.
+    """
+
+    #: Lines of a head may end with LF alone.
+    bare_lf: bool = False
+    #: "Content-Length: 5, 5".
+    repeated_length: bool = False
+    #: A chunked request body from an HTTP/1.0 client (we read it as chunked).
+    chunked_http10: bool = False
+
+
+STRICT = Dialect()

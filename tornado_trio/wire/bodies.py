@@ -1,0 +1,182 @@
+"""Readers of message bodies: by length, by chunks, until the end of the stream.
+
+Knows the chunked grammar of RFC 9112 7.1. Must not know heads or connections.
+
+Each reader takes from the front of a `bytearray` what it can and returns it: `bytes`
+(never empty), `EndOfMessage`, or None for "more bytes needed". Chunked data is joined
+across chunks, so that 64 KiB of one-byte chunks are one piece to the caller and one
+pass over the buffer (CVE-2025-69229): position index, one deletion at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from ..errors import LimitError, PeerError
+from ..limits import Limits
+from .events import END, EndOfMessage
+from .heads import parse_fields
+
+__all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
+
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_T = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+# chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
+# string without controls, its escapes paired. Blanks alone after the size are refused.
+_EXTENSION = re.compile(
+    rb"(?:[ \t]*;[ \t]*" + _T + rb"(?:[ \t]*=[ \t]*(?:" + _T + rb'|"(?:[\t\x20\x21\x23-\x5b'
+    rb'\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*'
+)
+
+
+class LengthReader:
+    """A body of `length` bytes (Content-Length)."""
+
+    __slots__ = ("remaining",)
+
+    def __init__(self, length: int) -> None:
+        self.remaining = length
+
+    def read(self, buffer: bytearray, max_bytes: int) -> bytes | EndOfMessage | None:
+        if not self.remaining:
+            return END
+        if not buffer:
+            return None
+        count = min(self.remaining, max_bytes, len(buffer))
+        data = bytes(buffer) if count == len(buffer) else bytes(buffer[:count])
+        del buffer[:count]
+        self.remaining -= count
+        return data
+
+    def eof(self) -> EndOfMessage:
+        """The stream ended. Raises `PeerError` unless the body may end so."""
+        raise PeerError("Connection closed while reading body")
+
+
+class EofReader:
+    """A response body that lasts until the stream ends, at most `limit` bytes."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+
+    def read(self, buffer: bytearray, max_bytes: int) -> bytes | EndOfMessage | None:
+        if not buffer:
+            return None
+        data = bytes(buffer[:max_bytes])
+        del buffer[:max_bytes]
+        self.left -= len(data)
+        if self.left < 0:
+            raise LimitError("body too large")
+        return data
+
+    def eof(self) -> EndOfMessage:
+        return END
+
+
+class ChunkedReader:
+    """A chunked body with its extensions (ignored) and trailers (delivered).
+
+    `limit` bounds the data; the framing is bounded by `Limits`: each line, the trailer
+    section, and all extension bytes beyond what the data pays for.
+    """
+
+    __slots__ = ("_in_trailers", "_limits", "_need_crlf", "_overhead", "left", "remaining")
+
+    def __init__(self, limit: int, limits: Limits) -> None:
+        self.left = limit
+        self.remaining = 0
+        self._need_crlf = False
+        self._in_trailers = False
+        self._overhead = 0
+        self._limits = limits
+
+    def read(self, buffer: bytearray, max_bytes: int) -> bytes | EndOfMessage | None:
+        if self._in_trailers:
+            return self._trailers(buffer)
+        pieces: list[bytes | bytearray] = []
+        have = 0
+        at = 0
+        end = len(buffer)
+        while at < end and have < max_bytes:
+            if self.remaining:
+                count = min(self.remaining, end - at, max_bytes - have)
+                pieces.append(buffer[at : at + count])
+                have += count
+                at += count
+                self.remaining -= count
+                self._need_crlf = not self.remaining
+                continue
+            if self._need_crlf:
+                after = buffer[at : at + 2]
+                if after != b"\r\n"[: len(after)]:
+                    # CVE-2025-43859: exactly CRLF, or the framing is lost.
+                    raise PeerError("chunk data is not followed by CRLF")
+                if len(after) < 2:
+                    break
+                at += 2
+                self._need_crlf = False
+                continue
+            step = self._size_line(buffer, at)
+            if step == 0:
+                break
+            at += step
+            if self._in_trailers:
+                break
+        if at:
+            del buffer[:at]
+        if pieces:
+            return b"".join(pieces)
+        return self._trailers(buffer) if self._in_trailers else None
+
+    def eof(self) -> EndOfMessage:
+        raise PeerError("Connection closed while reading body")
+
+    def _size_line(self, buffer: bytearray, at: int) -> int:
+        """Take a chunk-size line at `at`; its length, 0 if it is not complete."""
+        limits = self._limits
+        stop = buffer.find(b"\n", at, at + limits.max_chunk_line)
+        if stop < 0:
+            if len(buffer) - at >= limits.max_chunk_line:
+                raise LimitError("chunk size line too long", 400)
+            if _SIZE.match(buffer, at) is None:
+                raise PeerError("invalid chunk size")
+            return 0
+        match = _SIZE.match(buffer, at, stop)
+        if match is None or buffer[stop - 1] != 13:
+            raise PeerError("invalid chunk size")
+        if match.end() != stop - 1 and not _EXTENSION.fullmatch(buffer, match.end(), stop - 1):
+            raise PeerError("invalid chunk size or extension")
+        size = int(match[0], 16)
+        self.left -= size
+        if self.left < 0:
+            raise LimitError("chunked body too large")
+        # A chunk pays for its CRLFs and 14 bytes of size, and again for as much as it carries.
+        self._overhead = max(0, self._overhead + (stop + 1 - at) - 16 - size)
+        if self._overhead > limits.max_chunk_overhead:
+            raise LimitError("chunk extensions out of proportion", 400)
+        self.remaining = size
+        self._in_trailers = size == 0
+        return stop + 1 - at
+
+    def _trailers(self, buffer: bytearray) -> EndOfMessage | None:
+        if buffer.startswith(b"\r\n"):
+            del buffer[:2]
+            return END
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(buffer) > self._limits.max_trailer_size:
+                raise LimitError("trailer section too large", 431)
+            if buffer[:1] == b"\n" or re.search(rb"(?<!\r)\n", buffer):
+                raise PeerError("bare LF in trailer section")
+            return None
+        if end > self._limits.max_trailer_size:
+            raise LimitError("trailer section too large", 431)
+        trailers = parse_fields(bytes(buffer[: end + 4]), self._limits)
+        del buffer[: end + 4]
+        return EndOfMessage(trailers)
+
+
+BodyReader: TypeAlias = LengthReader | ChunkedReader | EofReader

@@ -1,0 +1,113 @@
+"""What an HTTP/1.1 message is made of once parsed. Knows the start lines and headers.
+
+`ServerWire.next_event` and `ClientWire.next_event` return one of: a head, body bytes
+(plain `bytes`: an object around each chunk would cost and tell nothing), `EndOfMessage`,
+or a `Signal`. No type of the engine behind them (h11, or another) appears above `wire`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeAlias
+
+from ..exchange import RequestStartLine, ResponseStartLine
+from .headers import HTTPHeaders
+
+__all__ = [
+    "ClientEvent",
+    "EndOfMessage",
+    "RequestHead",
+    "ResponseHead",
+    "ServerEvent",
+    "Signal",
+]
+
+
+class Signal(Enum):
+    """Nothing to hand on: why."""
+
+    #: More bytes are needed (call `feed`).
+    NEED_DATA = "need data"
+    #: The message is over; `next_cycle` allows the next one.
+    PAUSED = "paused"
+    #: The peer ended its sending side between two messages.
+    CLOSED = "closed"
+    #: The connection no longer speaks HTTP/1.1 (upgrade, CONNECT): `take_rest`.
+    SWITCHED = "switched"
+
+
+class RequestHead:
+    """A request line with its fields, and what they say about framing.
+
+    Attributes:
+      start_line: `path` is the target in origin form ("*" for OPTIONS, "host:port" for
+        CONNECT); of an absolute-form target the authority went to the Host field.
+      content_length: None if not given.
+      chunked: the body comes in chunks.
+      keep_alive: the client allows another request on this connection.
+      expect_continue: the client waits for "100 Continue" before it sends the body.
+      upgrade: Connection names Upgrade and an Upgrade field is present.
+    """
+
+    __slots__ = (
+        "chunked",
+        "content_length",
+        "expect_continue",
+        "headers",
+        "keep_alive",
+        "start_line",
+        "upgrade",
+    )
+
+    def __init__(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+        self.start_line = start_line
+        self.headers = headers
+        self.content_length: int | None = None
+        self.chunked = False
+        self.keep_alive = True
+        self.expect_continue = False
+        self.upgrade = False
+
+    def __repr__(self) -> str:
+        return f"<RequestHead {' '.join(self.start_line)}>"
+
+
+class ResponseHead:
+    """A status line with its fields, and what they say about framing.
+
+    Attributes: as `RequestHead`; `informational` is true of 1xx heads, which more heads
+    follow (but for 101).
+    """
+
+    __slots__ = ("chunked", "content_length", "headers", "keep_alive", "start_line", "upgrade")
+
+    def __init__(self, start_line: ResponseStartLine, headers: HTTPHeaders) -> None:
+        self.start_line = start_line
+        self.headers = headers
+        self.content_length: int | None = None
+        self.chunked = False
+        self.keep_alive = True
+        self.upgrade = False
+
+    @property
+    def informational(self) -> bool:
+        return self.start_line.code < 200
+
+    def __repr__(self) -> str:
+        return f"<ResponseHead {self.start_line.code} {self.start_line.reason}>"
+
+
+class EndOfMessage:
+    """The message is complete. `trailers` is None unless the body brought some."""
+
+    __slots__ = ("trailers",)
+
+    def __init__(self, trailers: HTTPHeaders | None = None) -> None:
+        self.trailers = trailers
+
+
+#: The end of every message without trailers.
+END = EndOfMessage()
+
+ServerEvent: TypeAlias = RequestHead | bytes | EndOfMessage | Signal
+ClientEvent: TypeAlias = ResponseHead | bytes | EndOfMessage | Signal

@@ -1,0 +1,424 @@
+"""HTTP/1.1 without I/O: bytes in, events out; heads and bodies in, bytes out.
+
+Knows heads, bodies and their writing. Must not know trio, streams or the application.
+The seam for a second engine: whoever offers these methods and events can replace it.
+
+A message goes through these states, on the receiving side of either role:
+
+    state   next_event() gives            then
+    HEAD    NEED_DATA, CLOSED or a head   BODY; after an informational head: HEAD
+    BODY    NEED_DATA or bytes, at last   DONE
+            EndOfMessage
+    DONE    PAUSED                        next_cycle(): HEAD
+    ERROR   the same error again          (nothing more on this connection is processed,
+                                          CVE-2024-49768)
+    SWITCHED  SWITCHED; take_rest() has the bytes that came after the last message
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from ..errors import HTTPOutputError, LimitError, PeerError
+from ..limits import STRICT, Dialect, Limits
+from .bodies import BodyReader, ChunkedReader, EofReader, LengthReader
+from .events import END, ClientEvent, EndOfMessage, RequestHead, ResponseHead, ServerEvent, Signal
+from .headers import HTTPHeaders
+from .heads import parse_request_head, parse_response_head
+from .writing import encode_chunk, encode_head, encode_last_chunk, request_line, status_line
+
+__all__ = ["ClientWire", "ServerWire"]
+
+_HEAD, _BODY, _DONE, _ERROR, _SWITCHED = range(5)
+_END_LENIENT = re.compile(rb"\r?\n\r?\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n|^\n")
+_MAX_INFORMATIONAL = 32
+_NO_BODY_CODES = frozenset((204, 304))
+_NEED_DATA = Signal.NEED_DATA
+
+
+class _Wire:
+    """What both roles share: the receive buffer and the states above.
+
+    Attributes:
+      max_body_size: of the message being read; `next_cycle` restores the limit's.
+      eof: the peer ended its sending side.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_chunking",
+        "_error",
+        "_left",
+        "_mute",
+        "_reader",
+        "_scanned",
+        "_state",
+        "dialect",
+        "eof",
+        "limits",
+        "max_body_size",
+    )
+
+    def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
+        self.limits = limits
+        self.dialect = dialect
+        self.max_body_size = limits.max_body_size
+        self.eof = False
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._state = _HEAD
+        self._reader: BodyReader | None = None
+        self._error: PeerError | None = None
+        # Of the message being sent: chunked framing; bytes its Content-Length still wants.
+        self._chunking = False
+        self._left: int | None = None
+        # The answer to HEAD: a body given by the program goes nowhere.
+        self._mute = False
+
+    # --- receiving -----------------------------------------------------------
+    def feed(self, data: bytes) -> None:
+        """Bytes from the peer; b"" is the end of its stream."""
+        if data:
+            self._buffer += data
+        else:
+            self.eof = True
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received and not yet handed on."""
+        return len(self._buffer)
+
+    def take_rest(self) -> bytes:
+        """Everything received after the last message. The wire is of no more use."""
+        self._state = _SWITCHED
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
+
+    def _fail(self, error: PeerError) -> NoReturn:
+        self._state = _ERROR
+        self._error = error
+        self._buffer.clear()
+        raise error
+
+    def _take_head(self) -> bytes | None:
+        """The next head with its empty line, or None. Bounded however it trickles in."""
+        buffer = self._buffer
+        limit = self.limits.max_head_size
+        if self.dialect.bare_lf:
+            match = _END_LENIENT.search(buffer, max(0, self._scanned - 3))
+            end = -1 if match is None else match.end()
+            del match
+        else:
+            end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
+            end = end + 4 if end >= 0 else -1
+        if end < 0:
+            if len(buffer) > limit:
+                self._too_large(buffer)
+            if not self.dialect.bare_lf and _BARE_LF.search(buffer, max(0, self._scanned - 1)):
+                self._fail(PeerError("Malformed HTTP message: bare LF in head"))
+            self._scanned = len(buffer)
+            return None
+        if end > limit:
+            self._too_large(buffer)
+        head = bytes(buffer[:end])
+        del buffer[:end]
+        self._scanned = 0
+        return head
+
+    def _too_large(self, buffer: bytearray) -> NoReturn:
+        first = buffer.find(b"\n", 0, self.limits.max_head_size)
+        status = 414 if first < 0 else 431
+        self._fail(LimitError("Unsatisfiable read: head too large", status))
+
+    def _read_body(self) -> bytes | EndOfMessage | Signal:
+        reader = self._reader
+        if reader is None:
+            self._state = _DONE
+            return END
+        try:
+            got = reader.read(self._buffer, self.limits.chunk_size)
+            if got is None:
+                if not self.eof:
+                    return _NEED_DATA
+                got = reader.eof()
+        except PeerError as exc:
+            self._fail(exc)
+        if type(got) is EndOfMessage:
+            self._reader = None
+            self._state = _DONE
+        return got
+
+    # --- sending -------------------------------------------------------------
+    def body(self, chunk: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+        """A piece of the outgoing body, framed. With a length it is the very same object.
+
+        Raises `HTTPOutputError` beyond the Content-Length announced.
+        """
+        if self._chunking:
+            return encode_chunk(chunk) if chunk else b""
+        if self._mute:
+            return b""
+        if self._left is not None:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise HTTPOutputError("Tried to write more data than Content-Length")
+        return chunk
+
+    def end(self, trailers: HTTPHeaders | None = None) -> bytes:
+        """The end of the outgoing body. Trailers are sent if the framing can carry them."""
+        if self._chunking:
+            self._chunking = False
+            return encode_last_chunk(trailers)
+        if self._left:
+            raise HTTPOutputError(
+                f"Tried to write {self._left} bytes less than Content-Length"
+            )
+        return b""
+
+    def _frame(self, headers: HTTPHeaders) -> bool:
+        """Note a Content-Length given by the program; False if it gave no framing."""
+        length = headers.get("Content-Length")
+        if length is not None:
+            if not (length.isascii() and length.isdigit()):
+                raise HTTPOutputError(f"Illegal Content-Length {length!r}")
+            self._left = int(length)
+            return True
+        return "Transfer-Encoding" in headers
+
+
+class ServerWire(_Wire):
+    """The server's end of one connection.
+
+    Attributes:
+      head: of the request being answered.
+      close_after: the connection ends with this response. Set it before the response
+        head to announce it ("Connection: close").
+    """
+
+    __slots__ = ("close_after", "head", "responded")
+
+    def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
+        super().__init__(limits, dialect)
+        self.head: RequestHead | None = None
+        self.close_after = False
+        self.responded = False
+
+    def next_event(self) -> ServerEvent:
+        """The next thing the client sent. Raises `PeerError`, again and again."""
+        state = self._state
+        if state == _HEAD:
+            return self._next_head()
+        if state == _BODY:
+            if self._reader is None and self.head is not None:
+                self._open_body(self.head)
+            return self._read_body()
+        if state == _DONE:
+            return Signal.PAUSED
+        if state == _SWITCHED:
+            return Signal.SWITCHED
+        assert self._error is not None
+        raise self._error
+
+    def _next_head(self) -> ServerEvent:
+        buffer = self._buffer
+        if not self._scanned:
+            # RFC 9112 2.2: ignore an empty line before the request line; not a flood.
+            for _ in range(2):
+                if buffer.startswith(b"\r\n"):
+                    del buffer[:2]
+                elif self.dialect.bare_lf and buffer.startswith(b"\n"):
+                    del buffer[:1]
+        data = self._take_head() if buffer else None
+        if data is None:
+            if not self.eof:
+                if buffer and (buffer[0] < 0x21 and buffer[0] != 13 or buffer[0] > 0x7E):
+                    # A TLS handshake on a plain port, or garbage: do not wait for its end.
+                    self._fail(PeerError("Malformed HTTP request line: not HTTP"))
+                return _NEED_DATA
+            if buffer:
+                self._fail(PeerError("Connection closed while reading head"))
+            return Signal.CLOSED
+        try:
+            head = parse_request_head(data, self.limits, self.dialect)
+        except PeerError as exc:
+            self._fail(exc)
+        self.head = head
+        if not head.keep_alive:
+            self.close_after = True
+        self._state = _BODY
+        return head
+
+    def _open_body(self, head: RequestHead) -> None:
+        """Choose the reader, when the body is first asked for: by then the program had
+        its chance to set `max_body_size`."""
+        if head.chunked:
+            self._reader = ChunkedReader(self.max_body_size, self.limits)
+        elif head.content_length:
+            if head.content_length > self.max_body_size:
+                self._fail(LimitError("Content-Length too long"))
+            self._reader = LengthReader(head.content_length)
+
+    @property
+    def body_unread(self) -> bool:
+        """The request's body was not read to its end."""
+        if self._state != _BODY:
+            return False
+        head = self.head
+        return self._reader is not None or (
+            head is not None and (head.chunked or bool(head.content_length))
+        )
+
+    def response_head(self, code: int, reason: str, headers: HTTPHeaders) -> bytes:
+        """The response head; adds what framing and persistence need to `headers`.
+
+        Of 1xx codes only 101 ends the request's dialogue. Raises `HTTPOutputError`.
+        """
+        head = self.head
+        version = head.start_line.version if head is not None else "HTTP/1.0"
+        if code < 200:
+            if version == "HTTP/1.0":
+                return b""  # RFC 9110 15.2: never to an HTTP/1.0 client
+            if code == 101:
+                self.responded = True
+            return encode_head(status_line(code, reason), headers)
+        if self.responded:
+            raise HTTPOutputError("Response head already sent")
+        if code == 204:
+            # RFC 9110 8.6: no framing at all may stand there.
+            headers.pop("Content-Length", None)
+            headers.pop("Transfer-Encoding", None)
+        framed = self._frame(headers)
+        if head is not None and head.start_line.method == "HEAD":
+            self._mute = True
+            self._left = None
+        elif code in _NO_BODY_CODES:
+            self._left = 0
+        elif not framed:
+            if version == "HTTP/1.1":
+                headers["Transfer-Encoding"] = "chunked"
+                self._chunking = True
+            else:
+                self.close_after = True
+        connection = headers.get("Connection")
+        if connection is not None and "close" in connection.lower():
+            self.close_after = True
+        elif self.close_after:
+            headers["Connection"] = "close"
+        elif version == "HTTP/1.0" and connection is None:
+            # RFC 9112 C.2.2: an HTTP/1.0 client learns it only so. h11 would close.
+            headers["Connection"] = "Keep-Alive"
+        data = encode_head(status_line(code, reason), headers)
+        self.responded = True
+        return data
+
+    def next_cycle(self) -> bool:
+        """Go on to the next request, if this connection may have one."""
+        if self._state != _DONE or self.close_after:
+            return False
+        self._state = _HEAD
+        self.head = None
+        self.responded = False
+        self._chunking = self._mute = False
+        self._left = None
+        self.max_body_size = self.limits.max_body_size
+        return True
+
+
+class ClientWire(_Wire):
+    """The client's end of one connection.
+
+    Attributes:
+      keep_alive: another request may follow (meaningful once the response ended).
+      head: the last response head.
+    """
+
+    __slots__ = ("_informational", "_method", "head", "keep_alive")
+
+    def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
+        super().__init__(limits, dialect)
+        self._method = ""
+        self._informational = 0
+        self.head: ResponseHead | None = None
+        self.keep_alive = True
+
+    def request_head(self, method: str, target: str, headers: HTTPHeaders) -> bytes:
+        """The request head. Framing is the caller's: Content-Length, or
+        "Transfer-Encoding: chunked" (then `body` and `end` do the chunking), or no body."""
+        self._method = method
+        self._left = None
+        framed = self._frame(headers)
+        self._chunking = framed and self._left is None
+        if self._chunking and headers["Transfer-Encoding"].lower() != "chunked":
+            raise HTTPOutputError("Only Transfer-Encoding: chunked can be sent")
+        if self._chunking is False and self._left is None:
+            self._left = 0
+        if "close" in headers.get("Connection", "").lower():
+            self.keep_alive = False
+        return encode_head(request_line(method, target), headers)
+
+    def next_event(self) -> ClientEvent:
+        """The next thing the server sent. Raises `PeerError`, again and again."""
+        state = self._state
+        if state == _BODY:
+            return self._read_body()
+        if state == _HEAD:
+            data = self._take_head() if self._buffer else None
+            if data is not None:
+                return self._response(data)
+            if not self.eof:
+                return _NEED_DATA
+            if self._buffer:
+                self._fail(PeerError("Connection closed while reading head", 502))
+            return Signal.CLOSED
+        if state == _DONE:
+            return Signal.PAUSED
+        if state == _SWITCHED:
+            return Signal.SWITCHED
+        assert self._error is not None
+        raise self._error
+
+    def _response(self, data: bytes) -> ResponseHead:
+        try:
+            head = parse_response_head(data, self.limits, self.dialect)
+        except PeerError as exc:
+            self._fail(exc)
+        self.head = head
+        code = head.start_line.code
+        if code < 200 and code != 101:
+            self._informational += 1
+            if self._informational > _MAX_INFORMATIONAL:
+                self._fail(PeerError("Too many 1xx responses", 502))
+            return head
+        if not head.keep_alive:
+            self.keep_alive = False
+        if code == 101 or (self._method == "CONNECT" and code < 300):
+            self._state = _SWITCHED
+            return head
+        self._state = _BODY
+        if self._method == "HEAD" or code in _NO_BODY_CODES:
+            self._reader = None
+        elif head.chunked:
+            self._reader = ChunkedReader(self.max_body_size, self.limits)
+        elif head.content_length is not None:
+            if head.content_length > self.max_body_size:
+                self._fail(LimitError("Content-Length too long"))
+            self._reader = LengthReader(head.content_length)
+        else:
+            self.keep_alive = False
+            self._reader = EofReader(self.max_body_size)
+        return head
+
+    def next_cycle(self) -> bool:
+        """Make ready for another request, if the connection may carry one."""
+        if self._state != _DONE or not self.keep_alive or self._buffer or self.eof:
+            return False
+        self._state = _HEAD
+        self._informational = 0
+        self.head = None
+        self._chunking = False
+        self._left = None
+        self.max_body_size = self.limits.max_body_size
+        return True
