@@ -48,10 +48,6 @@ class ReadLimitError(LimitError):
     """A delimiter was not found within the bytes allowed for it."""
 
 
-class LocalProtocolError(TornadoTrioError, ValueError):
-    """The program asked for a message that HTTP does not allow."""
-
-
 class HTTPInputError(PeerError):
     """Malformed input from the peer: a head, a field, a form, a cookie."""
 
