@@ -1,0 +1,452 @@
+"""`tornado.ioloop`: the event loop as an object, over the one trio run of its thread.
+
+Knows Futures and the interface of a loop; how a loop is hosted (as guest of asyncio, or in
+a plain trio run) is in `tornado.platform.asyncio` and `tornado.platform.trio`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import datetime
+import functools
+import math
+import numbers
+import os
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
+from tornado.log import app_log
+from tornado.util import Configurable, TimeoutError, import_object
+
+__all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
+
+
+class IOLoop(Configurable):
+    """The event loop of a thread."""
+
+    # Event masks of add_handler; the numbers are those of epoll.
+    NONE = 0
+    READ = 0x001
+    WRITE = 0x004
+    ERROR = 0x018
+
+    _ioloop_for_asyncio: dict[Any, IOLoop] = {}  # noqa: RUF012 - shared on purpose
+    _instance_loop: IOLoop | None = None
+
+    # --- which loop ----------------------------------------------------------------
+    @classmethod
+    def configure(cls, impl: Any, **kwargs: Any) -> None:
+        if isinstance(impl, str):
+            impl = import_object(impl)
+        if isinstance(impl, type) and impl is not cls and not issubclass(impl, cls):
+            raise ValueError(f"Invalid subclass of {cls}")
+        super().configure(impl, **kwargs)
+
+    @classmethod
+    def configurable_base(cls) -> type[Configurable]:
+        return IOLoop
+
+    @classmethod
+    def configurable_default(cls) -> type[Configurable]:
+        from tornado.platform.asyncio import AsyncIOLoop
+
+        return AsyncIOLoop
+
+    @staticmethod
+    def current(instance: bool = True) -> IOLoop | None:
+        """The loop of the calling thread.
+
+        Made if there is none, unless `instance` is false. In a running asyncio loop it is
+        that loop's; in a plain `trio.run` it is the trio run's (`tornado.platform.trio`).
+        """
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            if trio.lowlevel.in_trio_task():
+                from tornado.platform.trio import current_trio_loop
+
+                found = current_trio_loop(instance)
+                if found is not None:
+                    return found
+            loop = _thread_loop(instance)
+            if loop is None:
+                return None
+        current = IOLoop._ioloop_for_asyncio.get(loop)
+        if current is None and instance:
+            from tornado.platform.asyncio import AsyncIOMainLoop
+
+            current = AsyncIOMainLoop()
+        return current
+
+    def make_current(self) -> None:
+        """Make this the loop of the calling thread."""
+        self._make_current()
+
+    def _make_current(self) -> None:
+        raise NotImplementedError("this kind of loop cannot be made current")
+
+    @staticmethod
+    def clear_current() -> None:
+        """Forget the loop of the calling thread."""
+        IOLoop._clear_current()
+
+    @staticmethod
+    def _clear_current() -> None:
+        old = IOLoop.current(instance=False)
+        if old is not None:
+            old._clear_current_hook()
+
+    def _clear_current_hook(self) -> None:
+        """For subclasses: this loop ceases to be the thread's."""
+
+    @staticmethod
+    def instance() -> IOLoop:
+        """The loop installed as the process's, else `current()` (Tornado 4's singleton)."""
+        installed = IOLoop._instance_loop
+        loop = installed if installed is not None else IOLoop.current()
+        assert loop is not None
+        return loop
+
+    @staticmethod
+    def initialized() -> bool:
+        """Whether `instance()` would find a loop that exists already."""
+        return IOLoop._instance_loop is not None or IOLoop.current(instance=False) is not None
+
+    def install(self) -> None:
+        """Make this the loop `instance()` returns, and the thread's current one."""
+        IOLoop._instance_loop = self
+        self._make_current()
+
+    @staticmethod
+    def clear_instance() -> None:
+        """Undo `install()`, and forget the loop of the calling thread."""
+        IOLoop._instance_loop = None
+        IOLoop._clear_current()
+
+    def initialize(self, make_current: bool = True) -> None:
+        if make_current:
+            self._make_current()
+
+    # --- running -------------------------------------------------------------------
+    def close(self, all_fds: bool = False) -> None:
+        """End the loop's tasks, wait for them, and free what it holds.
+
+        With `all_fds`, the descriptors of its handlers are closed too.
+        """
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Run until `stop()`."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Let `start()` return, after the callbacks of this turn; before it, at once."""
+        raise NotImplementedError
+
+    def run_sync(self, func: Callable[[], Any], timeout: float | None = None) -> Any:
+        """Start the loop, run `func` (plain or a coroutine function), stop it.
+
+        Returns what the coroutine returns. Raises `TimeoutError` after `timeout` seconds,
+        with the coroutine cancelled.
+        """
+        from tornado.gen import convert_yielded
+
+        outcome: Future | None = None
+
+        def run() -> None:
+            nonlocal outcome
+            try:
+                result = func()
+                if result is not None:
+                    result = convert_yielded(result)
+            except Exception:
+                outcome = Future()
+                future_set_exc_info(outcome, sys.exc_info())
+            else:
+                if is_future(result):
+                    outcome = result
+                else:
+                    outcome = Future()
+                    outcome.set_result(result)
+            self.add_future(outcome, lambda _: self.stop())
+
+        def expire() -> None:
+            if outcome is None or not outcome.cancel():
+                self.stop()
+
+        self.add_callback(run)
+        handle = None
+        if timeout is not None:
+            handle = self.add_timeout(self.time() + timeout, expire)
+        self.start()
+        if handle is not None:
+            self.remove_timeout(handle)
+        if outcome is None or not outcome.done() or outcome.cancelled():
+            raise TimeoutError(f"Operation timed out after {timeout} seconds")
+        return outcome.result()
+
+    def time(self) -> float:
+        """The clock of `add_timeout`: seconds since the epoch, as `time.time()`."""
+        return time.time()
+
+    # --- descriptors ---------------------------------------------------------------
+    def add_handler(self, fd: Any, handler: Callable[[Any, int], None], events: int) -> None:
+        """Call `handler(fd, events)` whenever `fd` (an int or has `fileno()`) is ready."""
+        raise NotImplementedError
+
+    def update_handler(self, fd: Any, events: int) -> None:
+        """Change the events listened for."""
+        raise NotImplementedError
+
+    def remove_handler(self, fd: Any) -> None:
+        """Stop listening."""
+        raise NotImplementedError
+
+    def split_fd(self, fd: Any) -> tuple[int, Any]:
+        """`(number, object)` of a descriptor given as either."""
+        return (fd, fd) if isinstance(fd, int) else (fd.fileno(), fd)
+
+    def close_fd(self, fd: Any) -> None:
+        """Close a descriptor given as a number or an object; closed ones are no error."""
+        try:
+            if isinstance(fd, int):
+                os.close(fd)
+            else:
+                fd.close()
+        except OSError:
+            pass  # documented: closing twice does no harm
+
+    # --- time ----------------------------------------------------------------------
+    def add_timeout(
+        self, deadline: float | datetime.timedelta, callback: Callable[..., Any],
+        *args: Any, **kwargs: Any,
+    ) -> object:
+        """Call back at `deadline` (as `time()`, or a timedelta from now); a handle for it."""
+        if isinstance(deadline, numbers.Real):
+            return self.call_at(float(deadline), callback, *args, **kwargs)
+        if isinstance(deadline, datetime.timedelta):
+            return self.call_at(
+                self.time() + deadline.total_seconds(), callback, *args, **kwargs
+            )
+        raise TypeError(f"Unsupported deadline {deadline!r}")
+
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> object:
+        """Call back in `delay` seconds; a handle for `remove_timeout`."""
+        return self.call_at(self.time() + delay, callback, *args, **kwargs)
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> object:
+        """Call back at `when` on the loop's clock; a handle for `remove_timeout`."""
+        raise NotImplementedError
+
+    def remove_timeout(self, timeout: Any) -> None:
+        """Cancel a pending timeout. One that has run already is no error."""
+        raise NotImplementedError
+
+    # --- callbacks -----------------------------------------------------------------
+    def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call back on the loop's next turn. Safe from any thread, and after `close()`."""
+        raise NotImplementedError
+
+    def add_callback_from_signal(
+        self, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
+        """`add_callback`, from a signal handler."""
+        raise NotImplementedError
+
+    def spawn_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call back on the next turn, on nobody's behalf: its errors are logged."""
+        self.add_callback(callback, *args, **kwargs)
+
+    def add_future(self, future: Any, callback: Callable[[Any], Any]) -> None:
+        """Call `callback(future)` on the loop when the future is done."""
+        if isinstance(future, asyncio.Future):
+            future.add_done_callback(functools.partial(self._run_callback, callback))
+        else:
+            assert is_future(future), f"{future!r} is not a Future"
+            # Its callbacks run in whichever thread finishes it.
+            future.add_done_callback(lambda f: self.add_callback(callback, f))
+
+    def run_in_executor(
+        self, executor: concurrent.futures.Executor | None, func: Callable[..., Any], *args: Any
+    ) -> Any:
+        """Run `func` in a thread pool; a Future of its result."""
+        if executor is None:
+            executor = getattr(self, "_executor", None)
+            if executor is None:
+                executor = self._executor = concurrent.futures.ThreadPoolExecutor(
+                    max_workers=(os.cpu_count() or 1) * 5
+                )
+        result = Future()
+        pending = executor.submit(func, *args)
+        self.add_future(pending, lambda done: chain_future(done, result))
+        return result
+
+    def set_default_executor(self, executor: concurrent.futures.Executor) -> None:
+        """The pool that `run_in_executor(None, ...)` uses."""
+        self._executor = executor
+
+    def _run_callback(self, callback: Callable[..., Any], *args: Any) -> None:
+        """Run a callback; a coroutine or Future that it returns goes on by itself.
+
+        Errors of either are logged: there is nobody else to tell.
+        """
+        try:
+            result = callback(*args)
+            if result is not None:
+                self._watch_result(result)
+        except asyncio.CancelledError:
+            pass  # as Tornado: the callback gave up, which is no error
+        except Exception:
+            self._log_callback_error(callback)
+
+    def _watch_result(self, result: Any) -> None:
+        from tornado import gen
+
+        try:
+            result = gen.convert_yielded(result)
+        except gen.BadYieldError:
+            return  # not awaitable: the value is nobody's
+        self.add_future(result, self._discard_future_result)
+
+    def _discard_future_result(self, future: Any) -> None:
+        future.result()
+
+    def _log_callback_error(self, callback: Any) -> None:
+        if isinstance(callback, functools.partial):
+            callback = callback.func
+        app_log.error("Exception in callback %r", callback, exc_info=True)
+
+    # --- trio ------------------------------------------------------------------------
+    def _start_soon(
+        self, async_fn: Callable[..., Any], *args: Any, name: object = None
+    ) -> None:
+        """Start a trio task owned by the loop. See `tornado.platform.trio.start_soon`."""
+        raise NotImplementedError
+
+    def _run_task(self, coro: Any) -> Future:
+        """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
+        raise NotImplementedError
+
+
+def _thread_loop(create: bool) -> Any:
+    """The asyncio loop set for this thread; made and set if there is none and we may."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            if not create:
+                return None
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        return loop
+
+
+class PeriodicCallback:
+    """Calls `callback` every `callback_time` milliseconds (or a timedelta), without drift.
+
+    A call that takes longer than the period (or a coroutine that does) skips the periods
+    it covers: calls never overlap. `jitter` (0 to 1) spreads each period randomly by that
+    share of it. Tornado 4's third argument, `io_loop`, is understood too.
+    """
+
+    def __init__(
+        self,
+        callback: Callable[[], Any],
+        callback_time: datetime.timedelta | float,
+        jitter: Any = 0,
+        io_loop: IOLoop | None = None,
+    ) -> None:
+        if isinstance(jitter, IOLoop) or jitter is None:
+            jitter, io_loop = 0, jitter
+        self.callback = callback
+        if isinstance(callback_time, datetime.timedelta):
+            self.callback_time = callback_time / datetime.timedelta(milliseconds=1)
+        else:
+            if callback_time <= 0:
+                raise ValueError("Periodic callback must have a positive callback_time")
+            self.callback_time = callback_time
+        self.jitter = jitter
+        self.io_loop = io_loop
+        self._own_loop = io_loop is not None
+        self._running = False
+        self._timeout: object = None
+        self._next_timeout = 0.0
+
+    def start(self) -> None:
+        """Begin; the first call is one period from now."""
+        if self._running:
+            return
+        if not self._own_loop:
+            self.io_loop = IOLoop.current()
+        assert self.io_loop is not None
+        self._running = True
+        self._next_timeout = self.io_loop.time()
+        self._schedule_next()
+
+    def stop(self) -> None:
+        """No more calls; one that is going on is not interrupted."""
+        self._running = False
+        if self._timeout is not None:
+            assert self.io_loop is not None
+            self.io_loop.remove_timeout(self._timeout)
+            self._timeout = None
+
+    def is_running(self) -> bool:
+        return self._running
+
+    def _run(self) -> None:
+        if not self._running:
+            return
+        try:
+            result = self.callback()
+            if result is not None and _is_awaitable(result):
+                from tornado.gen import convert_yielded
+
+                assert self.io_loop is not None
+                self.io_loop.add_future(convert_yielded(result), self._finished)
+                return
+        except Exception:
+            app_log.error("Exception in callback %r", self.callback, exc_info=True)
+        self._schedule_next()
+
+    def _finished(self, future: Any) -> None:
+        try:
+            future.result()
+        except (Exception, asyncio.CancelledError):
+            app_log.error("Exception in callback %r", self.callback, exc_info=True)
+        self._schedule_next()
+
+    def _schedule_next(self) -> None:
+        if self._running:
+            assert self.io_loop is not None
+            self._update_next(self.io_loop.time())
+            self._timeout = self.io_loop.add_timeout(self._next_timeout, self._run)
+
+    def _update_next(self, current_time: float) -> None:
+        period = self.callback_time / 1000.0
+        if self.jitter:
+            period *= 1 + self.jitter * (random.random() - 0.5)
+        behind = current_time - self._next_timeout
+        if behind >= 0:
+            # The next multiple of the period that lies ahead, counted from the last one.
+            self._next_timeout += (math.floor(behind / period) + 1) * period
+        else:
+            # The clock went back, or rounding woke us early: just one period on.
+            self._next_timeout += period
+
+
+def _is_awaitable(value: Any) -> bool:
+    return hasattr(value, "__await__") or is_future(value)
+

@@ -1,0 +1,1 @@
+"""Where Tornado meets an event loop: `asyncio`, `trio` (ours), and bridges to others."""

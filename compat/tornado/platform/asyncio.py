@@ -1,0 +1,277 @@
+"""`tornado.platform.asyncio`: the IOLoop of an asyncio loop, with trio as its guest.
+
+Knows asyncio's event loop and `tornado_trio.interop`. The asyncio loop is the stock one
+(or uvloop's, or any other): callbacks, timers and descriptor handlers are its own; what is
+a task of trio's runs in the loop's `LoopScope`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from tornado.concurrent import Future, is_future
+from tornado.ioloop import IOLoop
+from tornado.platform.trio import TaskFuture
+from tornado_trio.interop.guest import LoopScope
+
+
+class BaseAsyncIOLoop(IOLoop):
+    """An IOLoop over an asyncio loop. `asyncio_loop` is that loop."""
+
+    asyncio_loop: asyncio.AbstractEventLoop
+
+    def initialize(self, asyncio_loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # type: ignore[override]
+        self.asyncio_loop = asyncio_loop
+        # What reads descriptors; upstream has a thread for that where asyncio cannot (Windows).
+        self.selector_loop = asyncio_loop
+        self.handlers: dict[int, tuple[Any, Callable[..., None]]] = {}
+        self.readers: set[int] = set()
+        self.writers: set[int] = set()
+        self.closing = False
+        self._thread_identity = threading.get_ident()
+        self._scope = LoopScope(asyncio_loop)
+        loops = IOLoop._ioloop_for_asyncio
+        for loop in [loop for loop in loops if loop.is_closed()]:
+            # Closed behind our back (asyncio.run does so): nothing to find by it any more.
+            del loops[loop]
+        existing = loops.setdefault(asyncio_loop, self)
+        if existing is not self:
+            raise RuntimeError(f"IOLoop {existing} already associated with asyncio loop {asyncio_loop}")
+        try:
+            super().initialize(**kwargs)
+        except BaseException:
+            del loops[asyncio_loop]
+            raise
+
+    # --- running ---------------------------------------------------------------
+    def start(self) -> None:
+        self._thread_identity = threading.get_ident()
+        self._scope.about_to_run()
+        self.asyncio_loop.run_forever()
+
+    def stop(self) -> None:
+        self.asyncio_loop.stop()
+
+    def close(self, all_fds: bool = False) -> None:
+        self.closing = True
+        for fd in list(self.handlers):
+            fileobj, _ = self.handlers[fd]
+            self.remove_handler(fd)
+            if all_fds:
+                self.close_fd(fileobj)
+        loop = self.asyncio_loop
+        if self._scope.active and not loop.is_closed() and not loop.is_running():
+            self._scope.about_to_run()
+            loop.run_until_complete(self._scope.aclose())
+        # Removed before closing: the address of a closed loop may be used again.
+        IOLoop._ioloop_for_asyncio.pop(loop, None)
+        loop.close()
+
+    # --- descriptors -----------------------------------------------------------
+    def add_handler(self, fd: Any, handler: Callable[[Any, int], None], events: int) -> None:
+        fd, fileobj = self.split_fd(fd)
+        if fd in self.handlers:
+            raise ValueError(f"fd {fd} added twice")
+        self.handlers[fd] = (fileobj, handler)
+        self._listen(fd, events)
+
+    def update_handler(self, fd: Any, events: int) -> None:
+        self._listen(self.split_fd(fd)[0], events)
+
+    def remove_handler(self, fd: Any) -> None:
+        fd, _ = self.split_fd(fd)
+        if self.handlers.pop(fd, None) is not None:
+            self._listen(fd, 0)
+
+    def _listen(self, fd: int, events: int) -> None:
+        loop = self.asyncio_loop
+        if events & IOLoop.READ:
+            if fd not in self.readers:
+                loop.add_reader(fd, self._handle_events, fd, IOLoop.READ)
+                self.readers.add(fd)
+        elif fd in self.readers:
+            loop.remove_reader(fd)
+            self.readers.discard(fd)
+        if events & IOLoop.WRITE:
+            if fd not in self.writers:
+                loop.add_writer(fd, self._handle_events, fd, IOLoop.WRITE)
+                self.writers.add(fd)
+        elif fd in self.writers:
+            loop.remove_writer(fd)
+            self.writers.discard(fd)
+
+    def _handle_events(self, fd: int, events: int) -> None:
+        fileobj, handler = self.handlers[fd]
+        handler(fileobj, events)
+
+    # --- time --------------------------------------------------------------------
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> object:
+        if kwargs:
+            callback = functools.partial(callback, **kwargs)
+        # Not through the wall clock, which may be set back meanwhile.
+        return self.asyncio_loop.call_later(
+            delay if delay > 0 else 0, self._run_callback, callback, *args
+        )
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> object:
+        return self.call_later(when - self.time(), callback, *args, **kwargs)
+
+    def remove_timeout(self, timeout: Any) -> None:
+        timeout.cancel()
+
+    # --- callbacks ---------------------------------------------------------------
+    def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        loop = self.asyncio_loop
+        if kwargs:
+            callback = functools.partial(callback, **kwargs)
+        # call_soon costs a third of its thread-safe twin, which also wakes the selector.
+        if threading.get_ident() == self._thread_identity:
+            schedule = loop.call_soon
+        else:
+            schedule = loop.call_soon_threadsafe  # type: ignore[assignment]
+        try:
+            schedule(self._run_callback, callback, *args)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+            # Documented: what is added after close() is dropped.
+
+    def add_callback_from_signal(
+        self, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
+        warnings.warn("add_callback_from_signal is deprecated", DeprecationWarning, stacklevel=2)
+        self.add_callback_threadsafe(callback, *args, **kwargs)
+
+    def add_callback_threadsafe(
+        self, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
+        """`add_callback` that always wakes the selector: signal handlers need it."""
+        try:
+            self.asyncio_loop.call_soon_threadsafe(
+                self._run_callback, functools.partial(callback, *args, **kwargs)
+            )
+        except RuntimeError:
+            if not self.asyncio_loop.is_closed():
+                raise
+
+    def run_in_executor(
+        self, executor: concurrent.futures.Executor | None, func: Callable[..., Any], *args: Any
+    ) -> Any:
+        return self.asyncio_loop.run_in_executor(executor, func, *args)
+
+    def set_default_executor(self, executor: concurrent.futures.Executor) -> None:
+        self.asyncio_loop.set_default_executor(executor)  # type: ignore[arg-type]
+
+    # --- trio ----------------------------------------------------------------------
+    def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:
+        self._scope.start_soon(async_fn, *args, name=name)
+
+    def _run_task(self, coro: Any) -> Future:
+        future = TaskFuture(loop=self.asyncio_loop)
+        self.asyncio_loop.call_soon(
+            self._scope.workers.spawn,
+            coro,
+            contextvars.copy_context(),
+            future._ended,
+            future._begun,
+        )
+        return future
+
+    def _raise_out(self, error: BaseException) -> None:
+        guest = self._scope.guest
+        assert guest is not None
+        guest.raise_in_loop(error)
+
+    def _driver_parts(self) -> tuple[Any, Any]:
+        return self.asyncio_loop, self._scope.guest
+
+
+class AsyncIOMainLoop(BaseAsyncIOLoop):
+    """The IOLoop of the asyncio loop that is current when it is made.
+
+    Made by `IOLoop.current()` as needed; whoever made the asyncio loop closes it.
+    """
+
+    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                loop = asyncio.get_event_loop()
+        super().initialize(loop, **kwargs)
+
+    def _make_current(self) -> None:
+        # It is the current loop by being asyncio's.
+        pass
+
+
+class AsyncIOLoop(BaseAsyncIOLoop):
+    """The IOLoop of an asyncio loop of its own, closed with it."""
+
+    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
+        self.is_current = False
+        self.old_asyncio: asyncio.AbstractEventLoop | None = None
+        made = None
+        if "asyncio_loop" not in kwargs:
+            kwargs["asyncio_loop"] = made = asyncio.new_event_loop()
+        try:
+            super().initialize(**kwargs)
+        except BaseException:
+            if made is not None:
+                made.close()
+            raise
+
+    def close(self, all_fds: bool = False) -> None:
+        if self.is_current:
+            self._clear_current_hook()
+        super().close(all_fds=all_fds)
+
+    def _make_current(self) -> None:
+        if not self.is_current:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                try:
+                    self.old_asyncio = asyncio.get_event_loop()
+                except RuntimeError:
+                    self.old_asyncio = None
+            self.is_current = True
+        asyncio.set_event_loop(self.asyncio_loop)
+
+    def _clear_current_hook(self) -> None:
+        if self.is_current:
+            asyncio.set_event_loop(self.old_asyncio)
+            self.is_current = False
+
+
+def to_tornado_future(asyncio_future: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """The future itself: the two kinds are one."""
+    return asyncio_future
+
+
+def to_asyncio_future(tornado_future: Any) -> asyncio.Future[Any]:
+    """Whatever may be yielded in a coroutine, as an asyncio future."""
+    if is_future(tornado_future) and isinstance(tornado_future, asyncio.Future):
+        return tornado_future
+    from tornado.gen import convert_yielded
+
+    converted: asyncio.Future[Any] = convert_yielded(tornado_future)
+    return converted
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("AnyThreadEventLoopPolicy", "AddThreadSelectorEventLoop", "SelectorThread"):
+        from tornado.platform import _selector_thread
+
+        return getattr(_selector_thread, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
