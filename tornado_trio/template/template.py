@@ -158,9 +158,7 @@ class Template:
     def _use(self, source: Source) -> None:
         self.code = source.code
         self._asynchronous = source.asynchronous
-        self.compiled = compile(
-            utf8(source.code), self._filename, "exec", dont_inherit=True
-        )
+        self.compiled = compile(utf8(source.code), self._filename, "exec", dont_inherit=True)
         self._code = next(
             constant
             for constant in self.compiled.co_consts
