@@ -8,10 +8,14 @@ async function, a hosted ASGI or WSGI app). Knows neither.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    import trio
+
+    from ._util.policy import DisconnectPolicy
     from .wire.headers import HTTPHeaders
 
 
@@ -34,50 +38,130 @@ class ResponseStartLine(NamedTuple):
 class Exchange(ABC):
     """One request/response pair.
 
-    Attributes: `start_line`, `headers` (of the request), `protocol` ("http" or "https"),
-    `remote_ip`, `remote_address`, `context` (the connection's own object, if any).
+    Attributes:
+      start_line, headers: of the request.
+      protocol: "http" or "https"; remote_ip: of the client (behind trusted proxies).
+      context: the connection's own object, if any (compat keeps Tornado's there).
+      on_disconnect: what becomes of the handler if the client goes away.
+      finished: `finish` was called (or the response was given up).
+      trailers: of the request, once its body has been read.
 
     Backpressure: `write_headers`, `write` and `finish` act at once (they send what the
     transport takes and buffer the rest, bounded) and return an awaitable that is ready
-    when the transport has caught up. Not awaiting it is allowed.
+    when the transport has caught up. Not awaiting it is allowed. Awaiting it raises
+    `StreamClosedError` if the client is gone; the calls themselves never do.
     """
 
-    __slots__ = ()
+    # Implementations have slots; the annotations name what they must provide.
+    __slots__ = ("__weakref__",)
 
     start_line: RequestStartLine
     headers: HTTPHeaders
     protocol: str
     remote_ip: str
+    context: Any
+    on_disconnect: DisconnectPolicy
+    finished: bool
+    trailers: HTTPHeaders | None
 
     # --- request -------------------------------------------------------------
     @abstractmethod
+    async def read_chunk(self) -> bytes:
+        """The next piece of the request body as it arrives; b"" at its end."""
+
     def body(self) -> AsyncIterator[bytes]:
         """The request body in chunks, as they arrive; reading is the back pressure."""
+        return BodyIterator(self)
 
     @abstractmethod
     async def read_body(self) -> bytes:
         """The whole request body, bounded by `max_body_size` (LimitError 413)."""
+
+    @abstractmethod
+    def read_body_nowait(self) -> bytes | None:
+        """The whole request body if all of it has arrived already, else None."""
+
+    @abstractmethod
+    def set_max_body_size(self, size: int) -> None:
+        """Another bound for this request's body; before reading it."""
+
+    @abstractmethod
+    def set_body_timeout(self, seconds: float | None) -> None:
+        """Another deadline for this request's body, from now."""
 
     # --- response ------------------------------------------------------------
     @abstractmethod
     def write_headers(
         self, start_line: ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
     ) -> Awaitable[None]:
-        """Send the response head, with the first body bytes if given."""
+        """Send the response head, with the first body bytes if given. `headers` becomes
+        the exchange's: what framing needs is added to it."""
 
     @abstractmethod
     def write(self, chunk: bytes) -> Awaitable[None]:
         """Send body bytes."""
 
     @abstractmethod
-    def finish(self) -> Any:
+    def finish(self, trailers: HTTPHeaders | None = None) -> Awaitable[None]:
         """The response is complete. A body shorter than its Content-Length is an error."""
+
+    @abstractmethod
+    def inform(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:
+        """Send an informational head (103 Early Hints, ...); nothing to HTTP/1.0 clients."""
+
+    # --- structure -----------------------------------------------------------
+    @property
+    @abstractmethod
+    def nursery(self) -> trio.Nursery:
+        """Children end with the request; a child's error is the request's error."""
+
+    @property
+    @abstractmethod
+    def cancel_scope(self) -> trio.CancelScope:
+        """Of the handler. Cancelling it gives up the request and its connection."""
+
+    @abstractmethod
+    def set_timeout(self, seconds: float | None) -> None:
+        """The handler's deadline, from now (passed: 503); None: no deadline."""
 
     # --- the connection ------------------------------------------------------
     @abstractmethod
-    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """`callback` runs once if the peer goes away before the exchange is done."""
+    def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
+        """`callback` runs once if the client goes away before the exchange is done."""
 
     @abstractmethod
     def detach(self) -> Any:
-        """Take over the connection's stream (after an upgrade or CONNECT answer)."""
+        """Take over the connection's `Stream` (after an upgrade or CONNECT answer).
+
+        The caller closes it; what the client sent ahead is read from it first.
+        """
+
+    async def sendfile(self, file: Any, offset: int, count: int) -> None:
+        """Send `count` body bytes of `file`. Transports that can let the kernel do it."""
+        raise NotImplementedError
+
+
+class BodyIterator:
+    """`async for chunk in exchange.body()`. Stopping early is allowed."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> BodyIterator:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._exchange.read_chunk()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+
+#: What answers exchanges: an async function, or an object with `async def __call__`.
+#: A plain function that returns None has answered, or arranged to.
+App: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, Any] | None]
+
+#: The exchange being answered; children of its handler inherit it.
+current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")

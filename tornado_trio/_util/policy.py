@@ -1,0 +1,77 @@
+"""What becomes of a request whose client went away, and blocks that must not be cut.
+
+Leaf: knows trio. Must not know HTTP or the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+import trio
+
+from ..errors import DeadlineError
+
+__all__ = ["CANCEL", "FINISH", "DisconnectPolicy", "critical", "grace"]
+
+
+@dataclass(frozen=True, slots=True)
+class DisconnectPolicy:
+    """`cancel`: the request's scope is cancelled at once. `finish`: it runs to its end
+    (only the close callback tells it). `grace`: cancelled after `seconds`."""
+
+    kind: Literal["cancel", "finish", "grace"]
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, value: DisconnectPolicy | str | None) -> DisconnectPolicy:
+        """A policy from itself, from "cancel" or "finish"; None is the default."""
+        if isinstance(value, DisconnectPolicy):
+            return value
+        if value is None or value == "cancel":
+            return CANCEL
+        if value == "finish":
+            return FINISH
+        raise ValueError(f"unknown disconnect policy {value!r}")
+
+
+CANCEL = DisconnectPolicy("cancel")
+FINISH = DisconnectPolicy("finish")
+
+
+def grace(seconds: float) -> DisconnectPolicy:
+    """Let the request run on for `seconds` after its client went away."""
+    return DisconnectPolicy("grace", seconds)
+
+
+class critical:
+    """`async with critical(timeout=5):` the block is not cancelled from outside.
+
+    Cancellation: one that arrives meanwhile takes effect when the block ends.
+    Raises `DeadlineError` if the block was still running after `timeout` seconds: a
+    shield without a deadline would let one request hold the whole shutdown.
+    """
+
+    __slots__ = ("_scope", "_timeout")
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._scope = trio.CancelScope(shield=True)
+
+    async def __aenter__(self) -> critical:
+        self._scope.deadline = trio.current_time() + self._timeout
+        self._scope.__enter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        caught = bool(self._scope.__exit__(exc_type, exc, traceback))
+        if caught:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise DeadlineError(f"critical block took longer than {self._timeout} s", "critical")
+        return False

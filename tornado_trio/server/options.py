@@ -1,0 +1,48 @@
+"""How a server behaves, in one frozen object. Knows limits, policies and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .._util.policy import CANCEL, DisconnectPolicy
+from ..errors import PeerError
+from ..limits import STRICT, Dialect, Limits, Timeouts
+
+if TYPE_CHECKING:
+    from .exchange import Http1Exchange
+
+__all__ = ["ServerOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Settings of one server; the defaults suit a service behind nothing.
+
+    Attributes:
+      run: wraps the coroutine of each request; compat drives coroutines that await
+        asyncio with it.
+      refuse: the bytes that answer a malformed request; None: a short plain page.
+      access_log: called with each finished exchange.
+      xheaders: believe X-Real-Ip, X-Forwarded-For, X-Scheme and X-Forwarded-Proto.
+      trusted_downstream: proxies to skip in X-Forwarded-For.
+      protocol: "https" behind a proxy that decrypts and does not say so.
+      decompress_request: gzip request bodies are inflated, within `max_body_size`.
+      tolerate_half_close: a client that shuts down its sending side is probed before it
+        counts as gone.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    dialect: Dialect = STRICT
+    on_disconnect: DisconnectPolicy = CANCEL
+    keep_alive: bool = True
+    xheaders: bool = False
+    trusted_downstream: frozenset[str] = frozenset()
+    protocol: str | None = None
+    decompress_request: bool = False
+    tolerate_half_close: bool = True
+    run: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]] | None = None
+    refuse: Callable[[PeerError], bytes] | None = None
+    access_log: Callable[[Http1Exchange], None] | None = None
