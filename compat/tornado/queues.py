@@ -1,0 +1,249 @@
+"""Queues between coroutines of one IOLoop: FIFO, LIFO and by priority.
+
+Knows Futures, `locks.Event` for `join`, and the IOLoop's timeouts for waits that have one.
+Not for threads.
+
+A `timeout` is a deadline on the scale of `IOLoop.time()` or a `datetime.timedelta` from
+now; None waits for ever, and a moment that is past means the loop's next iteration.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import heapq
+from collections.abc import Awaitable
+from typing import Any, Generic, TypeVar
+
+from tornado.concurrent import Future
+from tornado.locks import Event, _call_at
+from tornado.util import TimeoutError
+
+__all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
+
+_T = TypeVar("_T")
+_Deadline = float | datetime.timedelta | None
+
+
+class QueueEmpty(Exception):
+    """`get_nowait` found no item."""
+
+
+class QueueFull(Exception):
+    """`put_nowait` found the queue at its maximum size."""
+
+
+class _QueueIterator(Generic[_T]):
+    def __init__(self, queue: Queue[_T]) -> None:
+        self.queue = queue
+
+    def __anext__(self) -> Awaitable[_T]:
+        return self.queue.get()
+
+
+class Queue(Generic[_T]):
+    """A queue for producers and consumers, with back pressure when `maxsize` is positive.
+
+    `async for item in queue` gets items for ever. Subclasses may override `_init`, `_get`
+    and `_put`, which keep the items (in `self._queue`).
+    """
+
+    # Its own type in subclasses; LifoQueue and PriorityQueue have plain lists.
+    _queue: Any = None
+
+    def __init__(self, maxsize: int = 0) -> None:
+        """
+        Args:
+            maxsize: how many items there may be; `put` waits for room. 0: no limit.
+        """
+        if maxsize is None:
+            raise TypeError("maxsize can't be None")
+        if maxsize < 0:
+            raise ValueError("maxsize can't be negative")
+        self._maxsize = maxsize
+        self._init()
+        self._getters: collections.deque[Future] = collections.deque()
+        self._putters: collections.deque[tuple[_T, Future]] = collections.deque()
+        self._unfinished_tasks = 0
+        self._finished = Event()
+        self._finished.set()
+
+    @property
+    def maxsize(self) -> int:
+        """How many items there may be; 0: no limit."""
+        return self._maxsize
+
+    def qsize(self) -> int:
+        """How many items there are."""
+        return len(self._queue)
+
+    def empty(self) -> bool:
+        return not self._queue
+
+    def full(self) -> bool:
+        return self._maxsize != 0 and self.qsize() >= self._maxsize
+
+    def put(self, item: _T, timeout: _Deadline = None) -> Future:
+        """Put an item, waiting for room.
+
+        Returns:
+            A Future that is None once the item is in; `TimeoutError` after `timeout`, and
+            then it never is.
+        """
+        future = Future()
+        if self._try_put(item):
+            future.set_result(None)
+        else:
+            self._putters.append((item, future))
+            if timeout is not None:
+                _call_at(future, timeout, lambda: future.set_exception(TimeoutError()))
+        return future
+
+    def put_nowait(self, item: _T) -> None:
+        """Put an item.
+
+        Raises:
+            QueueFull: there is no room.
+        """
+        if not self._try_put(item):
+            raise QueueFull
+
+    def get(self, timeout: _Deadline = None) -> Future:
+        """Get an item, waiting for one.
+
+        Returns:
+            A Future of the item; `TimeoutError` after `timeout`. An item is lost if the
+            Future is dropped, so a getter which loses interest has to cancel it.
+        """
+        future = Future()
+        # Not by way of get_nowait: an exception on each wait costs more than the rest.
+        if self._getters or self._putters:
+            self._consume_expired()
+        if self._putters or self._queue:
+            future.set_result(self._take())
+        else:
+            self._getters.append(future)
+            if timeout is not None:
+                _call_at(future, timeout, lambda: future.set_exception(TimeoutError()))
+        return future
+
+    def get_nowait(self) -> _T:
+        """Get an item.
+
+        Raises:
+            QueueEmpty: there is none.
+        """
+        self._consume_expired()
+        if self._putters or self._queue:
+            return self._take()
+        raise QueueEmpty
+
+    def task_done(self) -> None:
+        """Say that the work for one item got from the queue is finished; see `join`.
+
+        Raises:
+            ValueError: it was called more often than items were put.
+        """
+        if self._unfinished_tasks <= 0:
+            raise ValueError("task_done() called too many times")
+        self._unfinished_tasks -= 1
+        if self._unfinished_tasks == 0:
+            self._finished.set()
+
+    def join(self, timeout: _Deadline = None) -> Future:
+        """A Future that is None once `task_done` was called for every item put."""
+        return self._finished.wait(timeout)
+
+    def __aiter__(self) -> _QueueIterator[_T]:
+        return _QueueIterator(self)
+
+    # These three keep the items.
+    def _init(self) -> None:
+        self._queue = collections.deque()
+
+    def _get(self) -> _T:
+        item: _T = self._queue.popleft()
+        return item
+
+    def _put(self, item: _T) -> None:
+        self._queue.append(item)
+
+    def _try_put(self, item: _T) -> bool:
+        if self._getters or self._putters:
+            self._consume_expired()
+            if self._getters:
+                getter = self._getters.popleft()
+                self._store(item)
+                getter.set_result(self._get())
+                return True
+        if self._maxsize != 0 and self.qsize() >= self._maxsize:
+            return False
+        self._store(item)
+        return True
+
+    def _store(self, item: _T) -> None:
+        if self._unfinished_tasks == 0:
+            self._finished.clear()
+        self._unfinished_tasks += 1
+        self._put(item)
+
+    def _take(self) -> _T:
+        """The next item, when there is one or somebody waits to put one."""
+        if self._putters:
+            item, putter = self._putters.popleft()
+            self._store(item)
+            putter.set_result(None)
+        return self._get()
+
+    def _consume_expired(self) -> None:
+        """Forget waiters at the head that timed out or were cancelled."""
+        while self._putters and self._putters[0][1].done():
+            self._putters.popleft()
+        while self._getters and self._getters[0].done():
+            self._getters.popleft()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {hex(id(self))} {self._format()}>"
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__} {self._format()}>"
+
+    def _format(self) -> str:
+        parts = [f"maxsize={self._maxsize!r}"]
+        if self._queue:
+            parts.append(f"queue={self._queue!r}")
+        if self._getters:
+            parts.append(f"getters[{len(self._getters)}]")
+        if self._putters:
+            parts.append(f"putters[{len(self._putters)}]")
+        if self._unfinished_tasks:
+            parts.append(f"tasks={self._unfinished_tasks}")
+        return " ".join(parts)
+
+
+class PriorityQueue(Queue[_T]):
+    """Gets the lowest item first; items are often tuples `(priority, data)`."""
+
+    def _init(self) -> None:
+        self._queue = []
+
+    def _put(self, item: _T) -> None:
+        heapq.heappush(self._queue, item)
+
+    def _get(self) -> _T:
+        item: _T = heapq.heappop(self._queue)
+        return item
+
+
+class LifoQueue(Queue[_T]):
+    """Gets the item put last first."""
+
+    def _init(self) -> None:
+        self._queue = []
+
+    def _put(self, item: _T) -> None:
+        self._queue.append(item)
+
+    def _get(self) -> _T:
+        item: _T = self._queue.pop()
+        return item
