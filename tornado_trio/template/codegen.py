@@ -88,7 +88,7 @@ def generate(files: list[File], find: Finder, *, by_name: bool = False) -> Sourc
         else:
             writer.write("return b''.join(_tt_buffer)", 0)
     head = "async def" if body.awaits else "def"
-    writer.lines.append((0, f"{head} _tt_execute({_PARAMETERS}):", f"{root.name}:0", False))
+    writer.lines.append((0, f"{head} _tt_execute({_PARAMETERS}):", writer.where(0), False))
     writer.lines.extend(body.lines)
     return Source(writer.text(body.awaits), body.awaits)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import types
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +116,7 @@ class Template:
             return self.generate(**kwargs)
         return b"".join([chunk async for chunk in self.stream(**kwargs)])
 
-    async def stream(self, **kwargs: Any) -> AsyncIterator[bytes]:
+    async def stream(self, **kwargs: Any) -> AsyncGenerator[bytes, None]:
         """The output piece by piece: what is ready before each point at which the template
         awaits. A template that never awaits is one piece.
 
@@ -190,7 +190,8 @@ class Template:
 
     def _remember_source(self) -> None:
         """Give the generated source to tracebacks: another template may have the same name."""
-        lines = self.code.splitlines(keepends=True)
+        # Not splitlines(): Python ends a line of code at "\n" only.
+        lines = [line + "\n" for line in self.code.split("\n")]
         linecache.cache[self._filename] = (len(self.code), None, lines, self._filename)
 
 
