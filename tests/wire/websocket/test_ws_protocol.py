@@ -121,7 +121,7 @@ def test_fragments_and_messages_do_not_mix() -> None:
     with pytest.raises(RuntimeError):
         client.send_message("b")
     with pytest.raises(RuntimeError):
-        client.admit_shared()
+        client.admit_shared(b"\x81\x00")
     last = client.send_fragment(TEXT, b"c", True)
     assert drain(server, first + last) == [(TEXT, "ac")]
     with pytest.raises(ValueError):
@@ -130,7 +130,7 @@ def test_fragments_and_messages_do_not_mix() -> None:
     with pytest.raises(ConnectionClosed):
         client.send_fragment(TEXT, b"", True)
     with pytest.raises(ConnectionClosed):
-        client.admit_shared()
+        client.admit_shared(b"\x81\x00")
 
 
 def test_shared_frames() -> None:
@@ -142,9 +142,9 @@ def test_shared_frames() -> None:
     assert len(shared) < 60
     for _ in range(2):
         assert drain(client, server.send_message(text)) == [(TEXT, text)]
-        server.admit_shared()
+        server.admit_shared(shared)
         assert drain(client, shared) == [(TEXT, text)]
-    plain_server.admit_shared()
+    plain_server.admit_shared(encode_shared(b"bytes"))
     assert drain(plain_client, encode_shared(b"bytes")) == [(BINARY, b"bytes")]
 
 

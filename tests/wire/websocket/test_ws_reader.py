@@ -109,6 +109,7 @@ def test_large_message_in_pieces() -> None:
         m(TEXT, b"a", False) + m(TEXT, b"b"),
         b"\x82\xff\x80" + bytes(7) + b"abcd",
     ],
+    ids=range(17),
 )
 @pytest.mark.parametrize("step", [0, 1])
 def test_protocol_errors(data: bytes, step: int) -> None:

@@ -230,14 +230,19 @@ class WebSocketProtocol:
         """What to raise for using the connection now."""
         return ConnectionClosed(self.close_code, self.close_reason)
 
-    def admit_shared(self) -> None:
-        """A frame from `encode_shared` is going out on this connection."""
+    def admit_shared(self, frame: bytes) -> None:
+        """`frame`, from `encode_shared`, is going out on this connection."""
         if self.state is not State.OPEN:
             raise self.closed_error()
         if self._fragmenting:
             raise RuntimeError("a fragmented message is being sent")
-        if self.deflater is not None:
+        if self.deflater is not None and frame[0] & 0x40:
             self.deflater.reset()
+
+    @property
+    def fragmenting(self) -> bool:
+        """A fragmented message of ours is under way; no other may begin."""
+        return self._fragmenting
 
 
 def encode_shared(message: str | bytes, deflate: Deflater | None = None) -> bytes:

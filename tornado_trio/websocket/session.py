@@ -1,0 +1,350 @@
+"""`WebSocket`: one session, of either role, as an object to iterate and to send to.
+
+Knows the link, the outbox and the keepalive, and puts the inbox between the link's reader and
+the handler. Must not know HTTP: `server.py` and `client.py` do the handshakes.
+
+Reader, keepalive and handler are siblings in one nursery. So a handler that takes its time
+never holds up a pong or the end of the connection; only when the inbox is full does the reader
+stop, and then TCP makes the peer wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from ..net.stream import Stream
+from ..wire.websocket import BINARY, PONG, TEXT, CloseCode, State, WebSocketProtocol
+from .keepalive import Pings, keep_alive
+from .link import Link
+from .options import WebSocketOptions
+from .outbox import Message, Outbox
+
+__all__ = ["WebSocket", "WebSocketStatistics", "run_session"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketStatistics:
+    """A look at one session."""
+
+    state: str
+    received: int
+    sent: int
+    dropped: int
+    inbox: int
+    unsent: int
+    latency: float
+
+
+class WebSocket:
+    """An open WebSocket; made by `accept`, `open_websocket` or `run_session`.
+
+        async for message in ws:        # str for text, bytes for binary
+            await ws.send(message)
+
+    The iteration ends when the connection does, however it ends; `close_code` tells how.
+
+    Attributes:
+        subprotocol: what the handshake chose, or None.
+        request: what the server's handshake read, or the client's answer: opaque here.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_ended",
+        "_inbox",
+        "_inbox_bytes",
+        "_link",
+        "_options",
+        "_outbox",
+        "_pings",
+        "_received",
+        "_room",
+        "_waiter",
+        "request",
+        "subprotocol",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        protocol: WebSocketProtocol,
+        options: WebSocketOptions,
+        *,
+        subprotocol: str | None = None,
+        request: Any = None,
+    ) -> None:
+        self._link = Link(stream, protocol, self._receive, options.close_timeout)
+        self._options = options
+        self._outbox = Outbox(self._link, options.slow_consumer, options.send_buffer)
+        self._pings = Pings(self._link)
+        # A list: short by its bounds, and an empty deque weighs 760 bytes.
+        self._inbox: list[str | bytes] = []
+        self._inbox_bytes = 0
+        self._received = 0
+        # Parked here: the reader, while the inbox is full; receivers, while it is empty.
+        self._room: trio.lowlevel.ParkingLot | None = None
+        self._waiter: trio.lowlevel.ParkingLot | None = None
+        self._ended = False
+        self.subprotocol = subprotocol
+        self.request = request
+
+    def __repr__(self) -> str:
+        protocol = self._link.protocol
+        side = "client" if protocol.client else "server"
+        peer = self._link.stream.remote_address
+        return f"<WebSocket {side} {peer} {protocol.state.value}, {len(self._inbox)} in inbox>"
+
+    # --- looking ---------------------------------------------------------------------
+
+    @property
+    def close_code(self) -> int | None:
+        """How it ended: the peer's code, ours if it gave none, 1006 for neither; None: open."""
+        return self._link.protocol.close_code
+
+    @property
+    def close_reason(self) -> str | None:
+        """The text that came with `close_code`."""
+        return self._link.protocol.close_reason
+
+    @property
+    def closed(self) -> bool:
+        """Nothing can be sent any more."""
+        return self._link.protocol.state is not State.OPEN
+
+    @property
+    def latency(self) -> float:
+        """Seconds the last answered ping took; 0.0 before the first."""
+        return self._pings.latency
+
+    @property
+    def remote_address(self) -> Any:
+        """The peer, as the socket module gives it."""
+        return self._link.stream.remote_address
+
+    def statistics(self) -> WebSocketStatistics:
+        """Counters and fill levels, for inspection."""
+        return WebSocketStatistics(
+            state=self._link.protocol.state.value,
+            received=self._received,
+            sent=self._outbox.sent,
+            dropped=self._outbox.dropped,
+            inbox=len(self._inbox),
+            unsent=self._outbox.waiting,
+            latency=self._pings.latency,
+        )
+
+    # --- receiving ---------------------------------------------------------------------
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        inbox = self._inbox
+        while not inbox:
+            if self._ended:
+                raise StopAsyncIteration
+            if self._waiter is None:
+                self._waiter = trio.lowlevel.ParkingLot()
+            await self._waiter.park()
+        message = inbox.pop(0)
+        self._inbox_bytes -= len(message)
+        if self._room is not None:
+            self._room.unpark_all()
+            # Without this a handler whose inbox never empties would never yield.
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        return message
+
+    async def receive(self) -> str | bytes:
+        """The next message.
+
+        Raises:
+            ConnectionClosed: there is none left and there will be none.
+        Cancellation: no message is lost.
+        """
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            raise self._link.protocol.closed_error() from None
+
+    def _receive(self, opcode: int, payload: Any) -> Any:
+        """From the link, for every event."""
+        if opcode == TEXT or opcode == BINARY:
+            self._received += 1
+            if self._link.protocol.close_sent is not None:
+                return None  # nobody asked for more after `close`
+            inbox = self._inbox
+            inbox.append(payload)
+            self._inbox_bytes += len(payload)
+            if self._waiter is not None:
+                # All: `wait_closed` parks here, too, and must not eat a receiver's turn.
+                self._waiter.unpark_all()
+            options = self._options
+            if len(inbox) >= options.inbox_messages or self._inbox_bytes >= options.inbox_bytes:
+                return self._wait_for_room()
+        elif opcode == PONG:
+            self._pings.received(payload)
+        return None
+
+    async def _wait_for_room(self) -> None:
+        options = self._options
+        room = self._room = trio.lowlevel.ParkingLot()
+        try:
+            while self._link.protocol.close_sent is None and (
+                len(self._inbox) >= options.inbox_messages
+                or self._inbox_bytes >= options.inbox_bytes
+            ):
+                await room.park()
+        finally:
+            self._room = None
+
+    # --- sending -------------------------------------------------------------------------
+
+    async def send(self, message: Message | AsyncIterable[Message]) -> None:
+        """Send a message: text for `str`, binary for bytes, fragments for an async iterable.
+
+        Backpressure: waits while more than `send_buffer` bytes wait for the peer, unless the
+        options chose another policy for slow peers.
+        Cancellation: the message was sent whole, or not at all; a fragmented one may be left
+        unfinished, and the session can then only be closed.
+
+        Raises:
+            ConnectionClosed: the session is closed, closing or lost.
+        """
+        if isinstance(message, (str, bytes, bytearray, memoryview)):
+            await self._outbox.send(message)
+        else:
+            await self._outbox.send_parts(message)
+
+    def send_nowait(self, message: Message) -> bool:
+        """Send without waiting, as the policy for slow peers says.
+
+        Returns: False when the message was left out, since the peer is slow.
+
+        Raises:
+            ConnectionClosed: the session is closed or closing.
+        """
+        return self._outbox.offer(message)
+
+    async def ping(self, payload: bytes | None = None) -> float:
+        """Ping and wait for the pong; returns the seconds it took.
+
+        Raises:
+            ConnectionClosed: the connection ended first.
+        Cancellation: the ping was sent; its pong will be ignored.
+        """
+        return await self._pings.ping(payload)
+
+    # --- closing -----------------------------------------------------------------------------
+
+    async def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Say goodbye and wait, at most `close_timeout`, until the connection is closed.
+
+        Messages that arrive meanwhile are dropped. Closing what is closed does nothing.
+
+        Raises:
+            ValueError: `code` may not be sent.
+        Cancellation: the connection is dropped.
+        """
+        self._link.send_close(code, reason)
+        if self._room is not None:
+            self._room.unpark_all()
+        try:
+            with trio.move_on_after(self._options.close_timeout):
+                await self.wait_closed()
+        finally:
+            if not self._ended:
+                self._link.abort()
+
+    async def wait_closed(self) -> None:
+        """Until the connection is closed."""
+        while not self._ended:
+            if self._waiter is None:
+                self._waiter = trio.lowlevel.ParkingLot()
+            await self._waiter.park()
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        self._link.abort()
+
+    # --- the tasks -----------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        """The reader task."""
+        try:
+            await self._link.run()
+        finally:
+            self._ended = True
+            self._pings.end()
+            if self._waiter is not None:
+                self._waiter.unpark_all()
+
+
+    async def _say_goodbye(self) -> None:
+        """The end of a block that was cancelled: its reader was, too, so read on here."""
+        link = self._link
+        link.stream.nursery = None  # it is cancelled: who drains, flushes
+        with trio.CancelScope(shield=True) as scope:
+            scope.deadline = trio.current_time() + self._options.cancel_timeout
+            await self.wait_closed()  # until the reader task has let go
+            if not link.stream.closed:
+                link.send_close(CloseCode.GOING_AWAY)
+                await link.run()
+
+
+@asynccontextmanager
+async def run_session(
+    stream: Stream,
+    protocol: WebSocketProtocol,
+    options: WebSocketOptions | None = None,
+    *,
+    subprotocol: str | None = None,
+    request: Any = None,
+) -> AsyncIterator[WebSocket]:
+    """A session over an established connection, for the length of a block.
+
+    Leaving the block closes it: with 1000, with 1011 when the block raised, with 1001 when it
+    was cancelled. The stream is closed in any case.
+
+    Cancellation: the closing handshake gets `cancel_timeout` seconds.
+    """
+    options = options or WebSocketOptions()
+    failure: Exception | None = None
+    ws = WebSocket(stream, protocol, options, subprotocol=subprotocol, request=request)
+    try:
+        async with trio.open_nursery() as nursery:
+            stream.nursery = nursery
+            nursery.start_soon(ws._read, name="websocket reader")
+            interval = options.ping_interval
+            if interval is not None:
+                nursery.start_soon(
+                    keep_alive,
+                    ws._link,
+                    ws._pings,
+                    interval,
+                    options.ping_timeout,
+                    name="websocket keepalive",
+                )
+            try:
+                yield ws
+                await ws.close()
+            except Exception as error:
+                # Kept out of the nursery: callers get their exception, not a group of one.
+                failure = error
+                await ws.close(CloseCode.INTERNAL_ERROR)
+            except BaseException:
+                nursery.cancel_scope.cancel()
+                await ws._say_goodbye()
+                raise
+            nursery.cancel_scope.cancel()
+    finally:
+        stream.nursery = None
+        stream.close()
+    if failure is not None:
+        raise failure
