@@ -42,7 +42,7 @@ def linkify_escaped(
             position = match.end()  # a lone "www."
             continue
         position = end
-        if (require_protocol if protocol is None else protocol not in permitted_protocols):
+        if require_protocol if protocol is None else protocol not in permitted_protocols:
             continue  # not a link, so it stays in the plain text
         url = text[begin:end]
         out.append(text[done:begin])

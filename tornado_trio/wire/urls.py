@@ -1,0 +1,136 @@
+"""Host fields, network locations and query strings of URLs.
+
+Knows the grammar (wire/abnf.py) and the standard library's URL functions. Knows nothing
+of requests.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ..errors import HTTPInputError
+from . import abnf
+
+_T = TypeVar("_T", str, bytes)
+
+_host_match = abnf.host.fullmatch
+_host_and_port = re.compile(r"(.+):([0-9]{1,5})", re.DOTALL).fullmatch
+
+# A server sees the same few hosts all the time; a peer that makes them up must not make
+# this grow.
+_CACHE_SIZE = 256
+_parsed_hosts: dict[str, tuple[str, int | None]] = {}
+
+
+def split_host_and_port(netloc: str) -> tuple[str, int | None]:
+    """(host, port) of "host:port"; the port is None when there is none.
+
+    The brackets of an IPv6 address stay.
+
+    >>> split_host_and_port("[::1]:80")
+    ('[::1]', 80)
+    """
+    match = _host_and_port(netloc)
+    if match is None or (match[1][0] == "[") != (match[1][-1] == "]") or _bare_ipv6(netloc):
+        return netloc, None
+    return match[1], int(match[2])
+
+
+def _bare_ipv6(netloc: str) -> bool:
+    # The last group of an address without brackets is no port.
+    return netloc.count(":") > 1 and netloc[0] != "[" and "::" in netloc
+
+
+def parse_host(value: str) -> tuple[str, int | None]:
+    """(host, port) of a Host field. HTTPInputError unless it is valid (RFC 9110 7.2).
+
+    Stricter than `split_host_and_port`: URLs are rebuilt from what passes here, so the
+    brackets must balance, the port must be a number, and two fields joined by a comma
+    are no host.
+    """
+    parsed = _parsed_hosts.get(value)
+    if parsed is None:
+        parsed = _parse_host(value)
+        if len(_parsed_hosts) >= _CACHE_SIZE:
+            _parsed_hosts.clear()
+        if len(value) <= 255:
+            _parsed_hosts[value] = parsed
+    return parsed
+
+
+def _parse_host(value: str) -> tuple[str, int | None]:
+    host, port = value, None
+    if value.startswith("["):
+        host, bracket, rest = value.partition("]")
+        host += bracket
+        ok = bracket and "[" not in host[1:] and (not rest or rest[0] == ":")
+        digits = rest[1:]
+    else:
+        host, _, digits = value.partition(":")
+        ok = "[" not in host and "]" not in host
+    if digits:
+        ok = ok and len(digits) <= 5 and digits.isascii() and digits.isdigit()
+        port = int(digits) if ok else None
+    if not ok or "," in host or (port or 0) > 65535 or _host_match(value) is None:
+        raise HTTPInputError(f"Invalid Host header: {value!r}")
+    return host, port
+
+
+def split_absolute_form(target: str) -> tuple[str, str] | None:
+    """(authority, path and query) of an absolute-form request target; None for others.
+
+    A server must accept "GET http://host/path", whoever sends it (RFC 9112 3.2.2).
+    """
+    if target[:1] == "/" or "://" not in target:
+        return None
+    scheme, _, rest = target.partition("://")
+    if scheme.lower() not in ("http", "https"):
+        return None
+    match = re.match(r"[^/?#]*", rest)
+    authority = match[0] if match else ""
+    path = rest[len(authority) :]
+    return authority, path if path.startswith("/") else "/" + path
+
+
+def url_concat(
+    url: str,
+    args: Mapping[str, Any] | Sequence[tuple[str, Any]] | None,
+) -> str:
+    """`url` with arguments added to its query string. TypeError for other `args`.
+
+    >>> url_concat("http://example.com/foo?a=b", [("c", "d"), ("c", "d2")])
+    'http://example.com/foo?a=b&c=d&c=d2'
+    """
+    if args is None:
+        return url
+    if isinstance(args, Mapping):
+        added: list[tuple[Any, Any]] = list(args.items())
+    elif isinstance(args, (list, tuple)):
+        added = list(args)
+    else:
+        raise TypeError(f"'args' parameter should be dict, list or tuple. Not {type(args)}")
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return urlunsplit(parts._replace(query=urlencode([*query, *added])))
+
+
+def qs_to_qsl(qs: Mapping[str, Iterable[_T]]) -> Iterable[tuple[str, _T]]:
+    """The (name, value) pairs of what `parse_qs` returned."""
+    for name, values in qs.items():
+        for value in values:
+            yield name, value
+
+
+def encode_username_password(username: str | bytes, password: str | bytes) -> bytes:
+    """The "user:password" of HTTP basic authentication, UTF-8, text in NFC (RFC 7617)."""
+
+    def encode(text: str | bytes) -> bytes:
+        if isinstance(text, bytes):
+            return text
+        return unicodedata.normalize("NFC", text).encode("utf-8")
+
+    return encode(username) + b":" + encode(password)
