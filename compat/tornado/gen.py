@@ -28,7 +28,7 @@ from tornado.concurrent import (
 )
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
-from tornado.util import TimeoutError
+from tornado.util import TimeoutError as TimeoutError
 
 
 class KeyReuseError(Exception):
@@ -89,31 +89,30 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        future = Future()
+        future: Any = Future()
         context = contextvars.copy_context()
         try:
-            result = context.run(func, *args, **kwargs)
-            if isinstance(result, types.GeneratorType):
-                # The first step is taken here, so that a coroutine that never waits is
-                # done when its Future is returned.
-                yielded = context.run(next, result)
-                runner = Runner(context.run, result, future, yielded)
-                future.add_done_callback(runner._result_done)
-                return future
-        except (Return, StopIteration) as exc:
-            result = exc.value
-        except asyncio.CancelledError:
-            future.cancel()
-            return future
-        except Exception:
-            future_set_exc_info(future, sys.exc_info())
             try:
+                result = context.run(func, *args, **kwargs)
+                if isinstance(result, types.GeneratorType):
+                    # The first step is taken here, so that a coroutine that never waits
+                    # is done when its Future is returned.
+                    runner = Runner(context.run, result, future, context.run(next, result))
+                    future.add_done_callback(runner._result_done)
+                    return future
+            except (Return, StopIteration) as exc:
+                result = exc.value
+            except asyncio.CancelledError:
+                future.cancel()
                 return future
-            finally:
-                # No cycle between the exception's frames and the future.
-                future = None  # type: ignore[assignment]
-        future.set_result(result)
-        return future
+            except Exception:
+                future_set_exc_info(future, sys.exc_info())
+                return future
+            future.set_result(result)
+            return future
+        finally:
+            # This frame is in the traceback of an exception that the future holds.
+            future = None
 
     wrapper.__wrapped__ = func  # type: ignore[attr-defined]
     wrapper.__tornado_coroutine__ = True  # type: ignore[attr-defined]
@@ -142,7 +141,9 @@ class Runner:
         self.running = False
         self.finished = False
         self.io_loop = IOLoop.current()
-        if self.handle_yield(first_yielded):
+        ready = ctx_run(self.handle_yield, first_yielded)
+        del gen, result_future, first_yielded  # this frame may end up in a traceback of theirs
+        if ready:
             ctx_run(self.run)
 
     def run(self) -> None:
@@ -158,30 +159,30 @@ class Runner:
                 if not future.done():
                     return
                 self.future = None
+                error: BaseException | None = None
                 try:
-                    try:
-                        value = future.result()
-                    except (Exception, asyncio.CancelledError) as exc:
-                        future = None
-                        yielded = self.gen.throw(exc)
-                    else:
-                        future = None
+                    value = future.result()
+                except (Exception, asyncio.CancelledError) as exc:
+                    error = exc
+                future = None
+                try:
+                    # Outside of any `except`, lest the generator's exceptions get a context.
+                    if error is None:
                         yielded = self.gen.send(value)
                         del value
+                    else:
+                        try:
+                            yielded = self.gen.throw(error)
+                        finally:
+                            error = None  # no cycle through its traceback
                 except (StopIteration, Return) as exc:
-                    self._finish()
-                    future_set_result_unless_cancelled(self.result_future, exc.value)
-                    self.result_future = None
+                    future_set_result_unless_cancelled(self._finish(), exc.value)
                     return
                 except asyncio.CancelledError:
-                    self._finish()
-                    self.result_future.cancel()
-                    self.result_future = None
+                    self._finish().cancel()
                     return
                 except Exception:
-                    self._finish()
-                    future_set_exc_info(self.result_future, sys.exc_info())
-                    self.result_future = None
+                    future_set_exc_info(self._finish(), sys.exc_info())
                     return
                 if not self.handle_yield(yielded):
                     return
@@ -189,9 +190,12 @@ class Runner:
         finally:
             self.running = False
 
-    def _finish(self) -> None:
+    def _finish(self) -> Any:
         self.finished = True
         self.future = _null_future
+        result, self.result_future = self.result_future, None
+        self.gen = None  # type: ignore[assignment]
+        return result
 
     def handle_yield(self, yielded: Any) -> bool:
         """Wait for what was yielded; True if it is done already."""
@@ -360,13 +364,17 @@ class WaitIterator:
         if args and kwargs:
             raise ValueError("You must provide args or kwargs, not both")
         named: Iterable[tuple[Any, Any]] = kwargs.items() if kwargs else enumerate(args)
-        self._unfinished = {convert_yielded(future): key for key, future in named}
+        # A Future may be given more than once: each place gets its result.
+        self._unfinished: dict[Any, list[Any]] = {}
+        for key, future in named:
+            self._unfinished.setdefault(convert_yielded(future), []).append(key)
         self._finished: deque[Any] = deque()
         self._running_future: Future | None = None
         self.current_index: Any = None
         self.current_future: Any = None
-        for future in list(self._unfinished):
-            future_add_done_callback(future, self._done_callback)
+        for future, keys in list(self._unfinished.items()):
+            for _ in keys:
+                future_add_done_callback(future, self._done_callback)
 
     def done(self) -> bool:
         """Whether all results were handed out."""
@@ -393,7 +401,10 @@ class WaitIterator:
         if running is None:
             raise Exception("no future is running")
         self.current_future = done
-        self.current_index = self._unfinished.pop(done)
+        keys = self._unfinished[done]
+        self.current_index = keys.pop(0)
+        if not keys:
+            del self._unfinished[done]
         chain_future(done, running)
 
     def __aiter__(self) -> WaitIterator:
@@ -410,12 +421,13 @@ def with_timeout(
     future: Any,
     quiet_exceptions: QuietExceptions = (),
     *,
-    message: str | None = None,
+    message: str | Callable[[], str] | None = None,
     io_loop: IOLoop | None = None,
 ) -> Future:
     """`future`'s outcome, or `TimeoutError` after `timeout` (a deadline or a timedelta).
 
-    The operation itself goes on; an exception it ends with later is logged, but for those
+    `message` (or what it returns when called) is the error's text. The operation itself
+    goes on; an exception it ends with later is logged, but for those
     of `quiet_exceptions`.
     """
     converted = convert_yielded(future)
@@ -435,7 +447,8 @@ def with_timeout(
 
     def expire() -> None:
         if not result.done():
-            result.set_exception(TimeoutError(message or "Timeout"))
+            text = message() if callable(message) else message
+            result.set_exception(TimeoutError(text or "Timeout"))
         # Only now: before, the error is the caller's business.
         future_add_done_callback(converted, log_late_error)
 

@@ -24,7 +24,8 @@ import trio
 
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
-from tornado.util import Configurable, TimeoutError, import_object
+from tornado.util import Configurable, import_object
+from tornado.util import TimeoutError as TimeoutError
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
@@ -159,6 +160,7 @@ class IOLoop(Configurable):
         from tornado.gen import convert_yielded
 
         outcome: Future | None = None
+        timed_out = False
 
         def run() -> None:
             nonlocal outcome
@@ -178,6 +180,8 @@ class IOLoop(Configurable):
             self.add_future(outcome, lambda _: self.stop())
 
         def expire() -> None:
+            nonlocal timed_out
+            timed_out = True
             if outcome is None or not outcome.cancel():
                 self.stop()
 
@@ -189,7 +193,9 @@ class IOLoop(Configurable):
         if handle is not None:
             self.remove_timeout(handle)
         if outcome is None or not outcome.done() or outcome.cancelled():
-            raise TimeoutError(f"Operation timed out after {timeout} seconds")
+            if timed_out:
+                raise TimeoutError(f"Operation timed out after {timeout} seconds")
+            raise RuntimeError("Event loop stopped before Future completed.")
         return outcome.result()
 
     def time(self) -> float:

@@ -4,6 +4,6 @@ The only place of the package that imports asyncio.
 """
 
 from .driver import Driver, drive
-from .guest import Guest, LoopScope
+from .guest import Guest, LoopScope, undriven
 
-__all__ = ["Driver", "Guest", "LoopScope", "drive"]
+__all__ = ["Driver", "Guest", "LoopScope", "drive", "undriven"]

@@ -27,13 +27,14 @@ import time
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import outcome
 import trio
 from sniffio import thread_local as _library
 
 from . import trio_internals
+from .driver import drive
 from .workers import Workers
 
 log = logging.getLogger("tornado_trio.interop")
@@ -76,6 +77,7 @@ class Guest:
                 run_sync_soon_not_threadsafe=self._step,
                 done_callback=self._done,
                 host_uses_signal_set_wakeup_fd=True,
+                instruments=[DriveNewTasks(self)],
             )
         except BaseException:
             _local.guest = None
@@ -194,6 +196,19 @@ class Guest:
         finally:
             self._turning = False
 
+    def turn_until(self, condition: Callable[[], bool]) -> None:
+        """Turn now, in the calling callback of the host loop, until a new task has begun.
+
+        So what is spawned first in a thread begins in the same turn of the host loop as
+        what is spawned later.
+        """
+        if self._state is None or self._turning:
+            return
+        for _ in range(8):  # a nursery opens within 2 turns, a worker begins within 1
+            if condition() or self.finished:
+                break
+            self._turn(self.loop)
+
     def _turn_run_loop(self, events: Any) -> None:
         state = self._state
         library, _library.name = _library.name, "trio"
@@ -292,6 +307,34 @@ class Guest:
                 self._state.unrolled_run_gen.close()
 
 
+class DriveNewTasks(trio.abc.Instrument):
+    """Has every task of the guest driven, so that children of nurseries may await asyncio too.
+
+    Tasks that drive what they run themselves are left alone (`undriven`).
+    """
+
+    def __init__(self, guest: Guest) -> None:
+        self._guest = guest
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        if getattr(task.coro, "cr_code", None) not in _undriven:
+            guest = self._guest
+            task.coro = drive(task.coro, guest.loop, guest)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+_undriven: set[Any] = set()
+
+
+def undriven(function: F) -> F:
+    """Mark an async function whose trio tasks await trio only, or drive what they run.
+
+    It saves them a call per step.
+    """
+    _undriven.add(function.__code__)
+    return function
+
+
 class LoopScope:
     """The trio tasks of one asyncio loop.
 
@@ -322,11 +365,13 @@ class LoopScope:
         self.enter_soon()
 
     def enter_soon(self) -> None:
+        """Enter the thread's guest run on the loop's next turn, starting it if need be."""
         if not self._entering and self.guest is None:
             self._entering = True
-            self.loop.call_soon(self._enter)
+            self.loop.call_soon(self.enter)
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
+        """Enter the guest run now. Called by the loop, from one of its callbacks."""
         self._entering = False
         if self.guest is None:
             guest = current_guest()
@@ -336,6 +381,7 @@ class LoopScope:
             self._register_shutdown()
             guest.add(self)
         self.guest.host_on(self.loop)
+        self.guest.turn_until(lambda: self.nursery is not None)
 
     def about_to_run(self) -> None:
         """The loop is about to run: it turns the thread's guest from now on."""
@@ -488,3 +534,7 @@ _inherited: list[Guest] = []  # kept alive, so that trio does not warn of an aba
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+undriven(Guest._main)
+undriven(LoopScope.run)
+undriven(Workers._work)

@@ -55,9 +55,10 @@ class Workers:
             return
         self._backlog.append((coro, context, on_done, on_start))
         if self._scope.nursery is None:
-            self._scope.enter_soon()
+            self._scope.enter()
         elif not self._starting:
             self._start(1)
+        self._scope.guest.turn_until(lambda: not self._backlog)
 
     def ready(self) -> None:
         """The scope's nursery is open."""

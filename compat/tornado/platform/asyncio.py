@@ -69,7 +69,10 @@ class BaseAsyncIOLoop(IOLoop):
         loop = self.asyncio_loop
         if self._scope.active and not loop.is_closed() and not loop.is_running():
             self._scope.about_to_run()
-            loop.run_until_complete(self._scope.aclose())
+            ending = loop.create_task(self._scope.aclose())
+            ending.add_done_callback(lambda _: loop.stop())
+            while not ending.done():  # what is cancelled may well call stop() too
+                loop.run_forever()
         # Removed before closing: the address of a closed loop may be used again.
         IOLoop._ioloop_for_asyncio.pop(loop, None)
         loop.close()

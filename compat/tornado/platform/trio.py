@@ -21,6 +21,7 @@ from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado_trio.interop.driver import Driver, as_coroutine, run_driver
+from tornado_trio.interop.guest import undriven
 
 T = TypeVar("T")
 
@@ -80,6 +81,7 @@ def start_soon(
     loop._start_soon(_background, loop, async_fn, args, name=name or async_fn)
 
 
+@undriven
 async def _background(loop: IOLoop, async_fn: Callable[..., Awaitable[object]], args: Any) -> None:
     asyncio_loop, guest = loop._driver_parts()
     try:
