@@ -57,6 +57,8 @@ class Timeouts:
     linger: float = 2.0
     #: A request's handler; passed: 503. None: no deadline.
     request: float | None = None
+    #: While draining: an idle connection may still bring a request already on its way.
+    drain_idle: float = 0.25
     #: A client that shut down its sending side, whose presence cannot be probed.
     half_closed: float = 10.0
 

@@ -167,15 +167,19 @@ class _Wire:
                 raise HTTPOutputError("Tried to write more data than Content-Length")
         return chunk
 
+    def account(self, count: int) -> None:
+        """`count` body bytes go out past this object (sendfile): with a length only."""
+        if self._left is None or self._chunking or count > self._left:
+            raise HTTPOutputError("sendfile needs a Content-Length that covers it")
+        self._left -= count
+
     def end(self, trailers: HTTPHeaders | None = None) -> bytes:
         """The end of the outgoing body. Trailers are sent if the framing can carry them."""
         if self._chunking:
             self._chunking = False
             return encode_last_chunk(trailers)
         if self._left:
-            raise HTTPOutputError(
-                f"Tried to write {self._left} bytes less than Content-Length"
-            )
+            raise HTTPOutputError(f"Tried to write {self._left} bytes less than Content-Length")
         return b""
 
     def _frame(self, headers: HTTPHeaders) -> bool:
@@ -270,6 +274,12 @@ class ServerWire(_Wire):
         return self._reader is not None or (
             head is not None and (head.chunked or bool(head.content_length))
         )
+
+    def skip_body(self) -> bool:
+        """Nothing of the request is left to read; true also of a request without body."""
+        if self._state == _BODY and not self.body_unread:
+            self._state = _DONE
+        return self._state == _DONE
 
     def response_head(self, code: int, reason: str, headers: HTTPHeaders) -> bytes:
         """The response head; adds what framing and persistence need to `headers`.

@@ -7,12 +7,22 @@ their usual spelling); this takes 3 µs for five fields and refuses the same thi
 from __future__ import annotations
 
 import re
+import time
+from email.utils import formatdate
 from functools import lru_cache
 
 from ..errors import HTTPOutputError
 from .headers import HTTPHeaders
 
-__all__ = ["LAST_CHUNK", "encode_chunk", "encode_head", "encode_last_chunk", "request_line"]
+__all__ = [
+    "LAST_CHUNK",
+    "encode_chunk",
+    "encode_head",
+    "encode_last_chunk",
+    "http_date",
+    "request_line",
+    "status_line",
+]
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -64,3 +74,15 @@ def encode_last_chunk(trailers: HTTPHeaders | None) -> bytes:
     if not trailers:
         return LAST_CHUNK
     return encode_head(b"0\r\n", trailers)
+
+
+_date: tuple[int, str] = (0, "")
+
+
+def http_date() -> str:
+    """Now, as the Date field has it. Made once a second (0.1 µs against 4)."""
+    global _date
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, formatdate(now, usegmt=True))
+    return _date[1]

@@ -1,0 +1,21 @@
+"""The HTTP/1.1 server: connections as trio tasks, requests as exchanges."""
+
+from .._util.policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
+from .core import DrainReport, Server
+from .exchange import Http1Exchange
+from .options import ServerOptions
+from .serve import serve, serve_connections
+
+__all__ = [
+    "CANCEL",
+    "FINISH",
+    "DisconnectPolicy",
+    "DrainReport",
+    "Http1Exchange",
+    "Server",
+    "ServerOptions",
+    "critical",
+    "grace",
+    "serve",
+    "serve_connections",
+]

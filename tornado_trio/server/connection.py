@@ -1,0 +1,601 @@
+"""One client connection: a task that reads requests and has them answered, in order.
+
+Knows the wire, streams, exchanges. Must not know what the application does.
+
+What it costs and how that stays low (keep-alive GET, one core):
+
+* one wait, one recv, one send a request; after a response the next recv is not tried
+  before a wait (a client that waits for the response cannot have sent more: 2 µs);
+* one nursery per connection, not per request: its cancel scope is the handler's scope
+  and its deadline is the one deadline, moved only when a wait would otherwise outlast
+  it; a request that used the nursery ends it, and the next one gets a new one (10 µs);
+* the handler's first step runs at once. Only if it suspends are the disconnect watch
+  armed, its deadline set and the flusher allowed (6 µs), and all that undone at its end.
+
+States of the connection, by `phase`:
+
+    idle     no byte of a request yet       deadline: Timeouts.idle; drain ends it
+    head     part of a head has come        deadline: Timeouts.head; then 408
+    request  the handler runs               deadline: its own, then 503; the body's, 408
+    closing  the last response drains       deadline: Timeouts.write, Timeouts.linger
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import types
+from collections.abc import Coroutine, Generator
+from math import inf
+from typing import IO, TYPE_CHECKING, Any
+
+import trio
+
+from ..errors import DeadlineError, PeerError, StreamClosedError
+from ..exchange import current_exchange
+from ..net.stream import Stream
+from ..wire.events import RequestHead, Signal
+from ..wire.http1 import ServerWire
+from .downstream import client_of, origin_of
+from .errors import error_page
+from .exchange import Http1Exchange
+from .watch import watch_stream
+
+if TYPE_CHECKING:
+    from .core import Server
+
+__all__ = ["ServerConnection"]
+
+logger = logging.getLogger("tornado.general")
+app_logger = logging.getLogger("tornado.application")
+
+# Requests answered from one read without letting other tasks run: 50 µs each.
+_BURST = 16
+# An unread request body of this size is read and dropped to keep the connection.
+_SKIP = 64 * 1024
+_NEED_DATA = Signal.NEED_DATA
+# The answer to nothing: tells a live client from one that closed, whose kernel answers
+# it with a reset. RFC 9110 15.2: a client must cope with 1xx responses it did not expect.
+_PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+
+class ServerConnection:
+    """Made by `Server.handle`; `run` is its task.
+
+    Attributes:
+      exchange: the request being answered, or None.
+      phase: see the module.
+      cut: what to tell a client whose request the server cancels.
+      detached: the stream was given away.
+      requests: how many have been answered.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_base_context",
+        "_body_deadline",
+        "_fault",
+        "_grace_deadline",
+        "_half_closed",
+        "_reads",
+        "_suspended",
+        "_watcher",
+        "context",
+        "cut",
+        "detached",
+        "exchange",
+        "nursery",
+        "options",
+        "phase",
+        "protocol",
+        "remote_ip",
+        "requests",
+        "server",
+        "stream",
+        "wire",
+    )
+
+    nursery: trio.Nursery
+
+    def __init__(self, stream: Stream, server: Server, context: Any = None) -> None:
+        options = server.options
+        self.stream = stream
+        self.server = server
+        self.options = options
+        self.context = context
+        self.wire = ServerWire(options.limits, options.dialect)
+        self.remote_ip, self.protocol = client_of(stream, options)
+        self.exchange: Http1Exchange | None = None
+        self.phase = "idle"
+        self.cut = ""
+        self.requests = 0
+        self._body_deadline: float | None = None
+        self._suspended = False
+        self._grace_deadline: float | None = None
+        self._half_closed = False
+        # The connection cannot go on after this exchange; what was said is all.
+        self._fault = False
+        self._reads = 0
+        self.detached = False
+        self._watcher: trio.CancelScope | None = None
+
+    def __repr__(self) -> str:
+        return f"<ServerConnection {self.remote_ip} {self.phase}, {self.requests} requests>"
+
+    # --- the task --------------------------------------------------------------
+    async def run(self) -> None:
+        """Serve the connection to its end. Raises nothing but cancellation.
+
+        Cancellation: the request under way is cancelled, the stream closed at once.
+        """
+        self._base_context = trio.lowlevel.current_task().context
+        self.stream.max_write_buffer_size = self.options.limits.max_write_buffer
+        again = True
+        try:
+            while again:
+                again = False
+                try:
+                    async with trio.open_nursery() as nursery:
+                        self.nursery = nursery
+                        again = await self._serve()
+                except ExceptionGroup as group:
+                    self._child_failed(group)
+                if nursery.cancel_scope.cancelled_caught:
+                    again = self._was_cut()
+                if self.exchange is not None:
+                    self._end_exchange(self.exchange)
+            if not self.detached:
+                await self._close()
+        except StreamClosedError:
+            pass  # the client left while its last response was on the way
+        finally:
+            if not self.detached:
+                self.stream.close()
+
+    async def _serve(self) -> bool:
+        """Requests, one after the other. True: go on in a new nursery."""
+        wire, stream = self.wire, self.stream
+        next_event, feed, read_nowait = wire.next_event, wire.feed, stream.read_nowait
+        must_wait = False
+        burst = 0
+        try:
+            while True:
+                event = next_event()
+                if event is _NEED_DATA:
+                    if must_wait:
+                        self._before_wait()
+                        await stream.wait_readable()
+                        must_wait = False
+                        burst = 0
+                    data = read_nowait()
+                    if data is None:
+                        must_wait = True
+                    else:
+                        feed(data)
+                elif type(event) is RequestHead:
+                    exchange = self._start(event)
+                    try:
+                        context = self._base_context.copy()
+                        rest = context.run(self._first_step, exchange)
+                    except StopIteration:
+                        pass  # the usual case: the handler never waited
+                    except Exception as exc:
+                        self._handler_failed(exchange, exc)
+                    else:
+                        await self._go_on(exchange, context, *rest)
+                    if not (exchange.finished and wire.skip_body() and not stream.unsent):
+                        await self._settle(exchange)
+                    self._end_exchange(exchange)
+                    if self._fault or self.detached or not wire.next_cycle():
+                        return False
+                    if self.nursery.child_tasks:
+                        return True
+                    must_wait = not wire.buffered
+                    burst += 1
+                    if burst == _BURST:
+                        await trio.lowlevel.checkpoint()
+                        burst = 0
+                else:
+                    return False
+        except PeerError as exc:
+            self._refuse(exc)
+        except StreamClosedError:
+            pass  # between requests, or told to the handler already
+        return False
+
+    def _before_wait(self) -> None:
+        """Set the deadline of the wait for a request, or for the rest of its head."""
+        timeouts = self.options.timeouts
+        scope = self.nursery.cancel_scope
+        now = trio.current_time()
+        if self.wire.buffered:
+            if self.phase != "head":
+                self.phase = "head"
+                scope.deadline = now + timeouts.head
+            return
+        self.phase = "idle"
+        seconds = timeouts.drain_idle if self.server.draining else timeouts.idle
+        # Moving a deadline costs 2 µs; one that is up to 5 % early will do.
+        if not now + 0.95 * seconds <= scope.deadline <= now + seconds:
+            scope.deadline = now + seconds
+
+    # --- the handler -------------------------------------------------------------
+    def _start(self, head: RequestHead) -> Http1Exchange:
+        self.phase = "request"
+        exchange = self.exchange = Http1Exchange(self, head)
+        options = self.options
+        if not options.keep_alive:
+            self.wire.close_after = True
+        if options.xheaders:
+            origin_of(exchange, options)
+        if options.decompress_request and "Content-Encoding" in head.headers:
+            exchange.decompress()
+        if options.timeouts.request is not None:
+            exchange.deadline = trio.current_time() + options.timeouts.request
+        return exchange
+
+    def _first_step(self, exchange: Http1Exchange) -> tuple[Coroutine[Any, Any, Any], Any]:
+        """Run the handler until it first waits; in its own context. StopIteration: done."""
+        current_exchange.set(exchange)
+        coro = self.server.app(exchange)
+        if coro is None:
+            coro = exchange.wait_finished()
+        elif self.options.run is not None:
+            coro = self.options.run(coro)
+        return coro, coro.send(None)
+
+    async def _go_on(
+        self,
+        exchange: Http1Exchange,
+        context: contextvars.Context,
+        coro: Coroutine[Any, Any, Any],
+        trap: Any,
+    ) -> None:
+        """The rest of a handler that waits, with all that is spared those that do not."""
+        task = trio.lowlevel.current_task()
+        # From its next step on trio runs this task in the request's context.
+        task.context = context
+        self._suspended = True
+        self.apply_deadline()
+        self.stream.nursery = self.nursery
+        watch = self.server.watch
+        watched = watch.arm(self)
+        if not watched and not self.wire.body_unread:
+            self._start_watcher()
+        try:
+            await _rest_of(coro, trap)
+        except Exception as exc:
+            self._handler_failed(exchange, exc)
+        finally:
+            task.context = self._base_context
+            self._suspended = False
+            self.stream.nursery = None
+            if watched:
+                watch.disarm(self)
+            self._stop_watcher()
+
+    def _handler_failed(self, exchange: Http1Exchange, exc: Exception) -> None:
+        """The application let an exception through: the last resort."""
+        if isinstance(exc, PeerError) and not exchange.finished:
+            self._refuse(exc)
+            return
+        self._fault = True
+        if self.nursery.child_tasks:
+            self.nursery.cancel_scope.cancel()
+        if exchange.gone is not None and isinstance(exc, StreamClosedError):
+            return
+        app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
+        self._answer_fault(exchange, 500)
+
+    def _child_failed(self, group: ExceptionGroup[Exception]) -> None:
+        """A child in the request's nursery failed, and so did the request."""
+        self._fault = True
+        exchange = self.exchange
+        error = group.exceptions[0] if len(group.exceptions) == 1 else group
+        if exchange is not None and isinstance(error, PeerError) and not exchange.finished:
+            self._refuse(error)
+            return
+        app_logger.error("Uncaught exception in a child of %r", exchange or self, exc_info=error)
+        if exchange is not None:
+            self._answer_fault(exchange, 500)
+
+    def _answer_fault(self, exchange: Http1Exchange, status: int, reason: str = "") -> None:
+        """Answer for the application, if it is not too late; else break the response off."""
+        self._fault = True
+        if exchange.finished:
+            return
+        exchange.finished = True
+        if self.wire.responded:
+            # Closing before the announced end tells the client that it is incomplete.
+            self.stream.close()
+            return
+        exchange.status = status
+        self._say(error_page(status, reason))
+
+    async def _settle(self, exchange: Http1Exchange) -> None:
+        """Bring a response on its way and the request to its end."""
+        if self._fault or self.detached:
+            return
+        if not exchange.finished:
+            if exchange.gone is None:
+                app_logger.error("%r: the handler ended without finishing its response", exchange)
+            self._answer_fault(exchange, 500)
+            return
+        if self.stream.unsent:
+            await self.drain()
+        wire = self.wire
+        if wire.close_after or wire.skip_body():
+            return
+        self.nursery.cancel_scope.deadline = trio.current_time() + self.options.timeouts.linger
+        while not wire.skip_body():
+            if wire.next_event() is _NEED_DATA:
+                await self.receive_body()
+
+    def _end_exchange(self, exchange: Http1Exchange) -> None:
+        self.exchange = None
+        self._body_deadline = None
+        self.requests += 1
+        access_log = self.options.access_log
+        if access_log is not None:
+            access_log(exchange)
+
+    # --- deadlines and the end ----------------------------------------------------
+    def apply_deadline(self) -> None:
+        """Put the earliest of the request's deadlines on its scope."""
+        if self._suspended and self.exchange is not None:
+            deadlines = (self.exchange.deadline, self._body_deadline, self._grace_deadline)
+            self.nursery.cancel_scope.deadline = min(
+                (deadline for deadline in deadlines if deadline is not None), default=inf
+            )
+
+    def set_body_deadline(self, seconds: float | None) -> None:
+        self._body_deadline = None if seconds is None else trio.current_time() + seconds
+        self.apply_deadline()
+
+    def _was_cut(self) -> bool:
+        """The scope was cancelled: by a deadline, by the client's leave, by the drain."""
+        exchange = self.exchange
+        if exchange is None:
+            if self.phase == "idle":
+                return self._last_look()
+            if self.phase == "head":
+                self._refuse(PeerError("Timeout reading head", 408))
+            return False
+        self._fault = True
+        now = trio.current_time()
+        if exchange.gone is not None:
+            exchange.finished = True
+        elif self.cut:
+            logger.warning("%r cut: %s", exchange, self.cut)
+            self._answer_fault(exchange, 503, self.cut)
+        elif self._body_deadline is not None and self._body_deadline <= now:
+            logger.info("Timeout reading body from %s", self.remote_ip)
+            self._refuse(PeerError("Timeout reading body", 408), log=False)
+        elif exchange.deadline is not None and exchange.deadline <= now:
+            logger.warning("%r took longer than it may", exchange)
+            self._answer_fault(exchange, 503, "The request took longer than it may.")
+        else:
+            self._answer_fault(exchange, 503)
+        return False
+
+    def _last_look(self) -> bool:
+        """Idle for too long, or told to go: unless a request has arrived this moment."""
+        try:
+            data = self.stream.read_nowait()
+        except StreamClosedError:
+            return False
+        if not data:
+            return False
+        self.wire.feed(data)
+        return True
+
+    def _refuse(self, exc: PeerError, *, log: bool = True) -> None:
+        """Answer what the client did wrong, and close: the framing is not to be trusted."""
+        self._fault = True
+        if log:
+            logger.info("Malformed HTTP message from %s: %s", self.remote_ip, exc)
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.finished = True
+            if self.nursery.child_tasks:
+                self.nursery.cancel_scope.cancel()
+        if self.wire.responded:
+            self.stream.close()
+            return
+        refuse = self.options.refuse
+        data = error_page(exc.status, str(exc)) if refuse is None else refuse(exc)
+        if exchange is not None:
+            exchange.status = exc.status
+        if data:
+            self._say(data)
+
+    def _say(self, data: bytes) -> None:
+        try:
+            self.stream.write(data)
+        except StreamClosedError:
+            pass  # nobody is left to hear it
+
+    async def _close(self) -> None:
+        """Let the last response reach the client. Bounded by `write` and `linger`."""
+        self.phase = "closing"
+        stream = self.stream
+        if stream.closed:
+            return
+        if stream.unsent:
+            await self.drain()
+        if (self._fault or self.wire.buffered or self.wire.body_unread) and not self.wire.eof:
+            # Closing a socket with unread input sends a reset, which may overtake the
+            # response; so say goodbye first and read for a while what comes.
+            with trio.move_on_after(self.options.timeouts.linger):
+                await stream.send_eof()
+                while await stream.read_some():
+                    pass
+        elif stream.tls:
+            with trio.move_on_after(self.options.timeouts.linger):
+                await stream.aclose()
+
+    # --- what exchanges ask for ---------------------------------------------------
+    async def receive_body(self) -> None:
+        """More bytes of the request into the wire; b"" at the end of the stream."""
+        stream = self.stream
+        try:
+            while True:
+                data = stream.read_nowait()
+                if data is not None:
+                    break
+                self._reads = 0
+                await stream.wait_readable()
+        except StreamClosedError as exc:
+            self.lost(exc)
+            raise
+        self.wire.feed(data)
+        self._reads += 1
+        if self._reads >= _BURST:
+            # A client faster than we are must not keep the others waiting.
+            self._reads = 0
+            await trio.lowlevel.checkpoint()
+
+    def body_over(self) -> None:
+        """The request's body has been read: now a task may watch the stream."""
+        if self._body_deadline is not None:
+            self._body_deadline = None
+            self.apply_deadline()
+        if self._suspended and self._watcher is None and self.stream.socket is None:
+            self._start_watcher()
+
+    def must_close_unread(self, exchange: Http1Exchange) -> bool:
+        """The response begins before the body was read: can the connection go on?"""
+        head = exchange.head
+        return head.expect_continue or head.chunked or (head.content_length or 0) > _SKIP
+
+    async def drain(self) -> None:
+        """Until the client has taken everything written.
+
+        Raises `StreamClosedError` if it goes away or takes nothing for `Timeouts.write`.
+        """
+        stream = self.stream
+        while stream.unsent:
+            before = stream.unsent
+            try:
+                with trio.move_on_after(self.options.timeouts.write) as scope:
+                    await stream.drain()
+            except StreamClosedError as exc:
+                self.lost(exc)
+                raise
+            if scope.cancelled_caught and stream.unsent >= before:
+                cause = DeadlineError("the client takes nothing", "write")
+                error = StreamClosedError("the client does not read its response")
+                self.lost(error)
+                stream.close()
+                raise error from cause
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
+        """File bytes, in pieces that each have the time of `Timeouts.write`."""
+        await self.drain()
+        while count:
+            piece = min(count, 1024 * 1024)
+            try:
+                with trio.fail_after(self.options.timeouts.write):
+                    await self.stream.sendfile(file, offset, piece)
+            except (StreamClosedError, trio.TooSlowError) as exc:
+                error = StreamClosedError("the client does not read its response")
+                self.lost(error)
+                self.stream.close()
+                raise error from exc
+            offset += piece
+            count -= piece
+
+    def detach(self) -> Stream:
+        """Give the stream away: HTTP is over here."""
+        stream = self.stream
+        stream.unread(self.wire.take_rest())
+        self.detached = True
+        self.phase = "detached"
+        self.server.watch.disarm(self)
+        self._stop_watcher()
+        if self.exchange is not None:
+            self.exchange.deadline = None
+        self.apply_deadline()
+        return stream
+
+    # --- the client's leave -------------------------------------------------------
+    def client_signal(self, *, half: bool) -> None:
+        """From the watch: the client's stream ended (`half`), or the connection did."""
+        if not half:
+            self.lost(StreamClosedError("the client closed the connection"))
+            return
+        if self._half_closed:
+            return
+        self._half_closed = True
+        exchange = self.exchange
+        if exchange is None or exchange.finished:
+            return
+        if not self.options.tolerate_half_close:
+            self.lost(StreamClosedError("the client closed the connection"))
+        elif self.wire.responded or exchange.start_line.version == "HTTP/1.0":
+            # Nothing can be sent that the client would not take for its response.
+            self._start_watcher(self._presume_gone)
+        else:
+            try:
+                self.stream.write(_PROBE)
+            except StreamClosedError as exc:
+                self.lost(exc)
+            else:
+                self.server.watch.arm(self, half_seen=True)
+
+    async def _presume_gone(self) -> None:
+        await trio.sleep(self.options.timeouts.half_closed)
+        self.lost(StreamClosedError("the client closed its side and was not heard of since"))
+
+    def lost(self, error: Exception) -> None:
+        """The client is gone. Once per exchange: tell the handler as its policy says."""
+        exchange = self.exchange
+        if exchange is None or exchange.gone is not None:
+            return
+        if exchange.finished:
+            exchange.gone = error
+            return
+        try:
+            exchange.client_gone(error)
+        except Exception:
+            app_logger.exception("Uncaught exception in a close callback of %r", exchange)
+        policy = exchange.on_disconnect
+        if policy.kind == "cancel":
+            self.nursery.cancel_scope.cancel()
+        elif policy.kind == "grace":
+            self._grace_deadline = trio.current_time() + policy.seconds
+            self.apply_deadline()
+
+    def _start_watcher(self, what: Any = None) -> None:
+        owner = self.server.nursery
+        if owner is None:
+            return  # served without a server's nursery: disconnects are noticed on use
+        self._stop_watcher()
+        scope = self._watcher = trio.CancelScope()
+
+        async def watcher() -> None:
+            with scope:
+                await (watch_stream(self) if what is None else what())
+
+        owner.start_soon(watcher, name="disconnect watcher")
+
+    def _stop_watcher(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None
+
+
+@types.coroutine
+def _rest_of(coro: Coroutine[Any, Any, Any], trap: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that has yielded `trap` to trio."""
+    try:
+        while True:
+            try:
+                result = yield trap
+            except BaseException as exc:  # GeneratorExit too: the coroutine must unwind
+                trap = coro.throw(exc)
+            else:
+                trap = coro.send(result)
+    except StopIteration:
+        return

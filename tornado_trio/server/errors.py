@@ -1,0 +1,29 @@
+"""Responses the server gives itself, when there is no application to ask."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from ..wire.writing import http_date
+
+__all__ = ["error_page"]
+
+
+def error_page(status: int, message: str = "") -> bytes:
+    """A whole response, closing the connection. `message` may quote the client's bytes;
+    what is not printable ASCII is dropped, and the type keeps browsers from reading it
+    as a page."""
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = "Unknown"
+    text = "".join(c for c in message if " " <= c <= "~")[:200]
+    body = (f"{status} {reason}" + (f": {text}" if text else "") + "\n").encode("ascii")
+    return (
+        f"HTTP/1.1 {status} {reason}\r\n"
+        f"Date: {http_date()}\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode("ascii") + body

@@ -1,0 +1,133 @@
+"""`serve`: an application on a port, with a bounded end.
+
+Knows listeners and the server. Must not know signals or processes (`service`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+
+from ..errors import DeadlineError
+from ..exchange import App
+from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
+from ..net.socket_stream import SocketStream
+from ..net.stream import Stream
+from .core import Server
+from .options import ServerOptions
+
+__all__ = ["serve", "serve_connections"]
+
+logger = logging.getLogger("tornado.general")
+
+# After its own deadlines the drain has nothing left to wait for; this is for the rest.
+_CANCEL_GRACE = 5.0
+
+
+async def serve(
+    app: App,
+    port: int | None = None,
+    *,
+    host: str | None = None,
+    listeners: Sequence[Listener] | None = None,
+    tls: Any = None,
+    options: ServerOptions | None = None,
+    grace: float = 30.0,
+    task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` until cancelled.
+
+    Args:
+      port, host: where to listen (host None: every interface; port 0: any free one); or
+      listeners: ready ones, which are closed at the end.
+      tls: an `ssl.SSLContext`.
+      grace: seconds that requests under way get when this is cancelled.
+
+    `await nursery.start(serve, app, 0)` returns the listeners.
+
+    Cancellation: stops accepting, drains (see `server.core`), returns at the latest
+    after `grace` and five seconds more.
+    """
+    if listeners is None:
+        if port is None:
+            raise ValueError("serve needs a port or listeners")
+        listeners = open_tcp_listeners(port, host)
+    server = Server(app, options)
+    await serve_connections(server, listeners, tls=tls, grace=grace, task_status=task_status)
+
+
+async def serve_connections(
+    server: Server,
+    listeners: Sequence[Listener],
+    *,
+    tls: Any = None,
+    grace: float = 30.0,
+    task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """As `serve`, for a `Server` of one's own."""
+    try:
+        async with trio.open_nursery() as accepting:
+            connections, shield = await accepting.start(_hold, server)
+
+            def start(stream: Stream) -> None:
+                connections.start_soon(_connection, server, stream, tls)
+
+            try:
+                for listener in listeners:
+                    accepting.start_soon(accept_loop, listener, start)
+                task_status.started(listeners)
+                await trio.sleep_forever()
+            finally:
+                shield.deadline = trio.current_time() + grace + _CANCEL_GRACE + 1
+                _sweep(listeners, start)
+                close_all(listeners)
+                with trio.CancelScope(shield=True, deadline=shield.deadline):
+                    await server.drain(grace, _CANCEL_GRACE)
+                connections.cancel_scope.cancel()
+    finally:
+        close_all(listeners)
+
+
+async def _hold(
+    server: Server,
+    *,
+    task_status: trio.TaskStatus[tuple[trio.Nursery, trio.CancelScope]],
+) -> None:
+    """Own the connections out of reach of the cancellation that stops accepting.
+
+    The shield gets its deadline the moment that cancellation arrives.
+    """
+    with trio.CancelScope(shield=True) as shield:
+        async with trio.open_nursery() as connections:
+            server.nursery = connections
+            connections.start_soon(server.watch.run)
+            task_status.started((connections, shield))
+
+
+async def _connection(server: Server, stream: Stream, tls: Any) -> None:
+    if tls is not None:
+        from ..net.tls import start_tls  # only servers that use it pay for the import
+
+        assert isinstance(stream, SocketStream)
+        try:
+            stream = await start_tls(
+                stream, tls, server_side=True, handshake_timeout=server.options.timeouts.handshake
+            )
+        except (OSError, DeadlineError) as exc:
+            logger.warning("TLS handshake with %s failed: %s", stream.remote_address, exc)
+            stream.close()
+            return
+    await server.handle(stream)
+
+
+def _sweep(listeners: Sequence[Listener], start: Any) -> None:
+    """Take connections the kernel has already made: closing would reset them."""
+    for listener in listeners:
+        try:
+            while (stream := listener.accept_nowait()) is not None:
+                start(stream)
+        except (OSError, trio.ClosedResourceError):
+            continue  # closed by its owner, or out of descriptors: nothing to save
