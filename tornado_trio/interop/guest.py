@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextvars
 import logging
 import math
 import os
@@ -27,6 +28,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import outcome
@@ -347,7 +349,9 @@ class LoopScope:
         self.guest: Guest | None = None
         self.nursery: trio.Nursery | None = None
         self.workers = Workers(self)
-        self._waiting: list[tuple[Callable[..., Awaitable[object]], tuple[Any, ...], Any]] = []
+        self._waiting: list[
+            tuple[contextvars.Context, Callable[..., Awaitable[object]], tuple[Any, ...], object]
+        ] = []
         self._entering = False
         self._ended: asyncio.Future[None] | None = None
         self._shutdown: AsyncGenerator[None, None] | None = None
@@ -361,7 +365,7 @@ class LoopScope:
             self.guest.expect_wake()
             self.nursery.start_soon(async_fn, *args, name=name)
             return
-        self._waiting.append((async_fn, args, name))
+        self._waiting.append((contextvars.copy_context(), async_fn, args, name))
         self.enter_soon()
 
     def enter_soon(self) -> None:
@@ -395,8 +399,8 @@ class LoopScope:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
                 waiting, self._waiting = self._waiting, []
-                for async_fn, args, name in waiting:
-                    nursery.start_soon(async_fn, *args, name=name)
+                for context, async_fn, args, name in waiting:
+                    context.run(partial(nursery.start_soon, async_fn, *args, name=name))
                 self.workers.ready()
                 await trio.sleep_forever()
         finally:

@@ -13,6 +13,7 @@ import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import trio
@@ -154,7 +155,7 @@ class TrioIOLoop(IOLoop):
         self.nursery: trio.Nursery | None = None
         self.workers = Workers(self)
         self._handlers: dict[int, tuple[Any, Callable[..., None], list[trio.CancelScope]]] = {}
-        self._waiting: list[tuple[Any, tuple[Any, ...], object]] = []
+        self._waiting: list[tuple[contextvars.Context, Any, tuple[Any, ...], object]] = []
         _make_futures_dual()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -164,8 +165,8 @@ class TrioIOLoop(IOLoop):
                 self.nursery = nursery
                 nursery.start_soon(self.loop.dispatch, name="IOLoop callbacks")
                 waiting, self._waiting = self._waiting, []
-                for async_fn, args, name in waiting:
-                    nursery.start_soon(async_fn, *args, name=name)
+                for context, async_fn, args, name in waiting:
+                    context.run(partial(nursery.start_soon, async_fn, *args, name=name))
                 self.workers.ready()
                 task_status.started()
         finally:
@@ -279,7 +280,7 @@ class TrioIOLoop(IOLoop):
     # --- trio --------------------------------------------------------------------------
     def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:
         if self.nursery is None:
-            self._waiting.append((async_fn, args, name))
+            self._waiting.append((contextvars.copy_context(), async_fn, args, name))
         else:
             self.nursery.start_soon(async_fn, *args, name=name)
 

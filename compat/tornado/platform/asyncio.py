@@ -29,8 +29,12 @@ class BaseAsyncIOLoop(IOLoop):
 
     def initialize(self, asyncio_loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # type: ignore[override]
         self.asyncio_loop = asyncio_loop
-        # What reads descriptors; upstream has a thread for that where asyncio cannot (Windows).
+        # What watches descriptors: a thread does where asyncio itself cannot (Windows).
         self.selector_loop = asyncio_loop
+        if type(asyncio_loop).__name__ == "ProactorEventLoop":
+            from tornado.platform._selector_thread import AddThreadSelectorEventLoop
+
+            self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)
         self.handlers: dict[int, tuple[Any, Callable[..., None]]] = {}
         self.readers: set[int] = set()
         self.writers: set[int] = set()
@@ -75,6 +79,8 @@ class BaseAsyncIOLoop(IOLoop):
                 loop.run_forever()
         # Removed before closing: the address of a closed loop may be used again.
         IOLoop._ioloop_for_asyncio.pop(loop, None)
+        if self.selector_loop is not loop:
+            self.selector_loop.close()
         loop.close()
 
     # --- descriptors -----------------------------------------------------------
@@ -94,7 +100,7 @@ class BaseAsyncIOLoop(IOLoop):
             self._listen(fd, 0)
 
     def _listen(self, fd: int, events: int) -> None:
-        loop = self.asyncio_loop
+        loop = self.selector_loop
         if events & IOLoop.READ:
             if fd not in self.readers:
                 loop.add_reader(fd, self._handle_events, fd, IOLoop.READ)
@@ -272,9 +278,22 @@ def to_asyncio_future(tornado_future: Any) -> asyncio.Future[Any]:
     return converted
 
 
+_SELECTOR_NAMES = (
+    "AddThreadSelectorEventLoop",
+    "AnyThreadEventLoopPolicy",
+    "SelectorThread",
+    "_atexit_callback",
+    "_selector_loops",
+)
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("AnyThreadEventLoopPolicy", "AddThreadSelectorEventLoop", "SelectorThread"):
+    if name in _SELECTOR_NAMES:  # no thread machinery where none is needed
         from tornado.platform import _selector_thread
 
         return getattr(_selector_thread, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SELECTOR_NAMES])
