@@ -1,0 +1,135 @@
+"""The command `tornado-trio`: run programs with the overlay on, or say where it is.
+
+Knows where the overlay's folder lies (beside this package) and how `sys.path` and
+PYTHONPATH look with it; must not import it, nor anything of the library: the program that
+is run decides what gets loaded.
+
+    tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE
+    tornado-trio path                   PYTHONPATH=$(tornado-trio path) anything
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import os
+import sys
+import types
+from typing import NoReturn
+
+from tornado_trio._util.program import CannotRun, Program
+
+__all__ = ["launch", "main", "overlay_folder"]
+
+USAGE = """\
+usage: tornado-trio run [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
+       tornado-trio path
+       tornado-trio --version
+
+run    run a Python program with `import tornado` meaning this project's overlay
+path   print the overlay's folder, to be put on PYTHONPATH
+"""
+
+
+def overlay_folder() -> str:
+    """The folder that holds the package `tornado`."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    return os.path.join(os.path.dirname(here), "compat")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script; returns the exit status, unless a program is run."""
+    arguments = sys.argv[1:] if argv is None else argv
+    match arguments:
+        case ["run", *command]:
+            launch(command, usage="tornado-trio run")
+        case ["path"]:
+            print(overlay_folder())
+            return 0
+        case ["--version" | "-V"]:
+            from tornado_trio import __version__
+
+            print(f"tornado-trio {__version__}")
+            return 0
+        case ["--help" | "-h"]:
+            print(USAGE, end="")
+            return 0
+    print(USAGE, end="", file=sys.stderr)
+    return 2
+
+
+def launch(command: list[str], *, usage: str) -> NoReturn:
+    """Run `python *command` in this process with the overlay on, then exit.
+
+    The program sees `sys.argv`, `__main__`, `__file__` and `sys.path[0]` as if the
+    interpreter had run it with the overlay's folder on PYTHONPATH, where its children find
+    it too.
+    """
+    if command[:1] in (["-h"], ["--help"]):
+        print(f"usage: {usage} [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]")
+        sys.exit(0)
+    try:
+        program = Program.parse(command)
+    except ValueError as error:
+        print(f"usage: {usage} [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]", file=sys.stderr)
+        print(f"{usage}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    _set_paths(program, overlay_folder())
+    # Programs often have a compat.py of their own: ours must not be found in its place.
+    sys.modules.pop("compat", None)
+    # Bound now, so that neither an installed Tornado nor one in the working directory (its
+    # own source, say) can come first. The package itself loads next to nothing.
+    importlib.import_module("tornado")
+    try:
+        program.run()
+    except CannotRun as error:
+        print(f"{sys.executable}: {error}", file=sys.stderr)
+        sys.exit(error.status)
+    except Exception as error:
+        _report(error)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _set_paths(program: Program, folder: str) -> None:
+    """Put the overlay where PYTHONPATH would: behind the program's own folder."""
+    while folder in sys.path:
+        sys.path.remove(folder)
+    extra = [folder]
+    if sys.flags.safe_path:
+        sys.path.insert(0, folder)
+    else:
+        # The interpreter's entry for this command (working or bin directory) is not the
+        # program's.
+        sys.path[:1] = [program.path_entry(), folder]
+    importlib.invalidate_caches()
+    root = os.path.dirname(folder)
+    if importlib.machinery.PathFinder.find_spec("tornado_trio") is None and root not in sys.path:
+        # Run from a checkout which is not installed. Last, so that it hides nothing.
+        sys.path.append(root)
+        extra.append(root)
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    others = [entry for entry in inherited if entry and entry not in extra]
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder, *others, *extra[1:]])
+
+
+def _report(error: Exception) -> None:
+    """Show an uncaught exception as the interpreter would: without the frames that led here."""
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    # For debuggers that look at the last error (pdb.pm).
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    error.__traceback__ = trace
+    sys.excepthook(type(error), error, trace)
+
+
+def _is_ours(trace: types.TracebackType) -> bool:
+    file = trace.tb_frame.f_code.co_filename
+    return file in (__file__, Program.run.__code__.co_filename)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
