@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 
-class TimeoutError(Exception):
-    """A deadline passed in `with_timeout`, `run_sync` and their like."""
+#: A deadline passed in `with_timeout`, `run_sync` and their like: the builtin, as since 6.2.
+TimeoutError = TimeoutError
 
 
 def import_object(name: str) -> Any:
