@@ -128,9 +128,11 @@ async def test_messages_before_the_close_are_still_received(autojump_clock: Any)
 async def test_close_from_both_sides_at_once(autojump_clock: Any) -> None:
     async with open_pair() as (client, server):
         begin = trio.current_time()
+        client._link.send_close(4000, "c")  # both frames are on their way at the same time
+        server._link.send_close(4001, "s")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.close, 4000, "c")
-            nursery.start_soon(server.close, 4001, "s")
+            nursery.start_soon(client.close)
+            nursery.start_soon(server.close)
         assert trio.current_time() == begin
         assert (client.close_code, server.close_code) == (4001, 4000)
 

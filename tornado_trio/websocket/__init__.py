@@ -4,6 +4,7 @@ from ..wire.websocket import CloseCode, ConnectionClosed, DeflateOptions, Handsh
 from .broadcast import broadcast
 from .link import Link
 from .options import SlowConsumer, WebSocketOptions
+from .server import accept, same_origin
 from .session import WebSocket, WebSocketStatistics, run_session
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "WebSocket",
     "WebSocketOptions",
     "WebSocketStatistics",
+    "accept",
     "broadcast",
     "run_session",
+    "same_origin",
 ]

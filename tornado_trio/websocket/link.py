@@ -107,6 +107,10 @@ class Link:
         next_event, receiver = protocol.next_event, self._receive
         budget = _EVENTS_PER_YIELD
         drained = False
+        if stream.unsent:
+            # Written before the stream had its nursery: start what flushes it.
+            await trio.lowlevel.checkpoint()
+            stream.write(b"")
         while True:
             event = next_event()
             if event is None:

@@ -1,0 +1,98 @@
+"""`accept`: the server's handshake on an exchange, then a session.
+
+Knows `Exchange` (so any server that makes them will do) and the session. Not the web framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from ..exchange import Exchange, ResponseStartLine
+from ..wire.headers import HTTPHeaders
+from ..wire.websocket import HandshakeError, WebSocketProtocol
+from ..wire.websocket.handshake import origin_matches_host
+from ..wire.websocket.upgrade import agree, first_match
+from .options import WebSocketOptions
+from .session import WebSocket, run_session
+
+__all__ = ["accept", "same_origin"]
+
+OriginCheck = Callable[[str, Exchange], bool]
+
+
+def same_origin(origin: str, exchange: Exchange) -> bool:
+    """The default check: a browser's page must come from the host it connects to."""
+    return origin_matches_host(origin, exchange.headers.get("Host"))
+
+
+def _check_origin(exchange: Exchange, check: OriginCheck) -> None:
+    # Browsers of the drafts' time sent Sec-WebSocket-Origin; a page cannot set either.
+    origin = exchange.headers.get("Origin") or exchange.headers.get("Sec-WebSocket-Origin")
+    if origin is not None and not check(origin, exchange):
+        raise HandshakeError("Cross origin websockets not allowed", 403)
+
+
+@asynccontextmanager
+async def accept(
+    exchange: Exchange,
+    *,
+    options: WebSocketOptions | None = None,
+    subprotocols: Sequence[str] = (),
+    check_origin: OriginCheck = same_origin,
+    headers: Mapping[str, str] | None = None,
+) -> AsyncIterator[WebSocket]:
+    """Answer an upgrade request and open the session, for the length of a block.
+
+    Args:
+        subprotocols: those we speak, the best first.
+        check_origin: may a page of this origin connect? Asked only when a browser sent one.
+        headers: more fields for the 101 answer.
+
+    Raises:
+        HandshakeError: it was no acceptable request; the refusal has been sent.
+    Cancellation: the closing handshake gets `cancel_timeout` seconds.
+    """
+    options = options or WebSocketOptions()
+    line = exchange.start_line
+    try:
+        _check_origin(exchange, check_origin)
+        agreement = agree(
+            line.method,
+            line.version,
+            exchange.headers,
+            deflate=options.deflate,
+            select_subprotocol=first_match(subprotocols),
+        )
+    except HandshakeError as error:
+        await _refuse(exchange, error)
+        raise
+    answer = HTTPHeaders(agreement.headers)
+    for name, value in (headers or {}).items():
+        answer.add(name, value)
+    await exchange.write_headers(
+        ResponseStartLine("HTTP/1.1", 101, "Switching Protocols"), answer
+    )
+    protocol = WebSocketProtocol(
+        client=False,
+        max_size=options.max_message_size,
+        deflate=agreement.deflate,
+        options=options.deflate,
+    )
+    async with run_session(
+        exchange.detach(), protocol, options, subprotocol=agreement.subprotocol, request=exchange
+    ) as ws:
+        yield ws
+
+
+async def _refuse(exchange: Exchange, error: HandshakeError) -> None:
+    body = f"{error}\n".encode()
+    headers = HTTPHeaders(error.headers)
+    headers["Content-Type"] = "text/plain; charset=utf-8"
+    headers["Content-Length"] = str(len(body))
+    reasons = {400: "Bad Request", 403: "Forbidden", 405: "Method Not Allowed"}
+    reason = reasons.get(error.status, "Upgrade Required")
+    await exchange.write_headers(
+        ResponseStartLine("HTTP/1.1", error.status, reason), headers, body
+    )
+    await exchange.finish()

@@ -1,0 +1,82 @@
+"""The server's answer to an upgrade request, put together from the pieces beside it.
+
+Pure: looks at a request's fields, says which fields answer it and what was agreed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .deflate import DeflateOptions, DeflateParams
+from .extensions import ExtensionError, agree_deflate, parse_extensions
+from .handshake import (
+    HandshakeError,
+    accept_value,
+    check_request,
+    parse_subprotocols,
+    valid_subprotocol,
+)
+
+__all__ = ["Agreement", "agree", "first_match"]
+
+# Gets what the client offers, in its order; returns one of them, or None for none.
+SelectSubprotocol = Callable[[list[str]], "str | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a handshake came to. `headers` are the fields of the 101 answer."""
+
+    headers: dict[str, str]
+    subprotocol: str | None
+    deflate: DeflateParams | None
+
+
+def first_match(supported: Sequence[str]) -> SelectSubprotocol:
+    """Choose what we like best (`supported` in our order) of what the client offers."""
+
+    def select(offered: list[str]) -> str | None:
+        return next((name for name in supported if name in offered), None)
+
+    return select
+
+
+def agree(
+    method: str,
+    version: str,
+    headers: Mapping[str, str],
+    *,
+    deflate: DeflateOptions | None = None,
+    select_subprotocol: SelectSubprotocol | None = None,
+) -> Agreement:
+    """Check a request to upgrade and answer it.
+
+    Raises:
+        HandshakeError: with the status and fields to answer instead.
+    """
+    key = check_request(method, version, headers)
+    answer = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Accept": accept_value(key),
+    }
+    subprotocol = None
+    offered = parse_subprotocols(headers.get("Sec-WebSocket-Protocol"))
+    if select_subprotocol is not None:
+        subprotocol = select_subprotocol(offered)
+        if subprotocol is not None:
+            if not valid_subprotocol(subprotocol):
+                raise ValueError(f"not a subprotocol name: {subprotocol!r}")
+            answer["Sec-WebSocket-Protocol"] = subprotocol
+    params = None
+    field = headers.get("Sec-WebSocket-Extensions")
+    if field:
+        try:
+            offers = parse_extensions(field)
+        except ExtensionError as error:
+            raise HandshakeError(f"Sec-WebSocket-Extensions: {error}") from error
+        agreed = agree_deflate(offers, deflate) if deflate is not None else None
+        if agreed is not None:
+            params, answer["Sec-WebSocket-Extensions"] = agreed
+    return Agreement(answer, subprotocol, params)
