@@ -1,0 +1,83 @@
+"""The web framework: applications, routing, handlers, static files.
+
+    class Hello(web.RequestHandler):
+        async def get(self):
+            self.write("Hello, world")
+
+    app = web.Application([(r"/", Hello)])
+
+An application is an async callable over an `Exchange`; whatever produces exchanges (our
+server, a test network, an ASGI host) can serve it.
+"""
+
+from ..wire.signing import (
+    DEFAULT_SIGNED_VALUE_MIN_VERSION,
+    DEFAULT_SIGNED_VALUE_VERSION,
+    MAX_SUPPORTED_SIGNED_VALUE_VERSION,
+    MIN_SUPPORTED_SIGNED_VALUE_VERSION,
+    create_signed_value,
+    decode_signed_value,
+    get_signature_key_version,
+)
+from .application import Application
+from .decorators import addslash, authenticated, removeslash, stream_request_body
+from .errors import Finish, HTTPError, MissingArgumentError
+from .handler import RequestHandler
+from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
+from .rendering import is_absolute
+from .request import Request
+from .rules import (
+    ReversibleRouter,
+    ReversibleRuleRouter,
+    Router,
+    Rule,
+    RuleRouter,
+    URLSpec,
+)
+from .static import StaticFileHandler
+from .stock import ErrorHandler, FallbackHandler, RedirectHandler
+from .transforms import GZipContentEncoding, OutputTransform
+from .ui import TemplateModule, UIModule
+
+url = URLSpec
+
+__all__ = [
+    "DEFAULT_SIGNED_VALUE_MIN_VERSION",
+    "DEFAULT_SIGNED_VALUE_VERSION",
+    "MAX_SUPPORTED_SIGNED_VALUE_VERSION",
+    "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
+    "AnyMatches",
+    "Application",
+    "DefaultHostMatches",
+    "ErrorHandler",
+    "FallbackHandler",
+    "Finish",
+    "GZipContentEncoding",
+    "HTTPError",
+    "HostMatches",
+    "Matcher",
+    "MissingArgumentError",
+    "OutputTransform",
+    "PathMatches",
+    "RedirectHandler",
+    "Request",
+    "RequestHandler",
+    "ReversibleRouter",
+    "ReversibleRuleRouter",
+    "Router",
+    "Rule",
+    "RuleRouter",
+    "StaticFileHandler",
+    "TemplateModule",
+    "UIModule",
+    "URLSpec",
+    "addslash",
+    "authenticated",
+    "create_signed_value",
+    "decode_signed_value",
+    "get_signature_key_version",
+    "is_absolute",
+    "removeslash",
+    "stream_request_body",
+    "url",
+]

@@ -1,0 +1,275 @@
+"""`Application`: a table of handlers with settings, and the entry of a request into it.
+
+Knows routing and handlers; is served by anything that produces an `Exchange`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from . import ui
+from .handler import RequestHandler
+from .log import access_log
+from .matchers import AnyMatches, DefaultHostMatches, HostMatches
+from .request import Request
+from .rules import ReversibleRouter, ReversibleRuleRouter, Rule, RuleLike
+from .static import StaticFileHandler
+from .stock import ErrorHandler
+from .transforms import GZipContentEncoding, OutputTransform
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+__all__ = ["Application", "ApplicationRouter", "HandlerCall"]
+
+
+class ApplicationRouter(ReversibleRuleRouter):
+    """Routes to `RequestHandler` classes of an application; a list as target nests."""
+
+    def __init__(self, application: Any, rules: Iterable[RuleLike] | None = None) -> None:
+        self.application = application
+        super().__init__(rules)
+
+    def process_rule(self, rule: Rule) -> Rule:
+        rule = super().process_rule(rule)
+        if isinstance(rule.target, (list, tuple)):
+            rule.target = type(self)(self.application, rule.target)
+        return rule
+
+    def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:
+        if isinstance(target, type) and issubclass(target, RequestHandler):
+            return self.application.get_handler_delegate(request, target, **target_params)
+        return super().get_target_delegate(target, request, **target_params)
+
+
+class HandlerCall:
+    """A request that was routed to a handler class: the responder of most routes."""
+
+    __slots__ = (
+        "application",
+        "handler",
+        "handler_class",
+        "handler_kwargs",
+        "path_args",
+        "path_kwargs",
+        "request",
+    )
+
+    def __init__(
+        self,
+        application: Any,
+        request: Request,
+        handler_class: type[RequestHandler],
+        handler_kwargs: dict[str, Any] | None,
+        path_args: list[Any] | None,
+        path_kwargs: dict[str, Any] | None,
+    ) -> None:
+        self.application = application
+        self.request = request
+        self.handler_class = handler_class
+        self.handler_kwargs = handler_kwargs or {}
+        self.path_args = path_args or ()
+        self.path_kwargs = path_kwargs or {}
+        self.handler: RequestHandler | None = None
+
+    @property
+    def stream_request_body(self) -> bool:
+        return self.handler_class._stream_request_body
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Read the body unless the handler wants to, then run the handler."""
+        if not self.handler_class._stream_request_body:
+            request = self.request
+            request.body = await exchange.read_body()
+            if request.body:
+                # Now, so that a malformed form is refused before the handler has done a
+                # thing; the rest of the request is parsed when asked for.
+                request._parse_body()
+        handler, transforms = self.start()
+        await handler._execute(transforms, *self.path_args, **self.path_kwargs)
+
+    def start(self) -> tuple[RequestHandler, list[OutputTransform]]:
+        """Make the handler and its transforms."""
+        app = self.application
+        if app._reset_per_request:
+            app._forget_caches()
+        self.handler = self.handler_class(app, self.request, **self.handler_kwargs)
+        transforms = [make(self.request) for make in app.transforms] if app.transforms else []
+        return self.handler, transforms
+
+
+class Application(ReversibleRouter):
+    """The handlers that make up a web application.
+
+    `handlers` are rules, or tuples `(matcher, target, target_kwargs, name)`; a matcher given
+    as text is a regular expression for the path; a target is a `RequestHandler` class or its
+    full name, a list of rules, another router, or an async function over an exchange. The
+    first rule that matches answers. Settings are Tornado's.
+
+    An application is itself an async callable over an exchange.
+    """
+
+    # What a different face of the same application (compat's) replaces.
+    _router_class: ClassVar[type[ApplicationRouter]] = ApplicationRouter
+    _delegate_class: ClassVar[type[Any]] = HandlerCall
+    _request_class: ClassVar[type[Any]] = Request
+    _static_handler_class: ClassVar[type[Any]] = StaticFileHandler
+    _error_handler_class: ClassVar[type[Any]] = ErrorHandler
+
+    def __init__(
+        self,
+        handlers: Iterable[RuleLike] | None = None,
+        default_host: str | None = None,
+        transforms: Iterable[type[OutputTransform]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.transforms: list[type[OutputTransform]] = []
+        if transforms is not None:
+            self.transforms = list(transforms)
+        elif settings.get("compress_response") or settings.get("gzip"):
+            self.transforms.append(GZipContentEncoding)
+        self.default_host: Any = default_host
+        self.settings = settings
+        if settings.get("debug"):
+            settings.setdefault("autoreload", True)
+            settings.setdefault("compiled_template_cache", False)
+            settings.setdefault("static_hash_cache", False)
+            settings.setdefault("serve_traceback", True)
+        self.ui_modules: dict[str, Any] = {
+            "linkify": ui.Linkify,
+            "xsrf_form_html": ui.XSRFFormHTML,
+            "Template": ui.TemplateModule,
+        }
+        self.ui_methods: dict[str, Any] = {}
+        ui.collect_modules(self.ui_modules, settings.get("ui_modules"))
+        ui.collect_methods(self.ui_methods, settings.get("ui_methods"))
+        rules = [*self._static_rules(), *(handlers or ())]
+        self.wildcard_router = self._router_class(self, rules)
+        self.default_router = self._router_class(
+            self, [Rule(AnyMatches(), self.wildcard_router)]
+        )
+
+    def _static_rules(self) -> list[RuleLike]:
+        """Routes of the `static_path` setting, before all others."""
+        settings = self.settings
+        path = settings.get("static_path")
+        if not path:
+            return []
+        prefix = settings.get("static_url_prefix", "/static/")
+        handler = settings.get("static_handler_class", self._static_handler_class)
+        kwargs = settings.get("static_handler_args", {})
+        kwargs["path"] = path
+        return [
+            (pattern, handler, kwargs)
+            for pattern in (r"/(robots\.txt)", r"/(favicon\.ico)", re.escape(prefix) + r"(.*)")
+        ]
+
+    # --- routing ---------------------------------------------------------------------------
+
+    def add_handlers(self, host_pattern: str, host_handlers: Iterable[RuleLike]) -> None:
+        """Add handlers for hosts that match a regular expression.
+
+        Hosts are tried in the order in which they were added, and before the handlers
+        given to the constructor.
+        """
+        host_handlers = list(host_handlers)
+        matcher = HostMatches(host_pattern)
+        rule = Rule(matcher, self._router_class(self, host_handlers))
+        self.default_router.rules.insert(-1, rule)
+        if self.default_host is not None:
+            self.wildcard_router.add_rules(
+                [(DefaultHostMatches(self, matcher.host_pattern), host_handlers)]
+            )
+
+    def add_transform(self, transform_class: type[OutputTransform]) -> None:
+        self.transforms.append(transform_class)
+
+    def find_handler(self, request: Request, **kwargs: Any) -> Any:
+        responder = self.default_router.find_handler(request)
+        if responder is not None:
+            return responder
+        settings = self.settings
+        default = settings.get("default_handler_class")
+        if default:
+            return self.get_handler_delegate(
+                request, default, settings.get("default_handler_args", {})
+            )
+        return self.get_handler_delegate(
+            request, self._error_handler_class, {"status_code": 404}
+        )
+
+    def get_handler_delegate(
+        self,
+        request: Request,
+        target_class: type[RequestHandler],
+        target_kwargs: dict[str, Any] | None = None,
+        path_args: list[Any] | None = None,
+        path_kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """What answers `request` with a handler of this application."""
+        return self._delegate_class(
+            self, request, target_class, target_kwargs, path_args, path_kwargs
+        )
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """The URL path of a named route. Raises KeyError if there is none."""
+        url = self.default_router.reverse_url(name, *args)
+        if url is None:
+            raise KeyError(f"{name} not found in named urls")
+        return url
+
+    # --- serving ---------------------------------------------------------------------------
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await self.respond(exchange)
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Answer one exchange.
+
+        Raises what the exchange raises about a body that cannot be read (`PeerError`, to be
+        answered by the server); errors of handlers do not get here.
+        Cancellation: the handler is cancelled; see `RequestHandler`.
+        """
+        request = self._request_class.from_exchange(exchange)
+        await self.find_handler(request).respond(exchange)
+
+    @property
+    def _reset_per_request(self) -> bool:
+        settings = self.settings
+        return not (
+            settings.get("compiled_template_cache", True)
+            and settings.get("static_hash_cache", True)
+        )
+
+    def _forget_caches(self) -> None:
+        """In debug mode templates and static files may change between requests."""
+        if not self.settings.get("compiled_template_cache", True):
+            for loader in list(RequestHandler._template_loaders.values()):
+                loader.reset()
+        if not self.settings.get("static_hash_cache", True):
+            self._static_handler_class.reset()
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """One line per request; the `log_function` setting replaces it."""
+        log_function = self.settings.get("log_function")
+        if log_function is not None:
+            log_function(handler)
+            return
+        status = handler._status_code
+        if status < 400:
+            level = logging.INFO
+        elif status < 500:
+            level = logging.WARNING
+        else:
+            level = logging.ERROR
+        if access_log.isEnabledFor(level):
+            access_log.log(
+                level,
+                "%d %s %.2fms",
+                status,
+                handler._request_summary(),
+                1000.0 * handler.request.request_time(),
+            )

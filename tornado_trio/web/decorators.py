@@ -1,0 +1,112 @@
+"""Decorators for handler methods and classes. Know handlers by their public methods."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from .errors import HTTPError
+from .handler import RequestHandler
+from .urls import leads_elsewhere
+
+__all__ = ["addslash", "authenticated", "removeslash", "stream_request_body"]
+
+Method = Callable[..., Any]
+HandlerClass = TypeVar("HandlerClass", bound=type[RequestHandler])
+
+
+def stream_request_body(cls: HandlerClass) -> HandlerClass:
+    """Let a handler class take the body as it arrives, in `data_received`.
+
+    `prepare` then runs before the body is read, and the method after all of it.
+    """
+    if not issubclass(cls, RequestHandler):
+        raise TypeError(f"expected subclass of RequestHandler, got {cls!r}")
+    cls._stream_request_body = True
+    return cls
+
+
+def authenticated(method: Method) -> Method:
+    """Let only users that are logged in get to a method; send others to the login page.
+
+    The login page finds where to return to in its argument `next`. `get_current_user` may
+    be `async def`.
+    """
+
+    @functools.wraps(method)
+    def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
+        user = self.current_user
+        if inspect.iscoroutine(user):
+            return _after_login(self, user, method, args, kwargs)
+        if not user:
+            return _to_login(self)
+        return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+async def _after_login(
+    handler: RequestHandler, user: Awaitable[Any], method: Method, args: Any, kwargs: Any
+) -> None:
+    handler.current_user = await user
+    result = (
+        method(handler, *args, **kwargs) if handler.current_user else _to_login(handler)
+    )
+    if result is not None:
+        await result
+
+
+def _to_login(handler: RequestHandler) -> Any:
+    if handler.request.method not in ("GET", "HEAD"):
+        raise HTTPError(403)
+    url = handler.get_login_url()
+    if "?" not in url:
+        # A login page elsewhere needs to know our host too.
+        elsewhere = urlsplit(url).scheme
+        target = handler.request.full_url() if elsewhere else handler.request.uri
+        url += "?" + urlencode({"next": target})
+    return handler.redirect(url)
+
+
+def removeslash(method: Method) -> Method:
+    """Redirect `/foo/` to `/foo`; the rule's pattern should match both: `/foo/*`."""
+
+    @functools.wraps(method)
+    def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
+        path = self.request.path
+        if path.endswith("/"):
+            if self.request.method not in ("GET", "HEAD"):
+                raise HTTPError(404)
+            path = path.rstrip("/")
+            if path:  # "/" itself stays
+                return _redirect_to(self, path)
+        return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+def addslash(method: Method) -> Method:
+    """Redirect `/foo` to `/foo/`; the rule's pattern should match both: `/foo/?`."""
+
+    @functools.wraps(method)
+    def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
+        path = self.request.path
+        if not path.endswith("/"):
+            if self.request.method not in ("GET", "HEAD"):
+                raise HTTPError(404)
+            return _redirect_to(self, path + "/")
+        return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _redirect_to(handler: RequestHandler, path: str) -> Any:
+    if leads_elsewhere(path):
+        # "//evil.example/" came in as a path; as a Location it would be another host.
+        raise HTTPError(403, "cannot redirect path with two initial slashes")
+    if handler.request.query:
+        path += "?" + handler.request.query
+    return handler.redirect(path, permanent=True)

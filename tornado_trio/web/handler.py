@@ -1,0 +1,541 @@
+"""`RequestHandler`: the public face of one request being answered.
+
+A list of thin methods; what they do lives in the modules beside this one, by concern:
+`lifecycle` (order of events, errors), `output` (head, body, finish), `arguments`,
+`cookies`, `security`, `rendering`, `localization`.
+
+The names with an underscore that Tornado's ecosystem reads (`_headers`, `_status_code`,
+`_reason`, `_finished`, `_auto_finish`, `_transforms`, `_execute`, `_log`,
+`_headers_written`, `_write_buffer`, `_request_summary`, ...) mean the same here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from http.cookies import Morsel, SimpleCookie
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import __version__
+from ..escape import utf8
+from ..template import BaseLoader
+from . import arguments, cookies, lifecycle, localization, output, rendering, security, ui
+from .arguments import REQUIRED
+from .errors import HTTPError
+
+if TYPE_CHECKING:
+    from ..wire.headers import HTTPHeaders
+    from .application import Application
+    from .request import Request
+    from .transforms import OutputTransform
+
+__all__ = ["RequestHandler"]
+
+_UNSET: Any = object()
+
+
+class RequestHandler:
+    """Base of the handlers of an application. One instance answers one request.
+
+    Override one or more of `get`, `head`, `post`, `delete`, `patch`, `put`, `options`,
+    usually as `async def`. `write`, `flush`, `finish`, `render` and `redirect` act at once
+    and return something that may be awaited.
+
+    Backpressure: awaiting what an output method returned waits for the transport.
+    Cancellation: a handler is cancelled as trio code is; `on_finish` runs all the same.
+    """
+
+    SUPPORTED_METHODS: tuple[str, ...] = (
+        "GET",
+        "HEAD",
+        "POST",
+        "DELETE",
+        "PATCH",
+        "PUT",
+        "OPTIONS",
+    )
+
+    _template_loaders: ClassVar[dict[str, BaseLoader]] = {}
+    _stream_request_body = False
+    _server_name = f"tornado_trio/{__version__}"
+    _write_result: Any = output.READY
+    # Whether a client that leaves during a write is worth an error in the log.
+    _log_disconnects = False
+
+    # State of one request; class attributes, so that making a handler costs nothing for them.
+    _headers_written = False
+    _finished = False
+    _auto_finish = True
+    _close_callback_set = False
+    _prepared_hook: Callable[[], None] | None = None
+    _transforms: Sequence[OutputTransform] = ()
+    _new_cookie: SimpleCookie | None = None
+    _active_modules: dict[str, ui.UIModule] | None = None
+    _ui: ui.Names | None = None
+    _xsrf_token: bytes | None = None
+    _raw_xsrf_token: tuple[int | None, bytes, float] | None = None
+    _headers: HTTPHeaders
+    _write_buffer: list[bytes]
+    _status_code: int
+    _reason: str
+    path_args: list[Any] = []  # noqa: RUF012 - replaced per request, never changed
+    path_kwargs: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, application: Application, request: Request, **kwargs: Any) -> None:
+        self.application = application
+        self.request = request
+        self.clear()
+        # A callback that does nothing is not worth the reference cycle it makes.
+        if type(self).on_connection_close is not RequestHandler.on_connection_close:
+            connection = request.connection
+            if connection is not None:
+                self._close_callback_set = True
+                connection.set_close_callback(self.on_connection_close)
+        self.initialize(**kwargs)
+
+    # --- hooks -----------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Override to take the arguments of the handler's rule."""
+
+    def _unimplemented_method(self, *args: Any, **kwargs: Any) -> Any:
+        raise HTTPError(405)
+
+    head: Callable[..., Any] = _unimplemented_method
+    get: Callable[..., Any] = _unimplemented_method
+    post: Callable[..., Any] = _unimplemented_method
+    delete: Callable[..., Any] = _unimplemented_method
+    patch: Callable[..., Any] = _unimplemented_method
+    put: Callable[..., Any] = _unimplemented_method
+    options: Callable[..., Any] = _unimplemented_method
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Runs before the method; may be `async def`, may finish the request."""
+        return None
+
+    def on_finish(self) -> None:
+        """Runs after the response, and also when the request was cancelled."""
+
+    def on_connection_close(self) -> None:
+        """Runs when the client goes away while the request is being answered."""
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A piece of the body, for handlers with `@stream_request_body`."""
+        raise NotImplementedError()
+
+    def set_default_headers(self) -> None:
+        """Override to set headers that also error responses carry."""
+
+    def log_exception(
+        self, typ: type[BaseException] | None, value: BaseException | None, tb: Any
+    ) -> None:
+        """Override to log uncaught exceptions in another way."""
+        lifecycle.log_exception(self, typ, value, tb)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Override for error pages of your own.
+
+        `kwargs["exc_info"]` is there when an exception caused the error.
+        """
+        lifecycle.write_error(self, status_code, kwargs)
+
+    # --- life cycle --------------------------------------------------------------------
+
+    async def _execute(
+        self, transforms: Sequence[OutputTransform], *args: Any, **kwargs: Any
+    ) -> None:
+        self._transforms = transforms
+        await lifecycle.execute(self, args, kwargs)
+
+    def _handle_request_exception(self, e: BaseException) -> None:
+        lifecycle.handle_exception(self, e)
+
+    def _handle_exception_guarded(self, exc: Exception) -> None:
+        lifecycle.handle_exception_guarded(self, exc)
+
+    def _log(self) -> None:
+        """Log the request; normally through the application."""
+        self.application.log_request(self)
+
+    def _request_summary(self) -> str:
+        request = self.request
+        return f"{request.method} {request.uri} ({request.remote_ip})"
+
+    # --- status and headers -------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Forget all headers and content of this response."""
+        self._headers = output.default_headers(self._server_name)
+        self.set_default_headers()
+        self._write_buffer = []
+        self._status_code = 200
+        self._reason = "OK"
+
+    def set_status(self, status_code: int, reason: str | None = None) -> None:
+        """Set the status; a reason that may not be sent becomes "Unknown"."""
+        self._status_code = status_code
+        self._reason = output.reason_phrase(status_code, reason)
+
+    def get_status(self) -> int:
+        return self._status_code
+
+    def set_header(self, name: str, value: Any) -> None:
+        """Set a header, replacing earlier values. Datetimes and integers are formatted."""
+        self._headers[name] = output.header_value(value)
+
+    def add_header(self, name: str, value: Any) -> None:
+        """Add a header beside those of the same name."""
+        self._headers.add(name, output.header_value(value))
+
+    def clear_header(self, name: str) -> None:
+        """Undo `set_header` or `add_header`."""
+        if name in self._headers:
+            del self._headers[name]
+
+    # --- body ------------------------------------------------------------------------
+
+    def write(self, chunk: str | bytes | dict[str, Any]) -> Any:
+        """Add to the response. A dict is sent as JSON. `flush` sends, `write` only keeps."""
+        if self._finished:
+            raise RuntimeError("Cannot write() after finish()")
+        # The two common types first: 0.1 us.
+        if type(chunk) is str:
+            chunk = chunk.encode()
+        elif type(chunk) is not bytes:
+            chunk = output.to_bytes(self, chunk)
+        self._write_buffer.append(chunk)
+        return self._write_result
+
+    def flush(self, include_footers: bool = False) -> Awaitable[None]:
+        """Send what was written so far, with the head before it."""
+        return output.flush(self, include_footers)
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Awaitable[None]:
+        """Complete the response, with `chunk` at its end if given."""
+        return output.finish(self, chunk)
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> Any:
+        """Send a redirect: 301 if `permanent`, else 302, or the given status."""
+        if self._headers_written:
+            raise Exception("Cannot redirect after headers have been written")
+        if status is None:
+            status = 301 if permanent else 302
+        elif not (isinstance(status, int) and 300 <= status <= 399):
+            raise AssertionError(f"not a redirect status: {status!r}")
+        self.set_status(status)
+        self.set_header("Location", utf8(url))
+        return self.finish()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> Any:
+        """Discard what was written and send the page of `write_error` instead."""
+        return lifecycle.send_error(self, status_code, kwargs)
+
+    def detach(self) -> Any:
+        """Take the connection's stream over; HTTP ends here."""
+        self._finished = True
+        return self.request.connection.detach()
+
+    # --- entity tags ------------------------------------------------------------------
+
+    def compute_etag(self) -> str | None:
+        """The entity tag of the response: a hash of what was written. None for none."""
+        return output.compute_etag(self)
+
+    def set_etag_header(self) -> None:
+        etag = self.compute_etag()
+        if etag is not None:
+            self.set_header("Etag", etag)
+
+    def check_etag_header(self) -> bool:
+        """Whether the client has this very response already."""
+        return output.check_etag_header(self)
+
+    # --- arguments ---------------------------------------------------------------------
+
+    def get_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        """The last value of an argument of the query or the body."""
+        return arguments.last(self, name, default, self.request.arguments, strip)
+
+    def get_arguments(self, name: str, strip: bool = True) -> list[Any]:
+        """All values of an argument, of query and body."""
+        return arguments.every(self, name, self.request.arguments, strip)
+
+    def get_body_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        return arguments.last(self, name, default, self.request.body_arguments, strip)
+
+    def get_body_arguments(self, name: str, strip: bool = True) -> list[Any]:
+        return arguments.every(self, name, self.request.body_arguments, strip)
+
+    def get_query_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        return arguments.last(self, name, default, self.request.query_arguments, strip)
+
+    def get_query_arguments(self, name: str, strip: bool = True) -> list[Any]:
+        return arguments.every(self, name, self.request.query_arguments, strip)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> Any:
+        """Override to decode arguments and path groups in another way than as UTF-8."""
+        return arguments.decode(value, name)
+
+    # --- cookies ------------------------------------------------------------------------
+
+    @property
+    def cookies(self) -> dict[str, Morsel[str]]:
+        """The cookies of the request."""
+        return self.request.cookies
+
+    def get_cookie(self, name: str, default: str | None = None) -> str | None:
+        return cookies.get_cookie(self, name, default)
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str | bytes,
+        domain: str | None = None,
+        expires: Any = None,
+        path: str = "/",
+        expires_days: float | None = None,
+        *,
+        max_age: int | None = None,
+        httponly: bool = False,
+        secure: bool = False,
+        samesite: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a cookie with the response. Raises CookieError for what no cookie can hold."""
+        if expires_days is not None and not expires:
+            expires = cookies.days_from_now(expires_days)
+        attributes: dict[str, Any] = {
+            "domain": domain,
+            "expires": expires,
+            "path": path,
+            "max_age": max_age,
+            "httponly": httponly,
+            "secure": secure,
+            "samesite": samesite,
+        }
+        cookies.set_cookie(self, name, value, attributes, kwargs)
+
+    def clear_cookie(self, name: str, **kwargs: Any) -> None:
+        """Tell the client to forget a cookie; domain and path must be those it was set with."""
+        cookies.clear_cookie(self, name, kwargs)
+
+    def clear_all_cookies(self, **kwargs: Any) -> None:
+        for name in self.request.cookies:
+            self.clear_cookie(name, **kwargs)
+
+    def set_signed_cookie(
+        self,
+        name: str,
+        value: str | bytes,
+        expires_days: float | None = 30,
+        version: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a cookie that the client can read but not forge."""
+        signed = self.create_signed_value(name, value, version=version)
+        self.set_cookie(name, signed, expires_days=expires_days, **kwargs)
+
+    def create_signed_value(
+        self, name: str, value: str | bytes, version: int | None = None
+    ) -> bytes:
+        return cookies.sign(self, name, value, version)
+
+    def get_signed_cookie(
+        self,
+        name: str,
+        value: str | None = None,
+        max_age_days: float = 31,
+        min_version: int | None = None,
+    ) -> bytes | None:
+        """The value of a signed cookie, or None if it is absent, forged or too old."""
+        return cookies.get_signed(self, name, value, max_age_days, min_version)
+
+    def get_signed_cookie_key_version(self, name: str, value: str | None = None) -> int | None:
+        return cookies.get_key_version(self, name, value)
+
+    set_secure_cookie = set_signed_cookie
+    get_secure_cookie = get_signed_cookie
+    get_secure_cookie_key_version = get_signed_cookie_key_version
+
+    # --- security ------------------------------------------------------------------------
+
+    @property
+    def xsrf_token(self) -> bytes:
+        """The token a form must send back; masked anew for each request."""
+        return security.xsrf_token(self)
+
+    def check_xsrf_cookie(self) -> None:
+        """Raise 403 unless the request carries the token of its cookie."""
+        security.check_xsrf_cookie(self)
+
+    def xsrf_form_html(self) -> str:
+        """The form field that carries the token."""
+        return security.xsrf_form_html(self)
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        """Whether a cross-origin request of an unsafe method may come from `origin`."""
+        return origin in self.settings.get("trusted_origins", ())
+
+    def _get_raw_xsrf_token(self) -> tuple[int | None, bytes, float]:
+        return security.raw_xsrf_token(self)
+
+    # --- user ------------------------------------------------------------------------------
+
+    @property
+    def current_user(self) -> Any:
+        """The user of this request: what `get_current_user` says, asked once; or assigned."""
+        try:
+            return self._current_user
+        except AttributeError:
+            self._current_user = self.get_current_user()
+            return self._current_user
+
+    @current_user.setter
+    def current_user(self, value: Any) -> None:
+        self._current_user = value
+
+    def get_current_user(self) -> Any:
+        """Override to tell who the user is."""
+        return None
+
+    def get_login_url(self) -> str:
+        """Where `@authenticated` sends those who have to log in."""
+        self.require_setting("login_url", "@tornado.web.authenticated")
+        url: str = self.application.settings["login_url"]
+        return url
+
+    # --- locale ------------------------------------------------------------------------------
+
+    @property
+    def locale(self) -> Any:
+        """The locale of this request: the user's, else the browser's; or assigned."""
+        try:
+            return self._locale
+        except AttributeError:
+            self._locale = self.get_user_locale() or self.get_browser_locale()
+            return self._locale
+
+    @locale.setter
+    def locale(self, value: Any) -> None:
+        self._locale = value
+
+    def get_user_locale(self) -> Any:
+        """Override to tell the locale the user has chosen."""
+        return None
+
+    def get_browser_locale(self, default: str = "en_US") -> Any:
+        return localization.browser_locale(
+            self.request.headers.get("Accept-Language"), default
+        )
+
+    # --- templates ----------------------------------------------------------------------------
+
+    @property
+    def ui(self) -> ui.Names:
+        """UI methods by name, and `modules`, as templates see them."""
+        names = self._ui
+        if names is None:
+            app = self.application
+            names = self._ui = ui.names_for(self, app.ui_methods, app.ui_modules)
+        return names
+
+    @ui.setter
+    def ui(self, value: Any) -> None:
+        self._ui = value
+
+    def _ui_module(self, name: str, module: type[ui.UIModule]) -> Callable[..., Any]:
+        return rendering.module_renderer(self, name, module)
+
+    def render(self, template_name: str, **kwargs: Any) -> Any:
+        """Finish with a rendered template. One that awaits itself has to be awaited."""
+        if self._finished:
+            raise RuntimeError("Cannot render() after finish()")
+        template = rendering.load(self, template_name)
+        if template.asynchronous:
+            return self._render_async(template, kwargs)
+        html = template.generate(**self._namespace(kwargs))
+        return self.finish(rendering.insert_resources(self, html))
+
+    async def _render_async(self, template: Any, kwargs: dict[str, Any]) -> None:
+        html = await template.generate_async(**self._namespace(kwargs))
+        await self.finish(rendering.insert_resources(self, html))
+
+    def render_string(self, template_name: str, **kwargs: Any) -> bytes:
+        """A rendered template, as UTF-8."""
+        template = rendering.load(self, template_name)
+        return template.generate(**self._namespace(kwargs))
+
+    def _namespace(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        namespace = self.get_template_namespace()
+        namespace.update(kwargs)
+        return namespace
+
+    def get_template_namespace(self) -> dict[str, Any]:
+        """The names all templates of this handler see; override to add to them."""
+        namespace: dict[str, Any] = {
+            "handler": self,
+            "request": self.request,
+            "current_user": self.current_user,
+            "locale": self.locale,
+            "_": self.locale.translate,
+            "pgettext": self.locale.pgettext,
+            "static_url": self.static_url,
+            "xsrf_form_html": self.xsrf_form_html,
+            "reverse_url": self.reverse_url,
+        }
+        namespace.update(self.ui)
+        return namespace
+
+    def get_template_path(self) -> str | None:
+        """Override to look for templates elsewhere than in `template_path`."""
+        return self.application.settings.get("template_path")
+
+    def create_template_loader(self, template_path: str) -> BaseLoader:
+        """Override to make loaders of your own. Called once per path."""
+        return rendering.default_loader(self.application.settings, template_path)
+
+    def render_linked_js(self, js_files: Iterable[str]) -> str:
+        """Override for other markup of the script files UI modules ask for."""
+        return rendering.linked(self, js_files, rendering.SCRIPT)
+
+    def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes:
+        return rendering.embedded_js(js_embed)
+
+    def render_linked_css(self, css_files: Iterable[str]) -> str:
+        return rendering.linked(self, css_files, rendering.STYLESHEET)
+
+    def render_embed_css(self, css_embed: Iterable[bytes]) -> bytes:
+        return rendering.embedded_css(css_embed)
+
+    # --- the application ----------------------------------------------------------------------
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.application.settings
+
+    def require_setting(self, name: str, feature: str = "this feature") -> None:
+        """Raise unless the application has a setting."""
+        if not self.application.settings.get(name):
+            raise Exception(
+                f"You must define the '{name}' setting in your application to use {feature}"
+            )
+
+    def reverse_url(self, name: str, *args: Any) -> str:
+        """The URL of a named route."""
+        return self.application.reverse_url(name, *args)
+
+    def static_url(self, path: str, include_host: bool | None = None, **kwargs: Any) -> str:
+        """The versioned URL of a static file of the application.
+
+        `include_host` defaults to the handler's attribute of that name. `path` should not
+        come from a client: its version is computed by reading the file.
+        """
+        self.require_setting("static_path", "static_url")
+        settings = self.application.settings
+        make = settings.get(
+            "static_handler_class", self.application._static_handler_class
+        ).make_static_url
+        if include_host is None:
+            include_host = getattr(self, "include_host", False)
+        base = f"{self.request.protocol}://{self.request.host}" if include_host else ""
+        url: str = make(settings, path, **kwargs)
+        return base + url

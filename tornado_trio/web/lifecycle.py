@@ -1,0 +1,211 @@
+"""One request through one handler: checks, `prepare`, body, method, finish, errors.
+
+Knows the handler's hooks and their order; does not know what they do. The coroutine below
+runs in the task that serves the connection: trio's task in a native server, a driven one
+under compat, so a hook may return anything its surroundings can await.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PeerError, StreamClosedError
+from .errors import Finish, HTTPError
+from .log import app_log, gen_log
+from .security import check_request_origin
+
+if TYPE_CHECKING:
+    from .handler import RequestHandler
+
+SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
+
+
+async def execute(
+    handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Run the whole request. Exceptions become responses; only cancellation leaves.
+
+    Cancellation: `on_finish` still runs; whoever cancelled answers the client, if anyone.
+    """
+    try:
+        try:
+            await _run(handler, args, kwargs)
+        except Exception as exc:
+            handler._handle_exception_guarded(exc)
+    finally:
+        # Reached with an unfinished response when we were cancelled, when the handler took
+        # the connection over, or when it means to finish later (_auto_finish is false).
+        if not handler._finished and handler._auto_finish:
+            abandon(handler)
+
+
+async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    method = handler.request.method
+    if method not in handler.SUPPORTED_METHODS:
+        raise HTTPError(405)
+    if args:
+        handler.path_args = [handler.decode_argument(arg) if arg else arg for arg in args]
+    else:
+        handler.path_args = []
+    handler.path_kwargs = kwargs = (
+        {k: handler.decode_argument(v, name=k) if v else v for k, v in kwargs.items()}
+        if kwargs
+        else {}
+    )
+    if method not in SAFE_METHODS:
+        settings = handler.application.settings
+        if settings.get("cross_origin_protection"):
+            check_request_origin(handler)
+        if settings.get("xsrf_cookies"):
+            handler.check_xsrf_cookie()
+    result: Any = handler.prepare()
+    if result is not None:
+        await result
+    if handler._prepared_hook is not None:
+        handler._prepared_hook()
+    if handler._finished:
+        return
+    if handler._stream_request_body:
+        await _feed_body(handler)
+        if handler._finished:
+            return
+    result = getattr(handler, method.lower())(*handler.path_args, **kwargs)
+    if result is not None:
+        await result
+    if handler._auto_finish and not handler._finished:
+        handler.finish()
+
+
+async def _feed_body(handler: RequestHandler) -> None:
+    """Pass the body on as it arrives; `data_received` sets the pace.
+
+    A handler that finishes early leaves the rest unread: the server closes the connection
+    or discards it.
+    """
+    async for chunk in handler.request.connection.body():
+        result = handler.data_received(chunk)
+        if result is not None:
+            await result
+        if handler._finished:
+            return
+
+
+def abandon(handler: RequestHandler) -> None:
+    """The response will not be completed: the hooks and the log line, and no output."""
+    handler._finished = True
+    connection = handler.request.connection
+    if handler._close_callback_set and connection is not None:
+        connection.set_close_callback(None)
+    try:
+        handler.on_finish()
+    except Exception:
+        app_log.error("Exception in on_finish", exc_info=True)
+    handler._ui = None
+
+
+# --- errors ------------------------------------------------------------------------------
+
+
+def handle_exception_guarded(handler: RequestHandler, exc: Exception) -> None:
+    """`_handle_request_exception`, whose own bugs must not reach the server."""
+    try:
+        handler._handle_request_exception(exc)
+    except Exception:
+        app_log.error("Exception in exception handler", exc_info=True)
+
+
+def handle_exception(handler: RequestHandler, exc: BaseException) -> None:
+    """Log an exception of the handler and answer it."""
+    if isinstance(exc, Finish):
+        if not handler._finished:
+            handler.finish(*exc.args)
+        return
+    exc_info = (type(exc), exc, exc.__traceback__)
+    try:
+        handler.log_exception(*exc_info)
+    except Exception:
+        app_log.error("Error in exception logger", exc_info=True)
+    if handler._finished:
+        return  # answered already; there is nothing more to tell the client
+    try:
+        handler.send_error(status_of(exc), exc_info=exc_info)
+    finally:
+        del exc_info  # holds this frame through the traceback
+
+
+def status_of(exc: BaseException) -> int:
+    if isinstance(exc, HTTPError):
+        return exc.status_code
+    return exc.status if isinstance(exc, PeerError) else 500
+
+
+def log_exception(
+    handler: RequestHandler,
+    typ: type[BaseException] | None,
+    value: BaseException | None,
+    tb: Any,
+) -> None:
+    """Expected errors in one line, all others with their traceback."""
+    if isinstance(value, HTTPError):
+        message = value.log_message
+        if message:
+            gen_log.warning(
+                "%d %s: " + message,
+                value.status_code,
+                handler._request_summary(),
+                *value.args,
+            )
+    elif isinstance(value, PeerError):
+        gen_log.warning("%d %s: %s", value.status, handler._request_summary(), value)
+    elif isinstance(value, StreamClosedError) and not handler._log_disconnects:
+        # The client left while we wrote; that is its right, and no error of the program.
+        gen_log.debug("%s: client has gone", handler._request_summary())
+    else:
+        app_log.error(
+            "Uncaught exception %s\n%r",
+            handler._request_summary(),
+            handler.request,
+            exc_info=(typ, value, tb),  # type: ignore[arg-type]
+        )
+
+
+def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> Any:
+    """Replace whatever was written by an error response and finish it."""
+    if handler._headers_written:
+        gen_log.error("Cannot send error response after headers written")
+        if not handler._finished:
+            # All we can do is to end the response in a way that the client sees is wrong:
+            # this closes the connection when a Content-Length is not met.
+            try:
+                return handler.finish()
+            except Exception:
+                gen_log.error("Failed to flush partial response", exc_info=True)
+        return None
+    handler.clear()
+    reason = kwargs.get("reason")
+    if "exc_info" in kwargs:
+        exc = kwargs["exc_info"][1]
+        if isinstance(exc, HTTPError) and exc.reason:
+            reason = exc.reason
+    handler.set_status(status_code, reason=reason)
+    try:
+        handler.write_error(status_code, **kwargs)
+    except Exception:
+        app_log.error("Uncaught exception in write_error", exc_info=True)
+    if not handler._finished:
+        return handler.finish()
+    return None
+
+
+def write_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> None:
+    """The default error page, or the traceback where the application serves those."""
+    if handler.settings.get("serve_traceback") and "exc_info" in kwargs:
+        handler.set_header("Content-Type", "text/plain")
+        for line in traceback.format_exception(*kwargs["exc_info"]):
+            handler.write(line)
+        handler.finish()
+        return
+    # The reason was checked by set_status: it holds no markup.
+    text = f"{status_code}: {handler._reason}"
+    handler.finish(f"<html><title>{text}</title><body>{text}</body></html>")

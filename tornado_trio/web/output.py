@@ -1,0 +1,219 @@
+"""From `write()` to the exchange: status, header values, the buffer, flushing, finishing.
+
+Plain functions over a handler's output state (`_headers`, `_write_buffer`, `_status_code`,
+...), so that `RequestHandler` stays a list of thin methods. Knows the exchange's response
+side; knows nothing of requests' meaning, templates or errors.
+
+This is the path of every response; the numbers are from CPython 3.11, 100-byte body.
+"""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+import re
+import time
+from collections.abc import Awaitable, Generator
+from http.client import responses
+from typing import TYPE_CHECKING, Any
+
+from ..escape import json_encode, utf8
+from ..exchange import ResponseStartLine
+from ..wire.conditional import compute_etag as etag_of
+from ..wire.conditional import none_match
+from ..wire.dates import format_timestamp, http_date
+from ..wire.headers import HTTPHeaders
+
+if TYPE_CHECKING:
+    from .handler import RequestHandler
+
+_UNSAFE_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+# reason-phrase of RFC 9112, without "<": it also stands in the error page (CVE-2025-67724).
+_REASON = re.compile(r"[\t \x21-\x3b\x3d-\x7e\x80-\xff]+")
+_HTML = "text/html; charset=UTF-8"
+# Fields that describe a body, and must not stay when there is none (RFC 9110 15.4.5).
+REPRESENTATION_HEADERS = (
+    "Allow",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-MD5",
+    "Content-Range",
+    "Content-Type",
+    "Last-Modified",
+)
+
+
+class Ready:
+    """An awaitable that is done: what output methods return when nothing is left to wait for.
+
+    Awaiting it is not a checkpoint.
+    """
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return "<ready>"
+
+
+READY = Ready()
+
+# --- headers and status --------------------------------------------------------------
+
+_default_fields: dict[str, Any] = {}
+_default_key: tuple[int, str] = (0, "")
+
+
+def default_headers(server: str) -> HTTPHeaders:
+    """The headers a response starts with: 0.35 us, for they change once a second only."""
+    global _default_key, _default_fields
+    key = (int(time.time()), server)
+    if key != _default_key:
+        _default_fields = {"Server": server, "Content-Type": _HTML, "Date": http_date()}
+        _default_key = key
+    headers = HTTPHeaders.__new__(HTTPHeaders)
+    headers._fields = _default_fields.copy()
+    return headers
+
+
+def header_value(value: Any) -> str:
+    """A header value as text.
+
+    Raises ValueError for control characters (CVE-2012-2374) and for what latin-1 cannot
+    hold, TypeError for types that are no header value.
+    """
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bytes):
+        text = value.decode("latin1")
+    elif isinstance(value, numbers.Integral):
+        return str(value)
+    elif isinstance(value, datetime.datetime):
+        return format_timestamp(value)
+    else:
+        raise TypeError(f"Unsupported header value {value!r}")
+    # isprintable() is False for tab and no-break space, so it only accepts, never refuses.
+    if not (text.isascii() and text.isprintable()) and _UNSAFE_VALUE.search(text):
+        raise ValueError(f"Unsafe header value {text!r}")
+    return text
+
+
+def reason_phrase(status_code: int, reason: str | None) -> str:
+    """The phrase to send: the given one if it is fit to be sent, else the standard one."""
+    if reason is None:
+        return responses.get(status_code, "Unknown")
+    return reason if _REASON.fullmatch(reason) else "Unknown"
+
+
+# --- body ----------------------------------------------------------------------------
+
+
+def to_bytes(handler: RequestHandler, chunk: Any) -> bytes:
+    """A chunk given to `write`: text is encoded, a dict becomes JSON and says so."""
+    if isinstance(chunk, (bytes, str)):
+        return utf8(chunk)
+    if isinstance(chunk, dict):
+        handler._headers["Content-Type"] = "application/json; charset=UTF-8"
+        return utf8(json_encode(chunk))
+    message = "write() only accepts bytes, unicode, and dict objects"
+    if isinstance(chunk, list):
+        message += (
+            ". Lists not accepted for security reasons; see "
+            "http://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.write"
+        )
+    raise TypeError(message)
+
+
+def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[None]:
+    """Hand what was written to the exchange, with the head before it the first time."""
+    buffer = handler._write_buffer
+    chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+    handler._write_buffer = []
+    request = handler.request
+    connection = request.connection
+    assert connection is not None
+    if handler._headers_written:
+        for transform in handler._transforms:
+            chunk = transform.transform_chunk(chunk, include_footers)
+        if request.method == "HEAD" or not chunk:
+            return READY
+        return connection.write(chunk)
+    handler._headers_written = True
+    for transform in handler._transforms:
+        handler._status_code, handler._headers, chunk = transform.transform_first_chunk(
+            handler._status_code, handler._headers, chunk, include_footers
+        )
+    if request.method == "HEAD":
+        chunk = b""
+    headers = handler._headers
+    if handler._new_cookie is not None:
+        for cookie in handler._new_cookie.values():
+            headers.add("Set-Cookie", cookie.OutputString(None))
+    start_line = ResponseStartLine("HTTP/1.1", handler._status_code, handler._reason)
+    return connection.write_headers(start_line, headers, chunk)
+
+
+def finish(handler: RequestHandler, chunk: Any = None) -> Awaitable[None]:
+    """Complete the response: the rest of the body, the log line, `on_finish`."""
+    if handler._finished:
+        raise RuntimeError("finish() called twice")
+    if chunk is not None:
+        handler.write(chunk)
+    if not handler._headers_written:
+        _complete_head(handler)
+    connection = handler.request.connection
+    if handler._close_callback_set:
+        # The exchange must not keep the handler alive, nor tell it of a later close.
+        connection.set_close_callback(None)
+    flushed = handler.flush(include_footers=True)
+    connection.finish()
+    handler._log()
+    handler._finished = True
+    handler.on_finish()
+    handler._ui = None  # holds methods bound to the handler: a reference cycle
+    return flushed
+
+
+def _complete_head(handler: RequestHandler) -> None:
+    """Everything about the head that depends on the whole body being known."""
+    status = handler._status_code
+    if status == 200 and handler.request.method in ("GET", "HEAD"):
+        handler.set_etag_header()
+        if handler.check_etag_header():
+            handler._write_buffer = []
+            handler.set_status(304)
+            status = 304
+    if has_no_body(status):
+        if handler._write_buffer:
+            raise RuntimeError(f"Cannot send body with status code HTTP{status}")
+        clear_representation_headers(handler._headers)
+    elif "Content-Length" not in handler._headers:
+        size = 0
+        for part in handler._write_buffer:
+            size += len(part)
+        handler._headers["Content-Length"] = str(size)
+
+
+def has_no_body(status: int) -> bool:
+    return status in (204, 304) or 100 <= status < 200
+
+
+def clear_representation_headers(headers: HTTPHeaders) -> None:
+    for name in REPRESENTATION_HEADERS:
+        if name in headers:
+            del headers[name]
+
+
+def compute_etag(handler: RequestHandler) -> str:
+    return etag_of(handler._write_buffer)
+
+
+def check_etag_header(handler: RequestHandler) -> bool:
+    wanted = handler.request.headers.get("If-None-Match")
+    if wanted is None:
+        return False
+    etag = handler._headers.get("Etag")
+    return bool(etag) and none_match(wanted, etag)

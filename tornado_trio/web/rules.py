@@ -1,0 +1,208 @@
+"""Rules and the routers made of them. Knows matchers; does not know handlers.
+
+A router maps a request to whatever answers it. Natively that is a *responder*: an object
+with `async def respond(exchange)`. What a rule's target may be is decided in one place,
+`RuleRouter.get_target_delegate`, which subclasses extend.
+"""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+from .matchers import Matcher, PathMatches
+from .route_index import RouteIndex, RuleList
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+    from .request import Request
+
+__all__ = [
+    "CallableResponder",
+    "ReversibleRouter",
+    "ReversibleRuleRouter",
+    "Router",
+    "Rule",
+    "RuleRouter",
+    "URLSpec",
+]
+
+app_log = logging.getLogger("tornado.application")
+
+RuleLike = Union["Rule", Sequence[Any]]
+
+
+class Rule:
+    """`matcher` decides, `target` answers, `target_kwargs` are handed to the target.
+
+    `name` serves `reverse_url`.
+    """
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        target: Any,
+        target_kwargs: dict[str, Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(target, str):
+            target = pkgutil.resolve_name(target)
+        self.matcher = matcher
+        self.target = target
+        self.target_kwargs = target_kwargs if target_kwargs else {}
+        self.name = name
+
+    def reverse(self, *args: Any) -> str | None:
+        return self.matcher.reverse(*args)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.matcher!r}, {self.target}, "
+            f"kwargs={self.target_kwargs!r}, name={self.name!r})"
+        )
+
+
+class URLSpec(Rule):
+    """A rule for a path pattern: `(pattern, handler, kwargs, name)`.
+
+    `handler` may be a fully qualified name, which is imported.
+    """
+
+    def __init__(
+        self,
+        pattern: str | Any,
+        handler: Any,
+        kwargs: dict[str, Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        matcher = PathMatches(pattern)
+        super().__init__(matcher, handler, kwargs, name)
+        self.regex = matcher.regex
+        self.handler_class = self.target
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.regex.pattern!r}, {self.handler_class}, "
+            f"kwargs={self.kwargs!r}, name={self.name!r})"
+        )
+
+
+class Router:
+    """Finds who answers a request."""
+
+    def find_handler(self, request: Request, **kwargs: Any) -> Any:
+        """The responder for `request`, or None when this router does not know it."""
+        raise NotImplementedError()
+
+
+class ReversibleRouter(Router):
+    """A router that can name the URLs of its routes."""
+
+    def reverse_url(self, name: str, *args: Any) -> str | None:
+        """The URL path of the route `name` with `args`, or None if there is no such route."""
+        raise NotImplementedError()
+
+
+class CallableResponder:
+    """An async function over an exchange as a routing target."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    async def respond(self, exchange: Exchange) -> None:
+        await self._function(exchange)
+
+
+class RuleRouter(Router):
+    """Asks an ordered table of rules."""
+
+    def __init__(self, rules: Iterable[RuleLike] | None = None) -> None:
+        self.rules: list[Rule] = RuleList()
+        self._index: RouteIndex | None = None
+        if rules:
+            self.add_rules(rules)
+
+    def add_rules(self, rules: Iterable[RuleLike]) -> None:
+        """Append rules: `Rule` objects, or tuples of `Rule`'s arguments.
+
+        A tuple that starts with text is matched against the path.
+        """
+        for rule in rules:
+            if not isinstance(rule, Rule):
+                if not isinstance(rule, (tuple, list)) or len(rule) not in (2, 3, 4):
+                    raise AssertionError(f"not a rule: {rule!r}")
+                if isinstance(rule[0], str):
+                    rule = Rule(PathMatches(rule[0]), *rule[1:])
+                else:
+                    rule = Rule(*rule)
+            self.rules.append(self.process_rule(rule))
+
+    def process_rule(self, rule: Rule) -> Rule:
+        """Override to inspect or replace each rule as it is added."""
+        return rule
+
+    def find_handler(self, request: Request, **kwargs: Any) -> Any:
+        for rule in self._candidates(request.path):
+            params = rule.matcher.match(request)
+            if params is None:
+                continue
+            if rule.target_kwargs:
+                params = {**params, "target_kwargs": rule.target_kwargs}
+            delegate = self.get_target_delegate(rule.target, request, **params)
+            if delegate is not None:
+                return delegate
+        return None
+
+    def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:
+        """The responder for a rule's target, or None to go on with the next rule.
+
+        Extend it to allow further kinds of targets.
+        """
+        if isinstance(target, Router):
+            return target.find_handler(request, **target_params)
+        if callable(target):
+            return CallableResponder(target)
+        return None
+
+    def _candidates(self, path: str) -> list[Rule]:
+        rules = self.rules
+        if type(rules) is not RuleList:  # assigned anew by the program
+            self.rules = rules = RuleList(rules)
+        if rules.changed or self._index is None:
+            # `changed` goes first: a rule added meanwhile (by another thread) is not lost.
+            rules.changed = False
+            self._index = RouteIndex(rules)
+        return self._index.candidates(path)
+
+
+class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
+    """A rule router whose named rules can be reversed, nested ones included."""
+
+    def __init__(self, rules: Iterable[RuleLike] | None = None) -> None:
+        self.named_rules: dict[str, Rule] = {}
+        super().__init__(rules)
+
+    def process_rule(self, rule: Rule) -> Rule:
+        rule = super().process_rule(rule)
+        if rule.name:
+            if rule.name in self.named_rules:
+                app_log.warning(
+                    "Multiple handlers named %s; replacing previous value", rule.name
+                )
+            self.named_rules[rule.name] = rule
+        return rule
+
+    def reverse_url(self, name: str, *args: Any) -> str | None:
+        if name in self.named_rules:
+            return self.named_rules[name].matcher.reverse(*args)
+        for rule in self.rules:
+            if isinstance(rule.target, ReversibleRouter):
+                url = rule.target.reverse_url(name, *args)
+                if url is not None:
+                    return url
+        return None

@@ -1,0 +1,116 @@
+"""Protection against requests forged from other sites: XSRF tokens, and the Origin header.
+
+Knows a handler's cookies, arguments and settings; the format of tokens is `wire.signing`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..escape import xhtml_escape
+from ..wire.signing import decode_xsrf_token, encode_xsrf_token, new_xsrf_token
+from .errors import HTTPError
+
+if TYPE_CHECKING:
+    from .handler import RequestHandler
+
+
+def raw_xsrf_token(handler: RequestHandler) -> tuple[int | None, bytes, float]:
+    """The token of the request's cookie, or a fresh one with None for its version."""
+    raw = handler._raw_xsrf_token
+    if raw is None:
+        cookie = handler.get_cookie(_cookie_name(handler))
+        found = decode_xsrf_token(cookie) if cookie else None
+        if found is not None and found.token:
+            raw = (found.version, found.token, found.timestamp)
+        else:
+            fresh = new_xsrf_token()
+            raw = (None, fresh.token, fresh.timestamp)
+        handler._raw_xsrf_token = raw
+    return raw
+
+
+def xsrf_token(handler: RequestHandler) -> bytes:
+    """The token to put into forms; the first request of a client gets its cookie by this.
+
+    Masked afresh per request, so that compression does not give it away (CVE-2014-9720).
+    """
+    encoded = handler._xsrf_token
+    if encoded is None:
+        version, token, timestamp = handler._get_raw_xsrf_token()
+        settings = handler.settings
+        encoded = encode_xsrf_token(token, timestamp, settings.get("xsrf_cookie_version", 2))
+        handler._xsrf_token = encoded
+        if version is None:
+            kwargs = dict(settings.get("xsrf_cookie_kwargs", {}))
+            if handler.current_user and "expires_days" not in kwargs:
+                kwargs["expires_days"] = 30
+            handler.set_cookie(_cookie_name(handler), encoded, **kwargs)
+    return encoded
+
+
+def xsrf_form_html(handler: RequestHandler) -> str:
+    value = xhtml_escape(handler.xsrf_token)
+    return f'<input type="hidden" name="_xsrf" value="{value}"/>'
+
+
+def check_xsrf_cookie(handler: RequestHandler) -> None:
+    """403 unless the request says the token of its cookie, in an argument or a header.
+
+    X-Requested-With is no exemption (a redirect of Flash or a proxy can add it: 1.1.1).
+    """
+    headers = handler.request.headers
+    sent = (
+        handler.get_argument("_xsrf", None)
+        or headers.get("X-Xsrftoken")
+        or headers.get("X-Csrftoken")
+    )
+    if not sent:
+        raise HTTPError(403, "'_xsrf' argument missing from POST")
+    decoded = decode_xsrf_token(sent)
+    if decoded is None or not decoded.token:
+        raise HTTPError(403, "'_xsrf' argument has invalid format")
+    _, expected, _ = handler._get_raw_xsrf_token()
+    if not hmac.compare_digest(decoded.token, expected):
+        raise HTTPError(403, "XSRF cookie does not match POST argument")
+
+
+def _cookie_name(handler: RequestHandler) -> str:
+    name: str = handler.settings.get("xsrf_cookie_name", "_xsrf")
+    return name
+
+
+# --- origin ----------------------------------------------------------------------------
+
+
+def check_request_origin(handler: RequestHandler) -> None:
+    """403 for an unsafe request that another origin made, unless the handler trusts that.
+
+    Browsers say `Sec-Fetch-Site`, and cannot be made to lie; older ones say only `Origin`.
+    A request with neither does not come from a browser.
+    """
+    headers = handler.request.headers
+    origin = headers.get("Origin")
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site in ("same-origin", "none"):
+            return
+        if origin is None or not handler.check_trusted_origin(origin):
+            raise HTTPError(403, "Sec-Fetch-Site %s & origin %r not allowed", site, origin)
+    elif origin is not None and not same_origin(origin, handler.request.host):
+        if not handler.check_trusted_origin(origin):
+            raise HTTPError(403, "Origin %r not allowed", origin)
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Whether `Origin` names the host the request was sent to.
+
+    The scheme does not count: behind a proxy that ends TLS we do not know ours.
+    """
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError:  # an unbalanced bracket
+        return False
+    return bool(netloc) and netloc.lower() == host.lower()
