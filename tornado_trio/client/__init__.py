@@ -1,0 +1,53 @@
+"""HTTP client: `open_client`, and what its calls take, return and raise."""
+
+from .auth import Auth, BasicAuth, DigestAuth
+from .call import RequestOptions
+from .client import Client
+from .cookies import Cookie, CookieJar
+from .errors import (
+    BodyTooLarge,
+    ClientClosed,
+    ClientError,
+    ConnectError,
+    ConnectionLost,
+    HTTPStatusError,
+    InvalidRequest,
+    ProxyError,
+    QueueFull,
+    RequestTimeout,
+    ResponseError,
+    TooManyRedirects,
+)
+from .opening import open_client
+from .options import ClientLimits, ClientTimeouts, Network, Policy, Proxy, TlsOptions
+from .response import Response
+
+__all__ = [
+    "Auth",
+    "BasicAuth",
+    "BodyTooLarge",
+    "Client",
+    "ClientClosed",
+    "ClientError",
+    "ClientLimits",
+    "ClientTimeouts",
+    "ConnectError",
+    "ConnectionLost",
+    "Cookie",
+    "CookieJar",
+    "DigestAuth",
+    "HTTPStatusError",
+    "InvalidRequest",
+    "Network",
+    "Policy",
+    "Proxy",
+    "ProxyError",
+    "QueueFull",
+    "RequestOptions",
+    "RequestTimeout",
+    "Response",
+    "ResponseError",
+    "TlsOptions",
+    "TooManyRedirects",
+    "open_client",
+]

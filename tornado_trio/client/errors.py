@@ -34,6 +34,12 @@ class ClientClosed(ClientError, RuntimeError):
     """The client was closed before or while the call ran."""
 
 
+class QueueFull(ClientError):
+    """`ClientLimits.max_queued` requests wait for a connection already."""
+
+    phase = "queue"
+
+
 class InvalidRequest(ClientError, ValueError):
     """The request cannot be sent as it is (method, URL, header, body)."""
 

@@ -6,8 +6,12 @@ All are frozen and keyword-only. Times are seconds; `None` switches a bound off.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..net import Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,8 @@ class ClientLimits:
     max_header_size: int = 64 * 1024
     #: Bytes of a response's body, after decoding. Tornado's bound.
     max_body_size: int | None = 100 * 1024 * 1024
-    #: Informational (1xx) responses before the real one.
-    max_informational: int = 10
+    #: Fields of a response's head.
+    max_fields: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,25 @@ class Proxy:
     username: str | None = None
     password: str | None = None
     #: Additional fields of CONNECT and of forwarded requests.
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
     #: Hosts that are reached directly; ".example.com" and "example.com" cover subdomains.
     no_proxy: tuple[str, ...] = ()
     #: Tunnel plain http requests too.
     tunnel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How requests are made when a call does not say otherwise."""
+
+    follow_redirects: bool = True
+    #: Browsers allow 20; Tornado 5.
+    max_redirects: int = 10
+    #: Ask for compressed bodies and decode them.
+    decompress: bool = True
+    user_agent: str | None = "tornado_trio"
+    #: Fields of every request that does not set them itself.
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +118,21 @@ class TlsOptions:
         if self.cert_file is not None:
             context.load_cert_chain(self.cert_file, self.key_file, self.key_password)
         return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How servers are reached."""
+
+    tls: TlsOptions = TlsOptions()
+    proxy: Proxy | None = None
+    #: Path of a Unix socket that answers for every host (a container's daemon, a test).
+    unix: str | None = None
+    #: `async (host, port) -> Stream` instead of TCP: an in-memory network, a tunnel.
+    dial: Callable[[str, int], Awaitable[Stream]] | None = None
+    #: `async (host, port, family) -> [(family, address), ...]` instead of the system's.
+    resolver: Callable[[str, int, int], Awaitable[list[tuple[int, Any]]]] | None = None
+    #: socket.AF_INET or AF_INET6 to use one family only.
+    family: int = 0
+    #: Local (address, port) to connect from; port 0 for any.
+    source_address: tuple[str, int] | None = None

@@ -8,7 +8,8 @@ is I/O and is done by the caller, outside.
 
 For each waiting request, oldest first, `settle` knows three cases:
 
-1. reuse: an idle connection of its origin that is neither expired nor stale;
+1. reuse: an idle connection of its origin that is neither expired nor stale (nor too
+   old for a request that cannot be repeated);
 2. create: there is room under `max_connections` and `max_per_origin`; the request gets a
    permit to open a connection, which counts from that moment;
 3. evict: all room is taken, but a connection of another origin is idle: it is closed and
@@ -26,6 +27,10 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, Protocol, TypeVar, final
 
 from .options import ClientLimits
+
+#: Seconds within which a server practically never drops a connection it has just used:
+#: the shortest keep-alive of common servers is 5 s (node, Apache).
+CAREFUL_AGE = 2.0
 
 
 class Poolable(Protocol):
@@ -45,13 +50,16 @@ class Ticket(Generic[C]):
 
     Done when `connection` is set (reuse it) or `permit` is true (open a new one).
     `wake`, if set, is called once when that happens after the ticket had to wait.
+    A `careful` request cannot be repeated, so it only gets connections that were in use
+    a moment ago: an older one may be closed by its server just as we send.
     """
 
-    __slots__ = ("connection", "origin", "permit", "serial", "wake")
+    __slots__ = ("careful", "connection", "origin", "permit", "serial", "wake")
 
-    def __init__(self, origin: Hashable, serial: int) -> None:
+    def __init__(self, origin: Hashable, serial: int, careful: bool) -> None:
         self.origin = origin
         self.serial = serial
+        self.careful = careful
         self.connection: C | None = None
         self.permit = False
         self.wake: Callable[[], None] | None = None
@@ -90,10 +98,12 @@ class Pool(Generic[C]):
         self._counts = {"reused": 0, "opened": 0, "expired": 0, "stale": 0, "evicted": 0}
 
     # --- events: each returns the connections to close ------------------------
-    def request(self, origin: Hashable, now: float) -> tuple[Ticket[C], list[C]]:
+    def request(
+        self, origin: Hashable, now: float, *, careful: bool = False
+    ) -> tuple[Ticket[C], list[C]]:
         """A request arrives. The ticket may be done already."""
         self._serial += 1
-        ticket: Ticket[C] = Ticket(origin, self._serial)
+        ticket: Ticket[C] = Ticket(origin, self._serial, careful)
         lane = self._lanes.get(origin)
         if lane is None:
             lane = self._lanes[origin] = _Lane()
@@ -166,7 +176,7 @@ class Pool(Generic[C]):
         while self._queued:
             served = False
             for origin, lane in self._by_age():
-                if self._reuse(origin, lane, closing) or self._create(origin, lane, closing):
+                if self._reuse(origin, lane, closing, now) or self._create(origin, lane, closing):
                     served = True
                     break
             if not served:
@@ -182,9 +192,13 @@ class Pool(Generic[C]):
             lanes.sort(key=lambda item: item[1].waiting[0].serial)
         return lanes
 
-    def _reuse(self, origin: Hashable, lane: _Lane[C], closing: list[C]) -> bool:
+    def _reuse(self, origin: Hashable, lane: _Lane[C], closing: list[C], now: float) -> bool:
+        careful = lane.waiting[0].careful
         while lane.idle:
             connection = next(reversed(lane.idle))
+            idle_since = lane.idle[connection] - self.limits.idle_expiry
+            if careful and now - idle_since > CAREFUL_AGE:
+                return False
             del lane.idle[connection]
             del self._idle[connection]
             if connection.is_stale():
@@ -200,7 +214,13 @@ class Pool(Generic[C]):
         limits = self.limits
         if lane.taken >= limits.max_per_origin:
             return False
-        if self._taken + len(self._idle) >= limits.max_connections:
+        if lane.taken + len(lane.idle) >= limits.max_per_origin:
+            # Only a careful request leaves idle connections of its own origin unused.
+            oldest = next(iter(lane.idle))
+            self._take_out(oldest, origin)
+            self._counts["evicted"] += 1
+            closing.append(oldest)
+        elif self._taken + len(self._idle) >= limits.max_connections:
             if not self._idle:
                 return False
             closing.append(self._evict_oldest())
@@ -252,6 +272,10 @@ class Pool(Generic[C]):
     def waiting(self) -> int:
         """How many requests wait."""
         return self._waiting
+
+    def tickets(self) -> list[Ticket[C]]:
+        """The requests that wait."""
+        return [ticket for lane in self._queued.values() for ticket in lane.waiting]
 
     def statistics(self) -> dict[str, Any]:
         """Counts now, counts since the start, and the same per origin."""

@@ -1,0 +1,183 @@
+"""What one call of the program asks for, and the requests it turns into.
+
+Knows bodies, header fields and the policies; no connection. A call makes one request after
+the other: redirects and authentication challenges each add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict, final
+from urllib.parse import urlencode
+
+import trio
+
+from ..wire.headers import HTTPHeaders
+from .auth import Auth, BasicAuth
+from .content import NO_CONTENT, Body, Content, prepare
+from .decoding import accept_encoding
+from .engine import Job
+from .errors import InvalidRequest
+from .options import ClientTimeouts, Policy
+from .redirects import Redirect
+from .response import Response
+from .routes import Route, parse_proxy
+from .targets import Origin, Target
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class RequestOptions(TypedDict, total=False):
+    """Keyword arguments of every request method.
+
+    body: bytes, text, a binary file, an async iterable of bytes, or a function that makes
+      one (which allows the body to be sent again after a redirect).
+    json, form: a value to send as JSON; pairs or a mapping to send as a form.
+    params: pairs or a mapping to add to the URL's query.
+    auth: credentials for this URL's origin (never shown to another).
+    timeouts, follow_redirects, max_redirects, decompress: instead of the client's own.
+    expect_continue: wait for the server's consent before sending the body.
+    """
+
+    headers: Headers
+    params: Mapping[str, Any] | Iterable[tuple[str, Any]]
+    body: Body
+    json: Any
+    form: Mapping[str, Any] | Iterable[tuple[str, Any]]
+    auth: Auth | tuple[str, str]
+    timeouts: ClientTimeouts
+    follow_redirects: bool
+    max_redirects: int
+    decompress: bool
+    expect_continue: bool
+
+
+@final
+class Call:
+    """One call of the program: what stays the same over its hops, and what changes."""
+
+    __slots__ = ("auth", "content", "decompress", "fields", "history", "method", "options",
+                 "origin", "retries", "started", "url")  # fmt: skip
+
+    def __init__(self, method: str, url: str, options: RequestOptions, policy: Policy) -> None:
+        self.options = options
+        self.method = method
+        self.url = url
+        self.started = trio.current_time()
+        self.history: list[Response] = []
+        self.retries = 0  # answers to authentication challenges so far
+        self.content: Content = NO_CONTENT
+        if "body" in options or "json" in options or "form" in options:
+            self.content = prepare(options.get("body"), options.get("json"), options.get("form"))
+        self.fields = _fields(options.get("headers"))
+        self.decompress = options.get("decompress", policy.decompress)
+        auth = options.get("auth")
+        self.auth: Auth | None = BasicAuth(*auth) if isinstance(auth, tuple) else auth
+        self.origin: Origin | None = None  # the one `auth` is for
+
+    def enter(self, target: Target) -> None:
+        """About to ask `target`: credentials belong to the first origin, or its URL."""
+        if self.origin is None:
+            self.origin = target.origin
+        elif self.origin != target.origin:
+            self.origin = target.origin
+            self.auth = None
+        if target.credentials is not None and self.auth is None:
+            self.auth = BasicAuth(*target.credentials)
+
+    def go_to(self, redirect: Redirect, response: Response) -> None:
+        """Turn into the request that follows a redirect."""
+        self.history.append(response)
+        self.method = redirect.method
+        self.url = redirect.url
+        self.fields = [pair for pair in self.fields if redirect.keeps_field(pair[0])]
+        if not redirect.keep_body:
+            self.content = NO_CONTENT
+        elif not self.content.repeatable:
+            raise InvalidRequest(
+                f"a {response.status} redirect asks for the body again; give it as bytes or "
+                "as a function that makes it"
+            )
+
+    def make_job(self, target: Target, route: Route, policy: Policy, cookie: str | None) -> Job:
+        """The request to send now."""
+        headers = HTTPHeaders()
+        headers["Host"] = target.host_header
+        if policy.user_agent is not None:
+            headers["User-Agent"] = policy.user_agent
+        if self.decompress:
+            headers["Accept-Encoding"] = accept_encoding()
+        content = self.content
+        if content.content_type is not None:
+            headers["Content-Type"] = content.content_type
+        for name, value in policy.headers:
+            headers[name] = value
+        if self.fields:
+            _add_fields(headers, self.fields)
+        if cookie:
+            own = headers.get("Cookie")
+            headers["Cookie"] = f"{own}; {cookie}" if own else cookie
+        if self.auth is not None and "Authorization" not in headers:
+            authorization = self.auth.authorization(self.method, target.path)
+            if authorization is not None:
+                headers["Authorization"] = authorization
+        path = target.path
+        if route.forward:
+            path = target.absolute
+            _add_proxy_fields(headers, route)
+        _frame(headers, self.method, content)
+        if self.options.get("expect_continue") and content is not NO_CONTENT:
+            headers["Expect"] = "100-continue"
+        producer = None if content.make_producer is None else content.make_producer()
+        return Job(self.method, path, headers, route, content.data, producer)
+
+
+def _fields(headers: Headers | None) -> list[tuple[str, str]]:
+    if not headers:
+        return []
+    if isinstance(headers, HTTPHeaders):
+        return list(headers.get_all())
+    return list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+
+
+def _add_fields(headers: HTTPHeaders, fields: list[tuple[str, str]]) -> None:
+    """The program's own fields: the first of a name replaces ours, more are added."""
+    seen: set[str] = set()
+    for name, value in fields:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidRequest(f"header fields are strings, not {name!r}: {type(value).__name__}")
+        lowered = name.lower()
+        if lowered in seen:
+            headers.add(name, value)
+        else:
+            headers[name] = value
+            seen.add(lowered)
+
+
+def _frame(headers: HTTPHeaders, method: str, content: Content) -> None:
+    if content.data is not None:
+        headers["Content-Length"] = str(len(content.data))
+    elif content.make_producer is not None:
+        if "Content-Length" not in headers:
+            headers["Transfer-Encoding"] = "chunked"
+    elif method in _BODY_METHODS:
+        headers["Content-Length"] = "0"
+
+
+def _add_proxy_fields(headers: HTTPHeaders, route: Route) -> None:
+    assert route.proxy is not None
+    authorization = parse_proxy(route.proxy).authorization
+    if authorization is not None:
+        headers["Proxy-Authorization"] = authorization
+    for name, value in route.proxy.headers:
+        headers[name] = value
+
+
+def with_params(url: str, params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
+    pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
+    query = urlencode(pairs, doseq=True)
+    if not query:
+        return url
+    base, mark, fragment = url.partition("#")
+    return f"{base}{'&' if '?' in base else '?'}{query}{mark}{fragment}"

@@ -1,0 +1,77 @@
+"""`open_client`: a client with a lifetime, and the owner of its tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import final
+
+import trio
+
+from .client import Client
+from .cookies import CookieJar
+from .engine import Engine
+from .options import ClientLimits, ClientTimeouts, Network, Policy
+from .routes import parse_proxy
+
+
+@asynccontextmanager
+async def open_client(
+    *,
+    limits: ClientLimits | None = None,
+    timeouts: ClientTimeouts | None = None,
+    network: Network | None = None,
+    policy: Policy | None = None,
+    cookies: CookieJar | None = None,
+) -> AsyncIterator[Client]:
+    """A client for the time of the block; leaving it closes every connection.
+
+    Cookies are kept only if a `CookieJar` is given.
+    Cancellation: calls under way end with the block.
+    """
+    network = network or Network()
+    if network.proxy is not None:
+        parse_proxy(network.proxy)  # a bad URL is an error here and not at the first request
+    error: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        reaper = _Reaper()
+        engine = Engine(limits or ClientLimits(), nursery.start_soon, on_idle=reaper.notice)
+        nursery.start_soon(reaper.run, engine)
+        try:
+            yield Client(engine, timeouts or ClientTimeouts(), network, policy or Policy(), cookies)
+        except BaseException as caught:
+            # Raised again below: the nursery would wrap it in an exception group, although
+            # no task of ours ever fails and there is nothing to group it with.
+            error = caught
+        finally:
+            engine.close()
+            nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
+
+
+@final
+class _Reaper:
+    """Closes idle connections when they expire, although nobody makes requests."""
+
+    __slots__ = ("_woken",)
+
+    def __init__(self) -> None:
+        self._woken: trio.Event | None = None
+
+    def notice(self) -> None:
+        """A connection became idle."""
+        if self._woken is not None:
+            self._woken.set()
+
+    async def run(self, engine: Engine) -> None:
+        """The task."""
+        while True:
+            at = engine.expire()
+            if at == math.inf:
+                self._woken = trio.Event()
+                await self._woken.wait()
+                self._woken = None
+            else:
+                await trio.sleep_until(at)
