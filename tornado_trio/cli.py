@@ -74,12 +74,14 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
         print(f"usage: {usage} [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]", file=sys.stderr)
         print(f"{usage}: error: {error}", file=sys.stderr)
         sys.exit(2)
-    _set_paths(program, overlay_folder())
+    folder = overlay_folder()
+    # Bound before the program's own folder can be searched: neither an installed Tornado nor
+    # one lying there (its own source, say) shall come first. The package loads next to nothing.
+    sys.path.insert(0, folder)
+    importlib.import_module("tornado")
+    _set_paths(program, folder)
     # Programs often have a compat.py of their own: ours must not be found in its place.
     sys.modules.pop("compat", None)
-    # Bound now, so that neither an installed Tornado nor one in the working directory (its
-    # own source, say) can come first. The package itself loads next to nothing.
-    importlib.import_module("tornado")
     try:
         program.run()
     except CannotRun as error:

@@ -407,7 +407,7 @@ _TIMEDELTA_UNITS = {
     "ms": "milliseconds",
     "us": "microseconds",
 }
-_TIMEDELTA_PART = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(\w*)\s*")
+_TIMEDELTA_PART = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\W\d]*)\s*")
 
 
 def _parse_timedelta(text: str) -> datetime.timedelta:

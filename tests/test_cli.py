@@ -1,0 +1,165 @@
+"""The launcher: programs run under it as the interpreter would run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tornado_trio import cli
+
+ROOT = str(Path(__file__).parent.parent)
+OVERLAY = cli.overlay_folder()
+
+# What a program can see of how it was started.
+PROGRAM = """\
+import sys, os
+import tornado
+print(__name__, globals().get("__file__"), __package__, __spec__ and __spec__.name)
+print(sys.argv, sys.path[:2], sorted(globals()))
+print(sys.modules["__main__"].__dict__ is globals(), tornado.__file__, "compat" in sys.modules)
+"""
+
+
+def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": ROOT, **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+LAUNCHERS = [["-m", "compat"], ["-m", "tornado_trio.cli", "run"]]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "sub").mkdir()
+    for name in ("script.py", "sub/script.py", "sub/__main__.py"):
+        (folder / name).write_text(PROGRAM)
+    (folder / "link.py").symlink_to(folder / "sub" / "script.py")
+    (folder / "fails.py").write_text("def f():\n    1 / 0\nf()\n")
+    (folder / "syntax.py").write_text("x = (\n")
+    (folder / "exits.py").write_text("import sys\nsys.exit(3)\n")
+    with zipfile.ZipFile(folder / "zipped.zip", "w") as archive:
+        archive.writestr("__main__.py", PROGRAM)
+    return folder
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["script.py", "a", "-m", "b"],
+        ["sub/script.py"],
+        ["link.py"],
+        ["sub"],
+        ["zipped.zip", "x"],
+        ["-m", "sub.script", "--port=1"],
+        ["-m", "sub"],
+        ["-c", PROGRAM, "x"],
+        ["fails.py"],
+        ["syntax.py"],
+        ["exits.py"],
+    ],
+)
+def test_same_as_the_interpreter(app: Path, launcher: list[str], command: list[str]) -> None:
+    plain = run(app, *command, PYTHONPATH=os.pathsep.join([OVERLAY, ROOT]))
+    launched = run(app, *launcher, *command)
+    assert launched.stdout == plain.stdout
+    assert launched.stderr == plain.stderr
+    assert launched.returncode == plain.returncode
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize(
+    ("command", "status", "text"),
+    [
+        ([], 2, "usage:"),
+        (["-x"], 2, "unknown option -x"),
+        (["-m"], 2, "requires an argument"),
+        (["--help"], 0, "usage:"),
+        (["nowhere.py"], 2, "can't open file"),
+        (["-m", "nowhere"], 1, "No module named nowhere"),
+        (["-m", "nowhere.deeper"], 1, "No module named nowhere.deeper"),
+        (["-m", "email"], 1, "cannot be directly executed"),
+    ],
+)
+def test_what_cannot_be_run(
+    app: Path, launcher: list[str], command: list[str], status: int, text: str
+) -> None:
+    ended = run(app, *launcher, *command)
+    assert ended.returncode == status
+    assert text in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_application_may_have_its_own_compat(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "compat.py").write_text("mine = 1")
+    (tmp_path / "sub" / "app.py").write_text("import compat, tornado\nprint(compat.mine)")
+    for launcher in LAUNCHERS:
+        ended = run(tmp_path, *launcher, "sub/app.py")
+        assert ended.stdout == "1\n", ended.stderr
+
+
+def test_another_tornado_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "tornado").mkdir()
+    (tmp_path / "tornado" / "__init__.py").write_text("raise SystemExit('the other one')")
+    (tmp_path / "app.py").write_text("import tornado; print(tornado.version)")
+    for launcher in LAUNCHERS:
+        ended = run(tmp_path, *launcher, "app.py", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+        assert ended.stdout == "6.6.1\n", ended.stderr
+
+
+def test_children_inherit_the_overlay(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', 'import tornado; print(tornado.__file__)'])"
+    )
+    # Without the project on PYTHONPATH where it is not installed: the launcher adds it.
+    ended = run(Path(ROOT), "-m", "compat", "-c", code, PYTHONPATH=str(tmp_path))
+    assert ended.stdout.strip() == os.path.join(OVERLAY, "tornado", "__init__.py"), ended.stderr
+
+
+def test_a_program_from_stdin(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "compat", "-", "a"],
+        input="import sys; print(sys.argv, __name__)",
+        env={**os.environ, "PYTHONPATH": ROOT},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.stdout == "['-', 'a'] __main__\n", ended.stderr
+
+
+def test_main_survives_its_last_line(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import atexit, pickle, sys\n"
+        "class Here: pass\n"
+        "@atexit.register\n"
+        "def last():\n"
+        "    print(type(pickle.loads(pickle.dumps(Here()))) is Here, sys.argv)\n"
+    )
+    ended = run(tmp_path, "-m", "compat", "app.py", "a")
+    assert ended.stdout == "True ['app.py', 'a']\n", ended.stderr
+
+
+def test_path_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["path"]) == 0
+    assert capsys.readouterr().out == OVERLAY + "\n"
+    assert os.listdir(OVERLAY)
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tornado-trio ")
+    assert cli.main([]) == 2
+    assert cli.main(["--help"]) == 0
