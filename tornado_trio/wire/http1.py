@@ -421,9 +421,14 @@ class ClientWire(_Wire):
             self._reader = EofReader(self.max_body_size)
         return head
 
-    def next_cycle(self) -> bool:
-        """Make ready for another request, if the connection may carry one."""
-        if self._state != _DONE or not self.keep_alive or self._buffer or self.eof:
+    def next_cycle(self, *, pipelined: bool = False) -> bool:
+        """Make ready for another request, if the connection may carry one.
+
+        Bytes that nobody asked for end it, unless they answer a `pipelined` request.
+        """
+        if self._state != _DONE or not self.keep_alive:
+            return False
+        if (self._buffer or self.eof) and not pipelined:
             return False
         self._state = _HEAD
         self._informational = 0

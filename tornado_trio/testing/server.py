@@ -1,0 +1,141 @@
+"""An application on an in-memory network: the real parser and server, no sockets.
+
+Knows the server and `MemoryNetwork`. Under trio's autojump clock timeouts take no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from ..exchange import App
+from ..limits import Limits
+from ..net.memory import MemoryNetwork
+from ..net.stream import Stream
+from ..server import Server, ServerOptions, serve_connections
+from ..wire.events import EndOfMessage, ResponseHead, Signal
+from ..wire.headers import HTTPHeaders
+from ..wire.http1 import ClientWire
+
+__all__ = ["MemoryServer", "RawClient", "RawResponse", "memory_server"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawResponse:
+    """A response as it came: informational heads before it, trailers after it."""
+
+    code: int
+    reason: str
+    headers: HTTPHeaders
+    body: bytes
+    informational: list[ResponseHead]
+    trailers: HTTPHeaders | None = None
+
+
+class RawClient:
+    """A client of raw bytes over one stream, which reads responses properly."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.wire = ClientWire(Limits())
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        await self.stream.send_all(data)
+
+    async def response(self, method: str = "GET") -> RawResponse:
+        """The next response; `method` of its request decides whether it has a body.
+
+        Raises EOFError if the server closed without one.
+        """
+        wire = self.wire
+        wire._method = method
+        informational = []
+        head: ResponseHead | None = None
+        pieces = []
+        while True:
+            event = wire.next_event()
+            if event is Signal.NEED_DATA:
+                wire.feed(await self.stream.read_some())
+            elif isinstance(event, bytes):
+                pieces.append(event)
+            elif isinstance(event, ResponseHead):
+                if event.informational and event.start_line.code != 101:
+                    informational.append(event)
+                else:
+                    head = event
+            elif isinstance(event, EndOfMessage) or event is Signal.SWITCHED:
+                break
+            else:
+                raise EOFError("the server closed the connection without a response")
+        assert head is not None
+        trailers = event.trailers if isinstance(event, EndOfMessage) else None
+        wire.next_cycle(pipelined=True)
+        _, code, reason = head.start_line
+        return RawResponse(code, reason, head.headers, b"".join(pieces), informational, trailers)
+
+    async def request(self, data: bytes, method: str | None = None) -> RawResponse:
+        """`send`, then `response`."""
+        await self.send(data)
+        return await self.response(method or data.split(b" ", 1)[0].decode("latin-1"))
+
+    async def rest(self) -> bytes:
+        """Everything until the server closes."""
+        return await self.stream.read_until_close()
+
+
+class MemoryServer:
+    """What `memory_server` yields."""
+
+    def __init__(self, server: Server, network: MemoryNetwork, host: str, port: int) -> None:
+        self.server = server
+        self.network = network
+        self.host = host
+        self.port = port
+        self._clients: list[Stream] = []
+
+    async def connect(self) -> RawClient:
+        """A new connection; closed when the block ends."""
+        stream = await self.network.connect(self.host, self.port)
+        self._clients.append(stream)
+        return RawClient(stream)
+
+    async def request(self, data: bytes, method: str | None = None) -> RawResponse:
+        """One request on a connection of its own."""
+        return await (await self.connect()).request(data, method)
+
+    async def get(self, path: str = "/") -> RawResponse:
+        """GET on a connection of its own."""
+        return await self.request(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+
+
+@asynccontextmanager
+async def memory_server(
+    app: App,
+    options: ServerOptions | None = None,
+    *,
+    network: MemoryNetwork | None = None,
+    host: str = "test.local",
+    port: int = 80,
+    grace: float = 0.0,
+) -> AsyncIterator[MemoryServer]:
+    """Serve `app` in memory while the block runs; it is drained at the end."""
+    network = network or MemoryNetwork()
+    server = Server(app, options)
+    listener = network.listen(port, host)
+    async with trio.open_nursery() as nursery:
+
+        async def run(*, task_status: trio.TaskStatus[object]) -> None:
+            await serve_connections(server, [listener], grace=grace, task_status=task_status)
+
+        await nursery.start(run)
+        handle = MemoryServer(server, network, host, port)
+        try:
+            yield handle
+        finally:
+            for stream in handle._clients:
+                stream.close()
+            nursery.cancel_scope.cancel()
