@@ -26,8 +26,8 @@ def days_from_now(days: float) -> datetime.datetime:
 
 
 def get_cookie(handler: RequestHandler, name: str, default: str | None) -> str | None:
-    morsel = handler.request.cookies.get(name)
-    return default if morsel is None else morsel.value
+    value = handler.request.get_cookie(name)
+    return default if value is None else value
 
 
 def set_cookie(
