@@ -60,7 +60,6 @@ class Driver:
         "_coro",
         "_guest",
         "_inner",
-        "_log_destroy_pending",
         "_loop",
         "_must_cancel",
         "_name",
@@ -79,7 +78,7 @@ class Driver:
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
         self.task: Any = None
         self._coro: Any = None
-        self._park: Any = None
+        self._park: Any = WaitTaskRescheduled(self._abort)
         self._name: str | None = None
         self._begin(None)
 
@@ -118,38 +117,26 @@ class Driver:
             return None
         finally:
             _leave_task(loop, self)  # type: ignore[arg-type]
-        blocking = getattr(trap, "_asyncio_future_blocking", None)
-        if blocking is None:
-            if trap is None:
-                self._waiting = _NEXT_TURN
-                loop.call_soon(self._next_turn, context=self.task.context)
-                return self._parked()
+        # In the order of what is yielded most: futures, trio's traps, None.
+        if getattr(trap, "_asyncio_future_blocking", None) is True:
+            if trap.get_loop() is loop and trap is not self:
+                trap._asyncio_future_blocking = False
+                trap.add_done_callback(self._wake, context=self.task.context)
+                self._waiting = trap
+                if self._must_cancel and trap.cancel():
+                    self._must_cancel = False
+                return self._park
+            problem = f"awaits {trap!r}, which belongs to another loop"
+        elif trap is None:
+            self._waiting = _NEXT_TURN
+            loop.call_soon(self._next_turn, context=self.task.context)
+            return self._park
+        elif not hasattr(trap, "_asyncio_future_blocking"):
             self._inner = True
             return trap
-        return self._wait_for_future(trap, blocking)
-
-    def _wait_for_future(self, future: Any, blocking: bool) -> Any:
-        error = None
-        if not blocking:
-            error = f"a future was yielded, not awaited: {future!r}"
-        elif future is self:
-            error = "a task cannot await itself"
-        elif future.get_loop() is not self._loop:
-            error = f"{self!r} awaited {future!r}, which belongs to another loop"
-        if error is not None:
-            return self.advance(self._coro.throw, RuntimeError(error))
-        future._asyncio_future_blocking = False
-        future.add_done_callback(self._wake, context=self.task.context)
-        self._waiting = future
-        if self._must_cancel and future.cancel():
-            self._must_cancel = False
-        return self._parked()
-
-    def _parked(self) -> Any:
-        park = self._park
-        if park is None:
-            park = self._park = WaitTaskRescheduled(self._abort)
-        return park
+        else:
+            problem = f"yielded {trap!r} instead of awaiting it"
+        return self.advance(self._coro.throw, RuntimeError(f"{self!r} {problem}"))
 
     def resume(self, result: Any) -> Any:
         """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
@@ -174,58 +161,58 @@ class Driver:
         if self._waiting is not future:
             return
         self._waiting = None
-        raise_cancel = self._raise_cancel
-        if raise_cancel is not None:
-            self._raise_cancel = None
+        if self._raise_cancel is not None:
+            raise_cancel, self._raise_cancel = self._raise_cancel, None
             if future.cancelled():
-                cancelled = outcome.capture(raise_cancel)
-                self._go_on(self._coro.throw, cancelled.error)
+                self._go_on(self._coro.throw, outcome.capture(raise_cancel).error)
                 return
+        error: BaseException | None = None
         try:
             future.result()
         except BaseException as exc:
             # As asyncio does: whatever the future holds is thrown into who awaits it.
-            self._go_on(self._coro.throw, exc)
-        else:
+            error = exc
+        if error is None:
             self._go_on(self._coro.send, None)
-
-    def _go_on(self, method: Callable[[Any], Any], argument: Any) -> None:
-        if BORROW:
-            self.borrowed_step(method, argument)
         else:
-            self._resume_with = (method, argument)
-            self._guest.reschedule(self.task)
+            self._go_on(self._coro.throw, error)
 
-    def borrowed_step(self, method: Callable[[Any], Any], argument: Any) -> None:
+    def _step_later(self, method: Callable[[Any], Any], argument: Any) -> None:
+        """Step in the task's next slice: where trio's insides are not as we know them."""
+        self._resume_with = (method, argument)
+        self._guest.reschedule(self.task)
+
+    def _borrowed_step(self, method: Callable[[Any], Any], argument: Any) -> None:
         """Step in the name of the parked task, as trio's run loop does in its slice."""
         task = self.task
-        previous = getattr(run_context, "task", None)
-        library, _library.name = _library.name, "trio"
+        dispatcher = self._guest.dispatcher  # the trio task that is running us, if one is
+        _library.name = "trio"
         run_context.task = task
         task._abort_func = None
         try:
             trap = self.advance(method, argument)
         finally:
-            _library.name = library
-            if previous is None:
+            if dispatcher is None:
+                _library.name = None
                 del run_context.task
             else:
-                run_context.task = previous
+                run_context.task = dispatcher
         if trap is None:
             self._finish_borrowed()
-        elif trap is CancelShieldedCheckpoint:
-            self._guest.reschedule(task)
         elif type(trap) is WaitTaskRescheduled:
             task._cancel_points += 1
             task._abort_func = trap.abort_func
             if task._cancel_status.effectively_cancelled:
                 self._guest.expect_wake()
                 task._attempt_delivery_of_any_pending_cancel()
+        elif trap is CancelShieldedCheckpoint:
+            self._guest.reschedule(task)
         else:
             self._inner = False
             error = TypeError(f"a driven coroutine yielded {trap!r}, which neither library knows")
-            self._resume_with = (self._coro.throw, error)
-            self._guest.reschedule(task)
+            self._step_later(self._coro.throw, error)
+
+    _go_on = _borrowed_step if BORROW else _step_later
 
     def _finish_borrowed(self) -> None:
         self._guest.reschedule(self.task)

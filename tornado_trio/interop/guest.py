@@ -56,6 +56,8 @@ def current_guest() -> Guest | None:
 class Guest:
     """The trio run of this thread, turned by its asyncio loops."""
 
+    dispatcher = None  # futures' callbacks run outside of any trio task
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop  # the loop that turned us last
         self.scopes: set[LoopScope] = set()
@@ -321,7 +323,8 @@ class DriveNewTasks(trio.abc.Instrument):
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         if getattr(task.coro, "cr_code", None) not in _undriven:
             guest = self._guest
-            task.coro = drive(task.coro, guest.loop, guest)
+            driven: Any = drive(task.coro, guest.loop, guest)
+            task.coro = driven
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -19,7 +19,6 @@ from typing import Any
 import trio
 
 from .driver import Driver
-from .trio_internals import BORROW
 
 MAX_IDLE = 64  # parked tasks kept for the next coroutine (3 KB each)
 MAX_STARTS = 64  # new trio tasks started at once
@@ -135,7 +134,7 @@ class Worker(Driver):
                     continue
                 if not self._clean() or not self._workers.park(self):
                     return
-                trap = self._parked()
+                trap = self._park
             try:
                 result = yield trap
             except BaseException as exc:
@@ -180,11 +179,7 @@ class Worker(Driver):
         self.task.context = context
         if on_start is not None:
             on_start(self)
-        if BORROW:
-            context.run(self.borrowed_step, coro.send, None)
-        else:
-            self._resume_with = (coro.send, None)
-            self._guest.reschedule(self.task)
+        context.run(self._go_on, coro.send, None)
 
     def _finish_borrowed(self) -> None:
         # No turn of trio's scheduler: the task stays parked, idle from now on.

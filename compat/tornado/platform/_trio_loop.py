@@ -130,6 +130,8 @@ class _FutureLoop:
 class _PlainHost:
     """What a driver asks of a guest's host, where trio hosts itself."""
 
+    dispatcher: Any = None  # the trio task that runs the futures' callbacks
+
     def expect_wake(self) -> None:
         pass  # trio's own loop sees for itself what is runnable
 
@@ -163,7 +165,7 @@ class TrioIOLoop(IOLoop):
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
-                nursery.start_soon(self.loop.dispatch, name="IOLoop callbacks")
+                nursery.start_soon(self._dispatch, name="IOLoop callbacks")
                 waiting, self._waiting = self._waiting, []
                 for context, async_fn, args, name in waiting:
                     context.run(partial(nursery.start_soon, async_fn, *args, name=name))
@@ -173,6 +175,10 @@ class TrioIOLoop(IOLoop):
             self.nursery = None
             self.loop._closed = True
             self.workers.drop()
+
+    async def _dispatch(self) -> None:
+        self.guest.dispatcher = trio.lowlevel.current_task()
+        await self.loop.dispatch()
 
     def enter(self) -> None:
         pass  # run() was started with the loop: the nursery opens by itself
