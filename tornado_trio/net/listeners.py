@@ -27,9 +27,9 @@ DEFAULT_BACKLOG = 128
 _ACCEPTS_PER_TURN = 64
 # Out of descriptors or memory: the connection stays in the kernel's queue, so trying again
 # at once would spin. Somebody will close something in a while.
-_EXHAUSTED = frozenset(getattr(errno, name) for name in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"))
-_EXHAUSTED_PAUSE = 0.1
-_EXHAUSTED_LOG_EVERY = 10.0
+EXHAUSTED = frozenset(getattr(errno, name) for name in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"))
+EXHAUSTED_PAUSE = 0.1
+EXHAUSTED_LOG_EVERY = 10.0
 # accept(2): these are about the one connection (or its network), not about the listener.
 _ONE_CONNECTION = frozenset(
     getattr(errno, name)
@@ -133,12 +133,12 @@ async def accept_loop(listener: Listener, start: Callable[[Stream], object]) -> 
         except trio.ClosedResourceError:
             return
         except OSError as exc:
-            if exc.errno in _EXHAUSTED:
+            if exc.errno in EXHAUSTED:
                 now = trio.current_time()
                 if now >= next_log:
-                    next_log = now + _EXHAUSTED_LOG_EVERY
+                    next_log = now + EXHAUSTED_LOG_EVERY
                     logger.error("accept on %r: %s; waiting for better times", listener, exc)
-                await trio.sleep(_EXHAUSTED_PAUSE)
+                await trio.sleep(EXHAUSTED_PAUSE)
             elif exc.errno not in _ONE_CONNECTION:
                 raise
 

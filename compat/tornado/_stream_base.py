@@ -1,0 +1,647 @@
+"""The machinery of `tornado.iostream`: `BaseIOStream` and its errors.
+
+Knows the IOLoop's handlers and the native byte buffers. What a stream reads from and
+writes to is a subclass's affair (`_stream_kinds`, or a program's own class): it needs
+`fileno`, `read_from_fd`, `write_to_fd` and `close_fd`. Must not know sockets or trio.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from tornado import _stream_legacy
+from tornado.concurrent import Future
+from tornado.ioloop import IOLoop
+from tornado.log import app_log, gen_log
+from tornado_trio.errors import ReadLimitError
+from tornado_trio.net.buffers import ReadBuffer, WriteBuffer
+
+_READ = IOLoop.READ
+_WRITE = IOLoop.WRITE
+_ERROR = IOLoop.ERROR
+# How many chunks one event may read before other handlers get their turn: 1 MiB at the
+# default chunk size. A producer that is always faster than we are must not hold the loop.
+_CHUNKS_PER_TURN = 16
+# Errors by which a peer says that it is gone. They are a way to close, not a failure.
+_PEER_GONE = frozenset(
+    getattr(errno, name)
+    for name in ("ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "WSAECONNRESET")
+    if hasattr(errno, name)
+)
+
+
+class StreamClosedError(OSError):
+    """The stream is closed. `real_error` is what closed it, if that was an error.
+
+    Raised also by operations that were waiting when it happened.
+    """
+
+    def __init__(self, real_error: BaseException | None = None) -> None:
+        super().__init__("Stream is closed")
+        self.real_error = real_error
+
+
+class UnsatisfiableReadError(Exception):
+    """A read can not succeed: `max_bytes` arrived and what was asked for was not in them.
+
+    The stream is closed with it as the error.
+    """
+
+
+class StreamBufferFullError(Exception):
+    """A buffer would grow past `max_buffer_size` or `max_write_buffer_size`."""
+
+
+class _Scratch(threading.local):
+    """Where chunks are received before they are appended: one per thread, as large as asked.
+
+    A buffer per stream would cost every idle connection 64 KiB, a new one per read its
+    allocation and zeroing.
+    """
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(64 * 1024)
+
+
+_scratch = _Scratch()
+
+
+class BaseIOStream:
+    """Reads and writes a descriptor without blocking; each operation gives a Future.
+
+    At most one read at a time; writes are sent in order. Subclass it to make a stream of
+    something new: see `fileno`, `read_from_fd`, `write_to_fd`, `close_fd`, `get_fd_error`.
+
+    Attributes:
+      error: what closed the stream, or None.
+    """
+
+    # A short write means that the system's buffer is full, and trying again would be in
+    # vain. Not so for TLS, which takes one record at a time.
+    _partial_means_full = True
+
+    def __init__(
+        self,
+        max_buffer_size: int | None = None,
+        read_chunk_size: int | None = None,
+        max_write_buffer_size: int | None = None,
+        io_loop: Any = None,
+    ) -> None:
+        if isinstance(max_buffer_size, IOLoop):  # the first argument until Tornado 5
+            io_loop = max_buffer_size
+            max_buffer_size, read_chunk_size = read_chunk_size, max_write_buffer_size
+            max_write_buffer_size = None
+        self.io_loop: Any = IOLoop.current() if io_loop is None else io_loop
+        self.max_buffer_size = max_buffer_size or 100 * 1024 * 1024
+        # Not more than half of the buffer at a time, so that there is room to read on.
+        self.read_chunk_size = min(read_chunk_size or 64 * 1024, self.max_buffer_size // 2)
+        self.max_write_buffer_size = max_write_buffer_size
+        self.error: BaseException | None = None
+        self._read_buffer = ReadBuffer()
+        self._write_buffer = WriteBuffer()
+        self._read_future: Future | None = None
+        # Takes what the pending read asked for out of the buffer, or says None.
+        self._read_take: Callable[[], Any] | None = None
+        # The unfilled rest of the caller's buffer, during read_into.
+        self._read_target: memoryview | None = None
+        self._reading_to_close = False
+        self._read_again_soon = False
+        self._written = 0  # bytes accepted by write, ever
+        self._sent = 0  # bytes handed to the descriptor, ever
+        self._write_futures: deque[tuple[int, Future]] = deque()
+        self._connect_future: Future | None = None
+        self._close_callback: Callable[[], Any] | None = None
+        self._connecting = False
+        self._closed = False
+        self._listening: int | None = None  # events of the loop's handler; None: no handler
+        self._listening_fd: Any = None
+
+    # --- what a subclass provides ------------------------------------------------
+
+    def fileno(self) -> Any:
+        """The descriptor to wait for."""
+        raise NotImplementedError
+
+    def close_fd(self) -> None:
+        """Close the descriptor. Called once, by `close`."""
+        raise NotImplementedError
+
+    def write_to_fd(self, data: memoryview) -> int | None:
+        """Write some of `data`; how much. None or 0 (or BlockingIOError): nothing now."""
+        raise NotImplementedError
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read into `buf`; how much. 0: the end. None (or BlockingIOError): nothing now."""
+        raise NotImplementedError
+
+    def get_fd_error(self) -> Exception | None:
+        """What is wrong with the descriptor; asked when the loop reports an error on it."""
+        return None
+
+    def set_nodelay(self, value: bool) -> None:
+        """Send small pieces at once (True), or wait for more to send with them (False)."""
+
+    # --- reading -------------------------------------------------------------------
+
+    def read_until_regex(
+        self, regex: bytes, max_bytes: int | None = None, callback: Any = None
+    ) -> Any:
+        """Read up to the end of the first match of `regex`; a Future of the bytes.
+
+        With `max_bytes` the connection is closed if more came and nothing matches.
+        """
+        if callback is not None or callable(max_bytes):
+            return _stream_legacy.read_until(self, "read_until_regex", regex, max_bytes, callback)
+        pattern = re.compile(regex)
+        return self._start_read(lambda: self._take_found("find_regex", pattern, max_bytes))
+
+    def read_until(
+        self, delimiter: bytes, max_bytes: int | None = None, callback: Any = None
+    ) -> Any:
+        """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
+        if callback is not None or callable(max_bytes):
+            return _stream_legacy.read_until(self, "read_until", delimiter, max_bytes, callback)
+        return self._start_read(lambda: self._take_found("find", delimiter, max_bytes))
+
+    def read_bytes(
+        self,
+        num_bytes: int,
+        partial: bool = False,
+        callback: Any = None,
+        streaming_callback: Any = None,
+    ) -> Any:
+        """Read `num_bytes`; with `partial`, whatever there is as soon as there is any."""
+        if callback is not None or streaming_callback is not None or callable(partial):
+            return _stream_legacy.read_bytes(
+                self, num_bytes, partial, callback, streaming_callback
+            )
+        if not isinstance(num_bytes, int):
+            raise TypeError(f"number of bytes expected, got {num_bytes!r}")
+        if num_bytes < 0:
+            raise ValueError(f"cannot read {num_bytes} bytes")
+        if partial and num_bytes:
+            # An empty result would mean "nothing yet" just as well as the end: never given.
+            return self._start_read(lambda: self._read_buffer.take(num_bytes) or None)
+        return self._start_read(lambda: self._read_buffer.take_exactly(num_bytes))
+
+    def read_into(self, buf: bytearray | memoryview, partial: bool = False) -> Any:
+        """Read until `buf` is full (with `partial`: until it holds anything).
+
+        A Future of the number of bytes.
+        """
+        self._check_not_reading()
+        view = memoryview(buf).cast("B")
+        size = len(view)
+        self._read_target = view
+
+        def take() -> int | None:
+            rest = self._read_target
+            assert rest is not None
+            moved = self._read_buffer.take_into(rest)
+            if moved:
+                self._advance_target(moved)
+                rest = self._read_target
+            filled = size - len(rest)
+            return filled if not len(rest) or (partial and filled) else None
+
+        try:
+            return self._start_read(take)
+        except BaseException:
+            self._forget_read()
+            raise
+
+    def read_until_close(self, callback: Any = None, streaming_callback: Any = None) -> Any:
+        """Read everything until the peer closes. Bounded by `max_buffer_size`."""
+        if callback is not None or streaming_callback is not None:
+            return _stream_legacy.read_until_close(self, callback, streaming_callback)
+        if self._closed:
+            self._check_not_reading()
+            return _done(self._read_buffer.take_all())
+        self._check_not_reading()
+        self._reading_to_close = True
+        try:
+            return self._start_read(lambda: None)
+        except BaseException:
+            self._forget_read()
+            raise
+
+    def _check_not_reading(self) -> None:
+        if self._read_future is not None:
+            # A pending read that the closing has doomed is no mistake of the caller's.
+            self._check_closed()
+            raise AssertionError("Already reading")
+
+    def _start_read(self, take: Callable[[], Any]) -> Future:
+        """Satisfy a read from the buffer, or from the descriptor, or as events come."""
+        self._check_not_reading()
+        try:
+            result = take()
+            if result is None:
+                self._check_closed()
+                if not self._connecting:
+                    result = self._read_chunks(take)
+        except UnsatisfiableReadError as exc:
+            # Raised later, as it would be if the bytes had not been here already.
+            self._read_future, self._read_take = Future(), take
+            future = self._read_future
+            self._give_up_reading(exc)
+            return future
+        if result is not None:
+            self._forget_read()
+            self._watch_for_close()
+            return _done(result)
+        future = Future()
+        self._read_take = take
+        self._read_future = future
+        if self._closed:  # the peer's end, met just now
+            self._end_read()
+        else:
+            self._listen()
+        return future
+
+    def _take_found(self, how: str, wanted: Any, max_bytes: int | None) -> bytes | None:
+        try:
+            end = getattr(self._read_buffer, how)(wanted, max_bytes)
+        except ReadLimitError as exc:
+            raise UnsatisfiableReadError(str(exc)) from None
+        return None if end is None else self._read_buffer.take(end)
+
+    def _read_chunks(self, take: Callable[[], Any]) -> Any:
+        """Read while bytes come and `take` wants more; its result, or None.
+
+        Raises:
+          whatever reading raised, after closing the stream with it; not a peer's reset.
+        """
+        for _ in range(_CHUNKS_PER_TURN):
+            count = self._read_chunk()
+            if not count:
+                return None
+            result = take()
+            if result is not None:
+                return result
+        if not self._read_again_soon:
+            # Not through the descriptor: TLS may hold bytes that the kernel no longer has.
+            self._read_again_soon = True
+            self.io_loop.add_callback(self._read_again)
+        return None
+
+    def _read_again(self) -> None:
+        self._read_again_soon = False
+        if self._read_future is not None and not self._closed:
+            self._handle_events(None, _READ)
+
+    def _read_chunk(self) -> int | None:
+        """Receive once; how many bytes, 0 at the end (the stream is then closed), None: wait."""
+        target = self._read_target
+        try:
+            if target is not None and len(target):
+                count = self.read_from_fd(target)
+                if count:
+                    self._advance_target(count)
+            else:
+                count = self._receive()
+        except BlockingIOError:
+            return None
+        except InterruptedError:
+            return None
+        except Exception as exc:
+            if _is_peer_gone(exc):
+                self.close(exc_info=exc)
+                return 0
+            self.close(exc_info=exc)
+            raise
+        if count == 0:
+            self.close()
+        return count
+
+    def _receive(self) -> int | None:
+        size = self.read_chunk_size
+        scratch = _scratch.buffer
+        if size > len(scratch):
+            scratch = _scratch.buffer = bytearray(size)
+        with memoryview(scratch) as whole, whole[:size] as view:
+            count = self.read_from_fd(view)
+            if count:
+                with view[:count] as received:
+                    self._read_buffer.append(received)
+                if len(self._read_buffer) > self.max_buffer_size:
+                    gen_log.error("Reached maximum read buffer size")
+                    raise StreamBufferFullError("Reached maximum read buffer size")
+        return count
+
+    def _advance_target(self, count: int) -> None:
+        # Views are released by hand: the caller may resize its buffer as soon as the read
+        # is over, and a view that waits for the garbage collector would forbid it.
+        view = self._read_target
+        assert view is not None
+        self._read_target = view[count:]
+        view.release()
+
+    def _handle_read(self) -> None:
+        """The descriptor is readable."""
+        take = self._read_take
+        if take is None:
+            # Nobody reads, we watch for the end. One chunk is kept for the next read.
+            self._read_chunk()
+            return
+        try:
+            result = self._read_chunks(take)
+        except UnsatisfiableReadError as exc:
+            self._give_up_reading(exc)
+            return
+        if result is not None:
+            self._finish_read(result)
+        elif self._closed:
+            self._end_read()
+
+    def _give_up_reading(self, exc: UnsatisfiableReadError) -> None:
+        gen_log.info("Unsatisfiable read, closing connection: %s", exc)
+        self.close(exc_info=exc)
+
+    def _finish_read(self, result: Any) -> None:
+        future = self._read_future
+        self._forget_read()
+        if future is not None and not future.done():
+            future.set_result(result)
+
+    def _forget_read(self) -> None:
+        self._read_future = None
+        self._read_take = None
+        self._reading_to_close = False
+        if self._read_target is not None:
+            self._read_target.release()
+            self._read_target = None
+
+    def _end_read(self) -> None:
+        """The stream is closed while a read is pending."""
+        future = self._read_future
+        if future is None:
+            return
+        if self._reading_to_close and (self.error is None or _is_peer_gone(self.error)):
+            self._finish_read(self._read_buffer.take_all())
+            return
+        self._forget_read()
+        self._fail(future, StreamClosedError(real_error=self.error))
+
+    # --- writing -------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview, callback: Any = None) -> Any:
+        """Send `data`; a Future that is done when the system has taken all of it.
+
+        Raises:
+          StreamBufferFullError: `max_write_buffer_size` would be passed.
+          StreamClosedError: the stream is closed already.
+        """
+        if callback is not None:
+            return _stream_legacy.write(self, data, callback)
+        if self._closed:
+            self._check_closed()
+        # Released by hand: an error keeps this frame alive in its traceback, and a view
+        # that lives on would forbid the caller to resize its bytearray.
+        with memoryview(data) as given, given.cast("B") as view:
+            return self._write_view(data, view)
+
+    def _write_view(self, data: bytes | bytearray | memoryview, view: memoryview) -> Future:
+        size = len(view)
+        buffer = self._write_buffer
+        limit = self.max_write_buffer_size
+        if limit is not None and len(buffer) + size > limit:
+            raise StreamBufferFullError("Reached maximum write buffer size")
+        self._written += size
+        sent = 0
+        if not buffer and not self._connecting:
+            sent = self._try_write(view) if size else 0
+            self._sent += sent
+            if sent == size and not self._closed:
+                return _done(None)
+        future = Future()
+        if self._closed:
+            self._fail(future, StreamClosedError(real_error=self.error))
+            return future
+        # Given whole and then advanced: a large `bytes` object is not copied.
+        buffer.append(data if type(data) is bytes else view)
+        if sent:
+            buffer.advance(sent)
+        self._write_futures.append((self._written, future))
+        if sent and not self._partial_means_full:
+            self._handle_write()
+        if not self._closed:
+            self._listen()
+        return future
+
+    def _try_write(self, view: memoryview) -> int:
+        """How much the descriptor took. An error closes the stream."""
+        try:
+            return self.write_to_fd(view) or 0
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except Exception as exc:
+            if not _is_peer_gone(exc):
+                gen_log.warning("Write error on %s: %s", self.fileno(), exc)
+            self.close(exc_info=exc)
+            return 0
+
+    def _handle_write(self) -> None:
+        """The descriptor is writable."""
+        buffer = self._write_buffer
+        while buffer:
+            with buffer.peek() as view:
+                sent = self._try_write(view)
+                all_sent = sent == len(view)
+            if not sent or self._closed:
+                break
+            buffer.advance(sent)
+            self._sent += sent
+            if not all_sent and self._partial_means_full:
+                break
+        futures = self._write_futures
+        while futures and futures[0][0] <= self._sent:
+            _index, future = futures.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    # --- closing -------------------------------------------------------------------
+
+    def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
+        """Call `callback()` when the stream is closed, by whomever.
+
+        Pending operations fail with `StreamClosedError` too; this is for streams on which
+        nothing is pending.
+        """
+        self._close_callback = callback
+        self._watch_for_close()
+
+    def close(
+        self, exc_info: bool | BaseException | tuple[Any, Any, Any] = False
+    ) -> None:
+        """Close at once; what is unsent is dropped, pending operations fail.
+
+        `exc_info` says why, for `error`: an exception, or a `sys.exc_info()` triple, or
+        True for the exception being handled.
+        """
+        if self._closed:
+            return
+        if isinstance(exc_info, BaseException):
+            self.error = exc_info
+        elif exc_info:
+            self.error = (exc_info if isinstance(exc_info, tuple) else sys.exc_info())[1]
+        if self._listening is not None:
+            self._listening = None
+            self.io_loop.remove_handler(self._listening_fd)
+        self._closed = True
+        self.close_fd()
+        self._write_buffer.clear()
+        self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        self._end_read()
+        error = StreamClosedError(real_error=self.error)
+        for future in self._pending_futures():
+            self._fail(future, error)
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            self.io_loop.add_callback(callback)
+
+    def _pending_futures(self) -> list[Future]:
+        futures = [future for _index, future in self._write_futures]
+        self._write_futures.clear()
+        if self._connect_future is not None:
+            futures.insert(0, self._connect_future)
+            self._connect_future = None
+        return futures
+
+    def _fail(self, future: Future, error: BaseException) -> None:
+        if not future.done():
+            future.set_exception(error)
+            # Whoever closes a stream need not wait for what was pending on it, so that
+            # nobody looks at this future is nothing to log.
+            future.exception()
+
+    # --- state -----------------------------------------------------------------------
+
+    def reading(self) -> bool:
+        """Whether a read is pending."""
+        return self._read_future is not None
+
+    def writing(self) -> bool:
+        """Whether bytes wait to be sent."""
+        return bool(self._write_buffer)
+
+    def closed(self) -> bool:
+        """Whether the stream is closed."""
+        return self._closed
+
+    def _check_closed(self) -> None:
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+
+    # --- the loop's events -------------------------------------------------------------
+
+    def _wanted_events(self) -> int:
+        """What to wait for now."""
+        if self._connecting:
+            return _WRITE
+        events = 0
+        if self.reading():
+            events |= _READ
+        if self.writing():
+            events |= _WRITE
+        return events
+
+    def _listen(self) -> None:
+        """Wait for what is wanted. What is no longer wanted goes on until it happens.
+
+        A stream that answers requests reads and stops reading all the time; leaving its
+        handler alone saves two system calls per message.
+        """
+        self._listen_for(self._wanted_events())
+
+    def _listen_for(self, events: int) -> None:
+        listening = self._listening
+        if listening is None:
+            self._listening = events
+            # Remembered: a socket closed behind our back no longer knows its number.
+            self._listening_fd = self.fileno()
+            self.io_loop.add_handler(self._listening_fd, self._handle_events, events | _ERROR)
+        elif events & ~listening:
+            self._update_listening(listening | events)
+
+    def _update_listening(self, events: int) -> None:
+        self._listening = events
+        self.io_loop.update_handler(self._listening_fd, events | _ERROR)
+
+    def _watch_for_close(self) -> None:
+        """When nothing is pending, only reading tells us that the peer has closed."""
+        if (
+            self._close_callback is not None
+            and not self._closed
+            and not self._connecting
+            and not self._read_buffer
+        ):
+            self._listen_for(_READ)
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        if self._closed:
+            return
+        try:
+            if self._connecting:
+                # Most errors of connecting are reported as writability.
+                self._handle_connect()
+            else:
+                if events & _READ:
+                    self._handle_read_event()
+                if events & _WRITE and not self._closed:
+                    self._handle_write()
+            if not self._closed and events & _ERROR and not events & _READ:
+                self.error = self.get_fd_error()
+                # A pending write may say more; let it, then close.
+                self.io_loop.add_callback(self.close)
+                return
+            if not self._closed:
+                self._stop_listening_idly(events)
+        except Exception as exc:
+            app_log.error("Uncaught exception, closing connection.", exc_info=True)
+            self.close(exc_info=exc)
+            raise
+
+    def _handle_read_event(self) -> None:
+        try:
+            self._handle_read()
+        except Exception as exc:
+            # There is no caller to raise it to.
+            gen_log.warning("error on read: %s", exc)
+            self.close(exc_info=exc)
+            self._end_read()
+
+    def _stop_listening_idly(self, events: int) -> None:
+        """After an event: wait for what is pending, and not for what just came in vain."""
+        wanted = self._wanted_events()
+        listening = self._listening or 0
+        keep = listening | wanted
+        if not wanted & _WRITE:
+            keep &= ~_WRITE
+        if events & _READ and not wanted & _READ and self._read_buffer:
+            keep &= ~_READ
+        if keep != listening:
+            self._update_listening(keep)
+        self._watch_for_close()
+
+    def _handle_connect(self) -> None:
+        """The descriptor is connected, or is not going to be."""
+        self._connecting = False
+
+
+def _done(result: Any) -> Future:
+    future = Future()
+    future.set_result(result)
+    return future
+
+
+def _is_peer_gone(exc: BaseException) -> bool:
+    return isinstance(exc, ConnectionError) or getattr(exc, "errno", None) in _PEER_GONE

@@ -1,0 +1,391 @@
+"""`IOStream`, `SSLIOStream` and `PipeIOStream`: what `BaseIOStream` is made of.
+
+Knows sockets, ssl and pipes. The reading and writing itself is in `_stream_base`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import socket
+import ssl
+from typing import Any
+
+from tornado import _stream_legacy
+from tornado._stream_base import BaseIOStream, StreamClosedError
+from tornado.concurrent import Future
+from tornado.ioloop import IOLoop
+from tornado.log import gen_log
+from tornado.netutil import _client_ssl_defaults, _server_ssl_defaults, ssl_wrap_socket
+
+
+class IOStream(BaseIOStream):
+    """A stream over a TCP or Unix socket, connected already or by `connect`.
+
+    The stream owns the socket.
+    """
+
+    def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
+        self.socket: Any = socket
+        self.socket.setblocking(False)
+        super().__init__(*args, **kwargs)
+
+    def fileno(self) -> Any:
+        """The socket: loops watch it by its number."""
+        return self.socket.fileno()
+
+    def close_fd(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+    def get_fd_error(self) -> Exception | None:
+        """The socket's pending error."""
+        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return OSError(code, os.strerror(code))
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Receive into `buf`."""
+        try:
+            return self.socket.recv_into(buf)  # type: ignore[no-any-return]
+        except BlockingIOError:
+            return None
+
+    def write_to_fd(self, data: memoryview) -> int | None:
+        """Send some of `data`."""
+        try:
+            return self.socket.send(data)  # type: ignore[no-any-return]
+        except BlockingIOError:
+            return None
+
+    def connect(
+        self, address: Any, server_hostname: str | None = None, callback: Any = None
+    ) -> Any:
+        """Connect without blocking; a Future of the stream.
+
+        `address` is what the socket wants; a host name in it is looked up while the loop
+        waits (see `TCPClient`). Writing may begin at once. `server_hostname` is for
+        `SSLIOStream`. Fails with `StreamClosedError`; its `real_error` says why.
+        """
+        if callback is not None or callable(server_hostname):
+            return _stream_legacy.connect(self, address, server_hostname, callback)
+        future = Future()
+        self._connecting = True
+        self._connect_future = future
+        try:
+            self.socket.connect(address)
+        except BlockingIOError:
+            pass  # it is under way
+        except OSError as exc:
+            self.close(exc_info=exc)
+            return future
+        self._listen()
+        return future
+
+    def _handle_connect(self) -> None:
+        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.close(exc_info=OSError(code, os.strerror(code)))
+            return
+        self._connecting = False
+        future, self._connect_future = self._connect_future, None
+        if future is not None and not future.done():
+            future.set_result(self)
+        if self._write_buffer:
+            self._handle_write()
+
+    def start_tls(
+        self,
+        server_side: bool,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> Any:
+        """Go on encrypted; a Future of the `SSLIOStream` that replaces this stream.
+
+        Nothing may be pending or buffered. With `ssl_options` None the system's authorities
+        are trusted. Cancelling the Future closes the connection.
+        """
+        if (
+            self._closed
+            or self._connecting
+            or self._read_future is not None
+            or self._write_futures
+            or self._read_buffer
+            or self._write_buffer
+        ):
+            # Bytes that came in the clear must not be taken for protected ones.
+            raise ValueError("IOStream is not idle; cannot convert to SSL")
+        if ssl_options is None:
+            ssl_options = _server_ssl_defaults if server_side else _client_ssl_defaults
+        wrapped = ssl_wrap_socket(
+            self._give_away(),
+            ssl_options,
+            server_hostname=server_hostname,
+            server_side=server_side,
+            do_handshake_on_connect=False,
+        )
+        stream = SSLIOStream(
+            wrapped,
+            ssl_options=ssl_options,
+            max_buffer_size=self.max_buffer_size,
+            read_chunk_size=self.read_chunk_size,
+            max_write_buffer_size=self.max_write_buffer_size,
+        )
+        stream._server_hostname = server_hostname
+        return stream._replace(self._close_callback)
+
+    def _give_away(self) -> socket.socket:
+        """The socket, for another stream; this one is closed without closing it."""
+        if self._listening is not None:
+            self._listening = None
+            self.io_loop.remove_handler(self._listening_fd)
+        self._closed = True
+        sock: socket.socket = self.socket
+        return sock
+
+    def set_nodelay(self, value: bool) -> None:
+        """Switch Nagle's algorithm off (True) or on."""
+        if self.socket is not None and self.socket.family in (socket.AF_INET, socket.AF_INET6):
+            # Some systems refuse it on a connection the peer has reset; reading will tell.
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(value))
+
+
+class SSLIOStream(IOStream):
+    """A stream over a TLS socket.
+
+    Either over an `ssl.SSLSocket` that is connected and was wrapped with
+    `do_handshake_on_connect=False`, or over a plain one to be connected by `connect`. The
+    handshake is made by itself; what is written meanwhile waits for it.
+    """
+
+    _partial_means_full = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """`ssl_options`: an `ssl.SSLContext`, or a dict (see `ssl_options_to_context`)."""
+        self._ssl_options = kwargs.pop("ssl_options", None) or _client_ssl_defaults
+        super().__init__(*args, **kwargs)
+        self._handshaking = True
+        self._handshake_wants = 0
+        self._server_hostname: str | None = None
+        self._ssl_connect_future: Future | None = None
+        self._handshake_future: Future | None = None
+        try:
+            self.socket.getpeername()
+        except OSError:
+            pass  # not connected yet
+        else:
+            # On the loop's next turn, so that the caller can set callbacks before.
+            self._handshake_wants = IOLoop.WRITE
+            self._listen()
+
+    def connect(
+        self, address: Any, server_hostname: str | None = None, callback: Any = None
+    ) -> Any:
+        """Connect and make the handshake; a Future of the stream.
+
+        The certificate must be valid for `server_hostname` (unless the options say
+        otherwise); it is also sent to the server as the name wanted. Fails with the error
+        itself, for example `ssl.SSLCertVerificationError`.
+        """
+        if callback is not None or callable(server_hostname):
+            return _stream_legacy.connect(self, address, server_hostname, callback)
+        if self._ssl_connect_future is not None:
+            raise RuntimeError("Already connecting")
+        self._server_hostname = server_hostname
+        future = self._ssl_connect_future = Future()
+        super().connect(address)
+        return future
+
+    def wait_for_handshake(self, callback: Any = None) -> Any:
+        """A Future of the stream, when the handshake is made.
+
+        Needed only to look at what it told (the peer's certificate, the protocol chosen)
+        before anything is read.
+        """
+        if self._handshake_future is not None:
+            raise RuntimeError("Already waiting")
+        future = Future()
+        if not self._handshaking:
+            future.set_result(self)
+        elif self._closed:
+            self._fail(future, StreamClosedError(real_error=self.error))
+        else:
+            self._handshake_future = future
+        return future if callback is None else _stream_legacy.then(self, future, callback, False)
+
+    # --- the handshake ---------------------------------------------------------------
+
+    def reading(self) -> bool:
+        """Whether a read is pending, or the handshake waits for the peer."""
+        return bool(self._handshake_wants & IOLoop.READ) or super().reading()
+
+    def writing(self) -> bool:
+        """Whether bytes wait to be sent, or the handshake has some."""
+        return bool(self._handshake_wants & IOLoop.WRITE) or super().writing()
+
+    def _wanted_events(self) -> int:
+        if self._handshaking and not self._connecting:
+            # What the program reads and writes has to wait, and waiting for it would spin.
+            return self._handshake_wants
+        return super()._wanted_events()
+
+    def _handle_connect(self) -> None:
+        super()._handle_connect()
+        if self._closed:
+            return
+        try:
+            self.socket = ssl_wrap_socket(
+                self.socket,
+                self._ssl_options,
+                server_hostname=self._server_hostname,
+                server_side=False,
+                do_handshake_on_connect=False,
+            )
+        except (ValueError, OSError) as exc:  # for example: no host name to be checked
+            self.close(exc_info=exc)
+            return
+        self._go_on()
+
+    def _handle_read(self) -> None:
+        if self._handshaking:
+            self._go_on()
+        else:
+            super()._handle_read()
+
+    def _handle_write(self) -> None:
+        if not self._handshaking:
+            super()._handle_write()
+        elif not self._connecting and isinstance(self.socket, ssl.SSLSocket):
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """A step of the handshake; after the last one, what was waiting for it."""
+        self._handshake_wants = 0
+        try:
+            self.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._handshake_wants = IOLoop.READ
+        except ssl.SSLWantWriteError:
+            self._handshake_wants = IOLoop.WRITE
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
+            self.close(exc_info=exc)  # port scanners do this all day long: not logged
+        except ssl.SSLError as exc:
+            gen_log.warning("SSL Error on %s %s: %s", self.fileno(), self._peer(), exc)
+            self.close(exc_info=exc)
+        except OSError as exc:
+            self.close(exc_info=exc)
+        else:
+            self._handshaking = False
+            self._tell_connected()
+            if self._write_buffer:
+                super()._handle_write()
+            if not self._closed and self._read_future is not None:
+                super()._handle_read()
+
+    def _peer(self) -> Any:
+        try:
+            return self.socket.getpeername()
+        except OSError:
+            return "(not connected)"
+
+    def _tell_connected(self) -> None:
+        for future in (self._ssl_connect_future, self._handshake_future):
+            if future is not None and not future.done():
+                future.set_result(self)
+        self._ssl_connect_future = self._handshake_future = None
+
+    def _pending_futures(self) -> list[Future]:
+        if self._ssl_connect_future is not None:
+            # Told what it was, and not only that the stream is closed: a certificate that
+            # is refused must be told from a server that is down.
+            future, self._ssl_connect_future = self._ssl_connect_future, None
+            self._fail(future, self.error or StreamClosedError())
+        futures = super()._pending_futures()
+        if self._handshake_future is not None:
+            futures.append(self._handshake_future)
+            self._handshake_future = None
+        return futures
+
+    def _replace(self, close_callback: Any) -> Future:
+        """This stream, once its handshake is made, in a Future. See `start_tls`."""
+        future = Future()
+
+        def closed() -> None:
+            self._fail(future, self.error or StreamClosedError())
+            if close_callback is not None:
+                close_callback()
+
+        def shaken(handshake: Any) -> None:
+            if handshake.exception() is None and not future.done():
+                self.set_close_callback(close_callback)
+                future.set_result(self)
+
+        def abandoned(future: Any) -> None:
+            if future.cancelled():
+                self.close()
+
+        self.set_close_callback(closed)
+        self.wait_for_handshake().add_done_callback(shaken)
+        future.add_done_callback(abandoned)
+        return future
+
+    # --- the descriptor --------------------------------------------------------------
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Receive and decrypt into `buf`."""
+        if self._handshaking:
+            return None
+        try:
+            return self.socket.recv_into(buf)  # type: ignore[no-any-return]
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            # Wanting to write here is a key update's answer, which OpenSSL sends along
+            # with the next write.
+            return None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return 0
+
+    def write_to_fd(self, data: memoryview) -> int | None:
+        """Encrypt and send some of `data`."""
+        if self._handshaking:
+            return None
+        try:
+            return self.socket.send(data)  # type: ignore[no-any-return]
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return None
+
+
+class PipeIOStream(BaseIOStream):
+    """A stream over a pipe's descriptor (any that can be waited for); owns it.
+
+    One end reads or writes, not both.
+    """
+
+    def __init__(self, fd: int, *args: Any, **kwargs: Any) -> None:
+        self.fd = fd
+        # Owns the descriptor, so that a forgotten stream does not leak it.
+        self._file = io.FileIO(fd, "r+")
+        os.set_blocking(fd, False)
+        super().__init__(*args, **kwargs)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self.fd
+
+    def close_fd(self) -> None:
+        """Close it."""
+        self._file.close()
+
+    def write_to_fd(self, data: memoryview) -> int | None:
+        """Write some of `data`."""
+        try:
+            return os.write(self.fd, data)
+        except BlockingIOError:
+            return None
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read into `buf`."""
+        try:
+            return os.readv(self.fd, [buf])
+        except BlockingIOError:
+            return None

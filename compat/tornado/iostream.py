@@ -1,0 +1,27 @@
+"""`tornado.iostream`: non-blocking reading and writing of sockets and pipes."""
+
+from tornado._stream_base import (
+    BaseIOStream,
+    StreamBufferFullError,
+    StreamClosedError,
+    UnsatisfiableReadError,
+)
+from tornado._stream_kinds import IOStream, PipeIOStream, SSLIOStream
+
+
+def doctests() -> object:
+    """This module's doctests, for unittest: there are none."""
+    import doctest
+
+    return doctest.DocTestSuite()
+
+
+__all__ = [
+    "BaseIOStream",
+    "IOStream",
+    "PipeIOStream",
+    "SSLIOStream",
+    "StreamBufferFullError",
+    "StreamClosedError",
+    "UnsatisfiableReadError",
+]
