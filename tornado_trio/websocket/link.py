@@ -17,12 +17,13 @@ import trio
 
 from ..errors import StreamClosedError, WriteBufferFull
 from ..net.stream import Stream
-from ..wire.websocket import CLOSE, PING, CloseCode, WebSocketProtocol, WebSocketProtocolError
+from ..wire.websocket import CLOSE, CloseCode, WebSocketProtocol, WebSocketProtocolError
 
 __all__ = ["Link", "Receiver"]
 
 # Gets (opcode, payload) of every event: str for text, bytes for binary, ping and pong, `Close`
 # for the peer's close frame. What it returns, unless None, is awaited before the next event.
+# Pings are for it to answer (`Link.answer_ping`), the close frame is not.
 Receiver = Callable[[int, Any], "Awaitable[object] | None"]
 
 # Events handled in a row before others get a turn: at 2 us each well below a millisecond,
@@ -104,7 +105,7 @@ class Link:
     async def _pump(self) -> None:
         """Hand events to the receiver until the peer's close frame or the stream's end."""
         stream, protocol = self.stream, self.protocol
-        next_event, receiver = protocol.next_event, self._receive
+        next_event, receiver = protocol.next_event, self.receiver
         budget = _EVENTS_PER_YIELD
         drained = False
         if stream.unsent:
@@ -141,11 +142,6 @@ class Link:
             if not budget:
                 budget = _EVENTS_PER_YIELD
                 await trio.lowlevel.checkpoint()
-
-    def _receive(self, opcode: int, payload: Any) -> Awaitable[object] | None:
-        if opcode == PING:
-            self.answer_ping(payload)
-        return self.receiver(opcode, payload)
 
     # --- writing -----------------------------------------------------------------
 

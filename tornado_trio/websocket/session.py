@@ -18,7 +18,7 @@ from typing import Any
 import trio
 
 from ..net.stream import Stream
-from ..wire.websocket import BINARY, PONG, TEXT, CloseCode, State, WebSocketProtocol
+from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
 from .keepalive import Pings, keep_alive
 from .link import Link
 from .options import WebSocketOptions
@@ -188,6 +188,8 @@ class WebSocket:
             options = self._options
             if len(inbox) >= options.inbox_messages or self._inbox_bytes >= options.inbox_bytes:
                 return self._wait_for_room()
+        elif opcode == PING:
+            self._link.answer_ping(payload)
         elif opcode == PONG:
             self._pings.received(payload)
         return None

@@ -71,7 +71,8 @@ def test_any_cut_of_the_stream(step: int) -> None:
     reader = server()
     assert events(reader, STREAM, step) == EXPECTED
     assert not reader.mid_frame
-    assert reader.wire_bytes == reader.message_bytes == 6 + 200 + 302
+    assert reader.message_bytes == 6 + 200 + 302
+    assert reader.wire_bytes == len(STREAM)
 
 
 def test_unmasked_side() -> None:

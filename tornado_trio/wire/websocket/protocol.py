@@ -184,9 +184,15 @@ class WebSocketProtocol:
             ValueError: the code may not be sent.
         """
         payload = encode_close(code, reason)
+        return self.send_close_payload(
+            payload, Close(CloseCode.NO_STATUS if code is None else code, reason)
+        )
+
+    def send_close_payload(self, payload: bytes, meaning: Close) -> bytes:
+        """As `send_close`, for a payload that the caller answers for."""
         if self.close_sent is not None or self.state is State.CLOSED:
             return b""
-        self.close_sent = Close(CloseCode.NO_STATUS if code is None else code, reason)
+        self.close_sent = meaning
         self.state = next_state(self.state, Trigger.SEND_CLOSE)
         return encode_frame(CLOSE, payload, mask=self.client)
 

@@ -61,8 +61,8 @@ class MessageReader:
         inflater: set when permessage-deflate was agreed.
 
     Attributes:
-        wire_bytes, message_bytes: payload bytes of data frames as received, and of the
-            messages they became.
+        wire_bytes, message_bytes: bytes received, heads and all, and those of the messages
+            they became.
     """
 
     __slots__ = (
@@ -102,6 +102,7 @@ class MessageReader:
 
     def feed(self, data: bytes) -> None:
         """Store what was received. Ask for all events first, so that nothing piles up."""
+        self.wire_bytes += len(data)
         if self._pos >= len(self._buf):
             self._buf = data
         else:
@@ -226,9 +227,7 @@ class MessageReader:
     # --- messages in one piece -------------------------------------------------
 
     def _whole(self, opcode: int, payload: bytes) -> Event:
-        size = len(payload)
-        self.wire_bytes += size
-        self.message_bytes += size
+        self.message_bytes += len(payload)
         if opcode == BINARY:
             return (BINARY, payload)
         try:
@@ -276,7 +275,6 @@ class MessageReader:
         if message is None:  # pragma: no cover - `_begin` always set it
             raise _fail("continuation of no message")
         done = self._fin and not self._remaining
-        self.wire_bytes += len(data)
         before = len(message)
         if self._inflating and self.inflater is not None:
             self.inflater.decompress(data, done, message, self.max_size)

@@ -18,7 +18,7 @@ from .handshake import (
     valid_subprotocol,
 )
 
-__all__ = ["Agreement", "agree", "first_match"]
+__all__ = ["Agreement", "agree", "answer", "first_match"]
 
 # Gets what the client offers, in its order; returns one of them, or None for none.
 SelectSubprotocol = Callable[[list[str]], "str | None"]
@@ -56,19 +56,35 @@ def agree(
         HandshakeError: with the status and fields to answer instead.
     """
     key = check_request(method, version, headers)
-    answer = {
+    return answer(headers, key, deflate=deflate, select_subprotocol=select_subprotocol)
+
+
+def answer(
+    headers: Mapping[str, str],
+    key: str,
+    *,
+    deflate: DeflateOptions | None = None,
+    select_subprotocol: SelectSubprotocol | None = None,
+) -> Agreement:
+    """Answer a request whose fields were checked.
+
+    Raises:
+        HandshakeError: Sec-WebSocket-Extensions cannot be read.
+        ValueError: `select_subprotocol` returned what is no subprotocol name.
+    """
+    fields = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec-WebSocket-Accept": accept_value(key),
     }
     subprotocol = None
-    offered = parse_subprotocols(headers.get("Sec-WebSocket-Protocol"))
     if select_subprotocol is not None:
+        offered = parse_subprotocols(headers.get("Sec-WebSocket-Protocol"))
         subprotocol = select_subprotocol(offered)
         if subprotocol is not None:
             if not valid_subprotocol(subprotocol):
                 raise ValueError(f"not a subprotocol name: {subprotocol!r}")
-            answer["Sec-WebSocket-Protocol"] = subprotocol
+            fields["Sec-WebSocket-Protocol"] = subprotocol
     params = None
     field = headers.get("Sec-WebSocket-Extensions")
     if field:
@@ -78,5 +94,5 @@ def agree(
             raise HandshakeError(f"Sec-WebSocket-Extensions: {error}") from error
         agreed = agree_deflate(offers, deflate) if deflate is not None else None
         if agreed is not None:
-            params, answer["Sec-WebSocket-Extensions"] = agreed
-    return Agreement(answer, subprotocol, params)
+            params, fields["Sec-WebSocket-Extensions"] = agreed
+    return Agreement(fields, subprotocol, params)
