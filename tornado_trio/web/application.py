@@ -83,8 +83,11 @@ class HandlerCall:
         """Read the body unless the handler wants to, then run the handler."""
         if not self.handler_class._stream_request_body:
             request = self.request
-            request.body = await exchange.read_body()
-            if request.body:
+            body = exchange.read_body_nowait()
+            if body is None:
+                body = await exchange.read_body()
+            request.body = body
+            if body:
                 # Now, so that a malformed form is refused before the handler has done a
                 # thing; the rest of the request is parsed when asked for.
                 request._parse_body()

@@ -11,7 +11,7 @@ The names with an underscore that Tornado's ecosystem reads (`_headers`, `_statu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,12 +61,14 @@ class RequestHandler:
     # Whether a client that leaves during a write is worth an error in the log.
     _log_disconnects = False
 
+    # What leaves a hook as one of these becomes an error response; the rest is cancellation.
+    _answered_exceptions: tuple[type[BaseException], ...] = (Exception,)
+
     # State of one request; class attributes, so that making a handler costs nothing for them.
     _headers_written = False
     _finished = False
     _auto_finish = True
     _close_callback_set = False
-    _prepared_hook: Callable[[], None] | None = None
     _transforms: Sequence[OutputTransform] = ()
     _new_cookie: SimpleCookie | None = None
     _active_modules: dict[str, ui.UIModule] | None = None
@@ -149,8 +151,12 @@ class RequestHandler:
     def _handle_request_exception(self, e: BaseException) -> None:
         lifecycle.handle_exception(self, e)
 
-    def _handle_exception_guarded(self, exc: Exception) -> None:
+    def _handle_exception_guarded(self, exc: BaseException) -> None:
         lifecycle.handle_exception_guarded(self, exc)
+
+    def _body_chunks(self) -> AsyncIterator[bytes]:
+        body: AsyncIterator[bytes] = self.request.connection.body()
+        return body
 
     def _log(self) -> None:
         """Log the request; normally through the application."""

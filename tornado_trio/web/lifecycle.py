@@ -31,7 +31,7 @@ async def execute(
     try:
         try:
             await _run(handler, args, kwargs)
-        except Exception as exc:
+        except handler._answered_exceptions as exc:
             handler._handle_exception_guarded(exc)
     finally:
         # Reached with an unfinished response when we were cancelled, when the handler took
@@ -62,14 +62,10 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
     result: Any = handler.prepare()
     if result is not None:
         await result
-    if handler._prepared_hook is not None:
-        handler._prepared_hook()
     if handler._finished:
         return
-    if handler._stream_request_body:
-        await _feed_body(handler)
-        if handler._finished:
-            return
+    if handler._stream_request_body and not await _feed_body(handler):
+        return
     result = getattr(handler, method.lower())(*handler.path_args, **kwargs)
     if result is not None:
         await result
@@ -77,18 +73,25 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
         handler.finish()
 
 
-async def _feed_body(handler: RequestHandler) -> None:
+async def _feed_body(handler: RequestHandler) -> bool:
     """Pass the body on as it arrives; `data_received` sets the pace.
 
-    A handler that finishes early leaves the rest unread: the server closes the connection
-    or discards it.
+    False if the method should not run: the client has gone, or the handler finished early
+    (the server then closes the connection, or discards the rest).
     """
-    async for chunk in handler.request.connection.body():
+    body = handler._body_chunks()
+    while True:
+        try:
+            chunk = await body.__anext__()
+        except StopAsyncIteration:
+            return True
+        except StreamClosedError:
+            return False  # on_connection_close has been told
         result = handler.data_received(chunk)
         if result is not None:
             await result
         if handler._finished:
-            return
+            return False
 
 
 def abandon(handler: RequestHandler) -> None:
@@ -107,7 +110,7 @@ def abandon(handler: RequestHandler) -> None:
 # --- errors ------------------------------------------------------------------------------
 
 
-def handle_exception_guarded(handler: RequestHandler, exc: Exception) -> None:
+def handle_exception_guarded(handler: RequestHandler, exc: BaseException) -> None:
     """`_handle_request_exception`, whose own bugs must not reach the server."""
     try:
         handler._handle_request_exception(exc)

@@ -1,0 +1,168 @@
+"""How a request gets to a handler when delegates carry it, and how delegates are driven.
+
+Two ways lead to a `RequestHandler`. The short one, `Application.respond`, is native: one
+coroutine per request over an exchange. The long one is Tornado's chain of
+`HTTPMessageDelegate`s, for routers, targets and servers of other making; this module holds
+both ends of it. Knows httputil's delegates and the native `HandlerCall`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado import httputil
+from tornado.concurrent import Future, future_set_result_unless_cancelled
+from tornado.platform.trio import run_task
+from tornado_trio.errors import StreamClosedError
+from tornado_trio.web.application import HandlerCall
+
+
+class PushedBody:
+    """A body that is pushed in, for a handler that pulls: each `put` waits for its reader.
+
+    An async iterator of chunks. `close` ends it, `abort` breaks it off.
+    """
+
+    def __init__(self) -> None:
+        self._chunk: bytes | None = None
+        self._taken: Future | None = None  # resolved when the chunk has been dealt with
+        self._wanted: Future | None = None  # resolved when there is something to take
+        self._ended = False
+        self._error: Exception | None = None
+        self.abandoned = False
+
+    def put(self, chunk: bytes) -> Future | None:
+        """Give a chunk to the reader; the result is done when it asks for the next one."""
+        if self.abandoned:
+            return None  # nobody will read it
+        self._chunk = chunk
+        self._taken = Future()
+        self._wake()
+        return self._taken
+
+    def close(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def abort(self) -> None:
+        self._error = StreamClosedError("Stream is closed")
+        self._wake()
+
+    def abandon(self) -> None:
+        """The reader has gone; chunks are dropped from now on."""
+        self.abandoned = True
+        self._dealt_with()
+
+    def __aiter__(self) -> PushedBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._dealt_with()
+        while self._chunk is None:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            self._wanted = Future()
+            await self._wanted
+        chunk, self._chunk = self._chunk, None
+        return chunk
+
+    def _wake(self) -> None:
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            future_set_result_unless_cancelled(wanted, None)
+
+    def _dealt_with(self) -> None:
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            future_set_result_unless_cancelled(taken, None)
+
+
+class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
+    """A request routed to a handler class, as a message delegate and as a responder."""
+
+    chunks: list[bytes] | None = None
+    body: PushedBody | None = None
+
+    @property
+    def connection(self) -> Any:
+        return self.request.connection
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        if self.stream_request_body:
+            self.body = self.request._pushed_body = PushedBody()
+            self.execute()
+        else:
+            self.chunks = []
+        return None
+
+    def data_received(self, data: bytes) -> Awaitable[None] | None:
+        if self.body is not None:
+            return self.body.put(data)
+        if self.chunks is not None:
+            self.chunks.append(data)
+        return None
+
+    def finish(self) -> None:
+        if self.body is not None:
+            self.body.close()
+            return
+        self.request.body = b"".join(self.chunks or ())
+        self.request._parse_body()
+        self.execute()
+
+    def on_connection_close(self) -> None:
+        if self.body is not None:
+            if self.handler is not None:
+                self.handler.on_connection_close()
+            self.body.abort()
+        else:
+            self.chunks = None
+
+    def execute(self) -> Future:
+        """Run the handler as a task of its own; the body has been read, or is pushed."""
+        handler, transforms = self.start()
+        coroutine = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        future = run_task(self._run(coroutine))
+        # An exception here is a bug of the framework: the loop's handler reports it.
+        future.add_done_callback(_reraise)
+        return future
+
+    async def _run(self, coroutine: Awaitable[None]) -> None:
+        try:
+            await coroutine
+        finally:
+            if self.body is not None:
+                self.body.abandon()
+
+
+def _reraise(future: Future) -> None:
+    if not future.cancelled():
+        future.result()
+
+
+async def drive_delegate(delegate: httputil.HTTPMessageDelegate, exchange: Any) -> None:
+    """Carry one exchange to a message delegate, and wait until it is answered."""
+    result = delegate.headers_received(exchange.start_line, exchange.headers)
+    if result is not None:
+        await result
+    try:
+        while not exchange.finished:
+            chunk = await exchange.read_chunk()
+            if not chunk:
+                break
+            result = delegate.data_received(chunk)
+            if result is not None:
+                await result
+    except StreamClosedError:
+        delegate.on_connection_close()
+        return
+    delegate.finish()
+    if not exchange.finished:
+        await exchange.wait_finished()

@@ -1,0 +1,170 @@
+"""`tornado.routing`: Tornado's routing classes over the native ones.
+
+Rules, matchers and the search are native (`tornado_trio.web`). Here routers become
+`HTTPServerConnectionDelegate`s, and targets may be such delegates or plain callables.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tornado import httputil
+from tornado.log import app_log
+from tornado_trio.web import rules
+from tornado_trio.web.matchers import (
+    AnyMatches,
+    DefaultHostMatches,
+    HostMatches,
+    Matcher,
+    PathMatches,
+)
+from tornado_trio.web.matchers import unquote_or_none as _unquote_or_none  # noqa: F401
+from tornado_trio.web.rules import Rule, URLSpec
+
+__all__ = [
+    "AnyMatches",
+    "DefaultHostMatches",
+    "HostMatches",
+    "Matcher",
+    "PathMatches",
+    "ReversibleRouter",
+    "ReversibleRuleRouter",
+    "Router",
+    "Rule",
+    "RuleRouter",
+    "URLSpec",
+]
+
+_RuleList = list[Rule | list[Any] | tuple[Any, ...]]
+
+
+class Router(rules.Router, httputil.HTTPServerConnectionDelegate):
+    """Abstract router: maps a request to the delegate that answers it."""
+
+    def find_handler(
+        self, request: httputil.HTTPServerRequest, **kwargs: Any
+    ) -> httputil.HTTPMessageDelegate | None:
+        """The `HTTPMessageDelegate` for a request, or None. Must be implemented."""
+        raise NotImplementedError()
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        return _RoutingDelegate(self, server_conn, request_conn)
+
+
+class ReversibleRouter(rules.ReversibleRouter, Router):
+    """Abstract router whose named routes can be turned back into URLs."""
+
+
+class _RoutingDelegate(httputil.HTTPMessageDelegate):
+    """Finds the delegate of a request once its head is there, then passes all on to it."""
+
+    def __init__(
+        self, router: Router, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> None:
+        self.router = router
+        self.server_conn = server_conn
+        self.request_conn = request_conn
+        self.delegate: httputil.HTTPMessageDelegate | None = None
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        request = httputil.HTTPServerRequest(
+            connection=self.request_conn,
+            server_connection=self.server_conn,
+            start_line=start_line,
+            headers=headers,
+        )
+        self.delegate = self.router.find_handler(request)
+        if self.delegate is None:
+            app_log.debug(
+                "Delegate for %s %s request not found", request.method, request.path
+            )
+            self.delegate = _DefaultMessageDelegate(self.request_conn)
+        return self.delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        assert self.delegate is not None
+        return self.delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        assert self.delegate is not None
+        self.delegate.finish()
+
+    def on_connection_close(self) -> None:
+        assert self.delegate is not None
+        self.delegate.on_connection_close()
+
+
+class _DefaultMessageDelegate(httputil.HTTPMessageDelegate):
+    """404 for what no router knows."""
+
+    def __init__(self, connection: httputil.HTTPConnection) -> None:
+        self.connection = connection
+
+    def finish(self) -> None:
+        self.connection.write_headers(
+            httputil.ResponseStartLine("HTTP/1.1", 404, "Not Found"),
+            httputil.HTTPHeaders({"Content-Length": "0"}),
+        )
+        self.connection.finish()
+
+
+class _CallableAdapter(httputil.HTTPMessageDelegate):
+    """Calls a function with the request once its body is there."""
+
+    def __init__(
+        self,
+        request_callback: Callable[[httputil.HTTPServerRequest], Any],
+        request: httputil.HTTPServerRequest,
+    ) -> None:
+        self.request_callback = request_callback
+        self.request = request
+        self._chunks: list[bytes] = []
+
+    def headers_received(self, start_line: Any, headers: Any) -> None:
+        return None
+
+    def data_received(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+
+    def finish(self) -> None:
+        self.request.body = b"".join(self._chunks)
+        self.request._parse_body()
+        self.request_callback(self.request)
+
+    def on_connection_close(self) -> None:
+        self._chunks = []
+
+
+class RuleRouter(rules.RuleRouter, Router):
+    """Router over an ordered list of rules.
+
+    A target may be another router, an `HTTPServerConnectionDelegate`, or a function that
+    takes the request.
+    """
+
+    def get_target_delegate(
+        self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
+    ) -> httputil.HTTPMessageDelegate | None:
+        """The delegate for a rule's target; extend it for other kinds of targets."""
+        if isinstance(target, rules.Router):
+            return target.find_handler(request, **target_params)
+        if isinstance(target, httputil.HTTPServerConnectionDelegate):
+            assert request.connection is not None
+            return target.start_request(request.server_connection, request.connection)
+        if callable(target):
+            assert request.connection is not None
+            callback = functools.partial(target, **target_params) if target_params else target
+            return _CallableAdapter(callback, request)
+        return None
+
+
+class ReversibleRuleRouter(rules.ReversibleRuleRouter, ReversibleRouter, RuleRouter):
+    """Rule router whose named rules, nested ones included, can be reversed."""

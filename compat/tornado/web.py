@@ -1,0 +1,263 @@
+"""`tornado.web`: Tornado's web framework, over the native one.
+
+Everything that happens in a request is native (`tornado_trio.web`). What is added here is
+Tornado's surroundings: output methods return Futures, applications are message delegates
+and can listen, and `asyncio.CancelledError` of something awaited is an error like others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import tornado
+from tornado import httputil
+from tornado._delegates import HandlerDelegate as _HandlerDelegate
+from tornado._delegates import drive_delegate
+from tornado.concurrent import Future
+from tornado.platform.trio import run_task
+from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
+from tornado_trio.server.pending import Pending
+from tornado_trio.web import application as _application
+from tornado_trio.web import arguments as _arguments
+from tornado_trio.web import handler as _handler
+from tornado_trio.web import static as _static
+from tornado_trio.web import stock as _stock
+from tornado_trio.web.decorators import (
+    addslash,
+    authenticated,
+    removeslash,
+    stream_request_body,
+)
+from tornado_trio.web.errors import Finish, HTTPError, MissingArgumentError
+from tornado_trio.web.rendering import is_absolute
+from tornado_trio.web.transforms import GZipContentEncoding, OutputTransform
+from tornado_trio.web.ui import Linkify as _linkify
+from tornado_trio.web.ui import ModuleNamespace as _UIModuleNamespace
+from tornado_trio.web.ui import TemplateModule, UIModule
+from tornado_trio.web.ui import XSRFFormHTML as _xsrf_form_html
+from tornado_trio.wire.signing import (
+    DEFAULT_SIGNED_VALUE_MIN_VERSION,
+    DEFAULT_SIGNED_VALUE_VERSION,
+    MAX_SUPPORTED_SIGNED_VALUE_VERSION,
+    MIN_SUPPORTED_SIGNED_VALUE_VERSION,
+    create_signed_value,
+    decode_signed_value,
+    get_signature_key_version,
+)
+from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v1
+from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
+
+__all__ = [
+    "DEFAULT_SIGNED_VALUE_MIN_VERSION",
+    "DEFAULT_SIGNED_VALUE_VERSION",
+    "MAX_SUPPORTED_SIGNED_VALUE_VERSION",
+    "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
+    "Application",
+    "ErrorHandler",
+    "FallbackHandler",
+    "Finish",
+    "GZipContentEncoding",
+    "HTTPError",
+    "MissingArgumentError",
+    "OutputTransform",
+    "RedirectHandler",
+    "RequestHandler",
+    "StaticFileHandler",
+    "TemplateModule",
+    "UIModule",
+    "URLSpec",
+    "_create_signature_v1",
+    "_create_signature_v2",
+    "_linkify",
+    "_xsrf_form_html",
+    "_UIModuleNamespace",
+    "addslash",
+    "authenticated",
+    "create_signed_value",
+    "decode_signed_value",
+    "get_signature_key_version",
+    "is_absolute",
+    "removeslash",
+    "stream_request_body",
+    "url",
+]
+
+url = URLSpec
+_ARG_DEFAULT = _arguments.REQUIRED
+
+
+def _has_stream_request_body(cls: type[RequestHandler]) -> bool:
+    return cls._stream_request_body
+
+
+class RequestHandler(_handler.RequestHandler):
+    """Base class of all handlers: see `tornado_trio.web.RequestHandler`.
+
+    `flush`, `finish` and `render` return Futures. The methods of requests may be plain,
+    `async def`, `@gen.coroutine`, or return any awaitable.
+    """
+
+    _server_name = f"TornadoServer/{tornado.version}"
+    _write_result = None
+    _log_disconnects = True
+    _answered_exceptions = (Exception, asyncio.CancelledError)
+
+    def flush(self, include_footers: bool = False) -> Future:  # type: ignore[override]
+        """Send what was written so far; the Future is done when it is on its way."""
+        return _as_future(super().flush(include_footers))
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+        """Send a redirect to a (possibly relative) URL."""
+        super().redirect(url, permanent, status)
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Send an error response in place of what was written."""
+        super().send_error(status_code, **kwargs)
+
+    def _handle_exception_guarded(self, exc: BaseException) -> None:
+        if isinstance(exc, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Not something the handler awaited: the handler itself was cancelled. The
+                # client still gets an answer, and the cancellation goes on its way.
+                if not self._finished:
+                    self.send_error(500)
+                raise exc
+        super()._handle_exception_guarded(exc)
+
+    def _body_chunks(self) -> AsyncIterator[bytes]:
+        pushed: AsyncIterator[bytes] | None = getattr(self.request, "_pushed_body", None)
+        return super()._body_chunks() if pushed is None else pushed
+
+
+def _as_future(awaitable: Awaitable[None]) -> Future:
+    """A Future of an output method's result; a failure nobody asks about is not logged."""
+    if isinstance(awaitable, asyncio.Future):
+        return awaitable
+    if type(awaitable) is Pending:
+        future = run_task(awaitable)
+        future.add_done_callback(_forgive)
+        return future
+    future = Future()
+    try:
+        # Ready or failed: there is nothing to wait for, so one step tells which.
+        awaitable.__await__().send(None)
+    except StopIteration:
+        future.set_result(None)
+    except Exception as exc:
+        future.set_exception(exc)
+        future.exception()
+    return future
+
+
+def _forgive(future: Future) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class _ApplicationRouter(_application.ApplicationRouter, ReversibleRuleRouter):
+    """The router of an application: handler classes are targets, lists nest."""
+
+    def get_target_delegate(
+        self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
+    ) -> httputil.HTTPMessageDelegate | None:
+        if isinstance(target, type) and issubclass(target, _handler.RequestHandler):
+            return self.application.get_handler_delegate(request, target, **target_params)
+        return ReversibleRuleRouter.get_target_delegate(self, target, request, **target_params)
+
+
+class ErrorHandler(_stock.ErrorHandler, RequestHandler):
+    """Answers every request with an error of `status_code`."""
+
+
+class RedirectHandler(_stock.RedirectHandler, RequestHandler):
+    """Redirects GET requests to `url`, which may be a `str.format` template."""
+
+
+class StaticFileHandler(_static.StaticFileHandler, RequestHandler):
+    """Serves the files of a directory: see `tornado_trio.web.StaticFileHandler`."""
+
+    _static_hashes = {}
+    _stamps = {}
+
+
+class FallbackHandler(_stock.FallbackHandler, RequestHandler):
+    """Hands requests to another callback, such as a `WSGIContainer`."""
+
+    def prepare(self) -> None:  # type: ignore[override]
+        self._finished = True
+        self.fallback(self.request)
+        self.on_finish()
+
+
+class Application(_application.Application, ReversibleRouter):
+    """A collection of handlers that make up a web application.
+
+    See `tornado_trio.web.Application`. Instances can be given to `HTTPServer`, called with a
+    request, and listen on their own.
+    """
+
+    _router_class = _ApplicationRouter
+    _delegate_class = _HandlerDelegate
+    _request_class = httputil.HTTPServerRequest
+    _static_handler_class = StaticFileHandler
+    _error_handler_class = ErrorHandler
+
+    def __init__(
+        self,
+        handlers: Any = None,
+        default_host: str | None = None,
+        transforms: list[type[OutputTransform]] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(handlers, default_host, transforms, **settings)
+        if self.settings.get("autoreload"):
+            from tornado import autoreload
+
+            autoreload.start()
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        *,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        backlog: int = 128,
+        flags: int | None = None,
+        reuse_port: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Start an `HTTPServer` for this application; `kwargs` are its options."""
+        from tornado.httpserver import HTTPServer
+
+        server = HTTPServer(self, **kwargs)
+        server.listen(
+            port,
+            address=address,
+            family=family,
+            backlog=backlog,
+            flags=flags,
+            reuse_port=reuse_port,
+        )
+        return server
+
+    def __call__(self, request: httputil.HTTPServerRequest) -> Any:  # type: ignore[override]
+        """Answer a request whose body has been read already."""
+        return self.find_handler(request).execute()
+
+    async def respond(self, exchange: Any) -> None:
+        """Answer one exchange; the way compat's `HTTPServer` takes."""
+        request = httputil.HTTPServerRequest.from_exchange(exchange)
+        delegate = self.find_handler(request)
+        if isinstance(delegate, _HandlerDelegate):
+            await delegate.respond(exchange)
+            if not exchange.finished:
+                # Finished by somebody else, later: a fallback, or _auto_finish = False.
+                await exchange.wait_finished()
+        else:
+            await drive_delegate(delegate, exchange)
+
+
