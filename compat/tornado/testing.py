@@ -407,7 +407,7 @@ class ExpectLog(logging.Filter):
         Args:
             logger: the logger to watch, or its name ("" for the root). Records of its
                 children are not seen.
-            regex: matched anywhere in the formatted message.
+            regex: matched at the start of the formatted message.
             required: fail when the block ends without a match.
             level: the level expected. Needed for messages below WARNING: the logger is set
                 to this level within the block.
@@ -427,7 +427,7 @@ class ExpectLog(logging.Filter):
         if record.exc_info:
             self.logged_stack = True
         message = self.formatter.format(record)
-        if self.regex.search(message) is None:
+        if self.regex.match(message) is None:
             return True
         if self.level is not None and record.levelno != self.level:
             app_log.warning(
