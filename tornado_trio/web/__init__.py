@@ -10,6 +10,7 @@ An application is an async callable over an `Exchange`; whatever produces exchan
 server, a test network, an ASGI host) can serve it.
 """
 
+from .._util.policy import DisconnectPolicy, critical, grace
 from ..wire.signing import (
     DEFAULT_SIGNED_VALUE_MIN_VERSION,
     DEFAULT_SIGNED_VALUE_VERSION,
@@ -24,6 +25,7 @@ from .decorators import addslash, authenticated, removeslash, stream_request_bod
 from .errors import Finish, HTTPError, MissingArgumentError
 from .handler import RequestHandler
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
+from .policies import on_disconnect, timeout
 from .rendering import is_absolute
 from .request import Request
 from .rules import (
@@ -49,6 +51,7 @@ __all__ = [
     "AnyMatches",
     "Application",
     "DefaultHostMatches",
+    "DisconnectPolicy",
     "ErrorHandler",
     "FallbackHandler",
     "Finish",
@@ -74,10 +77,14 @@ __all__ = [
     "addslash",
     "authenticated",
     "create_signed_value",
+    "critical",
     "decode_signed_value",
     "get_signature_key_version",
+    "grace",
     "is_absolute",
+    "on_disconnect",
     "removeslash",
     "stream_request_body",
+    "timeout",
     "url",
 ]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from . import ui
+from . import policies, ui
 from .handler import RequestHandler
 from .log import access_log
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches
@@ -92,6 +92,7 @@ class HandlerCall:
                 # thing; the rest of the request is parsed when asked for.
                 request._parse_body()
         handler, transforms = self.start()
+        policies.apply(handler, exchange)
         await handler._execute(transforms, *self.path_args, **self.path_kwargs)
 
     def start(self) -> tuple[RequestHandler, list[OutputTransform]]:

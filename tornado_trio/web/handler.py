@@ -18,19 +18,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import __version__
 from ..escape import utf8
 from ..template import BaseLoader
-from . import arguments, cookies, lifecycle, localization, output, rendering, security, ui
+from . import arguments, cookies, lifecycle, localization, output, rendering, security
 from .arguments import REQUIRED
 from .errors import HTTPError
+from .ui import Names, UIModule, names_for
 
 if TYPE_CHECKING:
+    import trio
+
+    from .._util.policy import DisconnectPolicy
     from ..wire.headers import HTTPHeaders
     from .application import Application
     from .request import Request
     from .transforms import OutputTransform
 
 __all__ = ["RequestHandler"]
-
-_UNSET: Any = object()
 
 
 class RequestHandler:
@@ -54,6 +56,11 @@ class RequestHandler:
         "OPTIONS",
     )
 
+    # What becomes of a request whose client has gone, and when it is answered with 503;
+    # None leaves both to the application's settings of these names.
+    on_disconnect: DisconnectPolicy | str | None = None
+    request_timeout: float | None = None
+
     _template_loaders: ClassVar[dict[str, BaseLoader]] = {}
     _stream_request_body = False
     _server_name = f"tornado_trio/{__version__}"
@@ -71,10 +78,12 @@ class RequestHandler:
     _close_callback_set = False
     _transforms: Sequence[OutputTransform] = ()
     _new_cookie: SimpleCookie | None = None
-    _active_modules: dict[str, ui.UIModule] | None = None
-    _ui: ui.Names | None = None
+    _active_modules: dict[str, UIModule] | None = None
+    _ui: Names | None = None
     _xsrf_token: bytes | None = None
     _raw_xsrf_token: tuple[int | None, bytes, float] | None = None
+    _current_user: Any
+    _locale: Any
     _headers: HTTPHeaders
     _write_buffer: list[bytes]
     _status_code: int
@@ -165,6 +174,12 @@ class RequestHandler:
     def _request_summary(self) -> str:
         request = self.request
         return f"{request.method} {request.uri} ({request.remote_ip})"
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """Children end with the request; a child's error is the request's error."""
+        nursery: trio.Nursery = self.request.connection.nursery
+        return nursery
 
     # --- status and headers -------------------------------------------------------------
 
@@ -436,19 +451,19 @@ class RequestHandler:
     # --- templates ----------------------------------------------------------------------------
 
     @property
-    def ui(self) -> ui.Names:
+    def ui(self) -> Names:
         """UI methods by name, and `modules`, as templates see them."""
         names = self._ui
         if names is None:
             app = self.application
-            names = self._ui = ui.names_for(self, app.ui_methods, app.ui_modules)
+            names = self._ui = names_for(self, app.ui_methods, app.ui_modules)
         return names
 
     @ui.setter
     def ui(self, value: Any) -> None:
         self._ui = value
 
-    def _ui_module(self, name: str, module: type[ui.UIModule]) -> Callable[..., Any]:
+    def _ui_module(self, name: str, module: type[UIModule]) -> Callable[..., Any]:
         return rendering.module_renderer(self, name, module)
 
     def render(self, template_name: str, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 from ..escape import json_encode, utf8
-from ..exchange import ResponseStartLine
+from ..exchange import Exchange, ResponseStartLine
 from ..wire.conditional import compute_etag as etag_of
 from ..wire.conditional import none_match
 from ..wire.dates import format_timestamp, http_date
@@ -133,8 +133,7 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
     chunk = buffer[0] if len(buffer) == 1 else b"".join(buffer)
     handler._write_buffer = []
     request = handler.request
-    connection = request.connection
-    assert connection is not None
+    connection: Exchange = request.connection
     if handler._headers_written:
         for transform in handler._transforms:
             chunk = transform.transform_chunk(chunk, include_footers)
@@ -164,7 +163,7 @@ def finish(handler: RequestHandler, chunk: Any = None) -> Awaitable[None]:
         handler.write(chunk)
     if not handler._headers_written:
         _complete_head(handler)
-    connection = handler.request.connection
+    connection: Exchange = handler.request.connection
     if handler._close_callback_set:
         # The exchange must not keep the handler alive, nor tell it of a later close.
         connection.set_close_callback(None)

@@ -137,7 +137,7 @@ def _text(found: list[bytes], value: str | bytes | None) -> None:
 
 def _names(found: list[str], value: Any) -> None:
     if value:
-        found.extend([value] if isinstance(value, (str, bytes)) else value)
+        found.extend([value] if isinstance(value, str) else value)
 
 
 def linked(handler: RequestHandler, files: Iterable[str], template: str) -> str:

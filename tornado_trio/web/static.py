@@ -88,10 +88,10 @@ class StaticFileHandler(RequestHandler):
 
     # --- the request -----------------------------------------------------------------------
 
-    async def head(self, path: str) -> None:  # type: ignore[override]
+    async def head(self, path: str) -> None:
         await self.get(path, include_body=False)
 
-    async def get(self, path: str, include_body: bool = True) -> None:  # type: ignore[override]
+    async def get(self, path: str, include_body: bool = True) -> None:
         self.path = self.parse_url_path(path)
         absolute = self.get_absolute_path(self.root, self.path)
         self.absolute_path = self.validate_absolute_path(self.root, absolute)
@@ -141,7 +141,7 @@ class StaticFileHandler(RequestHandler):
         cls = type(self)
         assert self.absolute_path is not None
         try:
-            if cls.get_content.__func__ is StaticFileHandler.get_content.__func__:
+            if not cls._serves_own_content():
                 if length <= CHUNK:
                     self.write(_read_at(self.absolute_path, start or 0, length))
                     return
@@ -246,6 +246,12 @@ class StaticFileHandler(RequestHandler):
         """The bytes of a file from `start` up to `end`, at once or in pieces."""
         static_paths.stat_regular(abspath, abspath)
         return _pieces(abspath, start or 0, end)
+
+    @classmethod
+    def _serves_own_content(cls) -> bool:
+        """Whether a subclass has replaced `get_content`, so that files are not to be opened."""
+        ours = StaticFileHandler.__dict__["get_content"].__func__
+        return getattr(cls.get_content, "__func__", None) is not ours
 
     def get_content_size(self) -> int:
         """The size of the whole resource."""

@@ -64,12 +64,12 @@ class UIModule:
 
 
 class Linkify(UIModule):
-    def render(self, text: str, **kwargs: Any) -> str:  # type: ignore[override]
+    def render(self, text: str, **kwargs: Any) -> str:
         return linkify(text, **kwargs)
 
 
 class XSRFFormHTML(UIModule):
-    def render(self) -> str:  # type: ignore[override]
+    def render(self) -> str:
         return self.handler.xsrf_form_html()
 
 
@@ -84,7 +84,7 @@ class TemplateModule(UIModule):
         super().__init__(handler)
         self._resources: dict[str, dict[str, Any]] = {}
 
-    def render(self, path: str, **kwargs: Any) -> bytes:  # type: ignore[override]
+    def render(self, path: str, **kwargs: Any) -> bytes:
         def set_resources(**resources: Any) -> str:
             if self._resources.setdefault(path, resources) != resources:
                 raise ValueError(
@@ -100,7 +100,7 @@ class TemplateModule(UIModule):
     def _files(self, key: str) -> list[str]:
         result: list[str] = []
         for files in self._each(key):
-            result.extend([files] if isinstance(files, (str, bytes)) else files)
+            result.extend([files] if isinstance(files, str) else files)
         return result
 
     def embedded_javascript(self) -> str:

