@@ -2,16 +2,92 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
+import inspect
+import re
+import types
+import typing
+import unittest
+import warnings
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tornado._legacy_util import (  # noqa: F401
+    PY3,
+    b,
+    basestring_type,
+    bytes_type,
+    is_finalizing,
+    u,
+    unicode_type,
+    xrange,
+)
+
+from tornado_trio._util.object_dict import ObjectDict  # noqa: F401
+from tornado_trio.wire.signing import mask_bytes
 
 #: A deadline passed in `with_timeout`, `run_sync` and their like: the builtin, as since 6.2.
 TimeoutError = TimeoutError
 
 
+class GzipDecompressor:
+    """Decompress gzip data as it comes, all its members, so many bytes at a time.
+
+    Raises `zlib.error` for what is no gzip data, and for garbage after it.
+    """
+
+    def __init__(self) -> None:
+        self.decompressobj: Any = None  # of the member being read
+        self._tail = b""
+
+    def decompress(self, value: bytes, max_length: int = 0) -> bytes:
+        """Decompress `value`, to at most `max_length` bytes.
+
+        What of `value` did not fit is `unconsumed_tail` then: give that to the next call
+        until it is empty. No `max_length` (deprecated): no bound at all.
+        """
+        if not max_length:
+            warnings.warn(
+                "GzipDecompressor.decompress() without max_length is deprecated",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        out = b""
+        while value and not (max_length and len(out) >= max_length):
+            if self.decompressobj is None:
+                self.decompressobj = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            out += self.decompressobj.decompress(value, max_length and max_length - len(out))
+            if self.decompressobj.eof:
+                # Whatever follows has to be another member.
+                value, self.decompressobj = self.decompressobj.unused_data, None
+            else:
+                value = self.decompressobj.unconsumed_tail
+        self._tail = value
+        return out
+
+    @property
+    def unconsumed_tail(self) -> bytes:
+        """The part of the last input that `max_length` left over."""
+        return self._tail
+
+    def flush(self) -> bytes:
+        """The end: b"". `zlib.error` for truncated data, ValueError with a tail left."""
+        if self._tail:
+            raise ValueError("flush() called before all of unconsumed_tail was decompressed")
+        if self.decompressobj is not None:
+            raise zlib.error("gzip data ends before its end-of-stream marker")
+        return b""
+
+
 def import_object(name: str) -> Any:
-    """The module, or the object in a module, of a dotted name. ImportError if missing."""
+    """The module, or the object in a module, of a dotted name. ImportError if missing.
+
+    >>> import os
+    >>> import_object("os.path") is os.path
+    True
+    """
     if "." not in name:
         return importlib.import_module(name)
     module_name, _, attribute = name.rpartition(".")
@@ -23,6 +99,93 @@ def import_object(name: str) -> Any:
             return importlib.import_module(name)
         except ImportError:
             raise ImportError(f"No module named {attribute!r} in {module_name!r}") from None
+
+
+def exec_in(
+    code: str | types.CodeType, glob: dict[str, Any], loc: Mapping[str, Any] | None = None
+) -> None:
+    """Run `code` in the given namespaces; this module's __future__ imports do not apply."""
+    if isinstance(code, str):
+        code = compile(code, "<string>", "exec", dont_inherit=True)
+    exec(code, glob, loc)
+
+
+def raise_exc_info(
+    exc_info: tuple[type[BaseException] | None, BaseException | None, types.TracebackType | None],
+) -> typing.NoReturn:
+    """Raise the exception of a `sys.exc_info()` triple again, with its traceback."""
+    error = exc_info[1]
+    if error is None:
+        raise TypeError("raise_exc_info called with no exception")
+    try:
+        raise error.with_traceback(exc_info[2])
+    finally:
+        # The frame must not keep the traceback that holds the frame.
+        del exc_info, error
+
+
+def errno_from_exception(e: BaseException) -> int | None:
+    """The errno of an exception: its `errno` attribute, or else its first argument."""
+    if hasattr(e, "errno"):
+        return typing.cast("int | None", e.errno)
+    return e.args[0] if e.args else None
+
+
+_escape = re.compile(r"\\(.)", re.DOTALL)
+
+
+def re_unescape(s: str) -> str:
+    """The text that `re.escape` made `s` of. ValueError for a `\\d` or the like."""
+
+    def character(match: re.Match[str]) -> str:
+        if match[1].isalnum() and match[1].isascii():
+            raise ValueError(f"cannot unescape {match[0]!r}")
+        return match[1]
+
+    return _escape.sub(character, s)
+
+
+def timedelta_to_seconds(td: datetime.timedelta) -> float:
+    """`td.total_seconds()`."""
+    return td.total_seconds()
+
+
+class ArgReplacer:
+    """Replaces one argument of a function in the arguments of a call, given either way."""
+
+    def __init__(self, func: Callable[..., Any], name: str) -> None:
+        self.name = name
+        names = self._positional_names(func)
+        #: Where the argument stands when given by position; None if by keyword only.
+        self.arg_pos = names.index(name) if name in names else None
+
+    @staticmethod
+    def _positional_names(func: Callable[..., Any]) -> list[str]:
+        try:
+            return inspect.getfullargspec(func).args
+        except TypeError:
+            code = getattr(func, "__code__", None)  # compiled functions may have that much
+            return [] if code is None else list(code.co_varnames[: code.co_argcount])
+
+    def get_old_value(
+        self, args: Sequence[Any], kwargs: dict[str, Any], default: Any = None
+    ) -> Any:
+        """The argument's value in a call with `args` and `kwargs`, or `default`."""
+        if self.arg_pos is not None and len(args) > self.arg_pos:
+            return args[self.arg_pos]
+        return kwargs.get(self.name, default)
+
+    def replace(
+        self, new_value: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[Any, Sequence[Any], dict[str, Any]]:
+        """(old value or None, args, kwargs) with the argument replaced; `kwargs` in place."""
+        if self.arg_pos is not None and len(args) > self.arg_pos:
+            changed = list(args)
+            old, changed[self.arg_pos] = changed[self.arg_pos], new_value
+            return old, changed, kwargs
+        old = kwargs.get(self.name)
+        kwargs[self.name] = new_value
+        return old, args, kwargs
 
 
 class Configurable:
@@ -97,3 +260,20 @@ class Configurable:
     def _restore_configuration(cls, saved: tuple[Any, Any]) -> None:
         base = cls.configurable_base()
         base.__impl_class, base.__impl_kwargs = saved
+
+
+def _websocket_mask_python(mask: bytes, data: bytes) -> bytes:
+    """`data` XORed with the four bytes of `mask`, repeated."""
+    if len(mask) != 4:
+        raise ValueError("mask must be 4 bytes")
+    return mask_bytes(mask, data)
+
+
+_websocket_mask = _websocket_mask_python
+
+
+def doctests() -> unittest.TestSuite:
+    """The examples in this module's docstrings, for unittest's `load_tests`."""
+    import doctest
+
+    return doctest.DocTestSuite(__name__)

@@ -1,0 +1,43 @@
+"""`tornado.escape`: HTML, JSON and URL escaping; bytes to text and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tornado.util import basestring_type, unicode_type  # noqa: F401
+
+from tornado_trio import escape as _native
+from tornado_trio.escape import (  # noqa: F401
+    json_decode,
+    json_encode,
+    native_str,
+    parse_qs_bytes,
+    recursive_unicode,
+    squeeze,
+    to_basestring,
+    to_unicode,
+    url_escape,
+    url_unescape,
+    utf8,
+    xhtml_escape,
+    xhtml_unescape,
+)
+
+# Names that older programs import.
+_unicode = to_unicode
+_unquote_to_bytes = _native.unquote_to_bytes
+
+
+def linkify(
+    text: str | bytes,
+    shorten: bool = False,
+    extra_params: str | Callable[[str], str] = "",
+    require_protocol: bool = False,
+    permitted_protocols: list[str] = ["http", "https"],  # noqa: B006 - Tornado's signature
+) -> str:
+    """Plain text as HTML in which URLs are links; see `tornado_trio.escape.linkify`.
+
+    ``linkify("Hello http://tornadoweb.org!")`` returns
+    ``Hello <a href="http://tornadoweb.org">http://tornadoweb.org</a>!``
+    """
+    return _native.linkify(text, shorten, extra_params, require_protocol, permitted_protocols)

@@ -1,0 +1,268 @@
+"""`tornado.httputil`: headers, requests and the delegate interfaces of HTTP.
+
+The formats are the native library's; here are Tornado's names for them, its request class,
+and the interfaces that its servers and clients share.
+"""
+
+from __future__ import annotations
+
+import ssl
+import unittest
+import warnings
+from collections.abc import Awaitable
+from http.client import responses  # noqa: F401
+from typing import Any
+
+from tornado._legacy_httputil import LegacyRequestMethods
+from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
+from tornado.util import ObjectDict, unicode_type  # noqa: F401
+
+from tornado_trio.errors import HTTPInputError, HTTPOutputError  # noqa: F401
+from tornado_trio.exchange import RequestStartLine, ResponseStartLine
+from tornado_trio.web.request import Request
+from tornado_trio.wire import abnf, formdata
+from tornado_trio.wire.cookies import parse_cookie  # noqa: F401
+from tornado_trio.wire.dates import format_timestamp  # noqa: F401
+from tornado_trio.wire.formdata import (
+    HTTPFile,
+    ParseBodyConfig,
+    ParseMultipartConfig,
+    ParseUrlEncodedConfig,  # noqa: F401
+)
+from tornado_trio.wire.headers import HTTP_WHITESPACE, HTTPHeaders, normalize_name  # noqa: F401
+from tornado_trio.wire.parameters import encode_header, parse_header
+from tornado_trio.wire.ranges import content_range, parse_range
+from tornado_trio.wire.urls import (  # noqa: F401
+    encode_username_password,
+    qs_to_qsl,
+    split_host_and_port,
+    url_concat,
+)
+
+# Private names that programs and Tornado's own tests use.
+_ABNF = abnf
+_FORBIDDEN_HEADER_CHARS_RE = abnf.control_character
+_normalize_header = normalize_name
+_parse_header = parse_header
+_encode_header = encode_header
+_parse_request_range = parse_range
+_get_content_range = content_range
+
+
+# --- forms ---------------------------------------------------------------------------------
+
+_DEFAULT_PARSE_BODY_CONFIG = ParseBodyConfig()
+
+
+def set_parse_body_config(config: ParseBodyConfig) -> None:
+    """Set the bounds of form bodies for the whole process. Call it before serving."""
+    global _DEFAULT_PARSE_BODY_CONFIG
+    _DEFAULT_PARSE_BODY_CONFIG = config
+
+
+def parse_body_arguments(
+    content_type: str,
+    body: bytes,
+    arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]],
+    headers: HTTPHeaders | None = None,
+    *,
+    config: ParseBodyConfig | None = None,
+) -> None:
+    """Add the arguments and files of a form body to the dicts; other bodies are left alone.
+
+    HTTPInputError when it is malformed or crosses a bound.
+    """
+    formdata.parse_body_arguments(
+        content_type, body, arguments, files, headers, config=config or _DEFAULT_PARSE_BODY_CONFIG
+    )
+
+
+def parse_multipart_form_data(
+    boundary: bytes,
+    data: bytes,
+    arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]],
+    *,
+    config: ParseMultipartConfig | None = None,
+) -> None:
+    """Add the values and files of a multipart/form-data body to the dicts."""
+    formdata.parse_multipart_form_data(
+        boundary, data, arguments, files, config=config or _DEFAULT_PARSE_BODY_CONFIG.multipart
+    )
+
+
+# --- start lines -----------------------------------------------------------------------------
+
+
+def parse_request_start_line(line: str) -> RequestStartLine:
+    """The (method, path, version) of a request line. HTTPInputError if malformed.
+
+    >>> parse_request_start_line("GET /foo HTTP/1.1")
+    RequestStartLine(method='GET', path='/foo', version='HTTP/1.1')
+    """
+    match = abnf.request_line.fullmatch(line)
+    if match is None:
+        # RFC 9112 3: the server may answer 400, and must not repair it.
+        raise HTTPInputError("Malformed HTTP request line")
+    method, path, version = match.groups()
+    return RequestStartLine(method, path, _checked_version(version))
+
+
+def parse_response_start_line(line: str) -> ResponseStartLine:
+    """The (version, code, reason) of a status line. HTTPInputError if malformed.
+
+    >>> parse_response_start_line("HTTP/1.1 200 OK")
+    ResponseStartLine(version='HTTP/1.1', code=200, reason='OK')
+    """
+    match = abnf.status_line.fullmatch(line)
+    if match is None:
+        raise HTTPInputError("Error parsing response start line")
+    version, code, reason = match.groups()
+    return ResponseStartLine(_checked_version(version), int(code), reason)
+
+
+def _checked_version(version: str) -> str:
+    if not version.startswith("HTTP/1"):
+        raise HTTPInputError(f"Unexpected HTTP version {version!r}")
+    return version
+
+
+# --- the request -------------------------------------------------------------------------------
+
+
+class HTTPServerRequest(Request, LegacyRequestMethods):
+    """One HTTP request; see `tornado_trio.web.request.Request` for its attributes.
+
+    Give it a `start_line`; `method`, `uri` and `version` are the deprecated way.
+    """
+
+    def __init__(
+        self,
+        method: str | None = None,
+        uri: str | None = None,
+        version: str = "HTTP/1.0",
+        headers: HTTPHeaders | None = None,
+        body: bytes | None = None,
+        host: str | None = None,
+        files: dict[str, list[HTTPFile]] | None = None,
+        connection: Any = None,
+        start_line: RequestStartLine | None = None,
+        server_connection: object | None = None,
+    ) -> None:
+        if start_line is None:
+            warnings.warn(
+                "HTTPServerRequest without start_line is deprecated",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            start_line = RequestStartLine(method or "GET", uri or "/", version)
+        self.headers = HTTPHeaders() if headers is None else headers
+        if host is not None and "Host" not in self.headers:
+            self.headers["Host"] = host
+        self.body = body or b""
+        self.connection = connection
+        self.server_connection = server_connection
+        self._take_peer(connection)
+        self._take_start_line(start_line, host)
+        if files is not None:
+            self.files = files
+
+    def _take_peer(self, connection: Any) -> None:
+        context = getattr(connection, "context", None)
+        if context is None:
+            # An exchange says it itself; a connection of another make, not at all.
+            context = connection
+        self.remote_ip = getattr(context, "remote_ip", None)
+        self.protocol = getattr(context, "protocol", "http")
+
+    def _parse_config(self) -> ParseBodyConfig:
+        return _DEFAULT_PARSE_BODY_CONFIG
+
+    def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:
+        """The client's TLS certificate as `ssl.SSLSocket.getpeercert` gives it, or None.
+
+        It is asked for when the server's `ssl.SSLContext` has a `verify_mode` for it.
+        """
+        stream = getattr(self.connection, "stream", None)
+        if stream is None:
+            return super().get_ssl_certificate(binary_form)
+        try:
+            certificate: dict[str, Any] | bytes | None = stream.socket.getpeercert(
+                binary_form=binary_form
+            )
+        except (ssl.SSLError, ValueError, AttributeError):
+            return None  # no certificate was asked for, no handshake yet, or no TLS at all
+        return certificate
+
+
+# --- interfaces --------------------------------------------------------------------------------
+
+
+class HTTPServerConnectionDelegate:
+    """What a program gives `HTTPServer`: makes a delegate for each request.
+
+    `HTTPServer` itself, `Application` and routers are such delegates.
+    """
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        """A request comes in on `server_conn`; it is answered through `request_conn`."""
+        raise NotImplementedError()
+
+    def on_close(self, server_conn: object) -> None:
+        """The connection has been closed."""
+
+
+class HTTPMessageDelegate:
+    """Is told of one request or response as it comes in."""
+
+    def headers_received(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        """The head is there. What is returned is awaited before the body is read."""
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Some of the body is there. What is returned is awaited before more is read."""
+
+    def finish(self) -> None:
+        """All of the message was given out."""
+
+    def on_connection_close(self) -> None:
+        """The connection ended first; `finish` will not be called."""
+
+
+class HTTPConnection:
+    """Through which a response is written. What the methods return may be awaited."""
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> Any:
+        """Write the head, and the first bytes of the body if given."""
+        raise NotImplementedError()
+
+    def write(self, chunk: bytes) -> Any:
+        """Write bytes of the body."""
+        raise NotImplementedError()
+
+    def finish(self) -> None:
+        """The body is complete."""
+        raise NotImplementedError()
+
+
+def doctests() -> unittest.TestSuite:
+    """The examples in the docstrings of this module's names, for unittest's `load_tests`."""
+    import doctest
+
+    from tornado_trio.wire import cookies, dates, headers, parameters, ranges, urls
+
+    suite = unittest.TestSuite()
+    for module in (__name__, cookies, dates, headers, parameters, ranges, urls):
+        suite.addTest(doctest.DocTestSuite(module))
+    return suite
