@@ -1,4 +1,4 @@
-"""The machinery of `tornado.iostream`: `BaseIOStream` and its errors.
+"""The machinery of `tornado.iostream`: `BaseIOStream`.
 
 Knows the IOLoop's handlers and the native byte buffers. What a stream reads from and
 writes to is a subclass's affair (`_stream_kinds`, or a program's own class): it needs
@@ -16,6 +16,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado import _stream_legacy
+from tornado._stream_errors import (
+    StreamBufferFullError,
+    StreamClosedError,
+    UnsatisfiableReadError,
+)
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
@@ -34,28 +39,6 @@ _PEER_GONE = frozenset(
     for name in ("ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "WSAECONNRESET")
     if hasattr(errno, name)
 )
-
-
-class StreamClosedError(OSError):
-    """The stream is closed. `real_error` is what closed it, if that was an error.
-
-    Raised also by operations that were waiting when it happened.
-    """
-
-    def __init__(self, real_error: BaseException | None = None) -> None:
-        super().__init__("Stream is closed")
-        self.real_error = real_error
-
-
-class UnsatisfiableReadError(Exception):
-    """A read can not succeed: `max_bytes` arrived and what was asked for was not in them.
-
-    The stream is closed with it as the error.
-    """
-
-
-class StreamBufferFullError(Exception):
-    """A buffer would grow past `max_buffer_size` or `max_write_buffer_size`."""
 
 
 class _Scratch(threading.local):
@@ -178,9 +161,7 @@ class BaseIOStream:
     ) -> Any:
         """Read `num_bytes`; with `partial`, whatever there is as soon as there is any."""
         if callback is not None or streaming_callback is not None or callable(partial):
-            return _stream_legacy.read_bytes(
-                self, num_bytes, partial, callback, streaming_callback
-            )
+            return _stream_legacy.read_bytes(self, num_bytes, partial, callback, streaming_callback)
         if not isinstance(num_bytes, int):
             raise TypeError(f"number of bytes expected, got {num_bytes!r}")
         if num_bytes < 0:
@@ -311,7 +292,7 @@ class BaseIOStream:
         except InterruptedError:
             return None
         except Exception as exc:
-            if _is_peer_gone(exc):
+            if self._is_peer_gone(exc):
                 self.close(exc_info=exc)
                 return 0
             self.close(exc_info=exc)
@@ -383,7 +364,7 @@ class BaseIOStream:
         future = self._read_future
         if future is None:
             return
-        if self._reading_to_close and (self.error is None or _is_peer_gone(self.error)):
+        if self._reading_to_close and (self.error is None or self._is_peer_gone(self.error)):
             self._finish_read(self._read_buffer.take_all())
             return
         self._forget_read()
@@ -442,7 +423,7 @@ class BaseIOStream:
         except (BlockingIOError, InterruptedError):
             return 0
         except Exception as exc:
-            if not _is_peer_gone(exc):
+            if not self._is_peer_gone(exc):
                 gen_log.warning("Write error on %s: %s", self.fileno(), exc)
             self.close(exc_info=exc)
             return 0
@@ -477,9 +458,7 @@ class BaseIOStream:
         self._close_callback = callback
         self._watch_for_close()
 
-    def close(
-        self, exc_info: bool | BaseException | tuple[Any, Any, Any] = False
-    ) -> None:
+    def close(self, exc_info: bool | BaseException | tuple[Any, Any, Any] = False) -> None:
         """Close at once; what is unsent is dropped, pending operations fail.
 
         `exc_info` says why, for `error`: an exception, or a `sys.exc_info()` triple, or
@@ -515,6 +494,10 @@ class BaseIOStream:
             futures.insert(0, self._connect_future)
             self._connect_future = None
         return futures
+
+    def _is_peer_gone(self, exc: BaseException) -> bool:
+        """Whether the error only says that the peer is no longer there."""
+        return isinstance(exc, ConnectionError) or getattr(exc, "errno", None) in _PEER_GONE
 
     def _fail(self, future: Future, error: BaseException) -> None:
         if not future.done():
@@ -641,7 +624,3 @@ def _done(result: Any) -> Future:
     future = Future()
     future.set_result(result)
     return future
-
-
-def _is_peer_gone(exc: BaseException) -> bool:
-    return isinstance(exc, ConnectionError) or getattr(exc, "errno", None) in _PEER_GONE

@@ -13,7 +13,8 @@ import ssl
 from typing import Any
 
 from tornado import _stream_legacy
-from tornado._stream_base import BaseIOStream, StreamClosedError
+from tornado._stream_base import BaseIOStream
+from tornado._stream_errors import StreamClosedError
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
@@ -331,6 +332,9 @@ class SSLIOStream(IOStream):
         return future
 
     # --- the descriptor --------------------------------------------------------------
+
+    def _is_peer_gone(self, exc: BaseException) -> bool:
+        return isinstance(exc, ssl.SSLEOFError) or super()._is_peer_gone(exc)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Receive and decrypt into `buf`."""

@@ -1,7 +1,7 @@
 """`tornado.iostream`: non-blocking reading and writing of sockets and pipes."""
 
-from tornado._stream_base import (
-    BaseIOStream,
+from tornado._stream_base import BaseIOStream
+from tornado._stream_errors import (
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,

@@ -170,9 +170,7 @@ class TCPServer:
             result = self.handle_stream(stream, address)
             if result is not None:
                 loop = IOLoop.current()
-                loop.add_future(
-                    _as_future(result), lambda future: future.result()
-                )
+                loop.add_future(_as_future(result), lambda future: future.result())
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
 

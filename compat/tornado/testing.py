@@ -27,7 +27,7 @@ from tornado import gen
 from tornado._legacy_testing import LogTrapTestCase as LogTrapTestCase
 from tornado._legacy_testing import get_unused_port as get_unused_port
 from tornado.ioloop import IOLoop
-from tornado.log import LogFormatter, app_log
+from tornado.log import app_log
 from tornado.util import TimeoutError
 
 if TYPE_CHECKING:
@@ -415,7 +415,7 @@ class ExpectLog(logging.Filter):
         super().__init__()
         self.logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         self.regex = re.compile(regex)
-        self.formatter = LogFormatter()
+        self.formatter = logging.Formatter()
         self.required = required
         self.matched = False
         self.deprecated_level_matched = 0

@@ -1,0 +1,25 @@
+"""The errors of `tornado.iostream`. Leaf."""
+
+from __future__ import annotations
+
+
+class StreamClosedError(OSError):
+    """The stream is closed. `real_error` is what closed it, if that was an error.
+
+    Raised also by operations that were waiting when it happened.
+    """
+
+    def __init__(self, real_error: BaseException | None = None) -> None:
+        super().__init__("Stream is closed")
+        self.real_error = real_error
+
+
+class UnsatisfiableReadError(Exception):
+    """A read can not succeed: `max_bytes` arrived and what was asked for was not in them.
+
+    The stream is closed with it as the error.
+    """
+
+
+class StreamBufferFullError(Exception):
+    """A buffer would grow past `max_buffer_size` or `max_write_buffer_size`."""
