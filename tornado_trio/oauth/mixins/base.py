@@ -34,8 +34,9 @@ class AuthHttpClient(Protocol):
 class AuthMixin:
     """Base of the mixins. Mix one into a request handler.
 
-    Native handlers take the HTTP client from the application's setting ``auth_http_client``,
-    any object with the `fetch` of `AuthHttpClient`; override `get_auth_http_client` for another.
+    Native handlers take the HTTP client from the application's setting ``auth_http_client``:
+    a `tornado_trio.client.Client`, or any object with the `fetch` of `AuthHttpClient`. Override
+    `get_auth_http_client` for another.
     """
 
     if TYPE_CHECKING:
@@ -53,7 +54,12 @@ class AuthMixin:
     def get_auth_http_client(self) -> Any:
         """The HTTP client that requests to the provider are sent with."""
         self.require_setting("auth_http_client", "sign-in with a provider")
-        return self.settings["auth_http_client"]
+        # Imported when used: the overlay has a client of its own.
+        from tornado_trio.client import Client
+        from tornado_trio.oauth.fetch import ClientAdapter
+
+        client = self.settings["auth_http_client"]
+        return ClientAdapter(client) if isinstance(client, Client) else client
 
 
 class OAuth2Requests(AuthMixin):

@@ -151,7 +151,7 @@ class OAuthMixin(AuthMixin):
         return url
 
     def _absolute(self, uri: str) -> str:
-        return urljoin(self.request.full_url(), to_unicode(uri))
+        return urljoin(str(self.request.full_url()), to_unicode(uri))
 
     def _signed_url(self, url: str, token: dict[str, Any] | None, extra: dict[str, Any]) -> str:
         consumer = self._oauth_consumer_token()
