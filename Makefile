@@ -1,0 +1,61 @@
+# Every target sets up .venv by itself; a fresh clone needs python3 (3.11 or newer) and make.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+VERSION ?= 6.6.1
+JOBS ?= 2
+PORT ?= 8888
+
+.PHONY: help demo test check upstream parity bench docs wheel clean
+
+help:
+	@echo "make demo      run examples/helloworld.py, a Tornado program, on port $(PORT)"
+	@echo "make test      the test suite"
+	@echo "make check     ruff and mypy"
+	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
+	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
+	@echo "make bench     side-by-side speed against upstream Tornado"
+	@echo "make docs      build the documentation into site/"
+	@echo "make wheel     build the wheel into dist/"
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(RUN) -m compat examples/helloworld.py --port=$(PORT)
+
+test: $(READY)
+	$(RUN) -m pytest $(ARGS)
+
+check: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+upstream: $(READY)
+	$(RUN) tests/upstream/run.py $(VERSION) --jobs $(JOBS) --progress --expect $(ARGS)
+
+parity: $(READY)
+	$(RUN) tests/upstream/api/parity.py $(VERSION) --setup "import compat" $(ARGS)
+
+# Upstream Tornado, to compare with, in an environment of its own.
+$(VENV)/upstream/.ready:
+	$(PYTHON) -m venv $(VENV)/upstream
+	$(VENV)/upstream/bin/python -m pip install --quiet --disable-pip-version-check tornado==6.6.1
+	@touch $@
+
+bench: $(READY) $(VENV)/upstream/.ready
+	$(RUN) benchmarks/run.py --upstream $(VENV)/upstream/bin/python $(ARGS)
+
+docs: $(READY)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(RUN) -m mkdocs build --strict
+
+wheel: $(READY)
+	$(RUN) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist site
