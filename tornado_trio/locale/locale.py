@@ -80,7 +80,12 @@ class Locale:
 
     _cache: ClassVar[dict[str, Locale]] = {}
 
-    def __init__(self, code: str) -> None:
+    translations: Any
+
+    def __init__(self, code: str, translations: Any = None) -> None:
+        # Up to Tornado 5 this class kept the translations; subclasses still hand them on.
+        if translations is not None:
+            self.translations = translations
         self.code = code
         self.name = LOCALE_NAMES.get(code, {}).get("name", "Unknown")
         self.rtl = code.partition("_")[0] in _RIGHT_TO_LEFT
@@ -178,9 +183,10 @@ class Locale:
 class CSVLocale(Locale):
     """A locale of `load_translations`."""
 
+    translations: CsvTranslations
+
     def __init__(self, code: str, translations: CsvTranslations) -> None:
-        self.translations = translations
-        super().__init__(code)
+        super().__init__(code, translations)
 
     def translate(
         self, message: str, plural_message: str | None = None, count: int | None = None
