@@ -47,6 +47,14 @@ class HTTPError(Exception):
         message = self.get_message()
         return f"{text} ({message})" if message else text
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without a call of __init__, whose arguments `args` are not, in subclasses least.
+        return (_remade, (type(self), self.args), self.__dict__)
+
+
+def _remade(cls: type[HTTPError], args: tuple[Any, ...]) -> HTTPError:
+    return cls.__new__(cls, *args)
+
 
 class MissingArgumentError(HTTPError):
     """A required argument is absent: 400. `arg_name` is its name."""
@@ -54,10 +62,6 @@ class MissingArgumentError(HTTPError):
     def __init__(self, arg_name: str) -> None:
         super().__init__(400, f"Missing argument {arg_name}")
         self.arg_name = arg_name
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.arg_name,), self.__dict__)
-
 
 class Finish(Exception):
     """Ends the request without an error response.
