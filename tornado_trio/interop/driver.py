@@ -60,6 +60,7 @@ class Driver:
         "_coro",
         "_guest",
         "_inner",
+        "_inner_abort",
         "_loop",
         "_must_cancel",
         "_name",
@@ -86,6 +87,7 @@ class Driver:
         self._coro = coro
         self._waiting: Any = None
         self._inner = False  # parked in a trap of trio's that the coroutine yielded
+        self._inner_abort: Any = None  # only where we may not read it off the task
         self._resume_with: tuple[Any, Any] | None = None
         self._raise_cancel: Any = None
         self._must_cancel = False
@@ -132,7 +134,16 @@ class Driver:
             loop.call_soon(self._next_turn, context=self.task.context)
             return self._park
         elif not hasattr(trap, "_asyncio_future_blocking"):
+            if self._must_cancel and type(trap) is WaitTaskRescheduled:
+                # Cancelled while it ran: withdraw the wait before trio hears of it.
+                if trap.abort_func(self._raise_cancelled_error) is SUCCEEDED:
+                    self._must_cancel = False
+                    self.task.custom_sleep_data = None
+                    return self.advance(self._coro.send, outcome.Error(self._cancelled_error()))
             self._inner = True
+            if not BORROW and type(trap) is WaitTaskRescheduled:
+                self._inner_abort = trap.abort_func
+                return WaitTaskRescheduled(self._abort_inner)
             return trap
         else:
             problem = f"yielded {trap!r} instead of awaiting it"
@@ -142,6 +153,7 @@ class Driver:
         """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
         if self._inner:
             self._inner = False
+            self._inner_abort = None
             return self.advance(self._coro.send, result)
         if self.finished:
             return None
@@ -161,17 +173,17 @@ class Driver:
         if self._waiting is not future:
             return
         self._waiting = None
-        if self._raise_cancel is not None:
-            raise_cancel, self._raise_cancel = self._raise_cancel, None
-            if future.cancelled():
-                self._go_on(self._coro.throw, outcome.capture(raise_cancel).error)
-                return
         error: BaseException | None = None
         try:
             future.result()
         except BaseException as exc:
             # As asyncio does: whatever the future holds is thrown into who awaits it.
             error = exc
+        if self._raise_cancel is not None:
+            # trio cancelled us, and what we waited for has unwound by now.
+            raise_cancel, self._raise_cancel = self._raise_cancel, None
+            if isinstance(error, asyncio.CancelledError):
+                error = outcome.capture(raise_cancel).error
         if error is None:
             self._go_on(self._coro.send, None)
         else:
@@ -243,14 +255,31 @@ class Driver:
         if waiting is not None and waiting is not _NEXT_TURN:
             if waiting.cancel(msg=msg):
                 return True
-        elif self._inner and BORROW and self.task._abort_func is not None:
-            self._cancel_message = msg
-            self._guest.expect_wake()
-            self.task._attempt_abort(self._raise_cancelled_error)
+        elif self._inner and self._abort_trap(msg):
             return True
         self._must_cancel = True
         self._cancel_message = msg
         return True
+
+    def _abort_trap(self, msg: Any) -> bool:
+        """Have a wait of trio's raise `CancelledError`, as trio would `Cancelled`."""
+        self._cancel_message = msg
+        if BORROW:
+            if self.task._abort_func is None:
+                return False
+            self._guest.expect_wake()
+            self.task._attempt_abort(self._raise_cancelled_error)
+            return True
+        abort, self._inner_abort = self._inner_abort, None
+        if abort is None or abort(self._raise_cancelled_error) is not SUCCEEDED:
+            return False
+        self._guest.reschedule(self.task, outcome.Error(self._cancelled_error()))
+        return True
+
+    def _abort_inner(self, raise_cancel: Any) -> trio.lowlevel.Abort:
+        abort, self._inner_abort = self._inner_abort, None
+        result: trio.lowlevel.Abort = abort(raise_cancel) if abort is not None else FAILED
+        return result
 
     def _cancelled_error(self) -> asyncio.CancelledError:
         message, self._cancel_message = self._cancel_message, None
