@@ -6,6 +6,8 @@ import logging
 
 import pytest
 import trio
+import trio.lowlevel
+from trio.testing import MockClock
 
 from tornado_trio.exchange import Exchange, ResponseStartLine, current_exchange
 from tornado_trio.limits import Limits
@@ -28,7 +30,7 @@ async def test_hello_and_keep_alive() -> None:
             assert "Connection" not in response.headers
 
 
-async def test_pipelined_requests_keep_their_order() -> None:
+async def test_pipelined_requests_keep_their_order(autojump_clock: MockClock) -> None:
     async def app(exchange: Exchange) -> None:
         if exchange.start_line.path == "/0":
             await trio.sleep(1)
@@ -219,7 +221,7 @@ async def test_connection_close_in_any_field() -> None:
 async def test_a_context_per_request() -> None:
     async def app(exchange: Exchange) -> None:
         assert current_exchange.get() is exchange
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert current_exchange.get() is exchange
         async with trio.open_nursery() as nursery:
             nursery.start_soon(child, exchange)
@@ -235,7 +237,9 @@ async def test_a_context_per_request() -> None:
     assert current_exchange.get(None) is None
 
 
-async def test_application_errors(caplog: pytest.LogCaptureFixture) -> None:
+async def test_application_errors(
+    caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
     async def app(exchange: Exchange) -> None:
         path = exchange.start_line.path
         if "late" in path:
@@ -279,7 +283,7 @@ async def test_wrong_lengths_are_errors(caplog: pytest.LogCaptureFixture) -> Non
             assert len((await client.rest()).partition(b"\r\n\r\n")[2]) < 5
 
 
-async def test_plain_function_that_answers_later() -> None:
+async def test_plain_function_that_answers_later(autojump_clock: MockClock) -> None:
     async def later(exchange: Exchange) -> None:
         await trio.sleep(5)
         reply(exchange, b"later")
