@@ -283,11 +283,14 @@ class Guest:
         """Let the host loop's `run_forever` raise `error` (as asyncio does for SystemExit)."""
         found = _first_interrupt(error)
         if found is not None:
-            error = found
+            # Where trio happened to be is of no interest to who pressed Ctrl-C.
+            error = found.with_traceback(None)
         if self.loop.is_closed():
             log.error("the trio run ended with its loop closed", exc_info=error)
-        else:
-            self.loop.call_soon(_raise, error)
+            return
+        failed = self.loop.create_future()
+        failed.set_exception(error)
+        self.loop.call_soon(failed.result)
 
     def run_to_the_end(self, seconds: float) -> bool:
         """Cancel everything and turn without a loop. For interpreter exit only."""
@@ -492,10 +495,6 @@ class _NoLoop:
 
     def _timer_handle_cancelled(self, handle: object) -> None:
         pass  # nothing keeps these
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 def _first_interrupt(error: BaseException) -> BaseException | None:

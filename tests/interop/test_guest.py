@@ -1,0 +1,330 @@
+"""The thread's one trio run and the asyncio loops that host it."""
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+
+import pytest
+import trio
+
+from tornado_trio.interop import LoopScope
+from tornado_trio.interop.guest import current_guest
+
+from .hosting import run_hosted, spawn
+
+
+def in_child(program, **kwargs):
+    """Run a program in a fresh interpreter, warnings as errors; its CompletedProcess."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        capture_output=True, text=True, timeout=30, **kwargs,
+    )
+
+
+async def trivial(scope):
+    await trio.sleep(0)
+    return 1
+
+
+def test_asyncio_run_may_be_called_again_and_trio_run_after_it():
+    assert run_hosted(trivial) == 1
+    assert current_guest() is None
+    assert run_hosted(trivial) == 1
+    assert current_guest() is None
+
+    async def alone():
+        await trio.sleep(0)
+        return 2
+
+    assert trio.run(alone) == 2
+
+
+def test_shutting_a_loop_down_cancels_its_tasks_and_waits_for_them():
+    trace = []
+
+    async def background():
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await trio.sleep(0.01)
+                await asyncio.sleep(0.01)
+            trace.append("unwound")
+
+    async def main():
+        scope = LoopScope(asyncio.get_running_loop())
+        scope.start_soon(background)
+        await spawn(scope, trivial(scope))
+
+    asyncio.run(main())
+    assert trace == ["unwound"]
+
+
+def test_the_supervision_is_no_task_that_a_program_would_gather():
+    async def main():
+        scope = LoopScope(asyncio.get_running_loop())
+        scope.start_soon(trio.sleep_forever)
+        await spawn(scope, trivial(scope))
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait_for(asyncio.gather(*others), 5)
+
+    asyncio.run(main())
+
+
+def test_stop_freezes_the_run_and_start_resumes_it():
+    loop = asyncio.new_event_loop()
+    scope = LoopScope(loop)
+    ticks = []
+
+    async def ticker():
+        while True:
+            ticks.append(trio.current_time())
+            await trio.sleep(0.005)
+
+    scope.start_soon(ticker)
+    for _ in range(3):
+        before = len(ticks)
+        scope.about_to_run()
+        loop.call_later(0.03, loop.stop)
+        loop.run_forever()
+        assert len(ticks) > before + 1
+    loop.run_until_complete(scope.aclose())
+    loop.close()
+    assert current_guest() is None
+
+
+def test_loops_of_one_thread_take_turns():
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    scopes = [LoopScope(first), LoopScope(second)]
+    try:
+        for loop, scope in zip((first, second, first, second), scopes * 2, strict=True):
+            scope.about_to_run()
+            assert loop.run_until_complete(spawn(scope, trivial(scope))) == 1
+        # One guest for both, until the last of them is closed.
+        assert scopes[0].guest is scopes[1].guest is current_guest()
+        scopes[0].about_to_run()
+        first.run_until_complete(scopes[0].aclose())
+        assert current_guest() is not None
+        scopes[1].about_to_run()
+        assert second.run_until_complete(spawn(scopes[1], trivial(scopes[1]))) == 1
+        second.run_until_complete(scopes[1].aclose())
+        assert current_guest() is None
+    finally:
+        first.close()
+        second.close()
+
+
+def test_a_loop_closed_behind_our_back_takes_no_other_down():
+    first = asyncio.new_event_loop()
+    scope = LoopScope(first)
+    ended = []
+
+    async def background():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    scope.start_soon(background)
+    first.run_until_complete(spawn(scope, trivial(scope)))
+    first.close()  # without shutdown_asyncgens: nobody told the scope
+    assert run_hosted(trivial) == 1
+    assert ended == [True]
+    assert current_guest() is None
+
+
+def test_each_thread_has_a_run_of_its_own():
+    results = []
+
+    def thread():
+        results.append(run_hosted(trivial))
+
+    threads = [threading.Thread(target=thread) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(10)
+    assert results == [1] * 4
+
+
+def test_uvloop():
+    uvloop = pytest.importorskip("uvloop")
+
+    async def body(scope):
+        a, b = trio.socket.socketpair()
+        with a, b:
+            await a.send(b"x")
+            assert await b.recv(1) == b"x"
+        with trio.move_on_after(0.01) as cancel_scope:
+            await asyncio.sleep(60)
+        return cancel_scope.cancelled_caught
+
+    assert run_hosted(body, loop_factory=uvloop.new_event_loop)
+
+
+def test_work_before_the_loop_runs_keeps_its_context():
+    import contextvars
+
+    variable = contextvars.ContextVar("variable", default="unset")
+    seen = []
+
+    async def task():
+        seen.append(variable.get())
+
+    async def main():
+        await spawn(scope, trivial(scope))
+
+    loop = asyncio.new_event_loop()
+    scope = LoopScope(loop)
+    token = variable.set("set")
+    scope.start_soon(task)
+    variable.reset(token)
+    loop.run_until_complete(main())
+    loop.run_until_complete(scope.aclose())
+    loop.close()
+    assert seen == ["set"]
+
+
+def test_nothing_is_left_behind():
+    run_hosted(trivial)
+    gc.collect()
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(10):
+        run_hosted(trivial)
+    gc.collect()
+    assert threading.active_count() <= threads
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+
+
+def test_the_interpreter_exits_quietly_with_the_run_frozen():
+    done = in_child(
+        """
+        import asyncio, trio
+        from tornado_trio.interop import LoopScope
+        loop = asyncio.new_event_loop()
+        scope = LoopScope(loop)
+        async def background():
+            try:
+                await trio.sleep_forever()
+            finally:
+                print("unwound")
+        scope.start_soon(background)
+        loop.call_later(0.05, loop.stop)
+        loop.run_forever()
+        loop_closed_by_nobody = loop
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "unwound\n", "")
+
+
+def test_a_forked_child_starts_a_run_of_its_own():
+    done = in_child(
+        """
+        import asyncio, os, trio, sys
+        from tornado_trio.interop import LoopScope
+        def use(loop):
+            scope = LoopScope(loop)
+            async def main():
+                event = asyncio.Event()
+                async def task():
+                    await trio.sleep(0)
+                    event.set()
+                scope.start_soon(task)
+                await event.wait()
+            loop.run_until_complete(main())
+            return scope
+        loop = asyncio.new_event_loop()
+        scope = use(loop)
+        pid = os.fork()
+        if pid == 0:
+            fresh = asyncio.new_event_loop()
+            child_scope = use(fresh)
+            fresh.run_until_complete(child_scope.aclose())
+            fresh.close()
+            os._exit(7)
+        status = os.waitpid(pid, 0)[1]
+        loop.run_until_complete(scope.aclose())
+        loop.close()
+        sys.exit(os.waitstatus_to_exitcode(status))
+        """
+    )
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+@pytest.mark.parametrize("where", ["a task of trio", "a callback of asyncio"])
+def test_system_exit_ends_the_program(where):
+    done = in_child(
+        f"""
+        import asyncio, sys, trio
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from tornado_trio.interop import LoopScope
+        async def main():
+            loop = asyncio.get_running_loop()
+            scope = LoopScope(loop)
+            async def leave():
+                await trio.sleep(0)
+                if {where!r} == "a callback of asyncio":
+                    loop.call_soon(sys.exit, 3)
+                else:
+                    sys.exit(3)
+            scope.start_soon(leave)
+            await asyncio.sleep(10)
+        asyncio.run(main())
+        """
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_interrupt_ends_the_program_at_once():
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            textwrap.dedent(
+                """
+                import asyncio, trio
+                from tornado_trio.interop import LoopScope
+                loop = asyncio.new_event_loop()
+                scope = LoopScope(loop)
+                async def task():
+                    print("ready", flush=True)
+                    await trio.sleep_forever()
+                scope.start_soon(task)
+                loop.run_forever()
+                """
+            ),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert "abandoned" not in errors and "tornado_trio" not in errors
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_no_warning_of_an_abandoned_run_from_an_abandoned_thread():
+    def thread():
+        loop = asyncio.new_event_loop()
+        scope = LoopScope(loop)
+        loop.run_until_complete(spawn(scope, trivial(scope)))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        worker = threading.Thread(target=thread)
+        worker.start()
+        worker.join(10)
+        gc.collect()
