@@ -18,6 +18,7 @@ import trio
 from ..errors import StreamClosedError, WriteBufferFull
 from ..net.stream import Stream
 from ..wire.websocket import CLOSE, CloseCode, WebSocketProtocol, WebSocketProtocolError
+from .lookahead import LookAhead
 
 __all__ = ["Link", "Receiver"]
 
@@ -47,10 +48,12 @@ class Link:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
         reads: how often bytes came: a sign of life for the keepalive.
         error: what the peer did wrong, if that ended the connection.
+        ahead: where events come from once a busy receiver had its connection read ahead.
     """
 
     __slots__ = (
         "_pong",
+        "ahead",
         "busy",
         "close_timeout",
         "error",
@@ -71,6 +74,7 @@ class Link:
         self.protocol = protocol
         self.receiver = receiver
         self.close_timeout = close_timeout
+        self.ahead: LookAhead | None = None
         self.busy = False
         self.reads = 0
         self.error: WebSocketProtocolError | None = None
@@ -106,6 +110,8 @@ class Link:
         """Hand events to the receiver until the peer's close frame or the stream's end."""
         stream, protocol = self.stream, self.protocol
         next_event, receiver = protocol.next_event, self.receiver
+        if self.ahead is not None:
+            next_event = self.ahead.next_event
         budget = _EVENTS_PER_YIELD
         drained = False
         if stream.unsent:
@@ -136,6 +142,9 @@ class Link:
                     await result
                 finally:
                     self.busy = False
+                drained = False
+                if self.ahead is not None:
+                    next_event = self.ahead.next_event
             if event[0] == CLOSE:
                 return
             budget -= 1

@@ -1,0 +1,270 @@
+"""`tornado.websocket`: WebSocket handlers and a client.
+
+Knows the web framework's RequestHandler and the protocol objects of `_websocket_protocol`.
+Messages, frames and the close handshake are theirs and the native library's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+from urllib.parse import urlsplit
+
+import tornado.web
+from tornado._websocket_client import WebSocketClientConnection, websocket_connect
+from tornado._websocket_protocol import (
+    WebSocketClosedError,
+    WebSocketError,
+    WebSocketProtocol,
+    WebSocketProtocol13,
+    _default_max_message_size,
+    _WebSocketParams,
+    de_dupe_gen_log,
+)
+from tornado.concurrent import Future
+from tornado.escape import json_encode, utf8
+
+__all__ = [
+    "WebSocketClientConnection",
+    "WebSocketClosedError",
+    "WebSocketError",
+    "WebSocketHandler",
+    "WebSocketProtocol",
+    "WebSocketProtocol13",
+    "de_dupe_gen_log",
+    "websocket_connect",
+]
+
+
+class WebSocketHandler(tornado.web.RequestHandler):
+    """Base of WebSocket handlers: override `on_message`, perhaps `open` and `on_close`.
+
+    All of them, and `on_ping` and `on_pong`, may be plain functions or coroutines. The next
+    message is not delivered before a coroutine is done; meanwhile pings are answered.
+    """
+
+    # State of one connection; class attributes, so that an idle one weighs less.
+    ws_connection: WebSocketProtocol | None = None
+    close_code: int | None = None
+    close_reason: str | None = None
+    open_args: tuple[Any, ...] = ()
+    open_kwargs: dict[str, Any] = {}  # noqa: RUF012 - replaced per connection, never changed
+    _opened = False
+    _on_close_called = False
+    _upgraded = False
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        self.open_args = args
+        self.open_kwargs = kwargs
+        headers = self.request.headers
+        if headers.get("Upgrade", "").strip(" \t").lower() != "websocket":
+            self._refuse(400, 'Can "Upgrade" only to "WebSocket".')
+            return
+        connection = headers.get("Connection", "")
+        if "upgrade" not in [part.strip(" \t").lower() for part in connection.split(",")]:
+            self._refuse(400, '"Connection" must be "Upgrade".')
+            return
+        if self.request.version == "HTTP/1.0":
+            # Upgrade does not exist there (RFC 9110, 7.8).
+            self._refuse(400, "WebSocket needs HTTP/1.1.")
+            return
+        origin = headers.get("Origin")
+        if origin is not None and not self.check_origin(origin):
+            self._refuse(403, "Cross origin websockets not allowed")
+            return
+        self.ws_connection = self.get_websocket_protocol()
+        if self.ws_connection is None:
+            self.set_status(426, "Upgrade Required")
+            self.set_header("Sec-WebSocket-Version", "13")
+            self.finish()
+            return
+        await self.ws_connection.accept_connection(self)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        self.set_status(status)
+        tornado.web.gen_log.debug(reason)
+        self.finish(reason)
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        """The protocol object for this request; None for a version that is not spoken."""
+        if self.request.headers.get("Sec-WebSocket-Version", "").strip(" \t") != "13":
+            return None
+        params = _WebSocketParams(
+            ping_interval=self.ping_interval,
+            ping_timeout=self.ping_timeout,
+            max_message_size=self.max_message_size,
+            compression_options=self.get_compression_options(),
+        )
+        return WebSocketProtocol13(self, False, params)
+
+    # --- settings -----------------------------------------------------------------------
+
+    @property
+    def ping_interval(self) -> float | None:
+        """Seconds between pings that notice dead peers; the setting `websocket_ping_interval`."""
+        return self.settings.get("websocket_ping_interval", None)
+
+    @property
+    def ping_timeout(self) -> float | None:
+        """Seconds a pong may take; the setting `websocket_ping_timeout`."""
+        return self.settings.get("websocket_ping_timeout", None)
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of an incoming message; the setting `websocket_max_message_size`, 10 MiB."""
+        return self.settings.get("websocket_max_message_size", _default_max_message_size)
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Override to return a dict: compression is offered then.
+
+        `compression_level` (0 to 9) and `mem_level` (1 to 9) may be in it.
+        """
+        return None
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Override to choose one of the subprotocols that the client offers."""
+        return None
+
+    def check_origin(self, origin: str) -> bool:
+        """May a page of `origin` connect? By default those of this host, and trusted ones.
+
+        Override it to allow others. Only browsers send an origin; a client without one is not
+        asked.
+        """
+        site = self.request.headers.get("Sec-Fetch-Site")
+        if site is not None:
+            # Browsers cannot be made to lie about it, and no proxy rewrites it.
+            if site in ("same-origin", "none"):
+                return True
+        else:
+            try:
+                netloc = urlsplit(origin).netloc.lower()
+            except ValueError:
+                return False
+            if netloc and netloc == self.request.headers.get("Host", "").lower():
+                return True
+        return self.check_trusted_origin(origin)
+
+    # --- callbacks ----------------------------------------------------------------------
+
+    def open(self, *args: str, **kwargs: str) -> Awaitable[None] | None:
+        """Invoked when the connection is open, with the arguments of the URL."""
+        return None
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Invoked with each message: `str` for text, bytes for binary."""
+        raise NotImplementedError
+
+    def on_ping(self, data: bytes) -> None:
+        """Invoked when a ping came (it has been answered)."""
+
+    def on_pong(self, data: bytes) -> None:
+        """Invoked when a pong came."""
+
+    def on_close(self) -> None:
+        """Invoked when the connection is closed: `close_code` and `close_reason` tell how."""
+
+    # --- acting -------------------------------------------------------------------------
+
+    @property
+    def selected_subprotocol(self) -> str | None:
+        """What `select_subprotocol` chose."""
+        assert self.ws_connection is not None
+        return self.ws_connection.selected_subprotocol
+
+    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Future:
+        """Send a message; a dict is sent as JSON. Awaiting the result is flow control.
+
+        Raises:
+            WebSocketClosedError: the connection is closed or closing.
+        """
+        connection = self.ws_connection
+        if connection is None or connection.is_closing():
+            raise WebSocketClosedError()
+        if isinstance(message, dict):
+            message = json_encode(message)
+        return connection.write_message(message, binary=binary)
+
+    def ping(self, data: str | bytes = b"") -> None:
+        """Send a ping of at most 125 bytes."""
+        data = utf8(data)
+        connection = self.ws_connection
+        if connection is None or connection.is_closing():
+            raise WebSocketClosedError()
+        connection.write_ping(data)
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the connection, with a code (RFC 6455, 7.4.1) and a reason if given."""
+        if self.ws_connection is not None:
+            self.ws_connection.close(code, reason)
+            self.ws_connection = None
+
+    def set_nodelay(self, value: bool) -> None:
+        """Small messages at once (True; so it is by default), or joined by the kernel."""
+        assert self.ws_connection is not None
+        self.ws_connection.set_nodelay(value)
+
+    # --- the end of the connection --------------------------------------------------------
+
+    def on_connection_close(self) -> None:
+        """The client left, before or after the handshake."""
+        connection, self.ws_connection = self.ws_connection, None
+        if connection is not None:
+            connection.on_connection_close()
+        if self._opened and not self._on_close_called:
+            self._on_close_called = True
+            self.on_close()
+
+    def on_ws_connection_close(
+        self, close_code: int | None = None, close_reason: str | None = None
+    ) -> None:
+        """Invoked by the protocol, with what the peer's close frame said."""
+        if not self._on_close_called:
+            self.close_code = close_code
+            self.close_reason = close_reason
+        self.on_connection_close()
+
+    def _open_failed(self) -> None:
+        # A connection that was never open is not closed, either.
+        self._on_close_called = True
+        self.ws_connection = None
+
+    def _detach_stream(self) -> Any:
+        """The connection's native stream; from here on this is no HTTP request."""
+        self._upgraded = True
+        self._opened = True
+        return self.detach()
+
+    # --- what makes no sense on a WebSocket -------------------------------------------------
+
+    def _http_only(self) -> None:
+        if self._upgraded:
+            raise RuntimeError("Method not supported for Web Sockets")
+
+    def write(self, chunk: Any) -> Any:
+        self._http_only()
+        return super().write(chunk)
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> Any:
+        self._http_only()
+        return super().redirect(url, permanent, status)
+
+    def set_header(self, name: str, value: Any) -> None:
+        self._http_only()
+        super().set_header(name, value)
+
+    def set_cookie(self, *args: Any, **kwargs: Any) -> None:
+        self._http_only()
+        super().set_cookie(*args, **kwargs)
+
+    def set_status(self, status_code: int, reason: str | None = None) -> None:
+        self._http_only()
+        super().set_status(status_code, reason)
+
+    def flush(self, include_footers: bool = False) -> Any:
+        self._http_only()
+        return super().flush(include_footers)
+
+    def finish(self, chunk: Any = None) -> Any:
+        self._http_only()
+        return super().finish(chunk)

@@ -1,0 +1,149 @@
+"""Looking at a connection while its receiver is busy.
+
+For callback-style use of a `Link`, where the task that reads also runs the program. When the
+program's awaitable first really waits, a sibling task takes over the reading: it answers pings,
+sees pongs, and notices that the peer is gone; messages it meets wait their turn, bounded.
+A receiver that never waits costs one extra frame; nothing is started for it.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final
+
+import trio
+
+from ..errors import StreamClosedError
+from ..net.stream import Stream
+from ..wire.websocket import CLOSE, PING, PONG, WebSocketProtocol, WebSocketProtocolError
+from ..wire.websocket.reader import Event
+
+__all__ = ["LookAhead"]
+
+# Read ahead at most so many events and bytes: then the peer has to wait.
+_EVENTS: Final = 32
+_BYTES: Final = 256 * 1024
+
+
+class LookAhead:
+    """The reading ahead of one connection.
+
+    Args:
+        stream, protocol: the link's.
+        spawn: starts the sibling, `spawn(async_fn)`.
+        control: gets (opcode, payload) of pings and pongs at once; they are events, too.
+        lost: called once if the stream ends meanwhile.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_control",
+        "_lost",
+        "_scope",
+        "_spawn",
+        "events",
+        "failure",
+        "protocol",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        protocol: WebSocketProtocol,
+        spawn: Callable[..., Any],
+        control: Callable[[int, Any], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self.stream = stream
+        self.protocol = protocol
+        self._spawn = spawn
+        self._control = control
+        self._lost = lost
+        # What was read ahead; and the peer's mistake that ended the reading.
+        self.events: deque[Event] = deque()
+        self.failure: WebSocketProtocolError | None = None
+        self._bytes = 0
+        self._scope: trio.CancelScope | None = None
+
+    @types.coroutine
+    def watch(self, awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
+        """Await `awaitable`, reading ahead from its first wait on."""
+        steps = awaitable.__await__()
+        try:
+            trap = steps.send(None)
+        except StopIteration as stop:
+            return stop.value
+        self._start()
+        try:
+            while True:
+                try:
+                    value = yield trap
+                except GeneratorExit:
+                    steps.close()
+                    raise
+                except BaseException as error:
+                    trap = steps.throw(error)
+                else:
+                    trap = steps.send(value)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            if self._scope is not None:
+                self._scope.cancel()
+                self._scope = None
+
+    def next_event(self) -> Event | None:
+        """`WebSocketProtocol.next_event`, but what was read ahead comes first.
+
+        Raises:
+            WebSocketProtocolError: also the mistake that ended the reading ahead.
+        """
+        if self.events:
+            return self.events.popleft()
+        self._bytes = 0
+        if self.failure is not None:
+            raise self.failure
+        return self.protocol.next_event()
+
+    def _start(self) -> None:
+        if self.failure is None and not self.stream.closed:
+            self._scope = trio.CancelScope()
+            self._spawn(self._read, self._scope)
+
+    async def _read(self, scope: trio.CancelScope) -> None:
+        with scope:
+            try:
+                await self._read_on(scope)
+            except WebSocketProtocolError as error:
+                self.failure = error
+            except StreamClosedError:
+                self._lost()
+
+    async def _read_on(self, scope: trio.CancelScope) -> None:
+        stream, protocol = self.stream, self.protocol
+        while True:
+            while len(self.events) < _EVENTS and self._bytes < _BYTES:
+                event = protocol.next_event()
+                if event is None:
+                    break
+                if event[0] in (PING, PONG):
+                    self._control(*event)
+                self.events.append(event)
+                if event[0] == CLOSE:
+                    return
+            else:
+                return  # enough; the rest stays with the kernel
+            await stream.wait_readable()
+            if scope.cancel_called:
+                return  # the receiver is done; it was too late to take this wakeup back
+            data = stream.read_nowait()
+            if data is None:
+                continue
+            if not data:
+                self._lost()
+                return
+            self._bytes += len(data)
+            protocol.receive(data)
