@@ -132,36 +132,23 @@ class BaseIOStream:
 
     # --- reading -------------------------------------------------------------------
 
-    def read_until_regex(
-        self, regex: bytes, max_bytes: int | None = None, callback: Any = None
-    ) -> Any:
+    @_stream_legacy.with_callback("max_bytes")
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Any:
         """Read up to the end of the first match of `regex`; a Future of the bytes.
 
         With `max_bytes` the connection is closed if more came and nothing matches.
         """
-        if callback is not None or callable(max_bytes):
-            return _stream_legacy.read_until(self, "read_until_regex", regex, max_bytes, callback)
         pattern = re.compile(regex)
         return self._start_read(lambda: self._take_found("find_regex", pattern, max_bytes))
 
-    def read_until(
-        self, delimiter: bytes, max_bytes: int | None = None, callback: Any = None
-    ) -> Any:
+    @_stream_legacy.with_callback("max_bytes")
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Any:
         """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
-        if callback is not None or callable(max_bytes):
-            return _stream_legacy.read_until(self, "read_until", delimiter, max_bytes, callback)
         return self._start_read(lambda: self._take_found("find", delimiter, max_bytes))
 
-    def read_bytes(
-        self,
-        num_bytes: int,
-        partial: bool = False,
-        callback: Any = None,
-        streaming_callback: Any = None,
-    ) -> Any:
+    @_stream_legacy.with_callback("streaming_callback", "partial")
+    def read_bytes(self, num_bytes: int, partial: bool = False) -> Any:
         """Read `num_bytes`; with `partial`, whatever there is as soon as there is any."""
-        if callback is not None or streaming_callback is not None or callable(partial):
-            return _stream_legacy.read_bytes(self, num_bytes, partial, callback, streaming_callback)
         if not isinstance(num_bytes, int):
             raise TypeError(f"number of bytes expected, got {num_bytes!r}")
         if num_bytes < 0:
@@ -197,10 +184,9 @@ class BaseIOStream:
             self._forget_read()
             raise
 
-    def read_until_close(self, callback: Any = None, streaming_callback: Any = None) -> Any:
+    @_stream_legacy.with_callback("streaming_callback", leading=0)
+    def read_until_close(self) -> Any:
         """Read everything until the peer closes. Bounded by `max_buffer_size`."""
-        if callback is not None or streaming_callback is not None:
-            return _stream_legacy.read_until_close(self, callback, streaming_callback)
         if self._closed:
             self._check_not_reading()
             return _done(self._read_buffer.take_all())
@@ -372,15 +358,14 @@ class BaseIOStream:
 
     # --- writing -------------------------------------------------------------------
 
-    def write(self, data: bytes | bytearray | memoryview, callback: Any = None) -> Any:
+    @_stream_legacy.with_callback(result=False)
+    def write(self, data: bytes | bytearray | memoryview) -> Any:
         """Send `data`; a Future that is done when the system has taken all of it.
 
         Raises:
           StreamBufferFullError: `max_write_buffer_size` would be passed.
           StreamClosedError: the stream is closed already.
         """
-        if callback is not None:
-            return _stream_legacy.write(self, data, callback)
         if self._closed:
             self._check_closed()
         # Released by hand: an error keeps this frame alive in its traceback, and a view

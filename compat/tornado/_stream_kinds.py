@@ -59,17 +59,14 @@ class IOStream(BaseIOStream):
         except BlockingIOError:
             return None
 
-    def connect(
-        self, address: Any, server_hostname: str | None = None, callback: Any = None
-    ) -> Any:
+    @_stream_legacy.with_callback("server_hostname", result=False, failure="Connect error")
+    def connect(self, address: Any, server_hostname: str | None = None) -> Any:
         """Connect without blocking; a Future of the stream.
 
         `address` is what the socket wants; a host name in it is looked up while the loop
         waits (see `TCPClient`). Writing may begin at once. `server_hostname` is for
         `SSLIOStream`. Fails with `StreamClosedError`; its `real_error` says why.
         """
-        if callback is not None or callable(server_hostname):
-            return _stream_legacy.connect(self, address, server_hostname, callback)
         future = Future()
         self._connecting = True
         self._connect_future = future
@@ -180,17 +177,14 @@ class SSLIOStream(IOStream):
             self._handshake_wants = IOLoop.WRITE
             self._listen()
 
-    def connect(
-        self, address: Any, server_hostname: str | None = None, callback: Any = None
-    ) -> Any:
+    @_stream_legacy.with_callback("server_hostname", result=False, failure="Connect error")
+    def connect(self, address: Any, server_hostname: str | None = None) -> Any:
         """Connect and make the handshake; a Future of the stream.
 
         The certificate must be valid for `server_hostname` (unless the options say
         otherwise); it is also sent to the server as the name wanted. Fails with the error
         itself, for example `ssl.SSLCertVerificationError`.
         """
-        if callback is not None or callable(server_hostname):
-            return _stream_legacy.connect(self, address, server_hostname, callback)
         if self._ssl_connect_future is not None:
             raise RuntimeError("Already connecting")
         self._server_hostname = server_hostname
@@ -198,7 +192,8 @@ class SSLIOStream(IOStream):
         super().connect(address)
         return future
 
-    def wait_for_handshake(self, callback: Any = None) -> Any:
+    @_stream_legacy.with_callback(leading=0, result=False)
+    def wait_for_handshake(self) -> Any:
         """A Future of the stream, when the handshake is made.
 
         Needed only to look at what it told (the peer's certificate, the protocol chosen)
@@ -213,7 +208,7 @@ class SSLIOStream(IOStream):
             self._fail(future, StreamClosedError(real_error=self.error))
         else:
             self._handshake_future = future
-        return future if callback is None else _stream_legacy.then(self, future, callback, False)
+        return future
 
     # --- the handshake ---------------------------------------------------------------
 

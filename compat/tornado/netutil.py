@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tornado import gen
 from tornado.concurrent import dummy_executor, run_on_executor
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
@@ -180,7 +182,6 @@ class Resolver(Configurable):
         host: str,
         port: int,
         family: socket.AddressFamily = socket.AF_UNSPEC,
-        callback: Any = None,
     ) -> Awaitable[list[tuple[int, Any]]]:
         """An awaitable of `(family, address)` pairs, as `socket.connect` wants the address.
 
@@ -203,15 +204,25 @@ def _resolve_addr(
     return _addresses(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
 
 
-def _with_callback(future: Any, callback: Any) -> Any:
-    if callback is not None:
+def _with_callback(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `resolve` take the `callback` argument of Tornado 4."""
+
+    @functools.wraps(resolve)
+    def wrapper(*args: Any, callback: Any = None, **kwargs: Any) -> Any:
+        result = resolve(*args, **kwargs)
+        if callback is None:
+            return result
+        future = gen.convert_yielded(result)
         IOLoop.current().add_future(future, lambda future: callback(future.result()))
-    return future
+        return future
+
+    return wrapper
 
 
 class DefaultExecutorResolver(Resolver):
     """The system's resolver, in the loop's default executor."""
 
+    @_with_callback
     async def resolve(
         self,
         host: str,
@@ -226,6 +237,7 @@ class DefaultExecutorResolver(Resolver):
 class DefaultLoopResolver(Resolver):
     """The resolver of the asyncio loop; the system's where there is no asyncio."""
 
+    @_with_callback
     async def resolve(
         self,
         host: str,
@@ -265,6 +277,7 @@ class ExecutorResolver(Resolver):
             self.executor.shutdown()
         self.executor = None
 
+    @_with_callback
     @run_on_executor
     def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
