@@ -130,9 +130,6 @@ class Engine:
                     raise
                 # The server closed the idle connection just as we used it. Each round
                 # uses up one idle connection, so this ends.
-            except HTTPOutputError as error:
-                self.discard(connection)
-                raise InvalidRequest(str(error)) from error
             except BaseException:
                 self.discard(connection)
                 raise
@@ -141,7 +138,7 @@ class Engine:
         upload: Upload | None = None
         try:
             if job.producer is None and "Expect" not in job.headers:  # nearly always
-                if not connection.send_head(job.method, job.target, job.headers, job.body or b""):
+                if not _send_head(connection, job, job.body or b""):
                     upload = self._start_upload(connection, None)
                 head = await self._next_head(connection, upload, deadlines)
             else:
@@ -166,7 +163,7 @@ class Engine:
         self, connection: Connection, job: Job, deadlines: Deadlines
     ) -> tuple[Upload | None, ResponseHead | None]:
         """Send head and body apart; returns the response if it came before the body."""
-        connection.send_head(job.method, job.target, job.headers, None)
+        _send_head(connection, job, None)
         producer = job.producer
         if producer is None:
             body = job.body or b""
@@ -306,3 +303,10 @@ class Engine:
     def _close_all(self, closing: list[Connection]) -> None:
         for connection in closing:
             connection.close()
+
+
+def _send_head(connection: Connection, job: Job, body: bytes | None) -> bool:
+    try:
+        return connection.send_head(job.method, job.target, job.headers, body)
+    except HTTPOutputError as error:
+        raise InvalidRequest(str(error)) from error

@@ -45,6 +45,10 @@ class BodyWriter:
         self.progress += len(chunk)
         return done
 
+    def unbounded(self) -> None:
+        """Let `write` queue without bound, for programs that never learnt to wait."""
+        self._connection.stream.max_write_buffer_size = None
+
     async def drain(self) -> None:
         """Until the transport has taken everything."""
         await self._connection.stream.drain()

@@ -1,0 +1,106 @@
+"""The errors of `tornado.simple_httpclient`, and how the native client's become them.
+
+Knows the native errors and Tornado's messages and log lines for the same events.
+"""
+
+from __future__ import annotations
+
+from tornado.httpclient import HTTPError
+from tornado.iostream import UnsatisfiableReadError
+from tornado.log import gen_log
+from tornado_trio.client.errors import (
+    BodyTooLarge,
+    ClientError,
+    ConnectError,
+    ConnectionLost,
+    InvalidRequest,
+    RequestTimeout,
+    ResponseError,
+)
+from tornado_trio.errors import LimitError
+from tornado_trio.wire.codings import CodingError
+
+
+class HTTPTimeoutError(HTTPError):
+    """A deadline passed (`code` is 599). The message says in which phase."""
+
+    __module__ = "tornado.simple_httpclient"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(599, message=message)
+
+    def __str__(self) -> str:
+        return self.message or "Timeout"
+
+
+class HTTPStreamClosedError(HTTPError):
+    """The server closed the connection, or sent no proper HTTP (`code` is 599)."""
+
+    __module__ = "tornado.simple_httpclient"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(599, message=message)
+
+    def __str__(self) -> str:
+        return self.message or "Stream closed"
+
+
+def translate(error: BaseException) -> BaseException:
+    """What a fetch that failed with `error` reports. Logs what Tornado logs."""
+    if not isinstance(error, ClientError):
+        return error
+    if isinstance(error, RequestTimeout):
+        # Before there is a connection the phase is named, after that the request is late.
+        named = error.phase in ("resolve", "connect", "tls", "proxy")
+        return HTTPTimeoutError(str(error) if named else "Timeout during request")
+    if isinstance(error, ConnectError):
+        return _of_connecting(error)
+    if isinstance(error, ConnectionLost):
+        real = _os_error_behind(error)
+        if real is not None:
+            return real
+        return HTTPStreamClosedError(
+            "Connection closed" if error.phase == "body" else "Stream closed"
+        )
+    if isinstance(error, (ResponseError, BodyTooLarge)):
+        return _of_the_message(error)
+    if isinstance(error, InvalidRequest):
+        return ValueError(str(error))
+    return HTTPStreamClosedError(str(error))
+
+
+def _of_connecting(error: ConnectError) -> BaseException:
+    cause = error.__cause__
+    if error.phase == "tls" and cause is not None:
+        gen_log.warning("SSL Error on %s", error)
+    real = _os_error_behind(error)
+    if real is not None:
+        return real
+    if error.phase == "proxy":
+        return HTTPError(599, message=str(error))
+    return HTTPStreamClosedError("Stream closed")
+
+
+def _os_error_behind(error: BaseException) -> OSError | None:
+    """The operating system's (or TLS) error in the chain of causes."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, OSError) and not type(cause).__module__.startswith("tornado_trio"):
+            return cause
+        cause = cause.__cause__
+    return None
+
+
+def _of_the_message(error: ResponseError | BodyTooLarge) -> BaseException:
+    cause = error.__cause__
+    text = str(error)
+    if isinstance(cause, LimitError) and text.startswith("Unsatisfiable read"):
+        text = f"no end of the headers within the limit ({text.partition(': ')[2]})"
+        gen_log.info("Unsatisfiable read, closing connection: %s", text)
+        return UnsatisfiableReadError(text)
+    if isinstance(cause, CodingError):
+        text = "invalid gzip data"
+    elif isinstance(cause, LimitError) and text == "body too large":
+        text = "Body too long"
+    gen_log.info("Malformed HTTP message from None: %s", text)
+    return HTTPStreamClosedError("Connection closed")

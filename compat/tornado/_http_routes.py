@@ -1,0 +1,163 @@
+"""From the arguments of an `HTTPRequest` to a route of the native client.
+
+Requests that agree in everything that matters for connecting get equal routes, and so
+share connections; SSL contexts are made once per set of arguments.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from tornado.netutil import (
+    DefaultExecutorResolver,
+    DefaultLoopResolver,
+    is_valid_ip,
+    ssl_options_to_context,
+)
+from tornado_trio.client.options import Proxy
+from tornado_trio.client.routes import Resolver as NativeResolver
+from tornado_trio.client.routes import Route
+from tornado_trio.client.targets import Origin
+
+_MAX_KEPT = 256  # routes and contexts remembered; more start afresh
+
+
+class Routes:
+    """The routes of one client."""
+
+    def __init__(self, client: Any) -> None:
+        # The system's resolver natively: the same answers, without a Future per address.
+        ours = type(client.resolver) in (DefaultExecutorResolver, DefaultLoopResolver)
+        self._resolver: NativeResolver | None = None if ours else _asking(client.resolver)
+        self._plain: dict[tuple[Origin, Any], Route] = {}
+        self._contexts: dict[Any, ssl.SSLContext] = {}
+
+    def find(self, request: Any, origin: Origin) -> Route:
+        """The route for `request`. Raises ValueError, and OSError for unreadable files."""
+        special = (
+            request.network_interface,
+            request.proxy_host,
+            request.ssl_options,
+            request.ca_certs,
+            request.client_key,
+            request.client_cert,
+            request.validate_cert,
+        )
+        if special == _NOTHING_SPECIAL:
+            key = (origin, request.allow_ipv6)
+            route = self._plain.get(key)
+            if route is None:
+                if len(self._plain) >= _MAX_KEPT:
+                    self._plain.clear()
+                route = self._plain[key] = self._make(request, origin)
+            return route
+        return self._make(request, origin)
+
+    def _make(self, request: Any, origin: Origin) -> Route:
+        interface = request.network_interface
+        source = None
+        if interface:
+            if not is_valid_ip(interface):
+                raise ValueError(
+                    f"Unrecognized IPv4 or IPv6 address for network_interface, got {interface!r}"
+                )
+            source = (interface, 0)
+        family = socket.AF_INET if request.allow_ipv6 is False else socket.AF_UNSPEC
+        return Route(
+            origin,
+            proxy=_proxy(request),
+            context=self._context(request) if origin.scheme == "https" else None,
+            family=int(family),
+            source_address=source,
+            resolver=self._resolver,
+        )
+
+    def _context(self, request: Any) -> ssl.SSLContext:
+        options = request.ssl_options
+        if isinstance(options, ssl.SSLContext):
+            return options
+        if options is not None:
+            key: Any = tuple(sorted(options.items(), key=lambda item: item[0]))
+        else:
+            key = (
+                request.ca_certs,
+                request.validate_cert,
+                request.client_key,
+                request.client_cert,
+            )
+        try:
+            context = self._contexts.get(key)
+        except TypeError:  # unhashable values among the options
+            return ssl_options_to_context(options, server_side=False)
+        if context is None:
+            if options is not None:
+                context = ssl_options_to_context(options, server_side=False)
+            else:
+                context = _client_context(*key)
+            if len(self._contexts) >= _MAX_KEPT:
+                self._contexts.clear()
+            self._contexts[key] = context
+        return context
+
+
+# network_interface, proxy_host, ssl_options, ca_certs, client_key, client_cert, validate_cert
+_NOTHING_SPECIAL = (None, None, None, None, None, None, True)
+
+
+def _client_context(
+    ca_certs: str | None, validate: bool, key: str | None, cert: str | None
+) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_certs)
+    if not validate:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert is not None:
+        context.load_cert_chain(cert, key)
+    return context
+
+
+def _proxy(request: Any) -> Proxy | None:
+    host, port = request.proxy_host, request.proxy_port
+    if not host:
+        return None
+    if not port:
+        raise ValueError("proxy_host needs a proxy_port")
+    mode = request.proxy_auth_mode
+    if mode not in (None, "basic"):
+        raise ValueError(f"unsupported proxy_auth_mode {mode}")
+    shown = f"[{host}]" if ":" in host else host
+    url = host if "://" in host else f"http://{shown}"
+    return Proxy(
+        url=f"{url}:{int(port)}",
+        username=request.proxy_username,
+        password=request.proxy_password,
+    )
+
+
+def _asking(resolver: Any) -> NativeResolver:
+    """A Tornado resolver as the native client asks one."""
+
+    async def resolve(host: str, port: int, family: int) -> list[tuple[int, Any]]:
+        found = await resolver.resolve(host, port, family)
+        return [(int(address_family), address) for address_family, address in found]
+
+    return resolve
+
+
+@lru_cache(maxsize=1024)
+def host_field(url: str) -> str:
+    """The Host field for `url`: host and port as they are spelled there."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+@lru_cache(maxsize=64)
+def url_credentials(url: str) -> tuple[str, str] | None:
+    """User name and password of `url`, as they are spelled there."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return parts.username, parts.password or ""

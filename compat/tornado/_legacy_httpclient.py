@@ -1,0 +1,53 @@
+"""`fetch(request, callback)` as it was until Tornado 6 (reached through `tornado.httpclient`).
+
+Knows Futures and loops only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tornado.concurrent import future_add_done_callback
+
+
+class LegacyCall:
+    """A fetch that reports to a callback: with the response, whatever its status."""
+
+    __slots__ = ("_callback",)
+
+    def __init__(self, callback: Callable[[Any], Any]) -> None:
+        self._callback = callback
+
+    @classmethod
+    def taken_from(cls, raise_error: Any, kwargs: dict[str, Any]) -> tuple[LegacyCall | None, bool]:
+        """The callback among the arguments of a fetch (removed from `kwargs`), if there is
+        one, and what `raise_error` means then."""
+        callback = kwargs.pop("callback", None)
+        if callable(raise_error):
+            # The callback was the second argument, raise_error the third.
+            callback, raise_error = raise_error, True
+        return (None if callback is None else cls(callback)), bool(raise_error)
+
+    def follow(self, future: Any, request: Any) -> None:
+        """Call the callback when `future` is done, on the loop's next turn."""
+        from tornado.httpclient import HTTPError, HTTPResponse
+        from tornado.ioloop import IOLoop
+
+        callback = self._callback
+        loop = IOLoop.current()
+        assert loop is not None
+
+        def done(finished: Any) -> None:
+            error = finished.exception()
+            if isinstance(error, HTTPError) and error.response is not None:
+                response = error.response
+            elif error is not None:
+                elapsed = time.time() - request.start_time
+                response = HTTPResponse(request, 599, error=error, request_time=elapsed)
+            else:
+                response = finished.result()
+            loop.add_callback(callback, response)
+
+        future_add_done_callback(future, done)

@@ -1,0 +1,115 @@
+"""`open_websocket`: a client's WebSocket, over this client's connections.
+
+Knows the client (which brings proxies, TLS, credentials, cookies) and the session. The
+handshake's fields are made and checked by `wire.websocket`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+from ..websocket.options import WebSocketOptions
+from ..websocket.session import WebSocket, run_session
+from ..wire.headers import HTTPHeaders
+from ..wire.websocket import HandshakeError, WebSocketProtocol
+from ..wire.websocket.handshake import check_answer, make_key, request_headers
+from .client import Client
+from .errors import InvalidRequest
+from .opening import open_client
+from .options import ClientTimeouts, Network
+from .response import Response
+
+__all__ = ["WebSocketRefused", "open_websocket"]
+
+# As a browser's: connect and handshake in a time a person would wait.
+_TIMEOUTS = ClientTimeouts(connect=20, first_byte=20, total=40)
+
+
+class WebSocketRefused(HandshakeError):
+    """The server answered, but not with a WebSocket.
+
+    `status` and `response` are its answer; the body, as far as it was short, is in `body`.
+    """
+
+    def __init__(self, error: HandshakeError, response: Response, body: bytes) -> None:
+        super().__init__(str(error), error.status)
+        self.response = response
+        self.body = body
+
+
+def _http_url(url: str) -> str:
+    for scheme, other in (("ws://", "http://"), ("wss://", "https://")):
+        if url[: len(scheme)].lower() == scheme:
+            return other + url[len(scheme) :]
+    raise InvalidRequest(f"not a ws:// or wss:// URL: {url!r}")
+
+
+@asynccontextmanager
+async def open_websocket(
+    url: str,
+    *,
+    client: Client | None = None,
+    options: WebSocketOptions | None = None,
+    subprotocols: Sequence[str] = (),
+    headers: Sequence[tuple[str, str]] = (),
+    network: Network | None = None,
+    timeouts: ClientTimeouts | None = None,
+) -> AsyncIterator[WebSocket]:
+    """Connect to `url` (ws:// or wss://) and open a session, for the length of a block.
+
+    Args:
+        client: whose network, credentials and cookies to use; otherwise one of its own is
+            opened, with `network`.
+        subprotocols: those we speak, the best first.
+        headers: more fields for the request.
+        timeouts: of connecting and the handshake; 40 seconds in all unless set.
+
+    Raises:
+        WebSocketRefused: the server answered otherwise. Redirects are not followed.
+        ClientError: no connection, or no answer in time.
+    Cancellation: the closing handshake gets `cancel_timeout` seconds.
+    """
+    options = options or WebSocketOptions()
+    address = _http_url(url)
+    key = make_key()
+    fields = HTTPHeaders(request_headers(key, subprotocols=subprotocols, deflate=options.deflate))
+    for name, value in headers:
+        fields.add(name, value)
+    async with AsyncExitStack() as stack:
+        if client is None:
+            if network is not None and network.proxy is not None:
+                # A proxy that forwards knows nothing of upgrades; a tunnel needs not to.
+                network = replace(network, proxy=replace(network.proxy, tunnel=True))
+            client = await stack.enter_async_context(open_client(network=network))
+        async with client.stream(
+            "GET",
+            address,
+            headers=fields,
+            follow_redirects=False,
+            decompress=False,
+            timeouts=timeouts or _TIMEOUTS,
+        ) as response:
+            try:
+                subprotocol, deflate = check_answer(
+                    response.status,
+                    response.headers,
+                    key,
+                    subprotocols=subprotocols,
+                    deflate=options.deflate,
+                )
+            except HandshakeError as error:
+                body = b"" if response.status == 101 else await response.read_chunk()
+                raise WebSocketRefused(error, response, body) from None
+            stream = response._hop.detach()
+        protocol = WebSocketProtocol(
+            client=True,
+            max_size=options.max_message_size,
+            deflate=deflate,
+            options=options.deflate,
+        )
+        async with run_session(
+            stream, protocol, options, subprotocol=subprotocol, request=response
+        ) as ws:
+            yield ws
