@@ -1,0 +1,32 @@
+"""Callbacks of the loop per second, chained. Prints one number."""
+
+import time
+
+from tornado.ioloop import IOLoop
+
+
+def run(count):
+    loop = IOLoop.current()
+    left = count
+
+    def step():
+        nonlocal left
+        left -= 1
+        if left:
+            loop.add_callback(step)
+        else:
+            loop.stop()
+
+    loop.add_callback(step)
+    loop.start()
+
+
+def main():
+    run(1000)
+    start = time.perf_counter()
+    run(100000)
+    print(100000 / (time.perf_counter() - start))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Fetches of AsyncHTTPClient per second, ten at a time. Usage: fetches.py URL. Prints one number."""
+
+import sys
+import time
+
+from tornado import gen
+from tornado.httpclient import AsyncHTTPClient
+from tornado.ioloop import IOLoop
+
+
+async def run(count):
+    client = AsyncHTTPClient()
+    left = count
+
+    async def worker():
+        nonlocal left
+        while left > 0:
+            left -= 1
+            response = await client.fetch(sys.argv[1])
+            assert response.body == b"Hello, world"
+
+    await gen.multi([worker() for _ in range(10)])
+
+
+def main():
+    loop = IOLoop.current()
+    loop.run_sync(lambda: run(100))
+    start = time.perf_counter()
+    loop.run_sync(lambda: run(2000))
+    print(2000 / (time.perf_counter() - start))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The cases: which program, and how it is measured. Data only.
+
+A case is measured under upstream Tornado and under this project with the very same file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["CASES", "Case"]
+
+Kind = Literal["http", "websocket", "program", "fetch", "memory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One measurement.
+
+    kind: how: requests to a server (``http``, ``websocket``), a program that prints a number
+      (``program``; ``fetch`` if it needs a server to fetch from), or memory of idle
+      connections (``memory``).
+    app: file in ``apps/``.
+    """
+
+    name: str
+    app: str
+    kind: Kind = "http"
+    path: str = "/"
+    form: str | None = None  # body of a POST
+    arguments: tuple[str, ...] = ()
+    size: int = 100  # of a websocket message, bytes
+    connections: int = 32
+    unit: str = "requests/s"
+    lower_is_better: bool = False
+
+
+CASES = [
+    Case(name="hello", app="hello.py"),
+    Case(name="hello, one connection", app="hello.py", connections=1),
+    Case(name="async handler", app="hello.py", path="/async"),
+    Case(name="coroutine handler", app="hello.py", path="/coroutine"),
+    Case(name="json with arguments", app="site.py", path="/json?count=20&name=a&name=b%20c"),
+    Case(name="last of 1000 routes", app="site.py", path="/route999/999/name"),
+    Case(name="template page", app="site.py", path="/page"),
+    Case(name="form post", app="site.py", path="/form", form="first=hello&second=w%C3%B6rld"),
+    Case(name="static file, 1 KB", app="files.py", path="/static/small.txt"),
+    Case(name="static file, 1 MB", app="files.py", path="/static/big.bin", connections=8),
+    Case(name="streamed, 64 chunks", app="files.py", path="/stream", connections=8),
+    Case(name="websocket echo, 100 B", app="echo.py", kind="websocket", unit="messages/s"),
+    Case(
+        name="websocket echo, 64 KB",
+        app="echo.py",
+        kind="websocket",
+        size=65536,
+        connections=8,
+        unit="messages/s",
+    ),
+    Case(name="client fetches", app="fetches.py", kind="fetch", unit="fetches/s"),
+    Case(
+        name="generator coroutines",
+        app="coroutines.py",
+        kind="program",
+        arguments=("generator",),
+        unit="loops/s",
+    ),
+    Case(
+        name="native coroutines",
+        app="coroutines.py",
+        kind="program",
+        arguments=("native",),
+        unit="loops/s",
+    ),
+    Case(name="loop callbacks", app="callbacks.py", kind="program", unit="callbacks/s"),
+    Case(name="queue items", app="queues.py", kind="program", unit="items/s"),
+    Case(name="template alone", app="templates.py", kind="program", unit="pages/s"),
+    Case(
+        name="idle connection",
+        app="hello.py",
+        kind="memory",
+        connections=2000,
+        unit="bytes",
+        lower_is_better=True,
+    ),
+    Case(name="import", app="imports.py", kind="program", unit="ms", lower_is_better=True),
+]

@@ -1,0 +1,203 @@
+"""Side-by-side speed: upstream Tornado against this project, the same programs under both.
+
+    python benchmarks/compare.py [--rounds 5] [--seconds 2] [--only hello,websocket] [--json FILE]
+
+Upstream runs in an environment of its own (made on first use, by pip, next to this file);
+this project runs by ``python -m compat app.py``. Each round measures every case under both, one
+right after the other and in turns, so that a machine that slows down slows down both. The
+table shows medians and how many times better we are. Server and load have a
+processor each where the machine has two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cases import CASES, Case
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+UPSTREAM = "6.6.1"
+
+
+@dataclass(slots=True)
+class Side:
+    """One of the two that are compared: how it starts a program."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    results: dict[str, list[float]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def upstream_python(folder: Path) -> str:
+    """The interpreter of an environment with upstream Tornado, made when it is not there."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        print(f"making {folder} with tornado {UPSTREAM} ...", file=sys.stderr)
+        venv.create(folder, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", f"tornado=={UPSTREAM}"]
+        subprocess.run(install, check=True, timeout=600)
+    return str(python)
+
+
+def sides(folder: Path) -> tuple[Side, Side]:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    ours = [sys.executable, "-m", "compat"]
+    return (
+        Side("upstream", [upstream_python(folder)], environment),
+        Side("ours", ours, {**environment, "PYTHONPATH": str(ROOT)}),
+    )
+
+
+def processors() -> tuple[set[int], set[int]]:
+    """One processor for the server, another for the load; all for both if there is only one."""
+    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(available) < 2:
+        return set(available), set(available)
+    return {available[0]}, {available[1]}
+
+
+def pinned(cpus: set[int]) -> dict[str, object]:
+    if not cpus:
+        return {}
+    return {"preexec_fn": lambda: os.sched_setaffinity(0, cpus)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, cpus: set[int], **kwargs: object) -> Iterator[int]:
+    """A server process that accepts connections on `port`; its process id."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **pinned(cpus), **kwargs
+    )
+    try:
+        deadline = time.monotonic() + 15
+        while True:
+            if process.poll() is not None:
+                assert process.stderr is not None
+                text = process.stderr.read().decode("utf-8", "replace").strip()
+                raise RuntimeError("the server ended: " + text.splitlines()[-1][:200])
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            if time.monotonic() > deadline:
+                raise RuntimeError("the server does not listen")
+            time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def number_from(command: list[str], cpus: set[int], timeout: float, **kwargs: object) -> float:
+    """Run a program that prints a number."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, **pinned(cpus), **kwargs
+    )
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["failed"]
+        raise RuntimeError(lines[-1][:200])
+    return float(done.stdout.split()[-1])
+
+
+def measure(side: Side, case: Case, seconds: float) -> float:
+    app = str(HERE / "apps" / case.app)
+    server_cpus, load_cpus = processors()
+    load = [sys.executable, str(HERE / "load.py")]
+    where = {"env": side.environment, "cwd": str(HERE / "apps")}
+    if case.kind == "program":
+        return number_from([*side.command, app, *case.arguments], server_cpus, 120, **where)
+    port = free_port()
+    if case.kind == "fetch":
+        server = [sys.executable, str(HERE / "hello_server.py"), str(port)]
+        with running(server, port, load_cpus):
+            url = f"http://127.0.0.1:{port}/"
+            return number_from([*side.command, app, url], server_cpus, 120, **where)
+    with running([*side.command, app, str(port)], port, server_cpus, **where) as pid:
+        common = [str(port), case.path, str(case.connections)]
+        if case.kind == "memory":
+            return number_from([*load, "idle", *common, str(pid)], load_cpus, 120)
+        if case.kind == "websocket":
+            common[1] = "/echo"
+            arguments = ["websocket", *common, str(seconds), str(case.size)]
+        else:
+            arguments = ["http", *common, str(seconds), *([case.form] if case.form else [])]
+        return number_from([*load, *arguments], load_cpus, seconds * 3 + 30)
+
+
+def ratio(case: Case, upstream: float, ours: float) -> float:
+    """How many times better ours is."""
+    return upstream / ours if case.lower_is_better else ours / upstream
+
+
+def table(cases: list[Case], upstream: Side, ours: Side) -> str:
+    lines = [f"{'case':24} {'upstream':>12} {'ours':>12}  {'unit':12} {'ratio':>6}", "-" * 71]
+    for case in cases:
+        row = f"{case.name:24}"
+        values = []
+        for side in (upstream, ours):
+            found = side.results.get(case.name)
+            row += f" {statistics.median(found):>12,.1f}" if found else f" {'failed':>12}"
+            values.append(statistics.median(found) if found else None)
+        row += f"  {case.unit:12}"
+        if values[0] and values[1]:
+            row += f" {ratio(case, values[0], values[1]):>6.2f}"
+        lines.append(row)
+        both = (upstream, ours)
+        failed = [side for side in both if case.name in side.errors]
+        lines += [f"    {side.name}: {side.errors[case.name]}" for side in failed]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="per server measurement")
+    parser.add_argument("--only", default="", help="cases whose name holds one of these words")
+    parser.add_argument("--json", type=Path, help="write all figures there")
+    parser.add_argument("--upstream", type=Path, default=ROOT / ".bench" / f"tornado-{UPSTREAM}")
+    options = parser.parse_args()
+    words = [word.strip() for word in options.only.split(",") if word.strip()]
+    cases = [case for case in CASES if not words or any(word in case.name for word in words)]
+    upstream, ours = sides(options.upstream)
+    for number in range(options.rounds):
+        for case in cases:
+            for side in (upstream, ours) if number % 2 == 0 else (ours, upstream):
+                try:
+                    value = measure(side, case, options.seconds)
+                except (RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
+                    side.errors[case.name] = str(error)
+                    continue
+                side.results.setdefault(case.name, []).append(value)
+                print(f"{number + 1} {case.name}: {side.name} {value:,.1f}", file=sys.stderr)
+    python = platform.python_version()
+    print(f"Python {python}, {options.rounds} rounds of {options.seconds} s, medians\n")
+    print(table(cases, upstream, ours))
+    if options.json:
+        figures = {side.name: side.results for side in (upstream, ours)}
+        options.json.write_text(json.dumps({"python": python, **figures}, indent=1) + "\n")
+    return 1 if upstream.errors or ours.errors else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
