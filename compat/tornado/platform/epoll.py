@@ -1,0 +1,18 @@
+"""`EPollIOLoop`, as programs of Tornado 4 and 5 configure it: a loop over epoll(7)."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import Any
+
+from tornado.platform.asyncio import AsyncIOLoop
+
+
+class EPollIOLoop(AsyncIOLoop):
+    """The usual IOLoop; its asyncio loop waits with epoll(7)."""
+
+    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
+        if "asyncio_loop" not in kwargs:
+            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selectors.EpollSelector())
+        super().initialize(**kwargs)

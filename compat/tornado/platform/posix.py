@@ -1,0 +1,42 @@
+"""Unix: a `Waker` over a pipe. Kept from Tornado 5."""
+
+from __future__ import annotations
+
+import os
+
+from tornado.platform import common, interface
+from tornado.platform.common import set_close_exec as set_close_exec
+
+
+class Waker(interface.Waker):
+    """Writes a byte to a pipe."""
+
+    def __init__(self) -> None:
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        os.set_blocking(write, False)
+        self.reader = os.fdopen(read, "rb", 0)
+        self.writer = os.fdopen(write, "wb", 0)
+
+    def fileno(self) -> int:
+        return self.reader.fileno()
+
+    def write_fileno(self) -> int:
+        return self.writer.fileno()
+
+    def wake(self) -> None:
+        try:
+            self.writer.write(b"x")
+        except (OSError, ValueError):
+            pass  # full: it is readable already; closed: nobody is left to wake
+
+    def consume(self) -> None:
+        try:
+            while self.reader.read(1024):
+                pass
+        except OSError:
+            pass  # empty now
+
+    def close(self) -> None:
+        self.reader.close()
+        common.try_close(self.writer)
