@@ -7,11 +7,10 @@ and the interfaces that its servers and clients share.
 from __future__ import annotations
 
 import ssl
-import unittest
 import warnings
 from collections.abc import Awaitable
 from http.client import responses  # noqa: F401
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._legacy_httputil import LegacyRequestMethods
 from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
@@ -38,6 +37,9 @@ from tornado_trio.wire.urls import (  # noqa: F401
     split_host_and_port,
     url_concat,
 )
+
+if TYPE_CHECKING:
+    import unittest
 
 # Private names that programs and Tornado's own tests use.
 _ABNF = abnf
@@ -259,6 +261,7 @@ class HTTPConnection:
 def doctests() -> unittest.TestSuite:
     """The examples in the docstrings of this module's names, for unittest's `load_tests`."""
     import doctest
+    import unittest
 
     from tornado_trio.wire import cookies, dates, headers, parameters, ranges, urls
 

@@ -8,7 +8,6 @@ import inspect
 import re
 import types
 import typing
-import unittest
 import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,9 @@ from tornado._legacy_util import (  # noqa: F401
 
 from tornado_trio._util.object_dict import ObjectDict  # noqa: F401
 from tornado_trio.wire.signing import mask_bytes
+
+if typing.TYPE_CHECKING:
+    import unittest
 
 #: A deadline passed in `with_timeout`, `run_sync` and their like: the builtin, as since 6.2.
 TimeoutError = TimeoutError

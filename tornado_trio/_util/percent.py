@@ -56,6 +56,8 @@ def parse_qs_bytes(
     data = qs.encode("latin-1") if isinstance(qs, str) else bytes(qs)
     if max_num_fields is not None and data.count(b"&") >= max_num_fields:
         raise ValueError("Max number of fields exceeded")
+    if not data:
+        return {}  # no field at all, which is none that is malformed
     if b"+" in data:
         data = data.replace(b"+", b" ")
     result: dict[str, list[bytes]] = {}
