@@ -10,7 +10,7 @@ PORT ?= 8888
 .PHONY: help demo test check upstream parity bench docs wheel clean
 
 help:
-	@echo "make demo      run examples/helloworld.py, a Tornado program, on port $(PORT)"
+	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
 	@echo "make test      the test suite"
 	@echo "make check     ruff and mypy"
 	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
@@ -26,7 +26,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY)
-	$(RUN) -m compat examples/helloworld.py --port=$(PORT)
+	$(RUN) -m compat examples/chat/chat.py --port=$(PORT)
 
 test: $(READY)
 	$(RUN) -m pytest $(ARGS)
@@ -48,7 +48,7 @@ $(VENV)/upstream/.ready:
 	@touch $@
 
 bench: $(READY) $(VENV)/upstream/.ready
-	$(RUN) benchmarks/run.py --upstream $(VENV)/upstream/bin/python $(ARGS)
+	$(RUN) benchmarks/compare.py --upstream $(VENV)/upstream/bin/python $(ARGS)
 
 docs: $(READY)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -46,6 +46,8 @@ class Side:
 
 def upstream_python(folder: Path) -> str:
     """The interpreter of an environment with upstream Tornado, made when it is not there."""
+    if folder.is_file():
+        return str(folder)  # an interpreter was named
     python = folder / "bin" / "python"
     if not python.exists():
         print(f"making {folder} with tornado {UPSTREAM} ...", file=sys.stderr)
@@ -175,7 +177,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="per server measurement")
     parser.add_argument("--only", default="", help="cases whose name holds one of these words")
     parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--upstream", type=Path, default=ROOT / ".bench" / f"tornado-{UPSTREAM}")
+    parser.add_argument(
+        "--upstream",
+        type=Path,
+        default=ROOT / ".bench" / f"tornado-{UPSTREAM}",
+        help="environment with upstream Tornado (made if missing), or its interpreter",
+    )
     options = parser.parse_args()
     words = [word.strip() for word in options.only.split(",") if word.strip()]
     cases = [case for case in CASES if not words or any(word in case.name for word in words)]

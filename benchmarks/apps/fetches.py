@@ -1,4 +1,4 @@
-"""Fetches of AsyncHTTPClient per second, ten at a time. Usage: fetches.py URL. Prints one number."""
+"""Fetches of AsyncHTTPClient per second, ten at a time. Usage: fetches.py URL"""
 
 import sys
 import time

@@ -1,4 +1,7 @@
-"""What a small site does: arguments, JSON, forms, templates, a thousand routes. Usage: site.py PORT"""
+"""What a small site does: arguments, JSON, forms, templates, a thousand routes.
+
+Usage: site.py PORT
+"""
 
 import sys
 
@@ -11,7 +14,8 @@ TEMPLATES = {
 <body><ul>{% for page in pages %}<li><a href="/{{ page }}">{{ page }}</a></li>{% end %}</ul>
 {% block body %}{% end %}</body></html>""",
     "page.html": """{% extends "base.html" %}{% block title %}{{ title }}{% end %}
-{% block body %}<table>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% end %}</tr>
+{% block body %}<table>
+{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% end %}</tr>
 {% end %}</table>{% end %}""",
 }
 
