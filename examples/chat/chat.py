@@ -1,0 +1,182 @@
+"""A chat room: an ordinary Tornado program, not changed for this project in any way.
+
+    python -m compat examples/chat/chat.py --port=8888
+
+Browsers hear of new messages by a websocket, or by long polling where there is none
+(``/?transport=polling`` shows that one). Messages are kept in memory, the last two hundred.
+"""
+
+import asyncio
+import collections
+import os.path
+import time
+import uuid
+
+import tornado.escape
+import tornado.ioloop
+import tornado.locks
+import tornado.web
+import tornado.websocket
+from tornado.options import define, options, parse_command_line
+
+define("port", default=8888, help="port to listen on", type=int)
+define("address", default="127.0.0.1", help="address to listen on")
+define("debug", default=False, help="reload when a file changes, show tracebacks")
+
+LONGEST_MESSAGE = 2000
+LONGEST_NAME = 24
+POLL_SECONDS = 25
+
+
+class Room:
+    """The messages, and who waits for more of them."""
+
+    def __init__(self, size=200):
+        self.changed = tornado.locks.Condition()
+        self.messages = collections.deque(maxlen=size)
+        self.sockets = set()
+        self.polling = 0
+        self.last = 0
+
+    def add(self, name, text):
+        self.last += 1
+        message = {
+            "id": self.last,
+            "name": name,
+            "text": text,
+            "time": time.strftime("%H:%M"),
+        }
+        self.messages.append(message)
+        self.changed.notify_all()
+        self.broadcast({"messages": [message]})
+        return message
+
+    def since(self, number):
+        return [message for message in self.messages if message["id"] > number]
+
+    def present(self):
+        return len(self.sockets) + self.polling
+
+    def broadcast(self, event):
+        for socket in list(self.sockets):
+            socket.send({**event, "present": self.present()})
+
+
+class BaseHandler(tornado.web.RequestHandler):
+    @property
+    def room(self):
+        return self.settings["room"]
+
+
+class PageHandler(BaseHandler):
+    def get(self):
+        self.render(
+            "index.html",
+            messages=list(self.room.messages),
+            last=self.room.last,
+            present=self.room.present(),
+            transport=self.get_argument("transport", "websocket"),
+        )
+
+
+class MessageHandler(BaseHandler):
+    """A message is posted by the form of the page, with or without JavaScript."""
+
+    def post(self):
+        name = " ".join(self.get_body_argument("name").split())[:LONGEST_NAME]
+        text = self.get_body_argument("text").strip()[:LONGEST_MESSAGE]
+        if not text:
+            raise tornado.web.HTTPError(400, reason="Empty message")
+        message = self.room.add(name or "Guest", text)
+        if self.get_body_argument("next", None):
+            self.redirect("/")
+        else:
+            self.write(message)
+
+
+class UpdatesHandler(BaseHandler):
+    """Long polling: the answer comes when there is a message, or empty after a while."""
+
+    async def post(self):
+        cursor = int(self.get_body_argument("cursor", "0"))
+        messages = self.room.since(cursor)
+        if not messages:
+            self.room.polling += 1
+            self.waiting = self.room.changed.wait(
+                timeout=tornado.ioloop.IOLoop.current().time() + POLL_SECONDS
+            )
+            try:
+                await self.waiting
+            except asyncio.CancelledError:
+                return
+            finally:
+                self.room.polling -= 1
+            messages = self.room.since(cursor)
+        if self.request.connection.stream.closed():
+            return
+        self.write({"messages": messages, "present": max(1, self.room.present())})
+
+    def on_connection_close(self):
+        if hasattr(self, "waiting"):
+            self.waiting.cancel()
+
+
+class LiveHandler(tornado.websocket.WebSocketHandler):
+    """The same by websocket."""
+
+    def open(self):
+        self.room = self.settings["room"]
+        self.room.sockets.add(self)
+        cursor = int(self.get_query_argument("cursor", "0"))
+        self.send({"messages": self.room.since(cursor), "present": self.room.present()})
+        self.room.broadcast({})
+
+    def send(self, event):
+        try:
+            self.write_message(event)
+        except tornado.websocket.WebSocketClosedError:
+            self.on_close()
+
+    def on_message(self, message):
+        data = tornado.escape.json_decode(message)
+        name = " ".join(str(data.get("name", "")).split())[:LONGEST_NAME]
+        text = str(data.get("text", "")).strip()[:LONGEST_MESSAGE]
+        if text:
+            self.room.add(name or "Guest", text)
+
+    def on_close(self):
+        self.room.sockets.discard(self)
+        self.room.broadcast({})
+
+
+def make_app(**settings):
+    here = os.path.dirname(os.path.abspath(__file__))
+    return tornado.web.Application(
+        [
+            (r"/", PageHandler),
+            (r"/messages", MessageHandler),
+            (r"/updates", UpdatesHandler),
+            (r"/live", LiveHandler),
+        ],
+        room=Room(),
+        cookie_secret=uuid.uuid4().hex,
+        template_path=os.path.join(here, "templates"),
+        static_path=os.path.join(here, "static"),
+        xsrf_cookies=True,
+        websocket_ping_interval=20,
+        **settings,
+    )
+
+
+async def main():
+    parse_command_line()
+    make_app(debug=options.debug).listen(options.port, options.address)
+    print(f"The chat is at http://{options.address}:{options.port}/", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        pass
