@@ -102,8 +102,8 @@ class AsyncTestCase(unittest.TestCase):
         process = sys.modules.get("tornado.process")
         if process is not None:
             process.Subprocess.uninitialize()
-        asyncio.set_event_loop(None)
         if self.__owns_loop():
+            asyncio.set_event_loop(None)
             self.io_loop.close(all_fds=True)
         super().tearDown()
         # A failure in a callback that ran after the last wait().
