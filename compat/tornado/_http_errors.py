@@ -8,6 +8,7 @@ from __future__ import annotations
 from tornado.httpclient import HTTPError
 from tornado.iostream import UnsatisfiableReadError
 from tornado.log import gen_log
+
 from tornado_trio.client.errors import (
     BodyTooLarge,
     ClientError,

@@ -15,7 +15,6 @@ from io import BytesIO
 from typing import Any
 
 import trio
-
 from tornado import httputil, version
 from tornado._http_errors import HTTPStreamClosedError, translate
 from tornado._http_routes import host_field, url_credentials
@@ -25,6 +24,7 @@ from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse, _RequestPro
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.platform.trio import run_task
+
 from tornado_trio.client.auth import DigestAuth
 from tornado_trio.client.deadlines import Deadlines
 from tornado_trio.client.decoding import BodyDecoder, decoder_for

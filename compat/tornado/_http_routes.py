@@ -18,6 +18,7 @@ from tornado.netutil import (
     is_valid_ip,
     ssl_options_to_context,
 )
+
 from tornado_trio.client.options import Proxy
 from tornado_trio.client.routes import Resolver as NativeResolver
 from tornado_trio.client.routes import Route

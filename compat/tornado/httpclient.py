@@ -243,16 +243,16 @@ class HTTPRequest:
 
     _headers: httputil.HTTPHeaders | dict[str, str]
 
-    _DEFAULTS = dict(
-        connect_timeout=20.0,
-        request_timeout=20.0,
-        follow_redirects=True,
-        max_redirects=5,
-        decompress_response=True,
-        proxy_password="",
-        allow_nonstandard_methods=False,
-        validate_cert=True,
-    )
+    _DEFAULTS: dict[str, Any] = {
+        "connect_timeout": 20.0,
+        "request_timeout": 20.0,
+        "follow_redirects": True,
+        "max_redirects": 5,
+        "decompress_response": True,
+        "proxy_password": "",
+        "allow_nonstandard_methods": False,
+        "validate_cert": True,
+    }
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from .errors import (
 from .opening import open_client
 from .options import ClientLimits, ClientTimeouts, Network, Policy, Proxy, TlsOptions
 from .response import Response
+from .upgrade import Upgraded, open_upgrade
 
 __all__ = [
     "Auth",
@@ -49,5 +50,7 @@ __all__ = [
     "ResponseError",
     "TlsOptions",
     "TooManyRedirects",
+    "Upgraded",
     "open_client",
+    "open_upgrade",
 ]

@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, final
 
+from ..net import Stream
 from ..wire.headers import HTTPHeaders
 from .decoding import BodyDecoder
 from .errors import ClientError, HTTPStatusError
@@ -147,6 +148,10 @@ class Response:
             text = f"HTTP {self.status}: {self.reason or 'no reason'}"
             raise HTTPStatusError(f"{text} ({self.method} {without_credentials(self.url)})", self)
         return self
+
+    def detach(self) -> Stream:
+        """Take the connection, after a 101 or an answered CONNECT; its new owner closes it."""
+        return self._hop.detach()
 
     def close(self) -> None:
         """Stop reading: the connection is recycled if the rest is here, else closed."""
