@@ -20,7 +20,6 @@ from struct import Struct
 from typing import Any
 
 import trio
-
 from tornado import gen
 from tornado._websocket_stream import StreamView
 from tornado.concurrent import Future
@@ -28,6 +27,7 @@ from tornado.escape import utf8
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
 from tornado.platform import trio as platform_trio
+
 from tornado_trio.errors import StreamClosedError, WriteBufferFull
 from tornado_trio.net.stream import Stream
 from tornado_trio.websocket.link import Link
@@ -42,8 +42,10 @@ from tornado_trio.wire.websocket import (
     CloseCode,
     DeflateOptions,
     HandshakeError,
-    WebSocketProtocol as WireProtocol,
     accept_value,
+)
+from tornado_trio.wire.websocket import (
+    WebSocketProtocol as WireProtocol,
 )
 from tornado_trio.wire.websocket.frames import encode_frame
 from tornado_trio.wire.websocket.upgrade import answer
