@@ -6,6 +6,8 @@ The client is imported when first asked for, so that importing this module costs
 import warnings
 from typing import Any
 
+from tornado._legacy_auth import callbacks, user_by_callback
+
 from tornado_trio.oauth import AuthError, mixins
 
 __all__ = [
@@ -32,6 +34,7 @@ class _Client(mixins.AuthMixin):
         return AsyncHTTPClient()
 
 
+@callbacks("authenticate_redirect", "get_authenticated_user")
 class OpenIdMixin(_Client, mixins.OpenIdMixin):
     """OpenID 2.0. Deprecated since Tornado 6.5.8; upstream removes it in 6.7."""
 
@@ -48,21 +51,36 @@ class OpenIdMixin(_Client, mixins.OpenIdMixin):
         return await super().get_authenticated_user(http_client)
 
 
+@callbacks("authorize_redirect", "get_authenticated_user")
 class OAuthMixin(_Client, mixins.OAuthMixin):
     """OAuth 1.0 and 1.0a."""
 
+    async def _oauth_get_user_future(self, access_token: dict[str, Any]) -> dict[str, Any]:
+        """Override: the user whose access token this is; None or empty if there is none."""
+        get_user = getattr(self, "_oauth_get_user", None)
+        if get_user is None:
+            raise NotImplementedError
+        user: dict[str, Any] = await user_by_callback(get_user, access_token)
+        return user
 
+
+@callbacks("authorize_redirect", "oauth2_request")
 class OAuth2Mixin(_Client, mixins.OAuth2Mixin):
     """OAuth 2.0."""
 
 
+@callbacks("authenticate_redirect", "twitter_request")
 class TwitterMixin(OAuthMixin, mixins.TwitterMixin):
     """Twitter's API 1.1."""
 
+    _oauth_get_user_future = mixins.TwitterMixin._oauth_get_user_future
 
+
+@callbacks("get_authenticated_user")
 class GoogleOAuth2Mixin(OAuth2Mixin, mixins.GoogleOAuth2Mixin):
     """Google."""
 
 
+@callbacks("get_authenticated_user", "facebook_request")
 class FacebookGraphMixin(OAuth2Mixin, mixins.FacebookGraphMixin):
     """Facebook's Graph API."""
