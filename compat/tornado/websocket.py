@@ -233,6 +233,11 @@ class WebSocketHandler(tornado.web.RequestHandler):
         """The connection's native stream; from here on this is no HTTP request."""
         self._upgraded = True
         self._opened = True
+        # What programs get from detach() is an IOStream.
+        native = getattr(self.request.connection, "detach_native", None)
+        if native is not None:
+            self._finished = True
+            return native()
         return self.detach()
 
     # --- what makes no sense on a WebSocket -------------------------------------------------

@@ -222,7 +222,7 @@ class ServerConnection:
     # --- the handler -------------------------------------------------------------
     def _start(self, head: RequestHead) -> Http1Exchange:
         self.phase = "request"
-        exchange = self.exchange = Http1Exchange(self, head)
+        exchange = self.exchange = self.server.exchange_type(self, head)
         options = self.options
         if not options.keep_alive:
             self.wire.close_after = True

@@ -25,6 +25,7 @@ import trio
 from ..exchange import App
 from ..net.stream import Stream
 from .connection import ServerConnection
+from .exchange import Http1Exchange
 from .options import ServerOptions
 from .watch import DisconnectWatch
 
@@ -47,8 +48,11 @@ class Server:
 
     Attributes:
       state: "accepting", "draining", "cancelling" or "closed".
+      exchange_type: made for each request; for hosts that give exchanges more names.
       nursery: owner of helper tasks of connections (watchers); set by who owns both.
     """
+
+    exchange_type: type[Http1Exchange] = Http1Exchange
 
     def __init__(self, app: App, options: ServerOptions | None = None) -> None:
         self.app = app

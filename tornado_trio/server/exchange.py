@@ -15,6 +15,7 @@ from ..exchange import Exchange, RequestStartLine, ResponseStartLine
 from ..wire.events import EndOfMessage, RequestHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.writing import http_date
+from .inflate import Inflater
 from .pending import READY, Failed, Pending
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Http1Exchange(Exchange):
         "_close_callback",
         "_connection",
         "_done",
+        "_inflater",
         "context",
         "deadline",
         "finished",
@@ -80,6 +82,7 @@ class Http1Exchange(Exchange):
         self._body_timeout: float | None = connection.options.timeouts.body
         self._close_callback: Callable[[], Any] | None = None
         self._done: trio.Event | None = None
+        self._inflater: Inflater | None = None
 
     def __repr__(self) -> str:
         method, path, _ = self.start_line
@@ -87,7 +90,12 @@ class Http1Exchange(Exchange):
 
     # --- request -------------------------------------------------------------
     async def read_chunk(self) -> bytes:
-        """See `Exchange`.
+        if self._inflater is not None:
+            return await self._inflater.read_chunk(self._read_chunk)
+        return await self._read_chunk()
+
+    async def _read_chunk(self) -> bytes:
+        """As it came on the wire.
 
         Raises: `PeerError`, `LimitError` (413): answer them and the connection closes;
         `StreamClosedError`: the client left; `DeadlineError`: the body took too long.
@@ -128,6 +136,8 @@ class Http1Exchange(Exchange):
         if not head.chunked and not head.content_length:
             self._connection.wire.skip_body()
             return b""
+        if self._inflater is not None:
+            return None
         wire = self._connection.wire
         if head.chunked or self._body_started or wire.buffered < (head.content_length or 0):
             return None
@@ -146,7 +156,12 @@ class Http1Exchange(Exchange):
             self._connection.set_body_deadline(seconds)
 
     def decompress(self) -> None:
-        """Have the body inflated (called by the connection when asked to)."""
+        """Have a gzip body inflated (called by the connection when asked to)."""
+        coding = self.headers["Content-Encoding"]
+        if coding.lower() in ("gzip", "x-gzip"):
+            self._inflater = Inflater(self._connection.wire, coding)
+            self.headers["X-Consumed-Content-Encoding"] = coding
+            del self.headers["Content-Encoding"]
 
     def _begin_body(self) -> None:
         if self._body_started:

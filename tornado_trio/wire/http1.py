@@ -324,6 +324,10 @@ class ServerWire(_Wire):
         self.responded = True
         return data
 
+    def raw_response(self) -> None:
+        """The program writes its head by itself, as bytes of the body: unchecked."""
+        self.responded = True
+
     def next_cycle(self) -> bool:
         """Go on to the next request, if this connection may have one."""
         if self._state != _DONE or self.close_after:

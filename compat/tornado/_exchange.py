@@ -1,0 +1,120 @@
+"""A native exchange that is also Tornado's `HTTPConnection`: what `request.connection` is.
+
+Knows the native server and `IOStream`. Nothing here is on the path of an ordinary request:
+the names are looked up only by programs that reach below `RequestHandler`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado import httputil
+from tornado._websocket_stream import StreamView
+from tornado.iostream import IOStream, SSLIOStream
+from tornado_trio.net.stream import Stream
+from tornado_trio.server.exchange import Http1Exchange
+from tornado_trio.server.pending import READY
+
+
+class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
+    """One request and its response, with the names of Tornado's connections.
+
+    `context` is the exchange itself: it has `remote_ip`, `protocol`, `address` and the
+    rest of what Tornado keeps there, without a cycle of objects per request.
+    """
+
+    is_client = False
+
+    @property
+    def context(self) -> Any:
+        return self
+
+    @context.setter
+    def context(self, value: object) -> None:
+        """The native side offers its own (None)."""
+
+    @property
+    def params(self) -> Any:
+        return self._connection.server.conn_params  # type: ignore[attr-defined]
+
+    @property
+    def no_keep_alive(self) -> bool:
+        return not self._connection.options.keep_alive
+
+    @no_keep_alive.setter
+    def no_keep_alive(self, value: bool) -> None:
+        if value:
+            self._connection.wire.close_after = True
+
+    # --- what Tornado has in `context` ---------------------------------------------
+    @property
+    def address(self) -> Any:
+        return self._connection.stream.remote_address
+
+    @property
+    def address_family(self) -> socket.AddressFamily | None:
+        sock = self._connection.stream.socket
+        return sock.family if sock is not None else None  # type: ignore[return-value]
+
+    @property
+    def trusted_downstream(self) -> set[str]:
+        return set(self._connection.options.trusted_downstream)
+
+    # --- the stream -------------------------------------------------------------------
+    @property
+    def stream(self) -> Any:
+        """The connection's stream behind the names of an IOStream."""
+        connection = self._connection
+        if connection.context is None:
+            connection.context = StreamView(connection.stream, lambda: None)
+        return connection.context
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._connection.stream.close()
+
+    def detach_native(self) -> Stream:
+        """As the native `detach`."""
+        return super().detach()
+
+    def detach(self) -> Any:
+        """Take the stream over, as an `IOStream`; HTTP ends here."""
+        return as_iostream(self.detach_native())
+
+    # --- responses as text -----------------------------------------------------------
+    def write(self, chunk: bytes) -> Awaitable[None]:
+        connection = self._connection
+        if not connection.wire.responded and not self.finished:
+            # A program of Tornado 3's manner, which writes its own head.
+            connection.wire.raw_response()
+            self.status = 200
+        return super().write(chunk)
+
+    def finish(self, trailers: Any = None) -> Awaitable[None]:
+        wire = self._connection.wire
+        if not wire.responded and not self.finished:
+            wire.raw_response()
+        return super().finish(trailers)
+
+
+def as_iostream(native: Stream) -> Any:
+    """An IOStream over the socket of a native stream, which is closed by that."""
+    received = native._in.take_all() if native._in else b""
+    unsent = bytearray()
+    while native._out:
+        with native._out.peek() as view:
+            unsent += view
+            count = len(view)
+        native._out.advance(count)
+    sock = native.detach()  # type: ignore[attr-defined]
+    stream = (SSLIOStream if native.tls else IOStream)(sock)
+    if received:
+        stream._read_buffer.append(received)
+    if unsent:
+        stream.write(bytes(unsent))
+    return stream
+
+
+__all__ = ["READY", "ExchangeConnection", "as_iostream"]

@@ -1,0 +1,500 @@
+"""`tornado.http1connection`: HTTP/1.1 over an `IOStream`, for either role.
+
+Knows IOStreams, message delegates and the sans-IO wire, which does all parsing and framing.
+`HTTPServer` does not come here: it serves its sockets natively. These classes are for
+programs and tests that have a stream of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tornado import gen, httputil
+from tornado.concurrent import Future, future_set_result_unless_cancelled
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.log import app_log, gen_log
+from tornado.platform.trio import run_task
+from tornado_trio.errors import HTTPOutputError, PeerError
+from tornado_trio.limits import Dialect, Limits
+from tornado_trio.wire.codings import CodingError, make_decoder
+from tornado_trio.wire.events import EndOfMessage, RequestHead, ResponseHead, Signal
+from tornado_trio.wire.http1 import ClientWire, ServerWire
+
+CR_OR_LF_RE = re.compile(b"\r|\n")
+DIGITS = re.compile(r"[0-9]+")
+HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
+_MAX_1XX_RESPONSES = 32
+
+_DIALECT = Dialect(bare_lf=True, repeated_length=True, chunked_http10=True)
+
+
+class HTTP1ConnectionParameters:
+    """Parameters of `HTTP1Connection` and `HTTP1ServerConnection`.
+
+    Args:
+      no_keep_alive: one request per connection.
+      chunk_size: bytes given to a delegate at once.
+      max_header_size: of a head.
+      header_timeout: seconds to wait for a request's head.
+      max_body_size, body_timeout: of each body.
+      decompress: inflate gzip bodies.
+    """
+
+    def __init__(
+        self,
+        no_keep_alive: bool = False,
+        chunk_size: int | None = None,
+        max_header_size: int | None = None,
+        header_timeout: float | None = None,
+        max_body_size: int | None = None,
+        body_timeout: float | None = None,
+        decompress: bool = False,
+    ) -> None:
+        self.no_keep_alive = no_keep_alive
+        self.chunk_size = chunk_size or 65536
+        self.max_header_size = max_header_size or 65536
+        self.header_timeout = header_timeout
+        self.max_body_size = max_body_size
+        self.body_timeout = body_timeout
+        self.decompress = decompress
+
+
+class _DelegateError(Exception):
+    """A delegate raised; it has been logged."""
+
+
+class HTTP1Connection(httputil.HTTPConnection):
+    """One message exchange over a stream: a server reads a request and writes a response, a
+    client writes a request and reads the response. Make a new one for the next.
+
+    Args:
+      is_client: which side we are.
+      params: `HTTP1ConnectionParameters`.
+      context: for the use of the program; its `remote_ip` is what requests show.
+    """
+
+    def __init__(
+        self,
+        stream: IOStream,
+        is_client: bool,
+        params: HTTP1ConnectionParameters | None = None,
+        context: object | None = None,
+    ) -> None:
+        params = params or HTTP1ConnectionParameters()
+        self.is_client = is_client
+        self.stream: Any = stream
+        self.params = params
+        self.context = context
+        self.no_keep_alive = params.no_keep_alive
+        limits = Limits(
+            max_head_size=params.max_header_size,
+            max_fields=65536,
+            chunk_size=params.chunk_size,
+            max_body_size=params.max_body_size or stream.max_buffer_size,
+        )
+        self._wire: Any = (ClientWire if is_client else ServerWire)(limits, _DIALECT)
+        self._body_timeout = params.body_timeout
+        self._close_callback: Callable[[], None] | None = None
+        self._write_finished = False
+        self._read_finished = False
+        self._detached = False
+        self._pending_write: Future | None = None
+        # Resolved when the response is finished or the connection closed.
+        self._finish_future: Future = Future()
+
+    # --- reading ---------------------------------------------------------------------
+    def read_response(self, delegate: httputil.HTTPMessageDelegate) -> Awaitable[bool]:
+        """Read one message and tell `delegate` of it (a request, on the server's side).
+
+        The result says whether the stream may be used for another message.
+        """
+        if self.params.decompress:
+            delegate = _InflatingDelegate(delegate, self.params.chunk_size)
+        return run_task(self._read_message(delegate))
+
+    async def _read_message(self, delegate: httputil.HTTPMessageDelegate) -> bool:
+        finished = False
+        try:
+            head = await self._read_head(delegate)
+            if head is None or self._detached:
+                finished = self._detached
+                return False
+            await self._read_body(delegate)
+            self._read_finished = True
+            if not self._write_finished or self.is_client:
+                finished = True
+                self._guarded(delegate.finish)
+            return await self._end_of_message()
+        except PeerError as exc:
+            gen_log.info("Malformed HTTP message from %s: %s", self.context, exc)
+            if not self.is_client and not self.stream.closed():
+                await self.stream.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        except gen.TimeoutError:
+            gen_log.info("Timeout reading body from %s", self.context)
+        except (_DelegateError, StreamClosedError):
+            pass  # logged, or the peer's doing: the connection is over either way
+        finally:
+            if not finished:
+                self._tell_closed(delegate)
+            if not self._detached:
+                self._clear_callbacks()
+        self.close()
+        return False
+
+    def _tell_closed(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        try:
+            self._guarded(delegate.on_connection_close)
+        except _DelegateError:
+            pass  # logged
+
+    async def _read_head(
+        self, delegate: httputil.HTTPMessageDelegate
+    ) -> RequestHead | ResponseHead | None:
+        """The message's head; None when there is none to come. 1xx heads on the way."""
+        timeout = self.params.header_timeout
+        deadline = None if timeout is None else self.stream.io_loop.time() + timeout
+        while True:
+            event = self._wire.next_event()
+            if event is Signal.NEED_DATA:
+                try:
+                    await self._feed(deadline)
+                except (gen.TimeoutError, StreamClosedError):
+                    # Between messages, or too slow: nobody is owed an explanation.
+                    self.close()
+                    return None
+                continue
+            if not isinstance(event, (RequestHead, ResponseHead)):
+                self.close()
+                return None
+            if isinstance(event, RequestHead) and not self._write_finished:
+                self.stream.set_close_callback(self._on_connection_close)
+                self._wire.close_after |= self.no_keep_alive
+            await self._awaited(delegate.headers_received, event.start_line, event.headers)
+            if isinstance(event, ResponseHead) and event.informational:
+                if event.start_line.code != 101:
+                    continue
+            self._expect_continue(event)
+            return event
+
+    def _expect_continue(self, head: RequestHead | ResponseHead) -> None:
+        if isinstance(head, RequestHead) and head.expect_continue and not self._write_finished:
+            if not self._wire.responded:
+                self.stream.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
+
+    async def _read_body(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        timeout = self._body_timeout
+        deadline = None if timeout is None else self.stream.io_loop.time() + timeout
+        while True:
+            event = self._wire.next_event()
+            if event is Signal.NEED_DATA:
+                await self._feed(deadline)
+            elif isinstance(event, bytes):
+                if not self._write_finished or self.is_client:
+                    await self._awaited(delegate.data_received, event)
+            else:
+                assert isinstance(event, (EndOfMessage, Signal))
+                return
+
+    async def _feed(self, deadline: float | None) -> None:
+        """More bytes from the stream; its end is told to the wire."""
+        future = self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
+        try:
+            if deadline is not None:
+                data = await gen.with_timeout(
+                    deadline, future, quiet_exceptions=StreamClosedError
+                )
+            else:
+                data = await future
+        except StreamClosedError:
+            if self._wire.eof or not self.is_client:
+                raise
+            # A response may end with its stream; the wire knows whether this one may.
+            self._wire.feed(b"")
+        else:
+            self._wire.feed(data)
+
+    async def _end_of_message(self) -> bool:
+        """Both directions to their end; may the stream carry another message?"""
+        if not self.is_client:
+            if not self._finish_future.done() and not self.stream.closed():
+                self.stream.set_close_callback(self._on_connection_close)
+                await self._finish_future
+            if self._detached:
+                return False
+            again = self._wire.next_cycle()
+        else:
+            again = self._wire.keep_alive and not self.no_keep_alive
+        self._clear_callbacks()
+        if self.stream.closed():
+            return False
+        if not again:
+            if self._pending_write is not None:
+                await self._pending_write
+            self.close()
+            return False
+        self._give_back()
+        return True
+
+    def _give_back(self) -> None:
+        """What came after the message belongs to the stream's next reader."""
+        rest = self._wire.take_rest()
+        if rest:
+            self.stream._read_buffer.prepend(rest)
+
+    async def _awaited(self, method: Callable[..., Any], *args: Any) -> None:
+        result = self._guarded(method, *args)
+        if result is not None:
+            try:
+                await result
+            except Exception:
+                app_log.error("Uncaught exception", exc_info=True)
+                raise _DelegateError from None
+
+    def _guarded(self, method: Callable[..., Any], *args: Any) -> Any:
+        """Call a delegate. Its errors are logged as the application's; input it refuses is
+        the peer's fault."""
+        try:
+            return method(*args)
+        except PeerError:
+            raise
+        except Exception:
+            app_log.error("Uncaught exception", exc_info=True)
+            raise _DelegateError from None
+
+    # --- the connection ----------------------------------------------------------------
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """`callback` runs once if the connection closes before the message is over.
+
+        Not for those who have a delegate with `on_connection_close`.
+        """
+        self._close_callback = callback
+
+    def _on_connection_close(self) -> None:
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            callback()
+        future_set_result_unless_cancelled(self._finish_future, None) if (
+            not self._finish_future.done()
+        ) else None
+        self._clear_callbacks()
+
+    def _clear_callbacks(self) -> None:
+        self._close_callback = None
+        if self.stream is not None:
+            self.stream.set_close_callback(None)
+
+    def close(self) -> None:
+        """Close the stream."""
+        if self.stream is not None and not self._detached:
+            self.stream.close()
+        self._clear_callbacks()
+        if not self._finish_future.done():
+            self._finish_future.set_result(None)
+
+    def detach(self) -> IOStream:
+        """Take the stream over, with what the peer sent ahead. HTTP ends here."""
+        self._clear_callbacks()
+        self._give_back()
+        self._detached = True
+        stream: IOStream = self.stream
+        if not self._finish_future.done():
+            self._finish_future.set_result(None)
+        return stream
+
+    def set_body_timeout(self, timeout: float) -> None:
+        """The time for this message's body, instead of `body_timeout`."""
+        self._body_timeout = timeout
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        """The bound of this message's body, instead of `max_body_size`."""
+        self._wire.max_body_size = max_body_size
+
+    # --- writing ----------------------------------------------------------------------
+    def write_headers(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> Future:
+        """Write the head, and the first bytes of the body. The Future is done when sent."""
+        if self.is_client:
+            method, path, _ = start_line
+            if (
+                method in ("POST", "PUT", "PATCH")
+                and "Content-Length" not in headers
+                and "Transfer-Encoding" not in headers
+            ):
+                headers["Transfer-Encoding"] = "chunked"
+            data = self._wire.request_head(method, path, headers)
+        else:
+            code: Any = start_line[1]
+            data = self._wire.response_head(code, start_line[2], headers)
+        if chunk:
+            data += bytes(self._framed(chunk))
+        return self._send(data)
+
+    def write(self, chunk: bytes) -> Future:
+        """Write bytes of the body. The Future is done when they are sent."""
+        return self._send(self._framed(chunk))
+
+    def finish(self) -> None:
+        """The body is complete."""
+        try:
+            data = self._wire.end()
+        except HTTPOutputError:
+            self.stream.close()
+            raise
+        if data:
+            self._send(data)
+        self._write_finished = True
+        # Small writes no longer wait for others to join them.
+        self.stream.set_nodelay(True)
+        if self._pending_write is None or self._pending_write.done():
+            self._finish_request(None)
+        else:
+            self._pending_write.add_done_callback(self._finish_request)
+
+    def _framed(self, chunk: bytes) -> bytes | bytearray | memoryview:
+        try:
+            data: bytes | bytearray | memoryview = self._wire.body(chunk)
+        except HTTPOutputError:
+            # The peer must not take what it has for the whole.
+            self.stream.close()
+            raise
+        return data
+
+    def _send(self, data: bytes | bytearray | memoryview) -> Future:
+        if self.stream.closed():
+            future: Future = Future()
+            future.set_exception(StreamClosedError())
+            future.exception()
+            return future
+        written: Future = self.stream.write(data)
+        self._pending_write = written
+        written.add_done_callback(_retrieve)
+        return written
+
+    def _finish_request(self, future: Any) -> None:
+        self._clear_callbacks()
+        if not self.is_client and not self._finish_future.done():
+            self._finish_future.set_result(None)
+
+
+def _retrieve(future: Future) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class _InflatingDelegate(httputil.HTTPMessageDelegate):
+    """Inflates a gzip body on its way to a delegate."""
+
+    def __init__(self, delegate: httputil.HTTPMessageDelegate, chunk_size: int) -> None:
+        self._delegate = delegate
+        self._chunk_size = chunk_size
+        self._decoder: Any = None
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
+        coding = headers.get("Content-Encoding", "")
+        if coding.lower() == "gzip":
+            self._decoder = make_decoder(coding)
+            headers["X-Consumed-Content-Encoding"] = coding
+            del headers["Content-Encoding"]
+        return self._delegate.headers_received(start_line, headers)
+
+    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+        pieces = [chunk] if self._decoder is None else self._inflate(chunk)
+        for piece in pieces:
+            if piece:
+                result = self._delegate.data_received(piece)
+                if result is not None:
+                    await result
+
+    def _inflate(self, chunk: bytes) -> Any:
+        try:
+            yield from self._decoder.feed(chunk, self._chunk_size)
+        except CodingError as exc:
+            raise httputil.HTTPInputError(f"invalid gzip data: {exc}") from exc
+
+    def finish(self) -> None:
+        if self._decoder is not None:
+            try:
+                self._decoder.finish()
+            except CodingError as exc:
+                raise httputil.HTTPInputError(f"invalid gzip data: {exc}") from exc
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        self._delegate.on_connection_close()
+
+
+class HTTP1ServerConnection:
+    """Serves the requests of one stream, one after the other."""
+
+    def __init__(
+        self,
+        stream: IOStream,
+        params: HTTP1ConnectionParameters | None = None,
+        context: object | None = None,
+    ) -> None:
+        self.stream = stream
+        self.params = params or HTTP1ConnectionParameters()
+        self.context = context
+        self._serving: Future | None = None
+
+    async def close(self) -> None:
+        """Close the stream; done when serving has ended."""
+        self.stream.close()
+        if self._serving is not None:
+            try:
+                await self._serving
+            except Exception:
+                # What it had to tell was logged where it happened.
+                gen_log.debug("connection ended with an error", exc_info=True)
+
+    def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
+        """Serve requests, each by a delegate that `delegate` makes."""
+        self._serving = run_task(self._serve(delegate))
+        self.stream.io_loop.add_future(self._serving, lambda future: future.result())
+
+    async def _serve(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
+        try:
+            while True:
+                connection = HTTP1Connection(self.stream, False, self.params, self.context)
+                request = delegate.start_request(self, connection)
+                if not await connection.read_response(request):
+                    return
+                await asyncio.sleep(0)  # let others run between pipelined requests
+        finally:
+            delegate.on_close(self)
+
+
+def parse_int(s: str) -> int:
+    """A non-negative decimal number, nothing else. Raises ValueError."""
+    if DIGITS.fullmatch(s) is None:
+        raise ValueError(f"not an integer: {s!r}")
+    return int(s)
+
+
+def parse_hex_int(s: str) -> int:
+    """A non-negative hexadecimal number, nothing else. Raises ValueError."""
+    if HEXDIGITS.fullmatch(s) is None:
+        raise ValueError(f"not a hexadecimal integer: {s!r}")
+    return int(s, 16)
+
+
+def is_transfer_encoding_chunked(headers: httputil.HTTPHeaders) -> bool:
+    """Is the body chunked? Raises HTTPInputError for any other Transfer-Encoding, and for
+    one that stands beside a Content-Length."""
+    coding = headers.get("Transfer-Encoding")
+    if coding is None:
+        return False
+    if "Content-Length" in headers:
+        raise httputil.HTTPInputError("Message with both Transfer-Encoding and Content-Length")
+    if coding.lower() == "chunked":
+        return True
+    raise httputil.HTTPInputError(f"Unsupported Transfer-Encoding {coding}")
+
+

@@ -1,0 +1,322 @@
+"""`tornado.httpserver`: the HTTP/1.1 server, single-threaded and non-blocking.
+
+Knows the native server, which does the work, and the delegates. Connections that come from
+a listening socket never are IOStreams: they are accepted and served by native trio tasks.
+A stream handed to `handle_stream` is served over that stream (`http1connection`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from tornado import httputil
+from tornado._delegates import drive_delegate
+from tornado._exchange import ExchangeConnection
+from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornado.ioloop import IOLoop
+from tornado.log import gen_log
+from tornado.netutil import ssl_options_to_context
+from tornado.platform.trio import start_soon
+from tornado.tcpserver import TCPServer
+from tornado.util import Configurable
+from tornado_trio._util.policy import FINISH
+from tornado_trio.errors import DeadlineError, PeerError
+from tornado_trio.interop.driver import Driver, run_driver
+from tornado_trio.interop.guest import undriven
+from tornado_trio.limits import Dialect, Limits, Timeouts
+from tornado_trio.net.listeners import SocketListener, accept_loop
+from tornado_trio.net.stream import Stream
+from tornado_trio.net.tls import start_tls
+from tornado_trio.server import Server, ServerOptions
+
+HTTPRequest = httputil.HTTPServerRequest
+
+# What Tornado 6.6 forgives in a request.
+_DIALECT = Dialect(bare_lf=True, repeated_length=True, chunked_http10=True)
+_MAX_BODY = 100 * 1024 * 1024
+_NO_ANSWER = frozenset((408,))
+_OWN_ANSWER = frozenset((414, 431))
+
+
+class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
+    """Serves HTTP/1.1 to an application, a routing delegate or a callback.
+
+    `request_callback` is an `Application`, an `HTTPServerConnectionDelegate`, or a function
+    of an `HTTPServerRequest`, which answers through `request.connection`.
+
+    Args:
+      no_keep_alive: close each connection after one request.
+      xheaders: take the client's address and protocol from X-Real-Ip or X-Forwarded-For and
+        X-Scheme or X-Forwarded-Proto; for servers behind a proxy only.
+      ssl_options: serve HTTPS; an `ssl.SSLContext` or a dict, see `TCPServer`.
+      protocol: "https" behind a proxy that decrypts and does not say so.
+      decompress_request: inflate request bodies sent with gzip.
+      trusted_downstream: addresses of proxies to skip in X-Forwarded-For.
+      chunk_size, max_header_size, max_body_size, max_buffer_size: bytes.
+      idle_connection_timeout, body_timeout: seconds.
+
+    The remaining methods are those of `TCPServer`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Arguments are taken by initialize(), as in all Configurable classes.
+        pass
+
+    @classmethod
+    def configurable_base(cls) -> type[Configurable]:
+        return HTTPServer
+
+    @classmethod
+    def configurable_default(cls) -> type[Configurable]:
+        return HTTPServer
+
+    def initialize(
+        self,
+        request_callback: httputil.HTTPServerConnectionDelegate
+        | Callable[[httputil.HTTPServerRequest], None],
+        no_keep_alive: bool = False,
+        xheaders: bool = False,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        protocol: str | None = None,
+        decompress_request: bool = False,
+        chunk_size: int | None = None,
+        max_header_size: int | None = None,
+        idle_connection_timeout: float | None = None,
+        body_timeout: float | None = None,
+        max_body_size: int | None = None,
+        max_buffer_size: int | None = None,
+        trusted_downstream: list[str] | None = None,
+        io_loop: Any = None,
+    ) -> None:
+        self.request_callback = request_callback
+        self.xheaders = xheaders
+        self.protocol = protocol
+        self.trusted_downstream = trusted_downstream
+        self.conn_params = HTTP1ConnectionParameters(
+            no_keep_alive=no_keep_alive,
+            chunk_size=chunk_size,
+            max_header_size=max_header_size,
+            header_timeout=idle_connection_timeout or 3600,
+            max_body_size=max_body_size,
+            body_timeout=body_timeout,
+            decompress=decompress_request,
+        )
+        TCPServer.__init__(
+            self,
+            ssl_options=ssl_options,
+            max_buffer_size=max_buffer_size,
+            read_chunk_size=chunk_size,
+            io_loop=io_loop,
+        )
+        self._tls_context: ssl.SSLContext | None = None
+        if ssl_options is not None:
+            self._tls_context = ssl_options_to_context(ssl_options, server_side=True)
+        self._native = _NativeServer(self)
+        self._streams: set[HTTP1ServerConnection] = set()
+
+    # --- accepting -------------------------------------------------------------------
+    def _start_accepting(self, sock: socket.socket) -> Callable[[], None]:
+        if type(self).handle_stream is not HTTPServer.handle_stream:
+            # The program wants to see streams.
+            return super()._start_accepting(sock)
+        return self._native.listen(sock)
+
+    def handle_stream(self, stream: Any, address: Any) -> None:
+        """Serve a connection that is an IOStream already."""
+        connection = HTTP1ServerConnection(stream, self.conn_params, None)
+        self._streams.add(connection)
+        connection.start_serving(self)
+
+    async def close_all_connections(self) -> None:
+        """Close every connection; done when they are closed. Call `stop` first.
+
+        Handlers that are running learn it by `on_connection_close`, and run on.
+        """
+        await self._native.close_connections()
+        for connection in list(self._streams):
+            await connection.close()
+
+    # --- requests --------------------------------------------------------------------
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        """The delegate of a request: the application's, or one that calls the callback."""
+        callback = self.request_callback
+        if isinstance(callback, httputil.HTTPServerConnectionDelegate):
+            return callback.start_request(server_conn, request_conn)
+        return _CallableAdapter(callback, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        """A connection was closed."""
+        self._streams.discard(server_conn)  # type: ignore[arg-type]
+
+    def _chosen_app(self) -> Callable[[Any], Awaitable[None]]:
+        """The shortest way from an exchange to the program that keeps all overrides."""
+        from tornado.web import Application
+
+        callback = self.request_callback
+        kind = type(callback)
+        if (
+            type(self).start_request is HTTPServer.start_request
+            and isinstance(callback, Application)
+            and kind.start_request is Application.start_request
+            and kind.__call__ is Application.__call__
+        ):
+            return callback.respond
+        return self._respond
+
+    async def _respond(self, exchange: ExchangeConnection) -> None:
+        delegate = self.start_request(exchange, exchange)
+        await drive_delegate(delegate, exchange)
+
+
+class _CallableAdapter(httputil.HTTPMessageDelegate):
+    """Collects a request and gives it to a function."""
+
+    def __init__(
+        self,
+        callback: Callable[[httputil.HTTPServerRequest], None],
+        connection: httputil.HTTPConnection,
+    ) -> None:
+        self.connection = connection
+        self.callback = callback
+        self.request: httputil.HTTPServerRequest | None = None
+        self.chunks: list[bytes] = []
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        self.request = httputil.HTTPServerRequest(
+            connection=self.connection, start_line=start_line, headers=headers
+        )
+
+    def data_received(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+
+    def finish(self) -> None:
+        request = self.request
+        assert request is not None
+        request.body = b"".join(self.chunks)
+        request._parse_body()
+        self.callback(request)
+
+    def on_connection_close(self) -> None:
+        self.chunks = []
+
+
+# --- the native side ------------------------------------------------------------------------
+
+
+def _refusal(error: PeerError) -> bytes:
+    """Tornado answers 400 to everything malformed, and nothing to who is too slow."""
+    if error.status in _NO_ANSWER:
+        return b""
+    if error.status in _OWN_ANSWER:
+        return b"HTTP/1.1 %d Request Header Fields Too Large\r\n\r\n" % error.status
+    return b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
+def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
+    params = server.conn_params
+    idle = params.header_timeout or 3600
+    return ServerOptions(
+        limits=Limits(
+            max_head_size=params.max_header_size or 65536,
+            max_fields=65536,
+            max_body_size=params.max_body_size or server.max_buffer_size or _MAX_BODY,
+            chunk_size=params.chunk_size or 65536,
+            max_write_buffer=None,
+        ),
+        # Tornado waits for ever for a client to take its response; an hour is a pause
+        # that no player of videos makes.
+        timeouts=Timeouts(idle=idle, head=min(idle, 60), body=params.body_timeout, write=3600),
+        dialect=_DIALECT,
+        on_disconnect=FINISH,
+        keep_alive=not params.no_keep_alive,
+        xheaders=server.xheaders,
+        trusted_downstream=frozenset(server.trusted_downstream or ()),
+        protocol=server.protocol,
+        decompress_request=params.decompress,
+        run=run,
+        refuse=_refusal,
+    )
+
+
+class _NativeServer(Server):
+    """The native server of an `HTTPServer`, in the nursery of its IOLoop."""
+
+    exchange_type = ExchangeConnection
+
+    def __init__(self, owner: HTTPServer) -> None:
+        super().__init__(owner._respond, _options(owner, self._drive))
+        self.owner = owner
+        self.conn_params = owner.conn_params
+        self._waiting: list[SocketListener] = []
+        self._started = False
+        self._parts: tuple[Any, Any] = (None, None)
+
+    def listen(self, sock: socket.socket) -> Callable[[], None]:
+        listener = SocketListener(sock)
+        if self.nursery is not None:
+            self.nursery.start_soon(accept_loop, listener, self._accepted)
+        else:
+            self._waiting.append(listener)
+        if not self._started:
+            self._started = True
+            start_soon(self._run, io_loop=self.owner.io_loop, name="HTTPServer")
+        return listener.close
+
+    async def _run(self) -> None:
+        loop = self.owner.io_loop or IOLoop.current()
+        self._parts = loop._driver_parts()
+        self.app = self.owner._chosen_app()  # type: ignore[assignment]
+        try:
+            async with trio.open_nursery() as nursery:
+                self.nursery = nursery
+                nursery.start_soon(self.watch.run)
+                waiting, self._waiting = self._waiting, []
+                for listener in waiting:
+                    nursery.start_soon(accept_loop, listener, self._accepted)
+        finally:
+            self.nursery = None
+            self._started = False
+
+    def _accepted(self, stream: Stream) -> None:
+        assert self.nursery is not None
+        self.nursery.start_soon(_serve, self, stream)
+
+    def _drive(self, coroutine: Any) -> Any:
+        loop, guest = self._parts
+        return run_driver(Driver(loop, guest), coroutine, None)
+
+    async def close_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.stream.close()
+            if connection.exchange is not None:
+                connection.lost(trio.ClosedResourceError("closed by the server"))
+        # Their tasks end on their next turns; handlers that run on are not waited for.
+        for _ in range(100):
+            if all(connection.exchange is not None for connection in self.connections):
+                break
+            await asyncio.sleep(0)
+
+
+@undriven
+async def _serve(server: _NativeServer, stream: Stream) -> None:
+    """One connection: it drives its requests itself."""
+    owner = server.owner
+    context = owner._tls_context
+    if context is not None:
+        try:
+            stream = await start_tls(stream, context, server_side=True)  # type: ignore[arg-type]
+        except ssl.SSLError as exc:
+            gen_log.warning("SSL Error on %s: %s", stream.remote_address, exc)
+            return
+        except (OSError, DeadlineError):
+            return  # gone, or silent: nothing to tell anybody
+    await server.handle(stream)
+    owner.on_close(None)
