@@ -105,6 +105,10 @@ class BaseIOStream:
         self._listening: int | None = None  # events of the loop's handler; None: no handler
         self._listening_fd: Any = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _stream_legacy.adapt_read_from_fd(cls)
+
     # --- what a subclass provides ------------------------------------------------
 
     def fileno(self) -> Any:

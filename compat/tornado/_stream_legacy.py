@@ -8,6 +8,7 @@ is for. An exception in a callback closes the stream.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -113,3 +114,23 @@ def _pump(stream: Any, size: tuple[Any, ...], callback: Any, streaming_callback:
         return future
     _then(stream, future, callback, True)
     return None
+
+
+def adapt_read_from_fd(cls: type) -> None:
+    """Let a class have the `read_from_fd` of Tornado 4, which returns a chunk or None."""
+    method = cls.__dict__.get("read_from_fd")
+    if not inspect.isfunction(method) or len(inspect.signature(method).parameters) != 1:
+        return
+
+    @functools.wraps(method)
+    def read_from_fd(self: Any, buf: Any) -> int | None:
+        chunk = method(self)
+        if chunk is None:
+            return None
+        room = len(buf)
+        buf[: min(len(chunk), room)] = chunk[:room]
+        if len(chunk) > room:  # it read as much as it liked
+            self._read_buffer.append(chunk[room:])
+        return min(len(chunk), room)
+
+    cls.read_from_fd = read_from_fd  # type: ignore[attr-defined]
