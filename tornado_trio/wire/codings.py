@@ -133,11 +133,14 @@ class BrotliDecoder(Decoder):
                     yield out
                 return
             while True:
+                # The limit is where the output stops growing, by blocks of some 32 KiB.
                 out = self._decompressor.process(data, output_buffer_limit=max_chunk)
                 data = b""
-                if out:
-                    yield out
-                if self._decompressor.is_finished() or self._decompressor.can_accept_more_data():
+                for start in range(0, len(out), max_chunk):
+                    yield out[start : start + max_chunk]
+                if self._decompressor.is_finished() or (
+                    len(out) < max_chunk and self._decompressor.can_accept_more_data()
+                ):
                     return
         except self._error as error:
             raise CodingError(f"bad brotli data: {error}") from error
@@ -150,7 +153,7 @@ class BrotliDecoder(Decoder):
 class ZstdDecoder(Decoder):
     """zstd, by the `zstandard` package; frames one after the other."""
 
-    _STEP: Final = 4096
+    _STEP: Final = 128
     # RFC 8878 3.1.1.1.2 asks decoders to support 8 MB and lets them refuse more.
     _MAX_WINDOW: Final = 8 * 1024 * 1024
 
@@ -162,7 +165,7 @@ class ZstdDecoder(Decoder):
 
     def feed(self, data: bytes, max_chunk: int = _MAX_CHUNK) -> Iterator[bytes]:
         # The package cannot bound its output, so its input comes in small steps: a block
-        # is 128 KiB decoded at most, and takes 4 bytes at least.
+        # is 128 KiB decoded at most and takes 4 bytes at least, which makes 4 MiB a step.
         for start in range(0, len(data), self._STEP):
             piece = data[start : start + self._STEP]
             while piece:

@@ -70,6 +70,10 @@ def parse_date(value: str) -> int | None:
         return None
     try:
         parsed = email.utils.parsedate_tz(value)
-        return None if parsed is None else int(email.utils.mktime_tz(parsed))
+        if parsed is None:
+            return None
+        # A date without a zone (asctime's format has none) is in UTC, never local time.
+        moment = datetime.datetime(*parsed[:6], tzinfo=datetime.UTC)
+        return int(moment.timestamp()) - (parsed[9] or 0)
     except (ValueError, OverflowError, IndexError, TypeError):
         return None  # a peer's nonsense, such as a day 99 or a year with 300 digits

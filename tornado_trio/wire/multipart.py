@@ -157,7 +157,9 @@ class MultipartParser:
             # Padding that gateways may add (RFC 2046 5.1.1). Tornado refuses it.
             line = buffer[at : at + _MAX_PADDING + 2]
             padding = len(line) - len(line.lstrip(b" \t"))
-            if padding <= _MAX_PADDING and len(line) < padding + 2:
+            if padding > _MAX_PADDING:
+                raise HTTPInputError("Invalid multipart/form-data: bad delimiter line")
+            if len(line) < padding + 2:
                 return
             at += padding
         if buffer.startswith(_CRLF, at):

@@ -14,7 +14,9 @@ from ..errors import HTTPInputError
 
 # ASCII digits only (CVE-2025-69225), blanks where Tornado takes them, and no more digits
 # than any file has bytes: int() of a peer's thousand digits is slow.
-_range = re.compile(r"bytes=[ \t]*([0-9]{0,19})[ \t]*-[ \t]*([0-9]{0,19})[ \t]*")
+# Possessive, or a field of blanks alone takes quadratic time (CVE-2025-62727).
+_range = re.compile(r"bytes=[ \t]*+([0-9]{0,19}+)[ \t]*+-[ \t]*+([0-9]{0,19}+)[ \t]*+")
+
 
 class ByteRange(NamedTuple):
     """Bytes `start` up to `end` (not included) of a body."""

@@ -1,0 +1,282 @@
+"""The incremental multipart parser, and field parameters."""
+
+from __future__ import annotations
+
+import doctest
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tornado_trio.errors import HTTPInputError
+from tornado_trio.wire import parameters
+from tornado_trio.wire.multipart import MultipartParser, Part, PartData, PartEnd, parse_part_head
+from tornado_trio.wire.parameters import encode_header, parse_header
+
+FIELD = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
+END = b"\r\n--x--"
+
+
+def parse(body: bytes, size: int = 0, boundary: bytes = b"x", **limits: int) -> list[Any]:
+    """(name, filename, content type, data) of each part, the body fed `size` bytes a time."""
+    parser = MultipartParser(boundary, **limits)
+    parts: list[Any] = []
+    complete = True
+    for start in range(0, len(body), size or len(body) or 1):
+        for event in parser.feed(body[start : start + (size or len(body))]):
+            if isinstance(event, Part):
+                assert complete
+                parts.append([event.name, event.filename, event.content_type, []])
+                complete = False
+            elif isinstance(event, PartData):
+                assert event.data and not complete
+                parts[-1][3].append(event.data)
+            else:
+                assert isinstance(event, PartEnd)
+                complete = True
+    parser.finish()
+    assert complete
+    return [(*part[:3], b"".join(part[3])) for part in parts]
+
+
+def outcome(*args: Any, **kwargs: Any) -> Any:
+    try:
+        return parse(*args, **kwargs)
+    except HTTPInputError as error:
+        return str(error)
+
+
+def value(data: bytes) -> list[Any]:
+    return [("a", None, None, data)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (FIELD + b"v" + END, value(b"v")),
+        (FIELD + b"v" + END + b"\r\nepilogue", value(b"v")),
+        (b"preamble\r\nmore\r\n" + FIELD + b"v" + END, value(b"v")),
+        (b"\r\n" + FIELD + b"v" + END, value(b"v")),
+        (b"--xy--y\r\n" + FIELD + b"v" + END, "Invalid multipart/form-data: bad delimiter line"),
+        (FIELD + b"\r\n" + END[2:], value(b"")),
+        (FIELD + END[2:], value(b"")),  # the head's line end is the delimiter's too
+        (FIELD + b"--xy" + END, value(b"--xy")),
+        (FIELD + b"\r\n--xy\r\n--" + END, value(b"\r\n--xy\r\n--")),
+        (FIELD + b"v--x--" + END, value(b"v--x--")),
+        (FIELD + b"v\r\n--x \t\r\n" + FIELD[5:] + b"w" + END, value(b"v") + value(b"w")),
+        (FIELD + b"v\r\n--x" + b" " * 65 + END, "Invalid multipart/form-data: bad delimiter line"),
+        (FIELD + b"v\r\n--x y" + END, "Invalid multipart/form-data: bad delimiter line"),
+        (b"--x--", []),
+        (FIELD + b"\r\r\n\r\n-\r\n--" + END, value(b"\r\r\n\r\n-\r\n--")),
+    ],
+)
+def test_bodies(body: bytes, expected: Any, size: int) -> None:
+    assert outcome(body, size) == expected
+
+
+@pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--x",
+        b"garbage",
+        FIELD,
+        FIELD + b"v",
+        FIELD + b"v\r\n--x",
+        FIELD + b"v\r\n--x-",
+        FIELD + b"v\r\n--x\r\n",
+        FIELD + b"v\r\n--x ",
+        FIELD + b"v--x--",
+    ],
+)
+def test_truncated(body: bytes, size: int) -> None:
+    assert outcome(body, size) == "Invalid multipart/form-data: no final boundary found"
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"", "multipart/form-data missing headers"),
+        (b"X: y\r\n", "Invalid multipart/form-data"),
+        (b"nonsense\r\n", "no colon in header line"),
+        (b'Content-Disposition: attachment; name="a"\r\n', "Invalid multipart/form-data"),
+        (b"Content-Disposition: form-data\r\n", "multipart/form-data missing name"),
+        (b'Content-Disposition: form-data; name=""\r\n', "multipart/form-data missing name"),
+        (b'Content-Disposition: form-data; name="\xff"\r\n', "part header is not UTF-8"),
+        (b'Content-Disposition: form-data; name="a\rb"\r\n', "Invalid header value"),
+        (b'Content-Disposition: form-data; name="a\x00b"\r\n', "Invalid header value"),
+        (b'Content-Disposition: form-data;\r\n name="a"\r\n', "folding not supported"),
+    ],
+)
+def test_bad_heads(head: bytes, message: str) -> None:
+    assert message in outcome(b"--x\r\n" + head + b"\r\nv" + END)
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b'Content-Disposition: form-data; name="a"', ("a", None, None)),
+        (b'Content-Disposition: form-data; name="a"; filename="f"', ("a", "f", None)),
+        (
+            b'Content-Disposition: form-data; name="a"; filename="f"\r\nContent-Type: text/x; c=d',
+            ("a", "f", "text/x; c=d"),
+        ),
+        (b'content-disposition: Form-Data; NAME="a"; filename=""', ("a", "", None)),
+        (
+            b'Content-Disposition: form-data; name="a"; filename="x"; filename*=UTF-8\'\'%C3%A1',
+            ("a", "\xe1", None),
+        ),
+        (b'Content-Disposition: form-data; name="a\\"b;\xc3\xa9"', ('a"b;\xe9', None, None)),
+        (
+            b'Content-Type: t/p\r\nContent-Disposition: form-data; name="a"; filename="../f"',
+            ("a", "../f", "t/p"),
+        ),
+    ],
+)
+def test_heads(head: bytes, part: tuple[str, str | None, str | None]) -> None:
+    found = parse_part_head(head)
+    assert (found.name, found.filename, found.content_type) == part
+    disposition = head.split(b"isposition: ")[1].split(b"\r\n")[0].decode()
+    assert found.headers["Content-Disposition"] == disposition
+    assert found.headers.get("Content-Type") == part[2]
+
+
+def test_limits() -> None:
+    body = (FIELD + b"v\r\n") * 3 + b"--x--"
+    assert len(parse(body, max_parts=3)) == 3
+    assert "too many parts" in outcome(body, max_parts=2)
+    assert outcome(body, max_part_header_size=50) == parse(body)
+    assert "header too large" in outcome(body, max_part_header_size=40)
+    # Found while reading, without waiting for the head's end.
+    assert "header too large" in outcome(b"--x\r\n" + b"y" * 200, 10, max_part_header_size=100)
+    for boundary in (b"", b"x" * 257):
+        assert "bad boundary" in outcome(b"", boundary=boundary)
+
+
+def test_stops_at_the_first_error() -> None:
+    """CVE-2025-47287: however many malformed parts, one error."""
+    parser = MultipartParser(b"x")
+    events = parser.feed(b"--x\r\n\r\n" * 1000)
+    with pytest.raises(HTTPInputError):
+        list(events)
+
+
+def test_data_comes_as_it_arrives() -> None:
+    parser = MultipartParser(b"x")
+    (part,) = parser.feed(FIELD)
+    assert isinstance(part, Part)
+    assert [e.data for e in parser.feed(b"12345") if isinstance(e, PartData)] == [b"12345"]
+    assert [e.data for e in parser.feed(b"6\r\n") if isinstance(e, PartData)] == [b"6"]
+    assert [e.data for e in parser.feed(b"7") if isinstance(e, PartData)] == [b"\r\n7"]
+    assert list(parser.feed(b"")) == []
+    assert list(parser.feed(END)) == [PartEnd()]
+    assert list(parser.feed(b"more")) == []
+    parser.finish()
+
+
+@pytest.mark.parametrize("unit", [b"\r", b"\r\n", b"\r\n--", b"\r\n--x?", b"\r\n--x", b"a", b"-"])
+@pytest.mark.parametrize("size", [0, 1000])
+def test_linear(unit: bytes, size: int) -> None:
+    """CVE-2023-46136, CVE-2024-53981: nothing in the data makes it slow."""
+    data = unit * (1_000_000 // len(unit))
+    start = time.process_time()
+    outcome(FIELD + data + END, size)
+    outcome(data + END, size)
+    assert time.process_time() - start < 4
+
+
+pieces = st.sampled_from(
+    [
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"-",
+        b"--",
+        b"x",
+        b" ",
+        b"y",
+        b"--x",
+        b"\r\n--x",
+        b"\r\n\r\n",
+        FIELD,
+        END,
+    ]
+)
+
+
+@given(st.lists(pieces, max_size=12), st.integers(1, 9))
+def test_cuts_do_not_matter(body_pieces: list[bytes], size: int) -> None:
+    for start in (b"", FIELD):
+        body = start + b"".join(body_pieces)
+        assert outcome(body, size) == outcome(body)
+
+
+# --- parameters --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "found"),
+    [
+        ("a", "a", {}),
+        ("", "", {}),
+        ("a;b", "a", {}),
+        ('form-data; name="a;b"; y=c ', "form-data", {"name": "a;b", "y": "c"}),
+        ('a; b="c\\"d"; e=f;', "a", {"b": 'c"d', "e": "f"}),
+        ('a; B="C:\\dir\\f"', "a", {"b": "C:\\dir\\f"}),
+        ('a; b="\\\\"; c=d', "a", {"b": "\\", "c": "d"}),
+        ('a; b="c" d; e=f', "a", {"b": '"c" d', "e": "f"}),
+        ('a; b="c; d=e', "a", {"b": '"c; d=e'}),
+        ("a; b=; =c;; d==e", "a", {"b": "", "d": "=e"}),
+        ("a; b='c'", "a", {"b": "'c'"}),
+        ("a; b*=UTF-8''%C3%A9; b=x", "a", {"b": "\xe9"}),
+        ("a; b*=iso-8859-1'en'%e9", "a", {"b": "\xe9"}),
+        ("a; b*=rot13''%e9", "a", {"b": "\xe9"}),
+        ("a; b*=UTF-8''%c3", "a", {"b": "\ufffd"}),
+        ("a; b*=x", "a", {"b": "x"}),
+        ("a; b*1=y; b*0=x; c*0*=UTF-8''%C3; c*1=%A9", "a", {"b": "xy", "c": "\xe9"}),
+        ("a; *=x; **=y; b*x=z", "a", {}),
+    ],
+)
+def test_parse_header(line: str, value: str, found: dict[str, str]) -> None:
+    result, params = parse_header(line)
+    assert result == value
+    assert {k: v for k, v in params.items() if k} == found
+
+
+def test_encode_header() -> None:
+    assert encode_header("x", {}) == "x"
+    assert encode_header("x", {"a": None, "b": "1"}) == "x; a; b=1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'x; a="' + ";" * 500_000 + '"; b=c',
+        'x; a="' + ";" * 500_000,
+        "x" + '; a="\\"' * 100_000,
+        "x" + ";=" * 250_000,
+        'x; a="' + "\\" * 500_001,
+        "x" + '; a="' * 100_001 + "\\",
+        "x" + "; a*0=b" * 50_000,
+    ],
+)
+def test_parameters_are_linear(line: str) -> None:
+    """CVE-2025-67726, CVE-2024-24762, CVE-2026-28356."""
+    start = time.process_time()
+    parse_header(line)
+    assert time.process_time() - start < 2
+
+
+@given(st.text())
+def test_parse_header_anything(line: str) -> None:
+    parse_header(line)
+    parse_header("x; a" + line)
+
+
+def test_doctests() -> None:
+    result = doctest.testmod(parameters)
+    assert result.attempted and not result.failed
