@@ -23,6 +23,7 @@ from tornado._websocket_protocol import (
 )
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
+from tornado.log import gen_log
 
 __all__ = [
     "WebSocketClientConnection",
@@ -82,7 +83,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
 
     def _refuse(self, status: int, reason: str) -> None:
         self.set_status(status)
-        tornado.web.gen_log.debug(reason)
+        gen_log.debug(reason)
         self.finish(reason)
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:

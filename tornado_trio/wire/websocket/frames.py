@@ -10,12 +10,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from ...errors import PeerError
-
-try:
-    # C; 0.15 us for 100 B and 1.3 us for 64 KiB, against 4 and 300 us in Python.
-    from websockets.speedups import apply_mask
-except ImportError:  # a platform without the extension: same function in Python
-    from websockets.utils import apply_mask
+from .masking import apply_mask
 
 __all__ = [
     "BINARY",
