@@ -1,0 +1,212 @@
+"""Escaping, and percent-decoding beneath it."""
+
+from __future__ import annotations
+
+import doctest
+import time
+import urllib.parse
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tornado_trio import escape
+from tornado_trio._util import percent
+from tornado_trio.escape import (
+    json_decode,
+    json_encode,
+    linkify,
+    native_str,
+    parse_qs_bytes,
+    recursive_unicode,
+    squeeze,
+    to_basestring,
+    to_unicode,
+    unquote_to_bytes,
+    url_escape,
+    url_unescape,
+    utf8,
+    xhtml_escape,
+    xhtml_unescape,
+)
+
+
+def test_bytes_and_text() -> None:
+    assert utf8("\xe9") == b"\xc3\xa9" and utf8(b"\xff") == b"\xff" and utf8(None) is None
+    assert to_unicode(b"\xc3\xa9") == "\xe9" and to_unicode("x") == "x"
+    assert to_unicode(None) is None
+    assert native_str is to_unicode and to_basestring is to_unicode
+    for wrong in (1, bytearray(b"x"), []):
+        with pytest.raises(TypeError):
+            utf8(wrong)  # type: ignore[call-overload]
+        with pytest.raises(TypeError):
+            to_unicode(wrong)  # type: ignore[call-overload]
+    with pytest.raises(UnicodeDecodeError):
+        to_unicode(b"\xff")
+    assert recursive_unicode({b"a": [b"b", (b"c", 1, None)]}) == {"a": ["b", ("c", 1, None)]}
+    assert squeeze(" a \t\x00 b\xa0c  ") == "a b\xa0c"
+
+
+def test_html() -> None:
+    assert xhtml_escape(b"<&>'\"\xc3\xa9") == "&lt;&amp;&gt;&#x27;&quot;\xe9"
+    assert xhtml_unescape("&#x26;&#38;&lt;&nbsp;&foo;&#xyz;") == "&&<\xa0&foo;&#xyz;"
+
+
+def test_json() -> None:
+    assert json_encode({"a": "</script>\u2028"}) == '{"a": "<\\/script>\\u2028"}'
+    assert json_decode(json_encode("</")) == "</"
+    assert json_decode(b'"\xc3\xa9"') == "\xe9"
+    with pytest.raises(ValueError):
+        json_decode("{")
+
+
+# --- URLs ----------------------------------------------------------------------------------
+
+
+def test_url_escape() -> None:
+    assert url_escape("/ \xe9+&") == "%2F+%C3%A9%2B%26"
+    assert url_escape("/ \xe9", plus=False) == "/%20%C3%A9"
+    assert url_escape(b"\xff") == "%FF"
+
+
+def test_url_unescape() -> None:
+    assert url_unescape("a+b%20%e9", encoding="latin-1") == "a b \xe9"
+    assert url_unescape("a+b%2b", plus=False) == "a+b+"
+    assert url_unescape("%e9") == "\ufffd"
+    assert url_unescape("\xe9%C3%A9") == "\xe9\xe9"
+    assert url_unescape(b"a+b%e9", encoding=None) == b"a b\xe9"
+    assert url_unescape("a+b%e9", encoding=None, plus=False) == b"a+b\xe9"
+    assert url_unescape("plain") == "plain"
+
+
+pieces = st.lists(
+    st.sampled_from([b"%", b"=", b"a", b"2", b"F", b"%41", b"%3d", b"\r", b"\n", b"%e9", b"\xe9"])
+).map(b"".join)
+
+
+@given(st.one_of(pieces, st.binary()))
+def test_unquote_is_the_standard_librarys(data: bytes) -> None:
+    assert unquote_to_bytes(data) == urllib.parse.unquote_to_bytes(data)
+
+
+@given(pieces, st.integers(3, 9))
+def test_unquote_in_pieces(data: bytes, chunk: int) -> None:
+    whole, percent._CHUNK = percent._CHUNK, chunk
+    try:
+        assert unquote_to_bytes(data) == urllib.parse.unquote_to_bytes(data)
+    finally:
+        percent._CHUNK = whole
+
+
+@pytest.mark.parametrize("unit", [b"%", b"%41", b"%=", b"%\r\n", b"%4", b"a%3D="])
+def test_unquote_is_linear(unit: bytes) -> None:
+    start = time.process_time()
+    unquote_to_bytes(unit * (1_000_000 // len(unit)))
+    assert time.process_time() - start < 3
+
+
+def test_query_strings() -> None:
+    assert parse_qs_bytes("a=1&a=2%zz&b=%e9&c&d=") == {"a": [b"1", b"2%zz"], "b": [b"\xe9"]}
+    assert parse_qs_bytes(b"&c&=x&d=&=", keep_blank_values=True) == {
+        "c": [b""],
+        "": [b"x", b""],
+        "d": [b""],
+    }
+    assert parse_qs_bytes("a=1;b=2") == {"a": [b"1;b=2"]}  # CVE-2021-23336
+    assert parse_qs_bytes("%E9+=+%2B") == {"\xe9 ": [b" +"]}
+    assert parse_qs_bytes("", strict_parsing=True) == {}
+    with pytest.raises(ValueError):
+        parse_qs_bytes("a=1&b", strict_parsing=True)
+    assert len(parse_qs_bytes("a=1&b=2", max_num_fields=2)) == 2
+    with pytest.raises(ValueError, match="Max number of fields"):
+        parse_qs_bytes("a=1&b=2&c=3", max_num_fields=2)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "=", "&", "%41", "+", "%", "\xe9", ";"])).map("".join),
+    st.booleans(),
+    st.booleans(),
+)
+def test_query_strings_are_the_standard_librarys(qs: str, keep: bool, strict: bool) -> None:
+    def outcome(parse: Any) -> Any:
+        try:
+            return parse()
+        except ValueError:
+            return ValueError
+
+    expected = outcome(lambda: urllib.parse.parse_qs(qs, keep, strict, encoding="latin-1"))
+    found = outcome(
+        lambda: {
+            name: [value.decode("latin-1") for value in values]
+            for name, values in parse_qs_bytes(qs, keep, strict).items()
+        }
+    )
+    assert found == expected
+
+
+# --- links ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "html"),
+    [
+        ("see http://a.com/b.", {}, 'see <a href="http://a.com/b">http://a.com/b</a>.'),
+        ("www.a.com!", {}, '<a href="http://www.a.com">www.a.com</a>!'),
+        ("www.a.com", {"require_protocol": True}, "www.a.com"),
+        ("www.", {}, "www."),
+        ("http://a.com/(b)(c", {}, '<a href="http://a.com/(b)">http://a.com/(b)</a>(c'),
+        ("<http://a.com>", {}, '&lt;<a href="http://a.com">http://a.com</a>&gt;'),
+        ('"http://a.com"', {}, '&quot;<a href="http://a.com">http://a.com</a>&quot;'),
+        ("http://a.com/?b&c", {}, '<a href="http://a.com/?b&amp;c">http://a.com/?b&amp;c</a>'),
+        ("javascript://x", {}, "javascript://x"),
+        ("javascript:alert(1)", {}, "javascript:alert(1)"),
+        ("ftp://x", {"permitted_protocols": ["ftp"]}, '<a href="ftp://x">ftp://x</a>'),
+        ("http://a", {"extra_params": ' rel="x" '}, '<a href="http://a" rel="x">http://a</a>'),
+        (
+            "www.a",
+            {"extra_params": lambda href: f'x="{href}"'},
+            '<a href="http://www.a" x="http://www.a">www.a</a>',
+        ),
+        (
+            "http://www.example.com/aaaaaaaaaaaaaaaa/b",
+            {"shorten": True},
+            '<a href="http://www.example.com/aaaaaaaaaaaaaaaa/b" '
+            'title="http://www.example.com/aaaaaaaaaaaaaaaa/b">http://www.example.com/aaaaaaaa...</a>',
+        ),
+        (
+            "http://www.example.com/a&b&cccccccccccccccc",
+            {"shorten": True},
+            '<a href="http://www.example.com/a&amp;b&amp;cccccccccccccccc" '
+            'title="http://www.example.com/a&amp;b&amp;cccccccccccccccc">'
+            "http://www.example.com/a&amp;b...</a>",
+        ),
+        (
+            "http://" + "a" * 60,
+            {"shorten": True},
+            f'<a href="http://{"a" * 60}" title="http://{"a" * 60}">http://{"a" * 23}...</a>',
+        ),
+        (
+            "http://" + "a" * 30,
+            {"shorten": True},
+            f'<a href="http://{"a" * 30}">http://{"a" * 30}</a>',
+        ),
+    ],
+)
+def test_linkify(text: str, options: dict[str, Any], html: str) -> None:
+    assert linkify(text, **options) == html
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 100_000, ".", "http://a.com/" + "(a" * 50_000, "http://a." * 20_000, "www.a(" * 20_000],
+)
+def test_linkify_is_linear(text: str) -> None:
+    start = time.process_time()
+    linkify(text + "http://a/" + "." * 100_000)
+    assert time.process_time() - start < 3
+
+
+def test_doctests() -> None:
+    result = doctest.testmod(escape)
+    assert result.attempted and not result.failed
