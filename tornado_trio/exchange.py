@@ -136,6 +136,13 @@ class Exchange(ABC):
         The caller closes it; what the client sent ahead is read from it first.
         """
 
+    def abort(self) -> None:
+        """Break the response off, so that the client sees it is incomplete.
+
+        For who has logged why; the server then does not.
+        """
+        self.cancel_scope.cancel()
+
     async def sendfile(self, file: Any, offset: int, count: int) -> None:
         """Send `count` body bytes of `file`. Transports that can let the kernel do it."""
         raise NotImplementedError

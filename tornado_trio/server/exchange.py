@@ -279,6 +279,9 @@ class Http1Exchange(Exchange):
             self._done.set()
         return self._connection.detach()
 
+    def abort(self) -> None:
+        self._connection._answer_fault(self, 500)
+
     def client_gone(self, error: Exception) -> None:
         """Called by the connection, once."""
         self.gone = error

@@ -163,6 +163,10 @@ class RequestHandler:
     def _handle_exception_guarded(self, exc: BaseException) -> None:
         lifecycle.handle_exception_guarded(self, exc)
 
+    def _give_up(self) -> None:
+        """The response cannot be completed, and that has been logged."""
+        self.request.connection.abort()
+
     def _body_chunks(self) -> AsyncIterator[bytes]:
         body: AsyncIterator[bytes] = self.request.connection.body()
         return body

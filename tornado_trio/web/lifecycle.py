@@ -184,6 +184,7 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
                 return handler.finish()
             except Exception:
                 gen_log.error("Failed to flush partial response", exc_info=True)
+                handler._give_up()
         return None
     handler.clear()
     reason = kwargs.get("reason")

@@ -137,9 +137,9 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
     if handler._headers_written:
         for transform in handler._transforms:
             chunk = transform.transform_chunk(chunk, include_footers)
-        if request.method == "HEAD" or not chunk:
+        if request.method == "HEAD" or (include_footers and not chunk):
             return READY
-        return connection.write(chunk)
+        return connection.write(chunk)  # also of nothing: it tells what is still unsent
     handler._headers_written = True
     for transform in handler._transforms:
         handler._status_code, handler._headers, chunk = transform.transform_first_chunk(
