@@ -16,8 +16,7 @@ import pkgutil
 import sys
 import types
 from dataclasses import dataclass
-from importlib.abc import InspectLoader
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["CannotRun", "Program"]
 
@@ -108,7 +107,7 @@ class Program:
                 raise CannotRun(f"can't find '__main__' module in {self.target!r}", 1)
             return _from_spec(spec)
         path = os.path.abspath(self.target)
-        loader: InspectLoader
+        loader: Any
         if path.endswith(".pyc"):
             loader = importlib.machinery.SourcelessFileLoader("__main__", path)
             code = loader.get_code("__main__")
