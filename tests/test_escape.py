@@ -155,6 +155,7 @@ def test_query_strings_are_the_standard_librarys(qs: str, keep: bool, strict: bo
         ("www.a.com!", {}, '<a href="http://www.a.com">www.a.com</a>!'),
         ("www.a.com", {"require_protocol": True}, "www.a.com"),
         ("www.", {}, "www."),
+        ("www.! http://a", {}, 'www.! <a href="http://a">http://a</a>'),
         ("http://a.com/(b)(c", {}, '<a href="http://a.com/(b)">http://a.com/(b)</a>(c'),
         ("<http://a.com>", {}, '&lt;<a href="http://a.com">http://a.com</a>&gt;'),
         ('"http://a.com"', {}, '&quot;<a href="http://a.com">http://a.com</a>&quot;'),

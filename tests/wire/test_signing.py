@@ -144,6 +144,10 @@ def test_nonsense_never_raises(value: bytes | str) -> None:
     decode_xsrf_token(value)
 
 
+def test_lone_surrogates() -> None:
+    assert decode("\udc80") is None and decode_xsrf_token("\udc80") is None
+
+
 @given(st.lists(st.sampled_from([b"2|", b"1:", b"|", b"9" * 30, b"key", b":", b"3:key|"])))
 def test_near_nonsense_never_raises(pieces: list[bytes]) -> None:
     value = b"2|" + b"".join(pieces)
