@@ -143,6 +143,10 @@ class Exchange(ABC):
         """
         self.cancel_scope.cancel()
 
+    def peer_certificate(self, binary_form: bool = False) -> Any:
+        """The client's TLS certificate as `ssl.SSLSocket.getpeercert` gives it, or None."""
+        return None
+
     async def sendfile(self, file: Any, offset: int, count: int) -> None:
         """Send `count` body bytes of `file`. Transports that can let the kernel do it."""
         raise NotImplementedError

@@ -115,6 +115,8 @@ class Http1Exchange(Exchange):
                 self._begin_body()
                 await connection.receive_body()
             elif type(event) is bytes:
+                if self.head.chunked:
+                    await connection.breathe()
                 return event
             else:
                 if type(event) is EndOfMessage:
@@ -271,6 +273,9 @@ class Http1Exchange(Exchange):
     # --- the connection ------------------------------------------------------
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         self._close_callback = callback
+
+    def peer_certificate(self, binary_form: bool = False) -> Any:
+        return self._connection.stream.peer_certificate(binary_form)
 
     def detach(self) -> Stream:
         self.finished = True
