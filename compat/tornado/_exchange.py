@@ -13,6 +13,7 @@ from typing import Any
 from tornado import httputil
 from tornado._websocket_stream import StreamView
 from tornado.iostream import IOStream, SSLIOStream
+from tornado_trio.errors import PeerError, StreamClosedError
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.exchange import Http1Exchange
 from tornado_trio.server.pending import READY
@@ -47,6 +48,17 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     def no_keep_alive(self, value: bool) -> None:
         if value:
             self._connection.wire.close_after = True
+
+    async def _read_chunk(self) -> bytes:
+        try:
+            return await super()._read_chunk()
+        except PeerError as exc:
+            # Tornado answers a malformed or oversized body itself; the handler is told
+            # that the connection is gone.
+            error = StreamClosedError("Stream is closed")
+            self._connection.refuse(exc)
+            self._connection.lost(error)
+            raise error from exc
 
     # --- what Tornado has in `context` ---------------------------------------------
     @property

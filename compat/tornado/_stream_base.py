@@ -540,9 +540,13 @@ class BaseIOStream:
             self._listening = events
             # Remembered: a socket closed behind our back no longer knows its number.
             self._listening_fd = self.fileno()
-            self.io_loop.add_handler(self._listening_fd, self._handle_events, events | _ERROR)
+            self.io_loop.add_handler(self._fd_owner(), self._handle_events, events | _ERROR)
         elif events & ~listening:
             self._update_listening(listening | events)
+
+    def _fd_owner(self) -> Any:
+        """What the loop closes when it closes all descriptors."""
+        return self._listening_fd
 
     def _update_listening(self, events: int) -> None:
         self._listening = events

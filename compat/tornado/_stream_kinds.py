@@ -36,6 +36,11 @@ class IOStream(BaseIOStream):
         """The socket: loops watch it by its number."""
         return self.socket.fileno()
 
+    def _fd_owner(self) -> Any:
+        # The object, not its number: a number closed behind a socket's back is closed
+        # again with the socket, when somebody else may have it.
+        return self.socket
+
     def close_fd(self) -> None:
         """Close the socket."""
         self.socket.close()

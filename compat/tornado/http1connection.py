@@ -20,7 +20,7 @@ from tornado.platform.trio import run_task
 from tornado_trio.errors import HTTPOutputError, PeerError
 from tornado_trio.limits import Dialect, Limits
 from tornado_trio.wire.codings import CodingError, make_decoder
-from tornado_trio.wire.events import EndOfMessage, RequestHead, ResponseHead, Signal
+from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.http1 import ClientWire, ServerWire
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
@@ -125,8 +125,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             await self._read_body(delegate)
             self._read_finished = True
             if not self._write_finished or self.is_client:
-                finished = True
                 self._guarded(delegate.finish)
+            finished = True
             return await self._end_of_message()
         except PeerError as exc:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, exc)
@@ -187,16 +187,33 @@ class HTTP1Connection(httputil.HTTPConnection):
     async def _read_body(self, delegate: httputil.HTTPMessageDelegate) -> None:
         timeout = self._body_timeout
         deadline = None if timeout is None else self.stream.io_loop.time() + timeout
+        wire = self._wire
+        pieces: list[bytes] = []
+        size = 0
         while True:
-            event = self._wire.next_event()
+            event = wire.next_event()
+            if isinstance(event, bytes):
+                pieces.append(event)
+                size += len(event)
+                if size < self.params.chunk_size and wire.buffered:
+                    # Small chunks are handed on together; taking them apart takes time,
+                    # which others want too.
+                    await asyncio.sleep(0)
+                    continue
+            if pieces:
+                if not self._write_finished or self.is_client:
+                    await self._deliver(delegate, b"".join(pieces))
+                pieces.clear()
+                size = 0
             if event is Signal.NEED_DATA:
                 await self._feed(deadline)
-            elif isinstance(event, bytes):
-                if not self._write_finished or self.is_client:
-                    await self._awaited(delegate.data_received, event)
-            else:
-                assert isinstance(event, (EndOfMessage, Signal))
+            elif not isinstance(event, bytes):
                 return
+
+    async def _deliver(self, delegate: httputil.HTTPMessageDelegate, data: bytes) -> None:
+        limit = self.params.chunk_size
+        for start in range(0, len(data), limit):
+            await self._awaited(delegate.data_received, data[start : start + limit])
 
     async def _feed(self, deadline: float | None) -> None:
         """More bytes from the stream; its end is told to the wire."""

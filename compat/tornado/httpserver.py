@@ -27,7 +27,7 @@ from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 from tornado_trio._util.policy import FINISH
 from tornado_trio.errors import DeadlineError, PeerError
-from tornado_trio.interop.driver import Driver, run_driver
+from tornado_trio.interop.driver import run_driver
 from tornado_trio.interop.guest import undriven
 from tornado_trio.limits import Dialect, Limits, Timeouts
 from tornado_trio.net.listeners import SocketListener, accept_loop
@@ -243,6 +243,7 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
         decompress_request=params.decompress,
         run=run,
         refuse=_refusal,
+        answer_errors=False,
     )
 
 
@@ -291,7 +292,7 @@ class _NativeServer(Server):
 
     def _drive(self, coroutine: Any) -> Any:
         loop, guest = self._parts
-        return run_driver(Driver(loop, guest), coroutine, None)
+        return run_driver(coroutine, loop, guest)
 
     async def close_connections(self) -> None:
         for connection in list(self.connections):

@@ -31,7 +31,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
-from ..errors import DeadlineError, PeerError, StreamClosedError
+from ..errors import DeadlineError, LimitError, PeerError, StreamClosedError
 from ..exchange import current_exchange
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
@@ -198,7 +198,7 @@ class ServerConnection:
                 else:
                     return False
         except PeerError as exc:
-            self._refuse(exc)
+            self.refuse(exc)
         except StreamClosedError:
             pass  # between requests, or told to the handler already
         return False
@@ -277,7 +277,7 @@ class ServerConnection:
     def _handler_failed(self, exchange: Http1Exchange, exc: Exception) -> None:
         """The application let an exception through: the last resort."""
         if isinstance(exc, PeerError) and not exchange.finished:
-            self._refuse(exc)
+            self.refuse(exc)
             return
         self._fault = True
         if self.nursery.child_tasks:
@@ -293,7 +293,7 @@ class ServerConnection:
         exchange = self.exchange
         error = group.exceptions[0] if len(group.exceptions) == 1 else group
         if exchange is not None and isinstance(error, PeerError) and not exchange.finished:
-            self._refuse(error)
+            self.refuse(error)
             return
         app_logger.error("Uncaught exception in a child of %r", exchange or self, exc_info=error)
         if exchange is not None:
@@ -305,7 +305,7 @@ class ServerConnection:
         if exchange.finished:
             return
         exchange.finished = True
-        if self.wire.responded:
+        if self.wire.responded or (status == 500 and not self.options.answer_errors):
             # Closing before the announced end tells the client that it is incomplete.
             self.stream.close()
             return
@@ -359,7 +359,7 @@ class ServerConnection:
             if self.phase == "idle":
                 return self._last_look()
             if self.phase == "head":
-                self._refuse(PeerError("Timeout reading head", 408))
+                self.refuse(PeerError("Timeout reading head", 408))
             return False
         self._fault = True
         now = trio.current_time()
@@ -370,7 +370,7 @@ class ServerConnection:
             self._answer_fault(exchange, 503, self.cut)
         elif self._body_deadline is not None and self._body_deadline <= now:
             logger.info("Timeout reading body from %s", self.remote_ip)
-            self._refuse(PeerError("Timeout reading body", 408), log=False)
+            self.refuse(PeerError("Timeout reading body", 408), log=False)
         elif exchange.deadline is not None and exchange.deadline <= now:
             logger.warning("%r took longer than it may", exchange)
             self._answer_fault(exchange, 503, "The request took longer than it may.")
@@ -389,10 +389,12 @@ class ServerConnection:
         self.wire.feed(data)
         return True
 
-    def _refuse(self, exc: PeerError, *, log: bool = True) -> None:
+    def refuse(self, exc: PeerError, *, log: bool = True) -> None:
         """Answer what the client did wrong, and close: the framing is not to be trusted."""
         self._fault = True
-        if log:
+        if isinstance(exc, LimitError) and exc.status in (414, 431):
+            logger.info("Unsatisfiable read, closing connection of %s: %s", self.remote_ip, exc)
+        elif log:
             logger.info("Malformed HTTP message from %s: %s", self.remote_ip, exc)
         exchange = self.exchange
         if exchange is not None:
@@ -449,6 +451,10 @@ class ServerConnection:
             self.lost(exc)
             raise
         self.wire.feed(data)
+        await self.breathe()
+
+    async def breathe(self) -> None:
+        """Now and then let others run, while a body keeps coming without a wait."""
         self._reads += 1
         if self._reads >= _BURST:
             # A client faster than we are must not keep the others waiting.

@@ -24,6 +24,8 @@ class ServerOptions:
       run: wraps the coroutine of each request; compat drives coroutines that await
         asyncio with it.
       refuse: the bytes that answer a malformed request; None: a short plain page.
+      answer_errors: an application that raises is answered for, with 500; else the
+        connection is just closed.
       access_log: called with each finished exchange.
       xheaders: believe X-Real-Ip, X-Forwarded-For, X-Scheme and X-Forwarded-Proto.
       trusted_downstream: proxies to skip in X-Forwarded-For.
@@ -45,4 +47,5 @@ class ServerOptions:
     tolerate_half_close: bool = True
     run: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]] | None = None
     refuse: Callable[[PeerError], bytes] | None = None
+    answer_errors: bool = True
     access_log: Callable[[Http1Exchange], None] | None = None

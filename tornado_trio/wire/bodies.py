@@ -4,8 +4,9 @@ Knows the chunked grammar of RFC 9112 7.1. Must not know heads or connections.
 
 Each reader takes from the front of a `bytearray` what it can and returns it: `bytes`
 (never empty), `EndOfMessage`, or None for "more bytes needed". Chunked data is joined
-across chunks, so that 64 KiB of one-byte chunks are one piece to the caller and one
-pass over the buffer (CVE-2025-69229): position index, one deletion at the end.
+across chunks in one pass over the buffer (CVE-2025-69229): position index, one deletion
+at the end. But one call takes no more than `_CHUNKS_PER_STEP` of them, half a millisecond,
+so that the caller can let others run between.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .heads import parse_fields
 
 __all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
 
+_CHUNKS_PER_STEP = 400
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _T = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
@@ -100,7 +102,8 @@ class ChunkedReader:
         have = 0
         at = 0
         end = len(buffer)
-        while at < end and have < max_bytes:
+        chunks = 0
+        while at < end and have < max_bytes and chunks < _CHUNKS_PER_STEP:
             if self.remaining:
                 count = min(self.remaining, end - at, max_bytes - have)
                 pieces.append(buffer[at : at + count])
@@ -113,7 +116,7 @@ class ChunkedReader:
                 after = buffer[at : at + 2]
                 if after != b"\r\n"[: len(after)]:
                     # CVE-2025-43859: exactly CRLF, or the framing is lost.
-                    raise PeerError("chunk data is not followed by CRLF")
+                    raise PeerError("improperly terminated chunk: no CRLF after its data")
                 if len(after) < 2:
                     break
                 at += 2
@@ -123,6 +126,7 @@ class ChunkedReader:
             if step == 0:
                 break
             at += step
+            chunks += 1
             if self._in_trailers:
                 break
         if at:

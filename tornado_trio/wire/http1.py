@@ -131,7 +131,7 @@ class _Wire:
     def _too_large(self, buffer: bytearray) -> NoReturn:
         first = buffer.find(b"\n", 0, self.limits.max_head_size)
         status = 414 if first < 0 else 431
-        self._fail(LimitError("Unsatisfiable read: head too large", status))
+        self._fail(LimitError("head too large", status))
 
     def _read_body(self) -> bytes | EndOfMessage | Signal:
         reader = self._reader
@@ -315,11 +315,12 @@ class ServerWire(_Wire):
         connection = headers.get("Connection")
         if connection is not None and "close" in connection.lower():
             self.close_after = True
+        elif version == "HTTP/1.0":
+            # RFC 9112 C.2.2: such a client expects the end unless told. h11 would close.
+            if not self.close_after and connection is None:
+                headers["Connection"] = "Keep-Alive"
         elif self.close_after:
             headers["Connection"] = "close"
-        elif version == "HTTP/1.0" and connection is None:
-            # RFC 9112 C.2.2: an HTTP/1.0 client learns it only so. h11 would close.
-            headers["Connection"] = "Keep-Alive"
         data = encode_head(status_line(code, reason), headers)
         self.responded = True
         return data
