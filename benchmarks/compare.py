@@ -7,6 +7,9 @@ this project runs by ``python -m compat app.py``. Each round measures every case
 right after the other and in turns, so that a machine that slows down slows down both. The
 table shows medians and how many times better we are. Server and load have a
 processor each where the machine has two.
+
+The last column compares the processor time that the server took per answer: other work on
+the machine hardly touches it, so trust it more than the one before when the machine is not idle.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class Side:
     command: list[str]
     environment: dict[str, str]
     results: dict[str, list[float]] = field(default_factory=dict)
+    costs: dict[str, list[float]] = field(default_factory=dict)  # µs of processor per answer
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -111,40 +115,56 @@ def running(command: list[str], port: int, cpus: set[int], **kwargs: object) -> 
         process.communicate()
 
 
-def number_from(command: list[str], cpus: set[int], timeout: float, **kwargs: object) -> float:
-    """Run a program that prints a number."""
+def processor_time(pid: int) -> float:
+    """Seconds of processor a process has used; 0 where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def numbers_from(
+    command: list[str], cpus: set[int], timeout: float, **kwargs: object
+) -> list[float]:
+    """Run a program that prints numbers."""
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=timeout, **pinned(cpus), **kwargs
     )
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["failed"]
         raise RuntimeError(lines[-1][:200])
-    return float(done.stdout.split()[-1])
+    return [float(word) for word in done.stdout.split()]
 
 
-def measure(side: Side, case: Case, seconds: float) -> float:
+def measure(side: Side, case: Case, seconds: float) -> tuple[float, float]:
+    """The figure, and the server's processor time per answer in µs (0: not measured)."""
     app = str(HERE / "apps" / case.app)
     server_cpus, load_cpus = processors()
     load = [sys.executable, str(HERE / "load.py")]
     where = {"env": side.environment, "cwd": str(HERE / "apps")}
     if case.kind == "program":
-        return number_from([*side.command, app, *case.arguments], server_cpus, 120, **where)
+        return numbers_from([*side.command, app, *case.arguments], server_cpus, 120, **where)[0], 0
     port = free_port()
     if case.kind == "fetch":
         server = [sys.executable, str(HERE / "hello_server.py"), str(port)]
         with running(server, port, load_cpus):
             url = f"http://127.0.0.1:{port}/"
-            return number_from([*side.command, app, url], server_cpus, 120, **where)
+            return numbers_from([*side.command, app, url], server_cpus, 120, **where)[0], 0
     with running([*side.command, app, str(port)], port, server_cpus, **where) as pid:
         common = [str(port), case.path, str(case.connections)]
         if case.kind == "memory":
-            return number_from([*load, "idle", *common, str(pid)], load_cpus, 120)
+            return numbers_from([*load, "idle", *common, str(pid)], load_cpus, 120)[0], 0
         if case.kind == "websocket":
-            common[1] = "/echo"
             arguments = ["websocket", *common, str(seconds), str(case.size)]
         else:
             arguments = ["http", *common, str(seconds), *([case.form] if case.form else [])]
-        return number_from([*load, *arguments], load_cpus, seconds * 3 + 30)
+        before = processor_time(pid)
+        rate, total = numbers_from([*load, *arguments], load_cpus, seconds * 3 + 30)
+        if not total:
+            raise RuntimeError("no answers")
+        return rate, (processor_time(pid) - before) / total * 1e6
 
 
 def ratio(case: Case, upstream: float, ours: float) -> float:
@@ -153,7 +173,8 @@ def ratio(case: Case, upstream: float, ours: float) -> float:
 
 
 def table(cases: list[Case], upstream: Side, ours: Side) -> str:
-    lines = [f"{'case':24} {'upstream':>12} {'ours':>12}  {'unit':12} {'ratio':>6}", "-" * 71]
+    head = f"{'case':24} {'upstream':>12} {'ours':>12}  {'unit':12} {'ratio':>6} {'cpu ratio':>10}"
+    lines = [head, "-" * len(head)]
     for case in cases:
         row = f"{case.name:24}"
         values = []
@@ -164,6 +185,9 @@ def table(cases: list[Case], upstream: Side, ours: Side) -> str:
         row += f"  {case.unit:12}"
         if values[0] and values[1]:
             row += f" {ratio(case, values[0], values[1]):>6.2f}"
+        costs = [statistics.median(side.costs.get(case.name, [0])) for side in (upstream, ours)]
+        if all(costs):
+            row += f" {costs[0] / costs[1]:>10.2f}"
         lines.append(row)
         both = (upstream, ours)
         failed = [side for side in both if case.name in side.errors]
@@ -191,17 +215,20 @@ def main() -> int:
         for case in cases:
             for side in (upstream, ours) if number % 2 == 0 else (ours, upstream):
                 try:
-                    value = measure(side, case, options.seconds)
+                    value, cost = measure(side, case, options.seconds)
                 except (RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
                     side.errors[case.name] = str(error)
                     continue
                 side.results.setdefault(case.name, []).append(value)
+                side.costs.setdefault(case.name, []).append(cost)
                 print(f"{number + 1} {case.name}: {side.name} {value:,.1f}", file=sys.stderr)
     python = platform.python_version()
     print(f"Python {python}, {options.rounds} rounds of {options.seconds} s, medians\n")
     print(table(cases, upstream, ours))
     if options.json:
-        figures = {side.name: side.results for side in (upstream, ours)}
+        figures = {
+            side.name: {"results": side.results, "cpu µs": side.costs} for side in (upstream, ours)
+        }
         options.json.write_text(json.dumps({"python": python, **figures}, indent=1) + "\n")
     return 1 if upstream.errors or ours.errors else 0
 

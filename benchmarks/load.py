@@ -4,7 +4,7 @@
     python load.py websocket PORT PATH CONNECTIONS SECONDS SIZE
     python load.py idle PORT PATH CONNECTIONS PID
 
-Prints one number: answers per second, or bytes of memory per idle connection.
+Prints answers per second and how many there were in all, or bytes of memory per idle connection.
 Each connection has one request under way (no pipelining). `wrk` is used for HTTP
 when it is installed: it costs the machine a fraction of this.
 """
@@ -127,8 +127,8 @@ class WebSocket(Connection):
         return True
 
 
-def measure(connections: list[Connection], seconds: float) -> float:
-    """Answers per second, after a fifth of the time as a warm-up."""
+def measure(connections: list[Connection], seconds: float) -> tuple[float, int]:
+    """Answers per second, after a fifth of the time as a warm-up, and all answers."""
     poll = select.epoll()
     by_number = {connection.socket.fileno(): connection for connection in connections}
     for number in by_number:
@@ -137,14 +137,14 @@ def measure(connections: list[Connection], seconds: float) -> float:
         connection.send()
     begin = time.perf_counter() + seconds / 5
     end = begin + seconds
-    answers, counting = 0, False
+    answers, warm_up, counting = 0, 0, False
     started = begin
     while True:
         now = time.perf_counter()
         if not counting and now >= begin:
-            answers, counting, started = 0, True, now
+            answers, warm_up, counting, started = 0, answers, True, now
         if now >= end:
-            return answers / (now - started)
+            return answers / (now - started), warm_up + answers
         events = poll.poll(5)
         if not events:
             raise SystemExit("no answer within five seconds")
@@ -155,7 +155,9 @@ def measure(connections: list[Connection], seconds: float) -> float:
                 connection.send()
 
 
-def wrk(port: int, path: str, connections: int, seconds: float, form: str | None) -> float:
+def wrk(
+    port: int, path: str, connections: int, seconds: float, form: str | None
+) -> tuple[float, int]:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         if form is not None:
@@ -170,9 +172,10 @@ def wrk(port: int, path: str, connections: int, seconds: float, form: str | None
     if "Non-2xx" in done.stdout:
         raise SystemExit(done.stdout)
     found = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
-    if found is None:
+    total = re.search(r"(\d+) requests in", done.stdout)
+    if found is None or total is None:
         raise SystemExit(done.stdout)
-    return float(found[1])
+    return float(found[1]), int(total[1])
 
 
 def memory(pid: int) -> int:
@@ -211,14 +214,14 @@ def main() -> None:
     seconds = float(sys.argv[5])
     if kind == "websocket":
         size = int(sys.argv[6])
-        print(measure([WebSocket(port, path, size) for _ in range(count)], seconds))
+        print(*measure([WebSocket(port, path, size) for _ in range(count)], seconds))
         return
     form = sys.argv[6] if len(sys.argv) > 6 else None
     if shutil.which("wrk"):
-        print(wrk(port, path, count, seconds, form))
+        print(*wrk(port, path, count, seconds, form))
         return
     message = request_bytes(port, path, form)
-    print(measure([Connection(port, message) for _ in range(count)], seconds))
+    print(*measure([Connection(port, message) for _ in range(count)], seconds))
 
 
 if __name__ == "__main__":
