@@ -27,7 +27,7 @@ import contextvars
 import types
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import outcome
 import trio
@@ -74,17 +74,12 @@ class Driver:
         "value",
     )
 
-    def __init__(self, loop: Any, guest: Any) -> None:
+    def __init__(self, coro: Any, task: Any, loop: Any, guest: Any, park: Any = None) -> None:
+        self._coro = coro
+        self.task = task
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
-        self.task: Any = None
-        self._coro: Any = None
-        self._park: Any = WaitTaskRescheduled(self._abort)
-        self._name: str | None = None
-        self._begin(None)
-
-    def _begin(self, coro: Any) -> None:
-        self._coro = coro
+        self._park = park if park is not None else WaitTaskRescheduled(self._abort)
         self._waiting: Any = None
         self._inner = False  # parked in a trap of trio's that the coroutine yielded
         self._inner_abort: Any = None  # only where we may not read it off the task
@@ -93,6 +88,7 @@ class Driver:
         self._must_cancel = False
         self._cancel_message: Any = None
         self._cancel_requests = 0
+        self._name: str | None = None
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -101,10 +97,6 @@ class Driver:
     def advance(self, method: Callable[[Any], Any], argument: Any) -> Any:
         """Run the coroutine to its next wait; the trap to park on, None when it finished."""
         loop = self._loop
-        if self._must_cancel:
-            self._must_cancel = False
-            if not isinstance(argument, asyncio.CancelledError):
-                method, argument = self._coro.throw, self._cancelled_error()
         _enter_task(loop, self)  # type: ignore[arg-type]
         try:
             trap = method(argument)
@@ -135,11 +127,13 @@ class Driver:
             return self._park
         elif not hasattr(trap, "_asyncio_future_blocking"):
             if self._must_cancel and type(trap) is WaitTaskRescheduled:
-                # Cancelled while it ran: withdraw the wait before trio hears of it.
+                # Cancelled while it ran: withdraw the wait before trio hears of it. (Never
+                # throw into a wait of trio's that was not aborted: a nursery, say, would
+                # lose count of its children.)
                 if trap.abort_func(self._raise_cancelled_error) is SUCCEEDED:
-                    self._must_cancel = False
                     self.task.custom_sleep_data = None
-                    return self.advance(self._coro.send, outcome.Error(self._cancelled_error()))
+                    cancelled = outcome.capture(self._raise_cancelled_error)
+                    return self.advance(self._coro.send, cancelled)
             self._inner = True
             if not BORROW and type(trap) is WaitTaskRescheduled:
                 self._inner_abort = trap.abort_func
@@ -148,6 +142,12 @@ class Driver:
         else:
             problem = f"yielded {trap!r} instead of awaiting it"
         return self.advance(self._coro.throw, RuntimeError(f"{self!r} {problem}"))
+
+    def first_step(self) -> tuple[Callable[[Any], Any], Any]:
+        """What to `advance` with where no result is awaited: nothing, or a cancellation."""
+        if self._must_cancel:
+            return self._coro.throw, self._cancelled_error()
+        return self._coro.send, None
 
     def resume(self, result: Any) -> Any:
         """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
@@ -167,7 +167,7 @@ class Driver:
     def _next_turn(self) -> None:
         if self._waiting is _NEXT_TURN:
             self._waiting = None
-            self._go_on(self._coro.send, None)
+            self._go_on(*self.first_step())
 
     def _wake(self, future: Any) -> None:
         if self._waiting is not future:
@@ -183,10 +183,14 @@ class Driver:
             # trio cancelled us, and what we waited for has unwound by now.
             raise_cancel, self._raise_cancel = self._raise_cancel, None
             if isinstance(error, asyncio.CancelledError):
-                error = outcome.capture(raise_cancel).error
+                cancelled: Any = outcome.capture(raise_cancel)
+                error = cancelled.error
+        if self._must_cancel and not isinstance(error, asyncio.CancelledError):
+            error = self._cancelled_error()
         if error is None:
             self._go_on(self._coro.send, None)
         else:
+            self._must_cancel = False
             self._go_on(self._coro.throw, error)
 
     def _step_later(self, method: Callable[[Any], Any], argument: Any) -> None:
@@ -251,30 +255,26 @@ class Driver:
         if self.finished:
             return False
         self._cancel_requests += 1
+        self._cancel_message = msg
         waiting = self._waiting
         if waiting is not None and waiting is not _NEXT_TURN:
             if waiting.cancel(msg=msg):
                 return True
-        elif self._inner and self._abort_trap(msg):
-            return True
-        self._must_cancel = True
-        self._cancel_message = msg
+        self._must_cancel = True  # thrown at the next wait, unless the present one takes it
+        if self._inner:
+            self._abort_trap()
         return True
 
-    def _abort_trap(self, msg: Any) -> bool:
+    def _abort_trap(self) -> None:
         """Have a wait of trio's raise `CancelledError`, as trio would `Cancelled`."""
-        self._cancel_message = msg
         if BORROW:
-            if self.task._abort_func is None:
-                return False
-            self._guest.expect_wake()
-            self.task._attempt_abort(self._raise_cancelled_error)
-            return True
+            if self.task._abort_func is not None:
+                self._guest.expect_wake()
+                self.task._attempt_abort(self._raise_cancelled_error)
+            return
         abort, self._inner_abort = self._inner_abort, None
-        if abort is None or abort(self._raise_cancelled_error) is not SUCCEEDED:
-            return False
-        self._guest.reschedule(self.task, outcome.Error(self._cancelled_error()))
-        return True
+        if abort is not None and abort(self._raise_cancelled_error) is SUCCEEDED:
+            self._guest.reschedule(self.task, outcome.capture(self._raise_cancelled_error))
 
     def _abort_inner(self, raise_cancel: Any) -> trio.lowlevel.Abort:
         abort, self._inner_abort = self._inner_abort, None
@@ -282,10 +282,11 @@ class Driver:
         return result
 
     def _cancelled_error(self) -> asyncio.CancelledError:
-        message, self._cancel_message = self._cancel_message, None
+        self._must_cancel = False
+        message = self._cancel_message
         return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
-    def _raise_cancelled_error(self) -> None:
+    def _raise_cancelled_error(self) -> NoReturn:
         raise self._cancelled_error()
 
     def cancelling(self) -> int:
@@ -340,11 +341,14 @@ async def _await(awaitable: Awaitable[T]) -> T:
 
 @types.coroutine
 def run_driver(
-    driver: Driver, coro: Coroutine[Any, Any, T], context: contextvars.Context | None
+    coro: Coroutine[Any, Any, T],
+    loop: Any,
+    guest: Any,
+    context: contextvars.Context | None = None,
 ) -> Generator[Any, Any, T]:
     """Drive `coro` in the current trio task; its result, or its exception."""
-    task = driver.task = trio.lowlevel.current_task()
-    driver._begin(coro)
+    task: Any = trio.lowlevel.current_task()
+    driver = Driver(coro, task, loop, guest)
     if context is None:
         trap = driver.advance(coro.send, None)
     else:
@@ -385,4 +389,4 @@ async def drive(
     Cancellation: cancelling the trio scope cancels the asyncio future being awaited, waits
     for it where it is a task, and raises `trio.Cancelled` in the coroutine.
     """
-    return await run_driver(Driver(loop, guest), as_coroutine(awaitable), context)
+    return await run_driver(as_coroutine(awaitable), loop, guest, context)

@@ -19,6 +19,7 @@ from typing import Any
 import trio
 
 from .driver import Driver
+from .trio_internals import WaitTaskRescheduled
 
 MAX_IDLE = 64  # parked tasks kept for the next coroutine (3 KB each)
 MAX_STARTS = 64  # new trio tasks started at once
@@ -32,7 +33,7 @@ class Workers:
 
     def __init__(self, scope: Any) -> None:
         self._scope = scope
-        self._idle: list[Worker] = []
+        self._idle: list[Seat] = []
         self._backlog: deque[Job] = deque()
         self._starting = 0
 
@@ -49,8 +50,8 @@ class Workers:
         once when it ends, `on_start(driver)` when it begins.
         """
         if self._idle and not self._backlog:
-            worker = self._idle.pop()
-            worker.take(coro, context, on_done, on_start)
+            seat = self._idle.pop()
+            seat.take((coro, context, on_done, on_start))
             return
         self._backlog.append((coro, context, on_done, on_start))
         if self._scope.nursery is None:
@@ -58,6 +59,10 @@ class Workers:
         elif not self._starting:
             self._start(1)
         self._scope.guest.turn_until(lambda: not self._backlog)
+
+    @property
+    def guest(self) -> Any:
+        return self._scope.guest
 
     def ready(self) -> None:
         """The scope's nursery is open."""
@@ -72,11 +77,11 @@ class Workers:
             scope.nursery.start_soon(self._work, name="spawned coroutines")
 
     async def _work(self) -> None:
-        worker = Worker(self._scope.loop, self._scope.guest, self)
+        seat = Seat(self)
         try:
-            await worker.work()
+            await seat.work()
         finally:
-            worker.gone()
+            seat.gone()
 
     def drop(self) -> None:
         """The scope has ended: coroutines that never began are closed and reported cancelled."""
@@ -98,116 +103,150 @@ class Workers:
         if missing > 0:
             self._start(missing)
 
-    def park(self, worker: Worker) -> bool:
+    def park(self, seat: Seat) -> bool:
         if len(self._idle) >= MAX_IDLE:
             return False
-        self._idle.append(worker)
+        self._idle.append(seat)
         return True
 
-    def unpark(self, worker: Worker) -> None:
-        if worker in self._idle:
-            self._idle.remove(worker)
+    def unpark(self, seat: Seat) -> None:
+        if seat in self._idle:
+            self._idle.remove(seat)
+
+    def driver(self, seat: Seat, job: Job) -> WorkerDriver:
+        coro, context, on_done, on_start = job
+        scope = self._scope
+        seat.task.context = context  # from trio's next slice on
+        driver = WorkerDriver(coro, seat.task, scope.loop, scope.guest, seat.trap)
+        driver._on_done = on_done
+        driver._seat = seat
+        seat.driver = driver
+        if on_start is not None:
+            on_start(driver)
+        return driver
 
 
-class Worker(Driver):
-    """A driver whose trio task outlives its coroutine and takes the next."""
+class Seat:
+    """A trio task of the scope, and who sits in it: the driver of one coroutine, or nobody."""
 
-    __slots__ = ("_base_status", "_on_done", "_retire", "_workers")
+    __slots__ = ("_base_status", "_retire", "driver", "task", "trap", "workers")
 
-    def __init__(self, loop: Any, guest: Any, workers: Workers) -> None:
-        super().__init__(loop, guest)
-        self._workers = workers
-        self._on_done: OnDone | None = None
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
+        self.task: Any = trio.lowlevel.current_task()
+        self.trap = WaitTaskRescheduled(self._abort)
+        self.driver: WorkerDriver | None = None
         self._retire = False
-        self.task = trio.lowlevel.current_task()
         self._base_status = getattr(self.task, "_cancel_status", None)
+
+    def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
+        driver = self.driver
+        return trio.lowlevel.Abort.SUCCEEDED if driver is None else driver._abort(raise_cancel)
 
     @types.coroutine
     def work(self) -> Generator[Any, Any, None]:
-        self._workers.started()
+        workers = self.workers
+        workers.started()
         trap: Any = None
         while True:
-            if trap is None:
-                job = self._workers.next_job()
+            driver = self.driver
+            if driver is not None and driver.finished:
+                driver.end()
+                driver = None
+            if driver is None:
+                job = workers.next_job()
                 if job is not None:
-                    trap = self._first_step(job)
+                    driver = workers.driver(self, job)
+                    trap = job[1].run(driver.advance, *driver.first_step())
+                    if trap is not None:
+                        workers.need_more()
+                        yield from self._until_done(driver, trap)
                     continue
-                if not self._clean() or not self._workers.park(self):
+                if not self._clean() or not workers.park(self):
                     return
-                trap = self._park
+                result = yield self.trap
+                workers.unpark(self)
+                driver = self.driver
+                if driver is None:
+                    if self._retire:
+                        return
+                    result.unwrap()  # idle, and woken: the scope is cancelled
+                    continue
+                # Somebody took the seat while we were parked, and needs trio now.
+                trap = driver.resume(result)
+                if trap is not None:
+                    yield from self._until_done(driver, trap)
+
+    def _until_done(self, driver: WorkerDriver, trap: Any) -> Generator[Any, Any, None]:
+        """Yield what `driver`'s coroutine yields to trio until it, or whoever sits here
+        after it, has come to an end in a slice of trio's."""
+        while trap is not None:
             try:
                 result = yield trap
             except BaseException as exc:
                 # trio throws only for a trap it does not know: the coroutine's mistake.
-                self._inner = False
-                trap = self.advance(self._coro.throw, exc)
-            else:
-                if self._on_done is None:  # parked as idle, and no coroutine came
-                    self._workers.unpark(self)
-                    if self._retire:
-                        return
-                    result.unwrap()  # the scope is cancelled
-                    trap = None
-                    continue
-                trap = self.resume(result)
-            if trap is None:
-                self._end()
+                driver._inner = False
+                trap = driver.advance(driver._coro.throw, exc)
+                continue
+            sitting = self.driver
+            if sitting is None:
+                # It ended in a borrowed step, and the seat was idle since.
+                self.workers.unpark(self)
+                if not self._retire:
+                    result.unwrap()
+                return
+            driver = sitting
+            trap = driver.resume(result)
 
-    def _first_step(self, job: Job) -> Any:
-        coro, context, self._on_done, on_start = job
-        self._begin(coro)
-        self.task.context = context  # from trio's next slice on; this one enters it itself
-        if on_start is not None:
-            on_start(self)
-        trap = context.run(self.advance, coro.send, None)
-        if trap is None:
-            self._end()
-        else:
-            self._workers.need_more()
-        return trap
+    def take(self, job: Job) -> None:
+        """Begin a coroutine; called by the loop while the task is parked as idle."""
+        driver = self.workers.driver(self, job)
+        job[1].run(driver._go_on, *driver.first_step())
 
-    def take(
-        self,
-        coro: Coroutine[Any, Any, Any],
-        context: contextvars.Context,
-        on_done: OnDone,
-        on_start: Callable[[Driver], None] | None,
-    ) -> None:
-        """Begin `coro`, called by the loop while our task is parked as idle."""
-        self._begin(coro)
-        self._on_done = on_done
-        self.task.context = context
-        if on_start is not None:
-            on_start(self)
-        context.run(self._go_on, coro.send, None)
+    def vacate(self) -> None:
+        """The coroutine ended in a borrowed step: no turn of trio's scheduler is needed.
 
-    def _finish_borrowed(self) -> None:
-        # No turn of trio's scheduler: the task stays parked, idle from now on.
-        self._end()
+        The task stays parked, idle from now on.
+        """
         task = self.task
         task._abort_func = self._abort
-        if not self._clean() or not self._workers.park(self):
+        guest = self.workers.guest
+        if not self._clean() or not self.workers.park(self):
             self._retire = True
-            self._guest.reschedule(task)
+            guest.reschedule(task)
         elif task._cancel_status.effectively_cancelled:
-            self._guest.expect_wake()
+            guest.expect_wake()
             task._attempt_delivery_of_any_pending_cancel()
 
     def _clean(self) -> bool:
-        """Whether the coroutine closed all the cancel scopes that it opened."""
+        """Whether those who sat here closed all the cancel scopes that they opened."""
         return getattr(self.task, "_cancel_status", None) is self._base_status
-
-    def _end(self) -> None:
-        on_done, self._on_done = self._on_done, None
-        if on_done is None:
-            return
-        value, error = self.value, self.error
-        self._coro = self.value = self.error = None
-        on_done(value, error)
 
     def gone(self) -> None:
         """The task is ending, cancelled or retired; what was not finished is told so."""
-        self._workers.unpark(self)
-        if self._on_done is not None:
-            self.error = self.error or asyncio.CancelledError("the loop was closed")
-            self._end()
+        self.workers.unpark(self)
+        driver = self.driver
+        if driver is not None:
+            if not driver.finished:
+                driver.error = asyncio.CancelledError("the loop was closed")
+            driver.end()
+
+
+class WorkerDriver(Driver):
+    """The driver of a spawned coroutine."""
+
+    __slots__ = ("_on_done", "_seat")
+
+    _on_done: OnDone
+    _seat: Seat
+
+    def _finish_borrowed(self) -> None:
+        self.end()
+        self._seat.vacate()
+
+    def end(self) -> None:
+        """Leave the seat and report the result."""
+        self._seat.driver = None
+        value, error = self.value, self.error
+        self._coro = self.value = self.error = None
+        self._on_done(value, error)

@@ -55,7 +55,7 @@ class TaskFuture(Future):
                 app_log.error("Exception after Future was done", exc_info=error)
         elif error is None:
             self.set_result(value)
-        elif isinstance(error, (asyncio.CancelledError, trio.Cancelled)):
+        elif _is_cancelled(error):
             super().cancel()
         else:
             self.set_exception(error)
@@ -63,6 +63,13 @@ class TaskFuture(Future):
             loop = IOLoop.current(instance=False)
             if loop is not None:
                 loop._raise_out(error)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether a coroutine ended by being cancelled, be it from inside a trio nursery."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_cancelled(inner) for inner in error.exceptions)
+    return isinstance(error, (asyncio.CancelledError, trio.Cancelled))
 
 
 def start_soon(
@@ -85,7 +92,7 @@ def start_soon(
 async def _background(loop: IOLoop, async_fn: Callable[..., Awaitable[object]], args: Any) -> None:
     asyncio_loop, guest = loop._driver_parts()
     try:
-        await run_driver(Driver(asyncio_loop, guest), as_coroutine(async_fn(*args)), None)
+        await run_driver(as_coroutine(async_fn(*args)), asyncio_loop, guest)
     except asyncio.CancelledError:
         pass  # it was cancelled by its own means, which is no error
     except Exception:
@@ -114,7 +121,7 @@ async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = N
     loop = IOLoop.current()
     assert loop is not None
     asyncio_loop, guest = loop._driver_parts()
-    return await run_driver(Driver(asyncio_loop, guest), as_coroutine(awaitable), context)
+    return await run_driver(as_coroutine(awaitable), asyncio_loop, guest, context)
 
 
 def current_trio_loop(create: bool) -> IOLoop | None:
