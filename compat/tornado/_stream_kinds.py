@@ -178,6 +178,10 @@ class SSLIOStream(IOStream):
         except OSError:
             pass  # not connected yet
         else:
+            if isinstance(self.socket, ssl.SSLSocket) and self.socket.version() is not None:
+                # The handshake was made before the socket came to us (a detached stream).
+                self._handshaking = False
+                return
             # On the loop's next turn, so that the caller can set callbacks before.
             self._handshake_wants = IOLoop.WRITE
             self._listen()
