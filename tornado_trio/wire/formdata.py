@@ -123,6 +123,9 @@ def parse_multipart_form_data(
     parser = MultipartParser(
         boundary, max_parts=config.max_parts, max_part_header_size=config.max_part_header_size
     )
+    if data[:20].lower() == b"content-disposition:":
+        # A first part without its delimiter, which Tornado has always read as a part.
+        data = b"--" + boundary + b"\r\n" + data
     parts: list[tuple[Part, list[bytes]]] = []
     for event in parser.feed(data):
         if type(event) is PartData:
