@@ -42,11 +42,9 @@ from tornado_trio.template.nodes import (
     Statement,
     Text,
 )
+from tornado_trio.template.runtime import DEFAULT_ESCAPE
 
-__all__ = ["DEFAULT_ESCAPE", "Source", "generate"]
-
-# The escaping function that has a helper of its own; others are called by name.
-DEFAULT_ESCAPE = "xhtml_escape"
+__all__ = ["Source", "generate"]
 
 _PARAMETERS = "_tt_escape, _tt_text, _tt_utf8"
 _FLUSH = "if _tt_buffer: yield b''.join(_tt_buffer); _tt_buffer.clear()"

@@ -7,8 +7,8 @@ import posixpath
 import threading
 from typing import Any
 
-from tornado_trio.template.codegen import DEFAULT_ESCAPE
 from tornado_trio.template.errors import ParseError
+from tornado_trio.template.runtime import DEFAULT_ESCAPE
 from tornado_trio.template.template import Template
 
 __all__ = ["BaseLoader", "DictLoader", "Loader"]

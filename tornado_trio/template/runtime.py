@@ -13,7 +13,10 @@ from typing import Any
 
 from tornado_trio.escape import json_encode, linkify, squeeze, url_escape, utf8, xhtml_escape
 
-__all__ = ["DEFAULT_NAMESPACE", "escape_text", "escaper", "text"]
+__all__ = ["DEFAULT_ESCAPE", "DEFAULT_NAMESPACE", "escape_text", "escaper", "text"]
+
+# The escaping function that has a helper of its own; others are called by name.
+DEFAULT_ESCAPE = "xhtml_escape"
 
 DEFAULT_NAMESPACE: dict[str, Any] = {
     "__builtins__": builtins,
