@@ -54,7 +54,6 @@ class BodyBuffer:
         self._left -= len(chunk)
         if self._left < 0:
             self.body_too_large = True
-            gen_log.info("decompressed body too large (over %d bytes)", self._limit)
             return 0
         return self._buffer.write(chunk)
 
@@ -171,6 +170,9 @@ def _only_http(curl: Any) -> None:
 
 def _set_headers(client: Any, curl: Any, request: HTTPRequest, info: dict[str, Any]) -> None:
     headers = request.headers
+    for name, value in list(headers.items()):
+        if isinstance(value, bytes):
+            headers[name] = value.decode("latin-1")
     # libcurl adds these by itself; an empty value keeps it from that.
     if request.expect_100_continue:
         headers["Expect"] = "100-continue"
@@ -180,7 +182,7 @@ def _set_headers(client: Any, curl: Any, request: HTTPRequest, info: dict[str, A
         headers["Pragma"] = ""
     lines = []
     for name, value in headers.get_all():
-        raw_name, raw_value = _latin1(name), _latin1(value)
+        raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
         if CR_OR_LF_RE.search(raw_name) or CR_OR_LF_RE.search(raw_value):
             raise ValueError(f"Illegal characters (CR or LF) in header {name!r}: {value!r}")
         # "Name;" is libcurl's spelling of a field with an empty value, "Name:" of none.
@@ -194,10 +196,6 @@ def _set_headers(client: Any, curl: Any, request: HTTPRequest, info: dict[str, A
         return _header_line(client, info, request.header_callback, line)
 
     curl.setopt(pycurl.HEADERFUNCTION, on_header)
-
-
-def _latin1(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode("latin-1")
 
 
 def _header_line(

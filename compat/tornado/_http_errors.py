@@ -95,8 +95,8 @@ def _os_error_behind(error: BaseException) -> OSError | None:
 def _of_the_message(error: ResponseError | BodyTooLarge) -> BaseException:
     cause = error.__cause__
     text = str(error)
-    if isinstance(cause, LimitError) and text.startswith("Unsatisfiable read"):
-        text = f"no end of the headers within the limit ({text.partition(': ')[2]})"
+    if isinstance(cause, LimitError) and text == "head too large":
+        text = "no end of the headers within max_header_size"
         gen_log.info("Unsatisfiable read, closing connection: %s", text)
         return UnsatisfiableReadError(text)
     if isinstance(cause, CodingError):
