@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import re
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ from tornado._stream_errors import (
     StreamClosedError,
     UnsatisfiableReadError,
 )
+from tornado._stream_scratch import scratch as _scratch
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
@@ -39,20 +39,6 @@ _PEER_GONE = frozenset(
     for name in ("ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "WSAECONNRESET")
     if hasattr(errno, name)
 )
-
-
-class _Scratch(threading.local):
-    """Where chunks are received before they are appended: one per thread, as large as asked.
-
-    A buffer per stream would cost every idle connection 64 KiB, a new one per read its
-    allocation and zeroing.
-    """
-
-    def __init__(self) -> None:
-        self.buffer = bytearray(64 * 1024)
-
-
-_scratch = _Scratch()
 
 
 class BaseIOStream:
