@@ -1,19 +1,20 @@
 """The translations a process has loaded, and which locale serves which request.
 
 Knows files of translations (CSV, gettext); knows nothing of formatting. Loading reads
-files, so do it while the program starts.
+files, so do it while the program starts. The modules that do so are imported only then.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
-import gettext
-import glob
 import logging
 import os
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import gettext
 
 __all__ = ["Catalogue", "CsvTranslations"]
 
@@ -85,6 +86,9 @@ class Catalogue:
 
     def load_gettext(self, directory: str, domain: str) -> None:
         """Load every ``LANGUAGE/LC_MESSAGES/domain.mo`` under `directory`."""
+        import gettext
+        import glob
+
         loaded: dict[str, gettext.NullTranslations] = {}
         if not os.path.isdir(directory):
             # Tornado takes this for "nothing translated yet": do not stop the program.
@@ -109,6 +113,8 @@ def _detect_encoding(path: str) -> str:
 
 
 def _read_csv(path: str, code: str, encoding: str) -> CsvTranslations:
+    import csv
+
     translations: CsvTranslations = {}
     with open(path, encoding=encoding, newline="") as file:
         for number, row in enumerate(csv.reader(file), 1):

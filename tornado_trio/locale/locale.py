@@ -7,14 +7,16 @@ in Tornado; a locale object is shared by all who ask for its code.
 from __future__ import annotations
 
 import datetime
-import gettext
 import logging
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tornado_trio.locale import dates
 from tornado_trio.locale.catalogue import Catalogue, CsvTranslations
 from tornado_trio.locale.names import LOCALE_NAMES
+
+if TYPE_CHECKING:
+    import gettext
 
 __all__ = [
     "CONTEXT_SEPARATOR",
