@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 import tornado.iostream
+import trio
 import trustme
 from tornado import gen
 from tornado.ioloop import IOLoop
+from tornado.platform.trio import open_loop
 from tornado.iostream import (
     BaseIOStream,
     IOStream,
@@ -444,3 +446,28 @@ def test_an_error_in_a_callback_closes_the_stream(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.ERROR)
     run(main)
     assert "Uncaught exception, closing connection" in caplog.text
+
+
+# --- in a plain trio run ---------------------------------------------------------------
+
+
+async def test_in_a_plain_trio_run() -> None:
+    async with open_loop():
+        a, b = stream_pair()
+        line = a.read_until(b"\n")
+        await trio.sleep(0.01)
+        big = os.urandom(1_000_000)
+        write = b.write(b"line\n" + big)
+        assert await line == b"line\n"
+        assert await a.read_bytes(len(big)) == big
+        await write
+        with trio.move_on_after(0.01) as scope:
+            await a.read_bytes(1)
+        assert scope.cancelled_caught
+        a.close()  # closes a descriptor that the loop was just told to forget
+        closed = asyncio.Event()
+        b.set_close_callback(closed.set)
+        with trio.fail_after(5):
+            while not closed.is_set():
+                await trio.sleep(0.001)
+        await trio.sleep(0.01)

@@ -77,7 +77,7 @@ def test_waiting(pidfd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_somebody_else_reaped_it() -> None:
     async def main() -> None:
         child = python("raise SystemExit(2)")
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
         assert child.proc.wait() == 2  # noqa: ASYNC222 - it has ended
         assert await child.wait_for_exit(raise_error=False) == 2
 

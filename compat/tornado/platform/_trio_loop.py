@@ -223,16 +223,14 @@ class TrioIOLoop(IOLoop):
     def update_handler(self, fd: Any, events: int) -> None:
         fd, _ = self.split_fd(fd)
         fileobj, handler, scopes = self._handlers[fd]
-        for scope in scopes:
-            scope.cancel()
+        _stop_watching(fd, scopes)
         self._watch(fd, fileobj, handler, events)
 
     def remove_handler(self, fd: Any) -> None:
         fd, _ = self.split_fd(fd)
         entry = self._handlers.pop(fd, None)
         if entry is not None:
-            for scope in entry[2]:
-                scope.cancel()
+            _stop_watching(fd, entry[2])
 
     def _watch(self, fd: int, fileobj: Any, handler: Callable[..., None], events: int) -> None:
         scopes: list[trio.CancelScope] = []
@@ -247,8 +245,11 @@ class TrioIOLoop(IOLoop):
 
                 async def watch(wait: Any = wait, event: int = event, scope: Any = scope) -> None:
                     with scope:
-                        while True:
-                            await wait(fd)
+                        while not scope.cancel_called:
+                            try:
+                                await wait(fd)
+                            except trio.ClosedResourceError:
+                                return  # by _stop_watching
                             self._run_callback(handler, fileobj, event)
 
                 self._start_soon(watch, name=f"handler of descriptor {fd}")
@@ -302,6 +303,20 @@ class TrioIOLoop(IOLoop):
 
     def _driver_parts(self) -> tuple[Any, Any]:
         return self.loop, self.guest
+
+
+def _stop_watching(fd: int, scopes: list[trio.CancelScope]) -> None:
+    """End the watching tasks of a descriptor; it may be closed, or watched anew, at once.
+
+    Cancelling alone acts a turn later: the waits would then meet a closed descriptor, or
+    the new waits.
+    """
+    for scope in scopes:
+        scope.cancel()
+    try:
+        trio.lowlevel.notify_closing(fd)
+    except RuntimeError:
+        pass  # called from outside the trio run, whose tasks are gone or only cancelled
 
 
 def _raise(error: BaseException) -> None:
