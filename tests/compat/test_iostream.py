@@ -465,9 +465,8 @@ async def test_in_a_plain_trio_run() -> None:
             await a.read_bytes(1)
         assert scope.cancelled_caught
         a.close()  # closes a descriptor that the loop was just told to forget
-        closed = asyncio.Event()
+        closed = trio.Event()
         b.set_close_callback(closed.set)
         with trio.fail_after(5):
-            while not closed.is_set():
-                await trio.sleep(0.001)
+            await closed.wait()
         await trio.sleep(0.01)
