@@ -130,7 +130,11 @@ class RequestHandler:
         """Runs when the client goes away while the request is being answered."""
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """A piece of the body, for handlers with `@stream_request_body`."""
+        """A piece of the body, for handlers with `@stream_request_body`.
+
+        Where it is not overridden, the method reads the body: `form_parts`, or
+        `self.request.connection.body()`.
+        """
         raise NotImplementedError()
 
     def set_default_headers(self) -> None:
@@ -167,6 +171,11 @@ class RequestHandler:
         """The response cannot be completed, and that has been logged."""
         self.request.connection.abort()
 
+    @property
+    def _takes_chunks(self) -> bool:
+        """Is the body for `data_received`, not for the method to read?"""
+        return type(self).data_received is not RequestHandler.data_received
+
     def _body_chunks(self) -> AsyncIterator[bytes]:
         body: AsyncIterator[bytes] = self.request.connection.body()
         return body
@@ -174,6 +183,10 @@ class RequestHandler:
     def _log(self) -> None:
         """Log the request; normally through the application."""
         self.application.log_request(self)
+
+    def _clear_representation_headers(self) -> None:
+        """Drop the fields a response without a body must not have (programs override it)."""
+        output.clear_representation_headers(self._headers)
 
     def _request_summary(self) -> str:
         request = self.request

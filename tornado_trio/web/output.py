@@ -188,7 +188,7 @@ def _complete_head(handler: RequestHandler) -> None:
     if has_no_body(status):
         if handler._write_buffer:
             raise RuntimeError(f"Cannot send body with status code HTTP{status}")
-        clear_representation_headers(handler._headers)
+        handler._clear_representation_headers()
     elif "Content-Length" not in handler._headers:
         size = 0
         for part in handler._write_buffer:
