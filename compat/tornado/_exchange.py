@@ -12,11 +12,33 @@ from typing import Any
 
 from tornado import httputil
 from tornado._websocket_stream import StreamView
-from tornado.iostream import IOStream, SSLIOStream
-from tornado_trio.errors import PeerError, StreamClosedError
+from tornado.concurrent import Future
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+from tornado.platform.trio import run_task
+
+from tornado_trio.errors import PeerError
+from tornado_trio.errors import StreamClosedError as NativeStreamClosedError
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.exchange import Http1Exchange
 from tornado_trio.server.pending import READY
+
+
+class ServerStreamView(StreamView):
+    """The stream of a connection that is being served; writing past HTTP is allowed."""
+
+    def write(self, data: bytes) -> Future:
+        """Send bytes as they are; the Future is done when they are on their way."""
+        native = self._native
+        future: Future = Future()
+        try:
+            if not native.write(data):
+                return run_task(native.drain())
+        except NativeStreamClosedError as exc:
+            future.set_exception(StreamClosedError(real_error=exc))
+            future.exception()
+        else:
+            future.set_result(None)
+        return future
 
 
 class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
@@ -55,7 +77,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         except PeerError as exc:
             # Tornado answers a malformed or oversized body itself; the handler is told
             # that the connection is gone.
-            error = StreamClosedError("Stream is closed")
+            error = NativeStreamClosedError("Stream is closed")
             self._connection.refuse(exc)
             self._connection.lost(error)
             raise error from exc
@@ -80,7 +102,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         """The connection's stream behind the names of an IOStream."""
         connection = self._connection
         if connection.context is None:
-            connection.context = StreamView(connection.stream, lambda: None)
+            connection.context = ServerStreamView(connection.stream, lambda: None)
         return connection.context
 
     def close(self) -> None:

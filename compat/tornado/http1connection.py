@@ -17,6 +17,7 @@ from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
 from tornado.platform.trio import run_task
+
 from tornado_trio.errors import HTTPOutputError, PeerError
 from tornado_trio.limits import Dialect, Limits
 from tornado_trio.wire.codings import CodingError, make_decoder
@@ -220,9 +221,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         future = self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
         try:
             if deadline is not None:
-                data = await gen.with_timeout(
-                    deadline, future, quiet_exceptions=StreamClosedError
-                )
+                data = await gen.with_timeout(deadline, future, quiet_exceptions=StreamClosedError)
             else:
                 data = await future
         except StreamClosedError:
@@ -513,5 +512,3 @@ def is_transfer_encoding_chunked(headers: httputil.HTTPHeaders) -> bool:
     if coding.lower() == "chunked":
         return True
     raise httputil.HTTPInputError(f"Unsupported Transfer-Encoding {coding}")
-
-

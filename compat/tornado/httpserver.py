@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
-
 from tornado import httputil
 from tornado._delegates import drive_delegate
 from tornado._exchange import ExchangeConnection
@@ -25,6 +24,7 @@ from tornado.netutil import ssl_options_to_context
 from tornado.platform.trio import start_soon
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
+
 from tornado_trio._util.policy import FINISH
 from tornado_trio.errors import DeadlineError, PeerError
 from tornado_trio.interop.driver import run_driver
@@ -233,7 +233,9 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
         ),
         # Tornado waits for ever for a client to take its response; an hour is a pause
         # that no player of videos makes.
-        timeouts=Timeouts(idle=idle, head=min(idle, 60), body=params.body_timeout, write=3600),
+        timeouts=Timeouts(
+            idle=idle, head=min(idle, 60), body=params.body_timeout, write=3600, half_closed=0.5
+        ),
         dialect=_DIALECT,
         on_disconnect=FINISH,
         keep_alive=not params.no_keep_alive,
@@ -282,6 +284,13 @@ class _NativeServer(Server):
                 waiting, self._waiting = self._waiting, []
                 for listener in waiting:
                     nursery.start_soon(accept_loop, listener, self._accepted)
+        except BaseExceptionGroup as group:
+            exits = group.subgroup((KeyboardInterrupt, SystemExit))
+            while isinstance(exits, BaseExceptionGroup):
+                exits = exits.exceptions[0]
+            if exits is not None:
+                raise exits from group  # the loop hands it to who runs it
+            raise
         finally:
             self.nursery = None
             self._started = False

@@ -54,6 +54,8 @@ _BURST = 16
 # An unread request body of this size is read and dropped to keep the connection.
 _SKIP = 64 * 1024
 _NEED_DATA = Signal.NEED_DATA
+# What ends the task and not just the request.
+_NOT_THE_HANDLERS = (trio.Cancelled, KeyboardInterrupt, SystemExit, GeneratorExit)
 # The answer to nothing: tells a live client from one that closed, whose kernel answers
 # it with a reset. RFC 9110 15.2: a client must cope with 1xx responses it did not expect.
 _PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -179,7 +181,9 @@ class ServerConnection:
                         rest = context.run(self._first_step, exchange)
                     except StopIteration:
                         pass  # the usual case: the handler never waited
-                    except Exception as exc:
+                    except _NOT_THE_HANDLERS:
+                        raise
+                    except BaseException as exc:
                         self._handler_failed(exchange, exc)
                     else:
                         await self._go_on(exchange, context, *rest)
@@ -264,7 +268,9 @@ class ServerConnection:
             self._start_watcher()
         try:
             await _rest_of(coro, trap)
-        except Exception as exc:
+        except _NOT_THE_HANDLERS:
+            raise
+        except BaseException as exc:
             self._handler_failed(exchange, exc)
         finally:
             task.context = self._base_context
@@ -274,7 +280,7 @@ class ServerConnection:
                 watch.disarm(self)
             self._stop_watcher()
 
-    def _handler_failed(self, exchange: Http1Exchange, exc: Exception) -> None:
+    def _handler_failed(self, exchange: Http1Exchange, exc: BaseException) -> None:
         """The application let an exception through: the last resort."""
         if isinstance(exc, PeerError) and not exchange.finished:
             self.refuse(exc)
@@ -284,6 +290,8 @@ class ServerConnection:
             self.nursery.cancel_scope.cancel()
         if exchange.gone is not None and isinstance(exc, StreamClosedError):
             return
+        if exchange.finished and not isinstance(exc, Exception):
+            return  # a cancellation of another library's, after the answer
         app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
         self._answer_fault(exchange, 500)
 
