@@ -179,7 +179,9 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
                 )
         return Job(
             request.method, path, headers, route, body, producer,
-            None,  # wait for "100 Continue" as long as for the response
+            continue_wait=None,  # as long as for the response
+            # A fetch reaches a server once: what kills a server must not kill the next too.
+            resend=False,
         )  # fmt: skip
 
     def _authorize(

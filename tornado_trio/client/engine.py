@@ -39,10 +39,13 @@ class Job:
     """One request as the engine sends it.
 
     `target` is the request target, `headers` are complete, framing included. `body` is
-    sent whole, `producer` piece by piece; at most one of them is set.
+    sent whole, `producer` piece by piece; at most one of them is set. Without `resend` it
+    is sent once, even if the connection breaks before the response.
     """
 
-    __slots__ = ("body", "continue_wait", "headers", "method", "producer", "route", "target")
+    __slots__ = (
+        "body", "continue_wait", "headers", "method", "producer", "resend", "route", "target",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Job:
         body: bytes | None = None,
         producer: Producer | None = None,
         continue_wait: float | None = CONTINUE_WAIT,
+        resend: bool = True,
     ) -> None:
         self.method = method
         self.target = target
@@ -61,11 +65,12 @@ class Job:
         self.body = body
         self.producer = producer
         self.continue_wait = continue_wait
+        self.resend = resend
 
     @property
     def repeatable(self) -> bool:
         """It may be sent again without harm."""
-        return self.producer is None and self.method in IDEMPOTENT
+        return self.resend and self.producer is None and self.method in IDEMPOTENT
 
     @property
     def asks_first(self) -> bool:
