@@ -23,6 +23,7 @@ from ..wire.signing import (
 from .application import Application
 from .decorators import addslash, authenticated, removeslash, stream_request_body
 from .errors import Finish, HTTPError, MissingArgumentError
+from .forms import FormLimits, FormPart, FormParts, form_parts
 from .handler import RequestHandler
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
 from .policies import on_disconnect, timeout
@@ -55,6 +56,9 @@ __all__ = [
     "ErrorHandler",
     "FallbackHandler",
     "Finish",
+    "FormLimits",
+    "FormPart",
+    "FormParts",
     "GZipContentEncoding",
     "HTTPError",
     "HostMatches",
@@ -79,6 +83,7 @@ __all__ = [
     "create_signed_value",
     "critical",
     "decode_signed_value",
+    "form_parts",
     "get_signature_key_version",
     "grace",
     "is_absolute",

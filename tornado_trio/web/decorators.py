@@ -21,7 +21,8 @@ HandlerClass = TypeVar("HandlerClass", bound=type[RequestHandler])
 def stream_request_body(cls: HandlerClass) -> HandlerClass:
     """Let a handler class take the body as it arrives, in `data_received`.
 
-    `prepare` then runs before the body is read, and the method after all of it.
+    `prepare` then runs before the body is read, and the method after all of it; without a
+    `data_received` the method runs at once and reads the body itself.
     """
     if not issubclass(cls, RequestHandler):
         raise TypeError(f"expected subclass of RequestHandler, got {cls!r}")

@@ -64,7 +64,7 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
         await result
     if handler._finished:
         return
-    if handler._stream_request_body and not await _feed_body(handler):
+    if handler._stream_request_body and handler._takes_chunks and not await _feed_body(handler):
         return
     result = getattr(handler, method.lower())(*handler.path_args, **kwargs)
     if result is not None:
