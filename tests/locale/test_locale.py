@@ -223,3 +223,11 @@ def test_list(csv: Path) -> None:
 def test_friendly_number(value: int, text: str) -> None:
     assert loc.get("en_US").friendly_number(value) == text
     assert loc.CSVLocale("fr_FR", {}).friendly_number(value) == str(value)
+
+
+def test_the_cache_may_be_deleted(csv: Path) -> None:
+    del loc.Locale._cache
+    assert loc.get("es") is loc.get("es")
+    del loc.Locale._cache
+    loc.load_translations(str(csv))
+    assert loc.get("es").translate("a") == "b"

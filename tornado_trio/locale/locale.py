@@ -63,13 +63,13 @@ def load_translations(directory: str, encoding: str | None = None) -> None:
     is found by the byte-order mark (UTF-8 or UTF-16), UTF-8 without one.
     """
     catalogue.load_csv(directory, encoding)
-    Locale._cache.clear()
+    Locale._cache = {}
 
 
 def load_gettext_translations(directory: str, domain: str) -> None:
     """Load ``{directory}/{language}/LC_MESSAGES/{domain}.mo`` in place of all loaded before."""
     catalogue.load_gettext(directory, domain)
-    Locale._cache.clear()
+    Locale._cache = {}
 
 
 def get_supported_locales() -> frozenset[str]:
@@ -109,7 +109,11 @@ class Locale:
         Raises:
             AssertionError: it is not supported.
         """
-        locale = cls._cache.get(code)
+        # Programs, and Tornado's own tests, are known to delete the cache to empty it.
+        cache = getattr(Locale, "_cache", None)
+        if cache is None:
+            cache = Locale._cache = {}
+        locale = cache.get(code)
         if locale is None:
             if code not in catalogue.supported:
                 raise AssertionError(f"locale {code!r} is not supported")
@@ -118,7 +122,7 @@ class Locale:
                 locale = GettextLocale(code, translations)
             else:
                 locale = CSVLocale(code, catalogue.csv.get(code, {}))
-            cls._cache[code] = locale
+            cache[code] = locale
         return locale
 
     def translate(
