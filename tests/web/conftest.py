@@ -1,18 +1,12 @@
-"""No test here really sleeps, and none leaves templates behind for another."""
+"""No test leaves templates or versions of files behind for another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from trio.testing import MockClock
 
 from tornado_trio.web import RequestHandler, StaticFileHandler
-
-
-@pytest.fixture(autouse=True)
-def clock(autojump_clock: MockClock) -> MockClock:
-    return autojump_clock
 
 
 @pytest.fixture(autouse=True)

@@ -111,6 +111,7 @@ def test_a_matcher_of_ones_own_is_always_asked() -> None:
 _PATTERN = st.text(alphabet="ab/.*?(|)[]$\\", max_size=6).map(lambda s: "/" + s)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @given(patterns=st.lists(_PATTERN, min_size=5, max_size=30), path=st.text("ab/.*?", max_size=5))
 def test_index_agrees_with_asking_each_rule(patterns: list[str], path: str) -> None:
     good = []

@@ -45,11 +45,13 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
     if method not in handler.SUPPORTED_METHODS:
         raise HTTPError(405)
     if args:
-        handler.path_args = [handler.decode_argument(arg) if arg else arg for arg in args]
+        handler.path_args = [arg if arg is None else handler.decode_argument(arg) for arg in args]
     else:
         handler.path_args = []
     handler.path_kwargs = kwargs = (
-        {k: handler.decode_argument(v, name=k) if v else v for k, v in kwargs.items()}
+        {
+            k: v if v is None else handler.decode_argument(v, name=k) for k, v in kwargs.items()
+        }
         if kwargs
         else {}
     )
