@@ -61,7 +61,9 @@ def test_spawn_callback() -> None:
         compat.spawn_callback(future.set_result, "done")
         return await future
 
-    assert compat.IOLoop(make_current=False).run_sync(main) == "done"
+    loop = compat.IOLoop(make_current=False)
+    assert loop.run_sync(main) == "done"
+    loop.close()
 
 
 def test_submodules_are_attributes() -> None:

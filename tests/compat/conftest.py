@@ -1,0 +1,23 @@
+"""A test that leaves the thread's trio run behind fails, instead of those that come after it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from tornado_trio.interop.guest import current_guest
+
+
+@pytest.fixture(autouse=True)
+def no_run_left_behind() -> Iterator[None]:
+    yield
+    asyncio.set_event_loop(None)
+    guest = current_guest()
+    if guest is not None:
+        loop = guest.loop
+        guest.abandon()
+        gc.collect()
+        pytest.fail(f"an IOLoop was not closed: its trio run is still there, on {loop}")
