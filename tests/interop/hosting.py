@@ -33,7 +33,7 @@ def spawn(scope: LoopScope, coroutine: Any) -> Spawned:
     """Begin `coroutine` on the next turn of the scope's loop."""
     result = Spawned(loop=scope.loop)
     scope.loop.call_soon(
-        scope.workers.spawn, coroutine, contextvars.copy_context(), result.ended, result.began
+        scope.spawn, coroutine, contextvars.copy_context(), result.ended, result.began
     )
     return result
 

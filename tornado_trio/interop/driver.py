@@ -79,7 +79,7 @@ class Driver:
         self.task = task
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
-        self._park = park if park is not None else WaitTaskRescheduled(self._abort)
+        self._park = park  # the trap to park on; made when first needed
         self._waiting: Any = None
         self._inner = False  # parked in a trap of trio's that the coroutine yielded
         self._inner_abort: Any = None  # only where we may not read it off the task
@@ -119,12 +119,12 @@ class Driver:
                 self._waiting = trap
                 if self._must_cancel and trap.cancel():
                     self._must_cancel = False
-                return self._park
+                return self._park or self._make_park()
             problem = f"awaits {trap!r}, which belongs to another loop"
         elif trap is None:
             self._waiting = _NEXT_TURN
             loop.call_soon(self._next_turn, context=self.task.context)
-            return self._park
+            return self._park or self._make_park()
         elif not hasattr(trap, "_asyncio_future_blocking"):
             if self._must_cancel and type(trap) is WaitTaskRescheduled:
                 # Cancelled while it ran: withdraw the wait before trio hears of it. (Never
@@ -142,6 +142,10 @@ class Driver:
         else:
             problem = f"yielded {trap!r} instead of awaiting it"
         return self.advance(self._coro.throw, RuntimeError(f"{self!r} {problem}"))
+
+    def _make_park(self) -> Any:
+        park = self._park = WaitTaskRescheduled(self._abort)
+        return park
 
     def first_step(self) -> tuple[Callable[[Any], Any], Any]:
         """What to `advance` with where no result is awaited: nothing, or a cancellation."""
@@ -367,6 +371,7 @@ def run_driver(
                 trap = driver.resume(result)
         if context is not None:
             task.context = base
+    driver._park = driver._coro = None  # no cycle is left to the garbage collector
     error = driver.error
     if error is not None:
         driver.error = None

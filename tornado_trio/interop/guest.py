@@ -276,6 +276,7 @@ class Guest:
         for scope in list(self.scopes):
             scope.ended()
         self.scopes.clear()
+        self.root = self._state = self._runner = None  # no cycle through trio's own
         if isinstance(result, outcome.Error):
             self.raise_in_loop(result.error)
 
@@ -354,7 +355,7 @@ class LoopScope:
         self.loop = loop
         self.guest: Guest | None = None
         self.nursery: trio.Nursery | None = None
-        self.workers = Workers(self)
+        self.workers = Workers(loop)
         self._waiting: list[
             tuple[contextvars.Context, Callable[..., Awaitable[object]], tuple[Any, ...], object]
         ] = []
@@ -373,6 +374,14 @@ class LoopScope:
             return
         self._waiting.append((contextvars.copy_context(), async_fn, args, name))
         self.enter_soon()
+
+    def spawn(self, *job: Any) -> None:
+        """Begin a coroutine in a trio task: `Workers.spawn`, entering the guest run first."""
+        self.workers.spawn(*job)
+        if self.nursery is None:
+            self.enter()
+            assert self.guest is not None
+            self.guest.turn_until(lambda: not self.workers.waiting)
 
     def enter_soon(self) -> None:
         """Enter the thread's guest run on the loop's next turn, starting it if need be."""
@@ -407,7 +416,7 @@ class LoopScope:
                 waiting, self._waiting = self._waiting, []
                 for context, async_fn, args, name in waiting:
                     context.run(partial(nursery.start_soon, async_fn, *args, name=name))
-                self.workers.ready()
+                self.workers.open(nursery, self.guest)
                 await trio.sleep_forever()
         finally:
             assert self.guest is not None
@@ -419,8 +428,8 @@ class LoopScope:
             self.nursery.cancel_scope.cancel()
 
     def ended(self) -> None:
-        self.nursery = None
-        self.workers.drop()
+        self.nursery = self._shutdown = None
+        self.workers.close()
         if self._ended is not None and not self._ended.done() and not self.loop.is_closed():
             self._ended.set_result(None)
 

@@ -31,11 +31,27 @@ Job = tuple[Coroutine[Any, Any, Any], contextvars.Context, OnDone, Callable[[Dri
 class Workers:
     """The trio tasks that drive one loop's spawned coroutines."""
 
-    def __init__(self, scope: Any) -> None:
-        self._scope = scope
+    def __init__(self, loop: Any) -> None:
+        self.loop = loop
+        self.guest: Any = None
+        self._nursery: trio.Nursery | None = None
         self._idle: list[Seat] = []
         self._backlog: deque[Job] = deque()
         self._starting = 0
+
+    def open(self, nursery: trio.Nursery, guest: Any) -> None:
+        """Begin what was spawned up to now; new tasks are started in `nursery`."""
+        self._nursery, self.guest = nursery, guest
+        if self._backlog:
+            self._start(1)
+
+    def close(self) -> None:
+        """The nursery has ended: what never began is closed and reported cancelled."""
+        self._nursery = self.guest = None
+        while self._backlog:
+            coro, _, on_done, _ = self._backlog.popleft()
+            coro.close()
+            on_done(None, asyncio.CancelledError("the loop was closed"))
 
     def spawn(
         self,
@@ -44,7 +60,7 @@ class Workers:
         on_done: OnDone,
         on_start: Callable[[Driver], None] | None = None,
     ) -> None:
-        """Begin `coro` in a trio task of the scope.
+        """Begin `coro` in a trio task, once there is a nursery.
 
         Called by the loop (not from inside a trio task). `on_done(value, error)` is called
         once when it ends, `on_start(driver)` when it begins.
@@ -54,27 +70,22 @@ class Workers:
             seat.take((coro, context, on_done, on_start))
             return
         self._backlog.append((coro, context, on_done, on_start))
-        if self._scope.nursery is None:
-            self._scope.enter()
-        elif not self._starting:
-            self._start(1)
-        self._scope.guest.turn_until(lambda: not self._backlog)
+        if self._nursery is not None:
+            if not self._starting:
+                self._start(1)
+            self.guest.turn_until(lambda: not self._backlog)
 
     @property
-    def guest(self) -> Any:
-        return self._scope.guest
-
-    def ready(self) -> None:
-        """The scope's nursery is open."""
-        if self._backlog:
-            self._start(1)
+    def waiting(self) -> int:
+        """How many coroutines have not begun."""
+        return len(self._backlog)
 
     def _start(self, count: int) -> None:
+        assert self._nursery is not None
         self._starting += count
-        scope = self._scope
-        scope.guest.expect_wake()
+        self.guest.expect_wake()
         for _ in range(count):
-            scope.nursery.start_soon(self._work, name="spawned coroutines")
+            self._nursery.start_soon(self._work, name="spawned coroutines")
 
     async def _work(self) -> None:
         seat = Seat(self)
@@ -82,13 +93,6 @@ class Workers:
             await seat.work()
         finally:
             seat.gone()
-
-    def drop(self) -> None:
-        """The scope has ended: coroutines that never began are closed and reported cancelled."""
-        while self._backlog:
-            coro, _, on_done, _ = self._backlog.popleft()
-            coro.close()
-            on_done(None, asyncio.CancelledError("the loop was closed"))
 
     # --- called by the workers -------------------------------------------------
     def next_job(self) -> Job | None:
@@ -115,9 +119,8 @@ class Workers:
 
     def driver(self, seat: Seat, job: Job) -> WorkerDriver:
         coro, context, on_done, on_start = job
-        scope = self._scope
         seat.task.context = context  # from trio's next slice on
-        driver = WorkerDriver(coro, seat.task, scope.loop, scope.guest, seat.trap)
+        driver = WorkerDriver(coro, seat.task, self.loop, self.guest, seat.trap)
         driver._on_done = on_done
         driver._seat = seat
         seat.driver = driver
@@ -134,7 +137,7 @@ class Seat:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
         self.task: Any = trio.lowlevel.current_task()
-        self.trap = WaitTaskRescheduled(self._abort)
+        self.trap: Any = WaitTaskRescheduled(self._abort)
         self.driver: WorkerDriver | None = None
         self._retire = False
         self._base_status = getattr(self.task, "_cancel_status", None)
@@ -230,6 +233,7 @@ class Seat:
             if not driver.finished:
                 driver.error = asyncio.CancelledError("the loop was closed")
             driver.end()
+        self.trap = None  # no cycle is left to the garbage collector
 
 
 class WorkerDriver(Driver):

@@ -155,7 +155,7 @@ class TrioIOLoop(IOLoop):
         self.loop = _FutureLoop()
         self.guest = _PlainHost()
         self.nursery: trio.Nursery | None = None
-        self.workers = Workers(self)
+        self.workers = Workers(self.loop)
         self._handlers: dict[int, tuple[Any, Callable[..., None], list[trio.CancelScope]]] = {}
         self._waiting: list[tuple[contextvars.Context, Any, tuple[Any, ...], object]] = []
         _make_futures_dual()
@@ -169,21 +169,16 @@ class TrioIOLoop(IOLoop):
                 waiting, self._waiting = self._waiting, []
                 for context, async_fn, args, name in waiting:
                     context.run(partial(nursery.start_soon, async_fn, *args, name=name))
-                self.workers.ready()
+                self.workers.open(nursery, self.guest)
                 task_status.started()
         finally:
             self.nursery = None
             self.loop._closed = True
-            self.workers.drop()
+            self.workers.close()
 
     async def _dispatch(self) -> None:
         self.guest.dispatcher = trio.lowlevel.current_task()
         await self.loop.dispatch()
-
-    def enter(self) -> None:
-        pass  # run() was started with the loop: the nursery opens by itself
-
-    enter_soon = enter
 
     # --- running -----------------------------------------------------------------
     def start(self) -> None:

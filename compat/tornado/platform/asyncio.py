@@ -189,7 +189,7 @@ class BaseAsyncIOLoop(IOLoop):
     def _run_task(self, coro: Any) -> Future:
         future = TaskFuture(loop=self.asyncio_loop)
         self.asyncio_loop.call_soon(
-            self._scope.workers.spawn,
+            self._scope.spawn,
             coro,
             contextvars.copy_context(),
             future._ended,
