@@ -113,18 +113,20 @@ class AsyncHTTPClient(Configurable):
             table = AsyncHTTPClient._tables[cls] = weakref.WeakKeyDictionary()
         return table
 
-    def __new__(cls, force_instance: bool = False, **kwargs: Any) -> AsyncHTTPClient:
-        # Before Tornado 5 the loop was an argument, the first one. It is checked by use:
-        # a client serves the loop that is current when it is made.
-        io_loop = kwargs.pop("io_loop", None)
-        if isinstance(force_instance, IOLoop):
-            io_loop, force_instance = force_instance, False
-        if io_loop is None:
-            io_loop = IOLoop.current()
+    def __new__(cls, *args: Any, force_instance: bool = False, **kwargs: Any) -> AsyncHTTPClient:
+        # Before Tornado 5 the loop was an argument, the first one; it still counts.
+        given = kwargs.pop("io_loop", None)
+        for argument in args:
+            if isinstance(argument, IOLoop):
+                given = argument
+            else:
+                force_instance = bool(argument)
+        io_loop = cast(IOLoop, given or IOLoop.current())
         table = None if force_instance else cls._async_clients()
         if table is not None and io_loop in table:
             return table[io_loop]
         instance = cast(AsyncHTTPClient, super().__new__(cls, **kwargs))
+        instance.io_loop = io_loop
         # Kept by the instance and not looked up at close(): its class may differ from the
         # one that was called.
         instance._instance_cache = table
