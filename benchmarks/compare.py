@@ -151,7 +151,8 @@ def measure(side: Side, case: Case, seconds: float) -> tuple[float, float]:
         server = [sys.executable, str(HERE / "hello_server.py"), str(port)]
         with running(server, port, load_cpus):
             url = f"http://127.0.0.1:{port}/"
-            return numbers_from([*side.command, app, url], server_cpus, 120, **where)[0], 0
+            rate, cost = numbers_from([*side.command, app, url], server_cpus, 120, **where)
+            return rate, cost
     with running([*side.command, app, str(port)], port, server_cpus, **where) as pid:
         common = [str(port), case.path, str(case.connections)]
         if case.kind == "memory":

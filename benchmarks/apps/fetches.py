@@ -1,4 +1,7 @@
-"""Fetches of AsyncHTTPClient per second, ten at a time. Usage: fetches.py URL"""
+"""Fetches of AsyncHTTPClient per second, ten at a time. Usage: fetches.py URL
+
+Prints fetches per second, and processor time per fetch in µs.
+"""
 
 import sys
 import time
@@ -25,9 +28,9 @@ async def run(count):
 def main():
     loop = IOLoop.current()
     loop.run_sync(lambda: run(100))
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     loop.run_sync(lambda: run(2000))
-    print(2000 / (time.perf_counter() - start))
+    print(2000 / (time.perf_counter() - start), (time.process_time() - used) / 2000 * 1e6)
 
 
 if __name__ == "__main__":
