@@ -90,6 +90,11 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     except Exception as error:
         _report(error)
         sys.exit(1)
+    except KeyboardInterrupt as error:
+        # The interpreter has to see it: it ends the process by the signal, as shells expect.
+        _report(error)
+        sys.excepthook = lambda *shown: None
+        raise
     sys.exit(0)
 
 
@@ -115,7 +120,7 @@ def _set_paths(program: Program, folder: str) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([folder, *others, *extra[1:]])
 
 
-def _report(error: Exception) -> None:
+def _report(error: BaseException) -> None:
     """Show an uncaught exception as the interpreter would: without the frames that led here."""
     trace = error.__traceback__
     while trace is not None and _is_ours(trace):
