@@ -68,6 +68,7 @@ class Driver:
         "_raise_cancel",
         "_resume_with",
         "_waiting",
+        "_was_cancelled",
         "error",
         "finished",
         "task",
@@ -89,6 +90,7 @@ class Driver:
         self._cancel_message: Any = None
         self._cancel_requests = 0
         self._name: str | None = None
+        self._was_cancelled = False
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -108,6 +110,8 @@ class Driver:
             # Everything, so that cancellation and interrupts reach who waits for us.
             self.error = exc
             self.finished = True
+            # Kept: the error itself is given up to whoever waits for the coroutine.
+            self._was_cancelled = isinstance(exc, asyncio.CancelledError)
             return None
         finally:
             _leave_task(loop, self)  # type: ignore[arg-type]
@@ -305,7 +309,7 @@ class Driver:
         return self.finished
 
     def cancelled(self) -> bool:
-        return isinstance(self.error, asyncio.CancelledError)
+        return self._was_cancelled
 
     def get_loop(self) -> Any:
         return self._loop

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import PeerError, StreamClosedError
 from .errors import Finish, HTTPError
 from .log import app_log, gen_log
+from .output import has_no_body
 from .security import check_request_origin
 
 if TYPE_CHECKING:
@@ -200,12 +201,17 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
     except Exception:
         app_log.error("Uncaught exception in write_error", exc_info=True)
     if not handler._finished:
+        if has_no_body(status_code):
+            handler._write_buffer = []
         return handler.finish()
     return None
 
 
 def write_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> None:
     """The default error page, or the traceback where the application serves those."""
+    if has_no_body(status_code):
+        handler.finish()  # HTTPError(204) and (304) end a request with nothing
+        return
     if handler.settings.get("serve_traceback") and "exc_info" in kwargs:
         handler.set_header("Content-Type", "text/plain")
         for line in traceback.format_exception(*kwargs["exc_info"]):

@@ -144,6 +144,9 @@ class StaticFileHandler(RequestHandler):
             if not cls._serves_own_content():
                 if length <= CHUNK:
                     self.write(_read_at(self.absolute_path, start or 0, length))
+                    if self._transforms:
+                        # Files are sent as streams to transforms, whatever their size.
+                        await self.flush()
                     return
                 if not self._transforms and await self._sendfile(start or 0, length):
                     return
