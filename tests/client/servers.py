@@ -98,12 +98,16 @@ async def serving(
         while True:
             nursery.start_soon(serve, await listener.accept())
 
+    error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(accept)
             try:
                 yield server
-            finally:
-                nursery.cancel_scope.cancel()
+            except BaseException as caught:
+                error = caught  # raised below: tests look for it bare and not in a group
+            nursery.cancel_scope.cancel()
     finally:
         listener.close()
+    if error is not None:
+        raise error
