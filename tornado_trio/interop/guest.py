@@ -35,6 +35,7 @@ import outcome
 import trio
 from sniffio import thread_local as _library
 
+from .._util.interrupts import interrupt_in
 from . import trio_internals
 from .driver import drive
 from .workers import Workers
@@ -282,7 +283,7 @@ class Guest:
 
     def raise_in_loop(self, error: BaseException) -> None:
         """Let the host loop's `run_forever` raise `error` (as asyncio does for SystemExit)."""
-        found = _first_interrupt(error)
+        found = interrupt_in(error)
         if found is not None:
             # Where trio happened to be is of no interest to who pressed Ctrl-C.
             error = found.with_traceback(None)
@@ -504,17 +505,6 @@ class _NoLoop:
 
     def _timer_handle_cancelled(self, handle: object) -> None:
         pass  # nothing keeps these
-
-
-def _first_interrupt(error: BaseException) -> BaseException | None:
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            found = _first_interrupt(inner)
-            if found is not None:
-                return found
-    return None
 
 
 def _at_exit() -> None:

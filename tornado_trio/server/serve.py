@@ -11,6 +11,7 @@ from typing import Any
 
 import trio
 
+from .._util.interrupts import interrupt_in
 from ..errors import DeadlineError
 from ..exchange import App
 from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
@@ -87,6 +88,11 @@ async def serve_connections(
                 with trio.CancelScope(shield=True, deadline=shield.deadline):
                     await server.drain(grace, _CANCEL_GRACE)
                 connections.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        interrupt = interrupt_in(group)
+        if interrupt is None:
+            raise
+        raise interrupt from None
     finally:
         close_all(listeners)
 
