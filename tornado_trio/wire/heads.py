@@ -74,7 +74,7 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
     connection = get("Connection")
     if connection is not None or line.version == "HTTP/1.0":
         head.keep_alive, head.upgrade = _connection(headers, line.version)
-    if line.path[0] != "/":
+    if line.path[0] != "/" or line.method == "CONNECT":
         head.start_line = _resolve_target(line, headers)
     if get("Transfer-Encoding") is not None or get("Expect") is not None:
         _framing_of_request(head, dialect)

@@ -202,13 +202,14 @@ class ServerWire(_Wire):
         head to announce it ("Connection: close").
     """
 
-    __slots__ = ("close_after", "head", "responded")
+    __slots__ = ("_empty_lines", "close_after", "head", "responded")
 
     def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
         super().__init__(limits, dialect)
         self.head: RequestHead | None = None
         self.close_after = False
         self.responded = False
+        self._empty_lines = 0
 
     def next_event(self) -> ServerEvent:
         """The next thing the client sent. Raises `PeerError`, again and again."""
@@ -228,14 +229,10 @@ class ServerWire(_Wire):
 
     def _next_head(self) -> ServerEvent:
         buffer = self._buffer
-        if not self._scanned:
-            # RFC 9112 2.2: ignore an empty line before the request line; not a flood.
-            for _ in range(2):
-                if buffer.startswith(b"\r\n"):
-                    del buffer[:2]
-                elif self.dialect.bare_lf and buffer.startswith(b"\n"):
-                    del buffer[:1]
-        data = self._take_head() if buffer else None
+        if buffer and buffer[0] < 14 and not self._skip_empty_lines():
+            data = None
+        else:
+            data = self._take_head() if buffer else None
         if data is None:
             if not self.eof:
                 if buffer and (buffer[0] < 0x21 and buffer[0] != 13 or buffer[0] > 0x7E):
@@ -254,6 +251,22 @@ class ServerWire(_Wire):
             self.close_after = True
         self._state = _BODY
         return head
+
+    def _skip_empty_lines(self) -> bool:
+        """RFC 9112 2.2: ignore an empty line before the request line; but not a flood.
+
+        False: there is half of one, whose other half must come first.
+        """
+        buffer = self._buffer
+        while self._empty_lines < 2:
+            if buffer.startswith(b"\r\n"):
+                del buffer[:2]
+            elif self.dialect.bare_lf and buffer.startswith(b"\n"):
+                del buffer[:1]
+            else:
+                return buffer != b"\r" or self.eof
+            self._empty_lines += 1
+        return True
 
     def _open_body(self, head: RequestHead) -> None:
         """Choose the reader, when the body is first asked for: by then the program had
@@ -336,6 +349,7 @@ class ServerWire(_Wire):
         self._state = _HEAD
         self.head = None
         self.responded = False
+        self._empty_lines = 0
         self._chunking = self._mute = False
         self._left = None
         self.max_body_size = self.limits.max_body_size
