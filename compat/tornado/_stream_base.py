@@ -21,9 +21,11 @@ from tornado._stream_errors import (
     UnsatisfiableReadError,
 )
 from tornado._stream_scratch import scratch as _scratch
-from tornado.concurrent import Future
+from tornado._stream_watch import Watch
+from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
+
 from tornado_trio.errors import ReadLimitError
 from tornado_trio.net.buffers import ReadBuffer, WriteBuffer
 
@@ -33,6 +35,8 @@ _ERROR = IOLoop.ERROR
 # How many chunks one event may read before other handlers get their turn: 1 MiB at the
 # default chunk size. A producer that is always faster than we are must not hold the loop.
 _CHUNKS_PER_TURN = 16
+# How many operations may be done at once before one takes a turn of the loop.
+_IMMEDIATE_IN_A_ROW = 256
 # Errors by which a peer says that it is gone. They are a way to close, not a failure.
 _PEER_GONE = frozenset(
     getattr(errno, name)
@@ -81,6 +85,7 @@ class BaseIOStream:
         self._read_target: memoryview | None = None
         self._reading_to_close = False
         self._read_again_soon = False
+        self._immediate = 0  # operations in a row that did not wait
         self._written = 0  # bytes accepted by write, ever
         self._sent = 0  # bytes handed to the descriptor, ever
         self._write_futures: deque[tuple[int, Future]] = deque()
@@ -88,8 +93,7 @@ class BaseIOStream:
         self._close_callback: Callable[[], Any] | None = None
         self._connecting = False
         self._closed = False
-        self._listening: int | None = None  # events of the loop's handler; None: no handler
-        self._listening_fd: Any = None
+        self._watch = Watch(self.io_loop)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -179,7 +183,7 @@ class BaseIOStream:
         """Read everything until the peer closes. Bounded by `max_buffer_size`."""
         if self._closed:
             self._check_not_reading()
-            return _done(self._read_buffer.take_all())
+            return self._done(self._read_buffer.take_all())
         self._check_not_reading()
         self._reading_to_close = True
         try:
@@ -212,8 +216,9 @@ class BaseIOStream:
         if result is not None:
             self._forget_read()
             self._watch_for_close()
-            return _done(result)
+            return self._done(result)
         future = Future()
+        self._immediate = 0
         self._read_take = take
         self._read_future = future
         if self._closed:  # the peer's end, met just now
@@ -263,9 +268,7 @@ class BaseIOStream:
                     self._advance_target(count)
             else:
                 count = self._receive()
-        except BlockingIOError:
-            return None
-        except InterruptedError:
+        except (BlockingIOError, InterruptedError):
             return None
         except Exception as exc:
             if self._is_peer_gone(exc):
@@ -356,8 +359,7 @@ class BaseIOStream:
           StreamBufferFullError: `max_write_buffer_size` would be passed.
           StreamClosedError: the stream is closed already.
         """
-        if self._closed:
-            self._check_closed()
+        self._check_closed()
         # Released by hand: an error keeps this frame alive in its traceback, and a view
         # that lives on would forbid the caller to resize its bytearray.
         with memoryview(data) as given, given.cast("B") as view:
@@ -375,7 +377,7 @@ class BaseIOStream:
             sent = self._try_write(view) if size else 0
             self._sent += sent
             if sent == size and not self._closed:
-                return _done(None)
+                return self._done(None)
         future = Future()
         if self._closed:
             self._fail(future, StreamClosedError(real_error=self.error))
@@ -445,9 +447,7 @@ class BaseIOStream:
             self.error = exc_info
         elif exc_info:
             self.error = (exc_info if isinstance(exc_info, tuple) else sys.exc_info())[1]
-        if self._listening is not None:
-            self._listening = None
-            self.io_loop.remove_handler(self._listening_fd)
+        self._watch.remove()
         self._closed = True
         self.close_fd()
         self._write_buffer.clear()
@@ -499,6 +499,21 @@ class BaseIOStream:
         if self._closed:
             raise StreamClosedError(real_error=self.error)
 
+    def _done(self, result: Any) -> Future:
+        """The Future of something that did not have to wait; now and then it waits a turn.
+
+        Awaiting a Future that is done does not yield. With a peer that is always faster, a
+        coroutine could otherwise go on for ever, and nothing else would.
+        """
+        future = Future()
+        self._immediate += 1
+        if self._immediate < _IMMEDIATE_IN_A_ROW:
+            future.set_result(result)
+        else:
+            self._immediate = 0
+            self.io_loop.add_callback(future_set_result_unless_cancelled, future, result)
+        return future
+
     # --- the loop's events -------------------------------------------------------------
 
     def _wanted_events(self) -> int:
@@ -518,25 +533,11 @@ class BaseIOStream:
         A stream that answers requests reads and stops reading all the time; leaving its
         handler alone saves two system calls per message.
         """
-        self._listen_for(self._wanted_events())
-
-    def _listen_for(self, events: int) -> None:
-        listening = self._listening
-        if listening is None:
-            self._listening = events
-            # Remembered: a socket closed behind our back no longer knows its number.
-            self._listening_fd = self.fileno()
-            self.io_loop.add_handler(self._fd_owner(), self._handle_events, events | _ERROR)
-        elif events & ~listening:
-            self._update_listening(listening | events)
+        self._watch.add(self._wanted_events(), self)
 
     def _fd_owner(self) -> Any:
-        """What the loop closes when it closes all descriptors."""
-        return self._listening_fd
-
-    def _update_listening(self, events: int) -> None:
-        self._listening = events
-        self.io_loop.update_handler(self._listening_fd, events | _ERROR)
+        """The descriptor, or the object to close when the loop closes all descriptors."""
+        return self.fileno()
 
     def _watch_for_close(self) -> None:
         """When nothing is pending, only reading tells us that the peer has closed."""
@@ -545,8 +546,9 @@ class BaseIOStream:
             and not self._closed
             and not self._connecting
             and not self._read_buffer
+            and not self._watch.events & _READ
         ):
-            self._listen_for(_READ)
+            self._watch.add(_READ, self)
 
     def _handle_events(self, fd: Any, events: int) -> None:
         if self._closed:
@@ -584,22 +586,16 @@ class BaseIOStream:
     def _stop_listening_idly(self, events: int) -> None:
         """After an event: wait for what is pending, and not for what just came in vain."""
         wanted = self._wanted_events()
-        listening = self._listening or 0
-        keep = listening | wanted
+        keep = self._watch.events | wanted
         if not wanted & _WRITE:
             keep &= ~_WRITE
         if events & _READ and not wanted & _READ and self._read_buffer:
             keep &= ~_READ
-        if keep != listening:
-            self._update_listening(keep)
+        if keep != self._watch.events:
+            self._watch.add(keep, self)
+            self._watch.set(keep)
         self._watch_for_close()
 
     def _handle_connect(self) -> None:
         """The descriptor is connected, or is not going to be."""
         self._connecting = False
-
-
-def _done(result: Any) -> Future:
-    future = Future()
-    future.set_result(result)
-    return future

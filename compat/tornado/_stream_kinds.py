@@ -139,10 +139,12 @@ class IOStream(BaseIOStream):
 
     def _give_away(self) -> socket.socket:
         """The socket, for another stream; this one is closed without closing it."""
-        if self._listening is not None:
-            self._listening = None
-            self.io_loop.remove_handler(self._listening_fd)
         self._closed = True
+        return self._unwatched()
+
+    def _unwatched(self) -> socket.socket:
+        """The socket, which the loop no longer knows."""
+        self._watch.remove()
         sock: socket.socket = self.socket
         return sock
 
@@ -240,8 +242,9 @@ class SSLIOStream(IOStream):
         if self._closed:
             return
         try:
+            plain = self._unwatched()
             self.socket = ssl_wrap_socket(
-                self.socket,
+                plain,
                 self._ssl_options,
                 server_hostname=self._server_hostname,
                 server_side=False,

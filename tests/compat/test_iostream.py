@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import struct
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -470,3 +471,26 @@ async def test_in_a_plain_trio_run() -> None:
         with trio.fail_after(5):
             await closed.wait()
         await trio.sleep(0.01)
+
+
+def test_closed_streams_are_freed_without_the_garbage_collector() -> None:
+    async def main() -> None:
+        a, b = stream_pair()
+        write = b.write(b"x" * 10)
+        assert await a.read_bytes(10) == b"x" * 10
+        await write
+        pending = a.read_until(b"\n")
+        await asyncio.sleep(0)
+        b.close()
+        with pytest.raises(StreamClosedError):
+            await pending
+        del pending, write
+        gone = [weakref.ref(a), weakref.ref(b)]
+        gc.disable()
+        try:
+            del a, b
+            assert [ref() for ref in gone] == [None, None]
+        finally:
+            gc.enable()
+
+    run(main)
