@@ -152,6 +152,9 @@ class WebSocketClientConnection(_HTTPConnection):
         protocol._native = hop.detach()
         self._session = self.protocol = protocol
 
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
+        return super().headers_received(start_line, headers)
+
     def _should_follow_redirect(self) -> bool:
         return False  # the caller is told, and may connect to where it is sent
 

@@ -29,6 +29,8 @@ from tornado.log import gen_log
 from tornado.platform import trio as platform_trio
 
 from tornado_trio.errors import StreamClosedError, WriteBufferFull
+from tornado_trio.interop.host_wait import HostReadable
+from tornado_trio.net.socket_stream import SocketStream
 from tornado_trio.net.stream import Stream
 from tornado_trio.websocket.link import Link
 from tornado_trio.websocket.lookahead import LookAhead
@@ -317,6 +319,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         """Read until the connection is over, then tell the handler."""
         native, wire = self._native, self._wire
         assert native is not None and wire is not None
+        _wait_on_host(native)
         link = self._link = Link(native, wire, self._on_event, _CLOSE_TIMEOUT)
         link.ahead = self._look_ahead
         try:
@@ -629,6 +632,14 @@ class WebSocketProtocol13(WebSocketProtocol):
                     last_ping_time=begin, interval=interval, now=trio.current_time()
                 )
             )
+
+
+def _wait_on_host(native: Stream) -> None:
+    """Have asyncio's selector watch the socket, where there is one: see `HostReadable`."""
+    if type(native) is SocketStream and native.waiter is None:
+        loop = IOLoop.current()._driver_parts()[0]
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            native.waiter = HostReadable(loop, native.socket.fileno())
 
 
 def deflate_options(options: dict[str, Any]) -> DeflateOptions:
