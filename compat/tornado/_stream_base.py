@@ -555,7 +555,6 @@ class BaseIOStream:
             return
         try:
             if self._connecting:
-                # Most errors of connecting are reported as writability.
                 self._handle_connect()
             else:
                 if events & _READ:

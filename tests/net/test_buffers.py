@@ -1,0 +1,144 @@
+"""The buffers against models: plain `bytes`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tornado_trio.errors import ReadLimitError
+from tornado_trio.net.buffers import ReadBuffer, WriteBuffer
+
+pieces = st.binary(max_size=12)
+
+
+@given(st.lists(st.tuples(st.sampled_from("apte"), pieces, st.integers(0, 20))))
+def test_read_buffer_is_a_sequence_of_bytes(steps: list[tuple[str, bytes, int]]) -> None:
+    buffer, model = ReadBuffer(), b""
+    for action, data, number in steps:
+        if action == "a":
+            buffer.append(data)
+            model += data
+        elif action == "p":
+            buffer.prepend(data)
+            model = data + model
+        elif action == "t":
+            assert buffer.take(number) == model[:number]
+            model = model[number:]
+        else:
+            target = bytearray(number)
+            count = buffer.take_into(memoryview(target))
+            assert (count, bytes(target[:count])) == (min(number, len(model)), model[:number])
+            model = model[number:]
+        assert len(buffer) == len(model)
+        assert bool(buffer) == bool(model)
+    assert buffer.take_all() == model
+
+
+@given(st.lists(pieces), st.sampled_from([b"\n", b"ab", b"aab"]))
+def test_find_resumes_without_missing_anything(chunks: list[bytes], delimiter: bytes) -> None:
+    buffer, model = ReadBuffer(), b""
+    for chunk in chunks:
+        buffer.append(chunk)
+        model += chunk
+        at = model.find(delimiter)
+        end = buffer.find(delimiter)
+        if at < 0:
+            assert end is None
+            assert buffer.find_regex(re.compile(re.escape(delimiter))) is None
+        else:
+            assert end == at + len(delimiter)
+            assert buffer.find_regex(re.compile(re.escape(delimiter))) == end
+            assert buffer.take(end) == model[:end]
+            model = model[end:]
+
+
+def test_find_after_other_operations() -> None:
+    buffer = ReadBuffer()
+    buffer.append(b"xxxx")
+    assert buffer.find(b"ab") is None
+    buffer.prepend(b"ab")
+    assert buffer.find(b"ab") == 2  # the search began anew
+    assert buffer.find(b"x") == 3  # and so it does for another delimiter
+    assert buffer.take_exactly(7) is None
+    assert buffer.take_exactly(6) == b"abxxxx"
+    assert "0 bytes" in repr(buffer)
+    buffer.append(b"zz")
+    buffer.clear()
+    assert not buffer
+
+
+def test_a_line_byte_by_byte_costs_linear_time() -> None:
+    buffer = ReadBuffer()
+    buffer.append(b"x" * 100_000)
+    for _ in range(20_000):  # quadratic would be two thousand million comparisons
+        buffer.append(b"x")
+        assert buffer.find(b"\r\n") is None
+
+
+@pytest.mark.parametrize("limit,found", [(2, False), (3, True), (None, True)])
+def test_bounds(limit: int | None, found: bool) -> None:
+    buffer = ReadBuffer()
+    buffer.append(b"ab\nrest")
+    for search in (
+        lambda: buffer.find(b"\n", limit),
+        lambda: buffer.find_regex(re.compile(b"\n"), limit),
+    ):
+        if found:
+            assert search() == 3
+        else:
+            with pytest.raises(ReadLimitError):
+                search()
+    with pytest.raises(ReadLimitError):
+        buffer.find(b"?", 6)
+    assert buffer.find(b"?", 7) is None
+
+
+kinds = st.sampled_from([bytes, bytearray, memoryview])
+sizes = st.sampled_from([0, 1, 10, 5000, 8 * 1024, 8 * 1024 + 1, 70_000])
+
+
+@given(st.lists(st.tuples(kinds, sizes, st.integers(1, 100_000))), st.booleans())
+def test_write_buffer_is_a_queue_of_bytes(steps: list[tuple[type, int, int]], clear: bool) -> None:
+    buffer, model = WriteBuffer(), b""
+    for number, (kind, size, sent) in enumerate(steps):
+        data = bytes([number % 256]) * size
+        given_data = kind(data)
+        buffer.append(given_data)
+        if kind is bytearray:
+            given_data[:] = b"?" * size  # its owner may do as it likes
+            given_data.clear()
+        model += data
+        assert len(buffer) == len(model)
+        if model:
+            with buffer.peek() as view:
+                assert len(view) and model.startswith(view)
+                count = min(sent, len(view))
+            buffer.advance(count)
+            model = model[count:]
+    assert str(len(model)) in repr(buffer)
+    if clear:
+        buffer.clear()
+        model = b""
+    while buffer:
+        with buffer.peek() as view:
+            assert model.startswith(view)
+            count = len(view)
+        buffer.advance(count)
+        model = model[count:]
+    assert not model
+
+
+def test_small_writes_are_sent_together_and_large_ones_not_copied() -> None:
+    buffer = WriteBuffer()
+    for _ in range(100):
+        buffer.append(b"0123456789")
+    with buffer.peek() as view:
+        assert len(view) == 1000
+    buffer.advance(1000)
+    large = bytes(100_000)
+    buffer.append(large)
+    with buffer.peek() as view:
+        assert view.obj is large
