@@ -116,8 +116,7 @@ def linkify(
 
 def url_escape(value: str | bytes, plus: bool = True) -> str:
     """`value` percent-encoded; a space becomes "+" with `plus`, else "%20" ("/" is kept)."""
-    data = utf8(value)
-    return urllib.parse.quote_plus(data) if plus else urllib.parse.quote(data)
+    return urllib.parse.quote_plus(value) if plus else urllib.parse.quote(value)
 
 
 @overload

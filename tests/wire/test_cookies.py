@@ -33,6 +33,8 @@ from tornado_trio.wire.cookies import cookie_jar, make_morsel, parse_cookie, set
         ("=a=b", {"": "a=b"}),
         ("a", {"": "a"}),
         ("==__Host-x", {"": "=__Host-x"}),
+        # only SP and TAB are blanks: nothing else turns into a name it is not
+        ("\xa0__Host-a=1; \x85b=2; \x1cc=3", {"\xa0__Host-a": "1", "\x85b": "2", "\x1cc": "3"}),
         # one odd cookie neither hides nor changes the others
         ("bad name=1; ok=2; [x]=3; \x00=4", {"bad name": "1", "ok": "2", "[x]": "3", "\x00": "4"}),
         ("$Version=1; a=b", {"$Version": "1", "a": "b"}),

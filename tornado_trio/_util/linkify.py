@@ -16,7 +16,8 @@ import re
 from collections.abc import Callable, Collection
 
 _MAX_SHOWN = 30  # characters of a shortened link
-_start = re.compile(r"\b(?:([a-z][\w-]+):/{1,3}|www[.])(?=.)", re.DOTALL)
+# A scheme is bounded, or "a-a-a-a" would be read as often as it has words.
+_start = re.compile(r"\b(?:([a-z][\w-]{1,63}+):/{1,3}+|www[.])")
 _token = re.compile(r"[^\s()&<>]+|&amp;|&quot;|\((?:[^\s()&<>]|&amp;|&quot;)*\)")
 # What a URL does not end with: all of ASCII punctuation but "-", "_" and the slashes.
 _PUNCTUATION = "`~!@#$%^*+=[]{};:'\"|,.?"
@@ -38,10 +39,9 @@ def linkify_escaped(
     while match := _start.search(text, position):
         begin, protocol = match.start(), match[1]
         end = _end_of_url(text, match.end())
-        if end == match.end() and protocol is None:
-            position = match.end()  # a lone "www."
-            continue
-        position = end
+        position = max(end, match.end())
+        if end == len(text) == match.end() or (end == match.end() and protocol is None):
+            continue  # a lone "www.", or a scheme at the end of the text
         if require_protocol if protocol is None else protocol not in permitted_protocols:
             continue  # not a link, so it stays in the plain text
         url = text[begin:end]

@@ -25,7 +25,9 @@ _SAMESITE: Final = {"strict": "Strict", "lax": "Lax", "none": "None"}
 _escape = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
 _bad_in_value = re.compile(r"[\x00-\x20]").search
 _bad_in_attribute = re.compile(r"[\x00-\x20;\x7f]").search
-_BLANKS = " \t\r\n\f\v"
+# Not what str.strip() strips: a cookie "\xa0__Host-a", which any page may set, would come
+# out as "__Host-a", which only a secure origin may.
+_BLANKS = " \t"
 
 
 def parse_cookie(cookie: str) -> dict[str, str]:
@@ -40,14 +42,17 @@ def parse_cookie(cookie: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for piece in cookie.split(";"):
         name, equals, value = piece.partition("=")
-        if equals:
-            name, value = name.strip(_BLANKS), value.strip(_BLANKS)
-        else:
-            name, value = "", name.strip(_BLANKS)
-        if name or value:
-            if value and value[0] == '"':
-                value = _unquote(value)
-            found[name] = value
+        name = name.strip(_BLANKS)
+        if not equals:
+            if name:
+                found[""] = name if name[0] != '"' else _unquote(name)
+            continue
+        value = value.strip(_BLANKS)
+        if value and value[0] == '"':
+            value = _unquote(value)
+        elif not (value or name):
+            continue
+        found[name] = value
     return found
 
 

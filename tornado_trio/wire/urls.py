@@ -18,7 +18,6 @@ from . import abnf
 _T = TypeVar("_T", str, bytes)
 
 _host_match = abnf.host.fullmatch
-_host_and_port = re.compile(r"(.+):([0-9]{1,5})", re.DOTALL).fullmatch
 
 # A server sees the same few hosts all the time; a peer that makes them up must not make
 # this grow.
@@ -34,15 +33,12 @@ def split_host_and_port(netloc: str) -> tuple[str, int | None]:
     >>> split_host_and_port("[::1]:80")
     ('[::1]', 80)
     """
-    match = _host_and_port(netloc)
-    if match is None or (match[1][0] == "[") != (match[1][-1] == "]") or _bare_ipv6(netloc):
+    host, _, port = netloc.rpartition(":")
+    if not host or not port.isdigit() or not port.isascii() or len(port) > 5:
         return netloc, None
-    return match[1], int(match[2])
-
-
-def _bare_ipv6(netloc: str) -> bool:
-    # The last group of an address without brackets is no port.
-    return netloc.count(":") > 1 and netloc[0] != "[" and "::" in netloc
+    if ":" in host and (host[0] != "[" or host[-1] != "]") and (host[0] == "[" or "::" in netloc):
+        return netloc, None  # an address without brackets, or cut off: its last group is no port
+    return host, int(port)
 
 
 def parse_host(value: str) -> tuple[str, int | None]:
@@ -107,15 +103,15 @@ def url_concat(
     """
     if args is None:
         return url
-    if isinstance(args, Mapping):
+    if isinstance(args, (dict, Mapping)):
         added: list[tuple[Any, Any]] = list(args.items())
     elif isinstance(args, (list, tuple)):
         added = list(args)
     else:
         raise TypeError(f"'args' parameter should be dict, list or tuple. Not {type(args)}")
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    return urlunsplit(parts._replace(query=urlencode([*query, *added])))
+    scheme, netloc, path, query, fragment = urlsplit(url)
+    all_args = parse_qsl(query, keep_blank_values=True) + added if query else added
+    return urlunsplit((scheme, netloc, path, urlencode(all_args), fragment))
 
 
 def qs_to_qsl(qs: Mapping[str, Iterable[_T]]) -> Iterable[tuple[str, _T]]:
