@@ -128,6 +128,14 @@ class RequestHandler(_handler.RequestHandler):
                 raise exc
         super()._handle_exception_guarded(exc)
 
+    @property
+    def _takes_chunks(self) -> bool:
+        # A class that implements neither data_received nor the method waits for the body to
+        # fail on it, as Tornado's do.
+        unimplemented = _handler.RequestHandler._unimplemented_method
+        method = getattr(type(self), self.request.method.lower(), None)
+        return super()._takes_chunks or method is unimplemented
+
     def _body_chunks(self) -> AsyncIterator[bytes]:
         pushed: AsyncIterator[bytes] | None = getattr(self.request, "_pushed_body", None)
         return super()._body_chunks() if pushed is None else pushed

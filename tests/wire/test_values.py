@@ -57,7 +57,7 @@ from tornado_trio.wire.urls import (
         ("bytes=0_0-0_4", None),
         ("bytes=--5", None),
         ("bytes=\u0661-\u0662", None),  # CVE-2025-69225: digits are ASCII
-        ("bytes=1", None),
+        ("bytes=1", (1, None)),
         ("bytes=" + "9" * 5000 + "-", None),
     ],
 )
