@@ -18,7 +18,7 @@ from tornado._stream_errors import StreamClosedError
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
-from tornado.netutil import _client_ssl_defaults, _server_ssl_defaults, ssl_wrap_socket
+from tornado.netutil import _ssl_defaults, ssl_wrap_socket
 
 
 class IOStream(BaseIOStream):
@@ -119,7 +119,7 @@ class IOStream(BaseIOStream):
             # Bytes that came in the clear must not be taken for protected ones.
             raise ValueError("IOStream is not idle; cannot convert to SSL")
         if ssl_options is None:
-            ssl_options = _server_ssl_defaults if server_side else _client_ssl_defaults
+            ssl_options = _ssl_defaults(server_side)
         wrapped = ssl_wrap_socket(
             self._give_away(),
             ssl_options,
@@ -168,7 +168,7 @@ class SSLIOStream(IOStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """`ssl_options`: an `ssl.SSLContext`, or a dict (see `ssl_options_to_context`)."""
-        self._ssl_options = kwargs.pop("ssl_options", None) or _client_ssl_defaults
+        self._ssl_options = kwargs.pop("ssl_options", None) or _ssl_defaults(False)
         super().__init__(*args, **kwargs)
         self._handshaking = True
         self._handshake_wants = 0

@@ -21,13 +21,28 @@ from tornado.log import app_log
 from tornado.util import Configurable
 from tornado_trio.net import listeners as _listeners
 
-# What a program gets that asks for TLS without saying how: certificates are verified, and
-# obsolete protocols refused. Shared, so never to be changed.
-_client_ssl_defaults = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-_server_ssl_defaults = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-
 _DEFAULT_BACKLOG = _listeners.DEFAULT_BACKLOG
 _ACCEPTS_PER_TURN = _DEFAULT_BACKLOG
+
+
+@functools.cache
+def _ssl_defaults(server_side: bool) -> ssl.SSLContext:
+    """What a program gets that asks for TLS without saying how. Shared: never changed.
+
+    Certificates are verified, and obsolete protocols refused. Made when first wanted:
+    reading the system's authorities takes longer than importing this module.
+    """
+    return ssl.create_default_context(
+        ssl.Purpose.CLIENT_AUTH if server_side else ssl.Purpose.SERVER_AUTH
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "_client_ssl_defaults":
+        return _ssl_defaults(False)
+    if name == "_server_ssl_defaults":
+        return _ssl_defaults(True)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def bind_sockets(
