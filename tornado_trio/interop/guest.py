@@ -287,6 +287,7 @@ class Guest:
         if found is not None:
             # Where trio happened to be is of no interest to who pressed Ctrl-C.
             error = found.with_traceback(None)
+            error.__cause__ = error.__context__ = None
         if self.loop.is_closed():
             log.error("the trio run ended with its loop closed", exc_info=error)
             return

@@ -20,6 +20,7 @@ import trio
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
+from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.driver import Driver, as_coroutine, run_driver
 from tornado_trio.interop.guest import undriven
 
@@ -59,7 +60,7 @@ class TaskFuture(Future):
             super().cancel()
         else:
             self.set_exception(error)
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        if error is not None and interrupt_in(error) is not None:
             loop = IOLoop.current(instance=False)
             if loop is not None:
                 loop._raise_out(error)
@@ -95,10 +96,14 @@ async def _background(loop: IOLoop, async_fn: Callable[..., Awaitable[object]], 
         await run_driver(as_coroutine(async_fn(*args)), asyncio_loop, guest)
     except asyncio.CancelledError:
         pass  # it was cancelled by its own means, which is no error
-    except Exception:
-        app_log.error("Exception in background task %r", async_fn, exc_info=True)
-    except (KeyboardInterrupt, SystemExit) as exc:
-        loop._raise_out(exc)
+    except BaseException as exc:
+        interrupt = interrupt_in(exc)
+        if interrupt is not None:
+            loop._raise_out(interrupt)
+        elif isinstance(exc, Exception):
+            app_log.error("Exception in background task %r", async_fn, exc_info=True)
+        else:
+            raise
 
 
 def run_task(coroutine: Awaitable[Any], io_loop: IOLoop | None = None) -> Future:
