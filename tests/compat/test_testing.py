@@ -2,6 +2,7 @@
 
 import compat  # noqa: F401  isort: skip
 
+import asyncio
 import logging
 import os
 import ssl
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+import trio.lowlevel
 from tornado import gen
 from tornado.ioloop import IOLoop
 from tornado.testing import (
     AsyncHTTPSTestCase,
+    AsyncHTTPTestCase,
     AsyncTestCase,
     ExpectLog,
     LogTrapTestCase,
@@ -24,6 +28,7 @@ from tornado.testing import (
     get_async_test_timeout,
     get_unused_port,
 )
+from tornado.web import Application, RequestHandler
 
 
 def run(case: type[unittest.TestCase]) -> unittest.TestResult:
@@ -91,6 +96,44 @@ def test_a_timed_out_test_shows_where_it_waited() -> None:
     assert "# here" in generator
     # The loop has ended a native coroutine by the time its timeout is reported.
     assert "timed out after 0.01 seconds" in native
+
+
+class Mixed(RequestHandler):
+    """Awaits all three libraries."""
+
+    async def get(self) -> None:
+        await asyncio.sleep(0)
+        await gen.sleep(0)
+        await trio.lowlevel.checkpoint()
+        self.write(self.request.protocol)
+
+
+@pytest.mark.parametrize("base", [AsyncHTTPTestCase, AsyncHTTPSTestCase])
+def test_http_cases(base: type[AsyncHTTPTestCase]) -> None:
+    class Case(base):  # type: ignore[misc, valid-type]
+        def get_app(self) -> Application:
+            return Application([("/", Mixed)])
+
+        def test_fetch(self) -> None:
+            assert self.fetch("/").body.decode() == self.get_protocol()
+            assert self.fetch(self.get_url("/nowhere")).code == 404
+
+        @gen_test
+        async def test_native(self) -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep, 0.01)
+                response = await self.http_client.fetch(self.get_url("/"))
+            assert response.code == 200
+
+        @gen_test
+        def test_generator(self) -> Any:
+            fetches = [self.http_client.fetch(self.get_url("/")) for _ in range(3)]
+            responses = yield fetches
+            assert [response.code for response in responses] == [200] * 3
+
+    result = run(Case)
+    assert result.testsRun == 3
+    assert not result.errors + result.failures, result.errors + result.failures
 
 
 def test_certificate_is_fit_for_modern_openssl() -> None:
