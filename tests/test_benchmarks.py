@@ -1,0 +1,99 @@
+"""The benchmark harness: its data, its arithmetic, and how the load reads answers."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType, ModuleType]]:
+    names = ("cases", "compare", "load")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    cases, compare, load = (__import__(name) for name in names)
+    yield cases, compare, load
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def test_cases(harness: tuple[ModuleType, ModuleType, ModuleType]) -> None:
+    cases = harness[0].CASES
+    assert len({case.name for case in cases}) == len(cases)
+    for case in cases:
+        assert (FOLDER / "apps" / case.app).is_file(), case.name
+        assert len(case.name) <= 24, "the table's first column is that wide"
+
+
+def test_table(harness: tuple[ModuleType, ModuleType, ModuleType]) -> None:
+    cases, compare, _ = harness
+    more = cases.Case(name="more", app="hello.py")
+    less = cases.Case(name="less", app="hello.py", unit="ms", lower_is_better=True)
+    gone = cases.Case(name="gone", app="hello.py")
+    upstream = compare.Side("upstream", [], {})
+    ours = compare.Side("ours", [], {})
+    upstream.results = {"more": [90.0, 100.0, 500.0], "less": [30.0], "gone": [1.0]}
+    upstream.costs = {"more": [8.0], "less": [0.0]}
+    ours.results = {"more": [150.0], "less": [20.0]}
+    ours.costs = {"more": [4.0], "less": [0.0]}
+    ours.errors = {"gone": "it broke"}
+    lines = compare.table([more, less, gone], upstream, ours).splitlines()
+    assert lines[2].split() == ["more", "100.0", "150.0", "requests/s", "1.50", "2.00"]
+    assert lines[3].split() == ["less", "30.0", "20.0", "ms", "1.50"]
+    assert lines[4].split() == ["gone", "1.0", "failed", "requests/s"]
+    assert lines[5].strip() == "ours: it broke"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"],
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n", b"\r\nhe", b"llo"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"0\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0", b"\r", b"\n\r\n"],
+    ],
+)
+def test_answers_are_read_to_their_end(
+    harness: tuple[ModuleType, ModuleType, ModuleType], pieces: list[bytes]
+) -> None:
+    load = harness[2]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = load.Connection.__new__(load.Connection)
+        connection.socket, connection.message = ours, b""
+        connection.buffer, connection.missing, connection.chunked = b"", -1, False
+        for _ in range(2):  # the second answer on the same connection too
+            ends = []
+            for piece in pieces:
+                theirs.sendall(piece)
+                ends.append(connection.receive())
+            assert ends == [False] * (len(pieces) - 1) + [True]
+
+
+def test_other_answers_stop_the_load(
+    harness: tuple[ModuleType, ModuleType, ModuleType],
+) -> None:
+    load = harness[2]
+    for answer in (b"HTTP/1.1 500 No\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b""):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            connection = load.Connection.__new__(load.Connection)
+            connection.socket = ours
+            connection.buffer, connection.missing, connection.chunked = b"", -1, False
+            theirs.sendall(answer)
+            theirs.shutdown(socket.SHUT_WR)
+            with pytest.raises(SystemExit):
+                connection.receive()
+
+
+def test_form_request(harness: tuple[ModuleType, ModuleType, ModuleType]) -> None:
+    request = harness[2].request_bytes(80, "/x", "a=1")
+    assert request.startswith(b"POST /x HTTP/1.1\r\n")
+    assert request.endswith(b"Content-Length: 3\r\n\r\na=1")
