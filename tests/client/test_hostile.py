@@ -267,7 +267,7 @@ async def test_an_endless_head_costs_no_memory() -> None:
 TRICKLES = {
     "nothing": (b"", b"", "first_byte"),
     "a head": (b"", H + b"A: b\r\n" * 10_000, "first_byte"),
-    "informational heads": (b"", b"HTTP/1.1 102 Wait\r\n\r\n" * 30, "total"),
+    "informational heads": (b"HTTP/1.1 102 W\r\n\r\n", b"HTTP/1.1 102 W\r\n\r\n" * 30, "total"),
     "a body": (H + b"Content-Length: 90000\r\n\r\n", b"x" * 90_000, "total"),
     "chunks": (CHUNKED, b"1\r\nx\r\n" * 90_000, "total"),
     "an extension": (CHUNKED + b"2;", b"a" * 90_000, "total"),
@@ -287,7 +287,7 @@ async def test_slow_trickles_end(name: str, autojump_clock: Any) -> None:
             await peer.send(bytes([byte]))
         await trio.sleep_forever()
 
-    timeouts = ClientTimeouts(first_byte=20, idle=5, total=100)
+    timeouts = ClientTimeouts(first_byte=25, idle=5, total=100)
     async with serving(trickle) as server:
         network = Network(dial=server.network.connect)
         async with open_client(network=network, limits=LIMITS, timeouts=timeouts) as client:

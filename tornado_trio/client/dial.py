@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import ssl
+from functools import lru_cache
 from typing import Any
 
 from ..errors import HTTPOutputError, PeerError, StreamClosedError
@@ -19,6 +20,7 @@ from ..wire.headers import HTTPHeaders
 from ..wire.http1 import ClientWire
 from .deadlines import Deadlines
 from .errors import ClientError, ConnectError, ProxyError
+from .options import Proxy
 from .routes import ProxyAddress, Route, parse_proxy
 from .socks import negotiate
 from .tls_layer import TlsLayer
@@ -59,8 +61,9 @@ async def _open(route: Route, deadlines: Deadlines) -> Stream:
         if proxy is not None:
             if proxy.scheme == "https":
                 deadlines.phase = "tls"
-                context = ssl.create_default_context()
-                stream = await _encrypt(stream, context, proxy.host)
+                assert route.proxy is not None
+                name = route.proxy.tls.server_hostname or proxy.host
+                stream = await _encrypt(stream, _proxy_context(route.proxy), name)
             deadlines.phase = "proxy"
             if proxy.socks:
                 await _socks(stream, route, proxy, deadlines)
@@ -74,6 +77,11 @@ async def _open(route: Route, deadlines: Deadlines) -> Stream:
         stream.close()
         raise
     return stream
+
+
+@lru_cache(maxsize=8)
+def _proxy_context(proxy: Proxy) -> ssl.SSLContext:
+    return proxy.tls.make_context()
 
 
 async def _connect(route: Route, host: str, port: int, deadlines: Deadlines) -> Stream:

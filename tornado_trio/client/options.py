@@ -55,27 +55,6 @@ class ClientTimeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """How to reach servers through a proxy.
-
-    `url` is `http://host:port`, `https://host:port` (TLS to the proxy itself),
-    `socks5://host:port` (names are resolved here) or `socks5h://host:port` (by the
-    proxy). Credentials may stand in the URL. Plain http requests through an http proxy
-    are forwarded; everything else is tunnelled (CONNECT).
-    """
-
-    url: str
-    username: str | None = None
-    password: str | None = None
-    #: Additional fields of CONNECT and of forwarded requests.
-    headers: tuple[tuple[str, str], ...] = ()
-    #: Hosts that are reached directly; ".example.com" and "example.com" cover subdomains.
-    no_proxy: tuple[str, ...] = ()
-    #: Tunnel plain http requests too.
-    tunnel: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How requests are made when a call does not say otherwise."""
 
@@ -118,6 +97,29 @@ class TlsOptions:
         if self.cert_file is not None:
             context.load_cert_chain(self.cert_file, self.key_file, self.key_password)
         return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """How to reach servers through a proxy.
+
+    `url` is `http://host:port`, `https://host:port` (TLS to the proxy itself),
+    `socks5://host:port` (names are resolved here) or `socks5h://host:port` (by the
+    proxy). Credentials may stand in the URL. Plain http requests through an http proxy
+    are forwarded; everything else is tunnelled (CONNECT).
+    """
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    #: Additional fields of CONNECT and of forwarded requests.
+    headers: tuple[tuple[str, str], ...] = ()
+    #: Hosts that are reached directly; ".example.com" and "example.com" cover subdomains.
+    no_proxy: tuple[str, ...] = ()
+    #: Tunnel plain http requests too.
+    tunnel: bool = False
+    #: For https proxies: how the proxy itself is verified.
+    tls: TlsOptions = TlsOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
