@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+from pathlib import Path
+
 import pytest
 import trio
+import trio.testing
+import trustme
 
 from tornado_trio.errors import DeadlineError, PeerError, StreamClosedError
-from tornado_trio.net import ProxyProtocol, memory_stream_pair
+from tornado_trio.net import (
+    Certificate,
+    ProxyProtocol,
+    ServerTls,
+    SocketStream,
+    client_context,
+    memory_stream_pair,
+    start_tls,
+)
 
 LINE = b"PROXY TCP4 198.51.100.7 203.0.113.9 4000 443\r\n"
 
@@ -44,6 +58,35 @@ async def test_header_in_pieces() -> None:
     assert server.remote_address == ("198.51.100.7", 4000)
     assert server.local_address == ("203.0.113.9", 443)
     assert await server.read_exactly(3) == b"GET"
+
+
+async def test_nothing_behind_the_header_is_read(tmp_path: Path) -> None:
+    """The client's TLS handshake arrives together with the header."""
+    ca = trustme.CA()
+    ca.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "a.pem")
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ServerTls(Certificate(certfile=tmp_path / "a.pem"))
+    left, right = socket.socketpair()
+    client, server = SocketStream(left), SocketStream(right)
+
+    async def serve() -> None:
+        header = await ProxyProtocol(["unix"]).read(server)
+        assert header is not None and header.version in (1, 2)
+        async with await tls.accept(server) as encrypted:
+            assert encrypted.remote_address[0] == "198.51.100.7"
+            assert await encrypted.read_some() == b"hello"
+
+    async with trio.open_nursery() as nursery:
+        client.write(LINE)
+        context = client_context(ca_file=tmp_path / "ca.pem")
+        nursery.start_soon(start_encrypted, client, context)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(serve)
+
+
+async def start_encrypted(client: SocketStream, context: ssl.SSLContext) -> None:
+    async with await start_tls(client, context, server_hostname="localhost") as encrypted:
+        await encrypted.send_all(b"hello")
 
 
 async def test_untrusted_peers_are_taken_as_they_are() -> None:

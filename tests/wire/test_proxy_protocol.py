@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tornado_trio.errors import PeerError
-from tornado_trio.wire.proxy_protocol import ProxyHeader, parse_proxy_header
+from tornado_trio.wire.proxy_protocol import ProxyHeader, parse_proxy_header, surely_missing
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
@@ -43,6 +43,7 @@ IPV4 = socket.inet_aton("198.51.100.7") + socket.inet_aton("203.0.113.9") + b"\x
 def test_valid(data: bytes, source: object, destination: object) -> None:
     for end in range(len(data)):
         assert parse_proxy_header(data[:end]) is None
+        assert 1 <= surely_missing(data[:end]) <= len(data) - end
     parsed = parse_proxy_header(data + b"rest")
     assert parsed is not None
     header, size = parsed

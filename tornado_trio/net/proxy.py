@@ -12,7 +12,7 @@ from typing import Any, final
 import trio
 
 from ..errors import DeadlineError, StreamClosedError
-from ..wire.proxy_protocol import ProxyHeader, parse_proxy_header
+from ..wire.proxy_protocol import ProxyHeader, parse_proxy_header, surely_missing
 from .stream import Stream
 
 #: Seconds a proxy may take; it sends the header before anything else.
@@ -51,6 +51,8 @@ class ProxyProtocol:
     async def read(self, stream: Stream) -> ProxyHeader | None:
         """Read the header, if the peer is trusted, and correct the stream's addresses.
 
+        Not a byte more is read, so that `start_tls` may follow.
+
         Raises:
           PeerError: a trusted peer sent something else.
           DeadlineError: it sent nothing for too long.
@@ -69,13 +71,9 @@ class ProxyProtocol:
 
 async def _read_header(stream: Stream) -> ProxyHeader:
     received = b""
-    while True:
-        chunk = await stream.read_some(4096)
+    while (parsed := parse_proxy_header(received)) is None:
+        chunk = await stream.read_some(surely_missing(received))
         if not chunk:
             raise StreamClosedError("the stream ended within the PROXY header")
         received += chunk
-        parsed = parse_proxy_header(received)
-        if parsed is not None:
-            header, size = parsed
-            stream.unread(received[size:])
-            return header
+    return parsed[0]

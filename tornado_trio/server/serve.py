@@ -6,19 +6,24 @@ Knows listeners and the server. Must not know signals or processes (`service`).
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from .._util.interrupts import interrupt_in
-from ..errors import DeadlineError
+from ..errors import DeadlineError, PeerError
 from ..exchange import App
 from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
 from .core import Server
 from .options import ServerOptions
+
+if TYPE_CHECKING:
+    from ..net.proxy import ProxyProtocol
+    from ..net.tls_contexts import ServerTls
 
 __all__ = ["serve", "serve_connections"]
 
@@ -34,7 +39,8 @@ async def serve(
     *,
     host: str | None = None,
     listeners: Sequence[Listener] | None = None,
-    tls: Any = None,
+    tls: ssl.SSLContext | ServerTls | None = None,
+    proxy: ProxyProtocol | None = None,
     options: ServerOptions | None = None,
     grace: float = 30.0,
     task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
@@ -44,7 +50,8 @@ async def serve(
     Args:
       port, host: where to listen (host None: every interface; port 0: any free one); or
       listeners: ready ones, which are closed at the end.
-      tls: an `ssl.SSLContext`.
+      tls: an `ssl.SSLContext`, or a `net.ServerTls` (several names, reloading).
+      proxy: peers whose connections begin with a PROXY protocol header.
       grace: seconds that requests under way get when this is cancelled.
 
     `await nursery.start(serve, app, 0)` returns the listeners.
@@ -57,14 +64,17 @@ async def serve(
             raise ValueError("serve needs a port or listeners")
         listeners = open_tcp_listeners(port, host)
     server = Server(app, options)
-    await serve_connections(server, listeners, tls=tls, grace=grace, task_status=task_status)
+    await serve_connections(
+        server, listeners, tls=tls, proxy=proxy, grace=grace, task_status=task_status
+    )
 
 
 async def serve_connections(
     server: Server,
     listeners: Sequence[Listener],
     *,
-    tls: Any = None,
+    tls: ssl.SSLContext | ServerTls | None = None,
+    proxy: ProxyProtocol | None = None,
     grace: float = 30.0,
     task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -74,7 +84,7 @@ async def serve_connections(
             connections, shield = await accepting.start(_hold, server)
 
             def start(stream: Stream) -> None:
-                connections.start_soon(_connection, server, stream, tls)
+                connections.start_soon(_connection, server, stream, tls, proxy)
 
             try:
                 for listener in listeners:
@@ -113,20 +123,30 @@ async def _hold(
             task_status.started((connections, shield))
 
 
-async def _connection(server: Server, stream: Stream, tls: Any) -> None:
-    if tls is not None:
-        from ..net.tls import start_tls  # only servers that use it pay for the import
-
-        assert isinstance(stream, SocketStream)
-        try:
-            stream = await start_tls(
-                stream, tls, server_side=True, handshake_timeout=server.options.timeouts.handshake
-            )
-        except (OSError, DeadlineError) as exc:
-            logger.warning("TLS handshake with %s failed: %s", stream.remote_address, exc)
-            stream.close()
-            return
+async def _connection(
+    server: Server,
+    stream: Stream,
+    tls: ssl.SSLContext | ServerTls | None,
+    proxy: ProxyProtocol | None,
+) -> None:
+    try:
+        if proxy is not None:
+            await proxy.read(stream)
+        if tls is not None:
+            stream = await _encrypted(stream, tls, server.options.timeouts.handshake)
+    except (OSError, DeadlineError, PeerError) as exc:
+        logger.warning("connection of %s refused: %s", stream.remote_address, exc)
+        stream.close()
+        return
     await server.handle(stream)
+
+
+async def _encrypted(stream: Stream, tls: ssl.SSLContext | ServerTls, seconds: float) -> Stream:
+    from ..net.tls import start_tls  # only servers that use it pay for the import
+
+    assert isinstance(stream, SocketStream)
+    context = tls if isinstance(tls, ssl.SSLContext) else tls.context
+    return await start_tls(stream, context, server_side=True, handshake_timeout=seconds)
 
 
 def _sweep(listeners: Sequence[Listener], start: Any) -> None:

@@ -15,6 +15,7 @@ from ..errors import PeerError
 
 _V1_PREFIX = b"PROXY "
 _V1_MAX = 107  # the longest line the specification allows, CRLF included
+_V1_MIN = 15  # "PROXY UNKNOWN" and CRLF
 _V2_SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 _V2_HEAD = 16
 # Addresses take at most 216 bytes; the rest is TLVs (a client certificate's name, ...).
@@ -49,6 +50,20 @@ def parse_proxy_header(data: bytes) -> tuple[ProxyHeader, int] | None:
     if _V2_SIGNATURE.startswith(data) or _V1_PREFIX.startswith(data):
         return None
     raise PeerError("no PROXY protocol header")
+
+
+def surely_missing(data: bytes) -> int:
+    """How many bytes after `data`, an incomplete header, are surely part of it.
+
+    Reading no more than that leaves what follows the header where it was: a TLS handshake
+    must not find its first bytes in a buffer for plain ones.
+    """
+    if len(data) >= _V2_HEAD and data.startswith(_V2_SIGNATURE):
+        (length,) = struct.unpack_from("!H", data, 14)
+        return _V2_HEAD + int(length) - len(data)
+    if data.startswith(_V1_PREFIX) and len(data) >= _V1_MIN:
+        return 1 if data.endswith(b"\r") else 2
+    return (_V2_HEAD if data.startswith(_V2_SIGNATURE) else _V1_MIN) - len(data)
 
 
 def _parse_v1(data: bytes) -> tuple[ProxyHeader, int] | None:
