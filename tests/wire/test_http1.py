@@ -1,0 +1,295 @@
+"""The HTTP/1.1 wire by itself: the client's reading, both sides' writing, the states.
+
+What servers read is tested by tests/server/corpus.py, byte by byte.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tornado_trio.errors import HTTPOutputError, LimitError, PeerError
+from tornado_trio.limits import Dialect, Limits
+from tornado_trio.wire.events import EndOfMessage, RequestHead, ResponseHead, Signal
+from tornado_trio.wire.headers import HTTPHeaders
+from tornado_trio.wire.http1 import ClientWire, ServerWire
+
+LIMITS = Limits(max_body_size=1000, max_head_size=2000)
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def client(method: str = "GET", **fields: str) -> ClientWire:
+    wire = ClientWire(LIMITS)
+    wire.request_head(method, "/", HTTPHeaders({"Host": "a", **fields}))
+    return wire
+
+
+def server(data: bytes = GET) -> ServerWire:
+    wire = ServerWire(LIMITS)
+    wire.feed(data)
+    assert isinstance(wire.next_event(), RequestHead)
+    return wire
+
+
+def read(
+    wire: ClientWire, data: bytes, step: int = 0, eof: bool = False
+) -> tuple[int, bytes, object]:
+    """Status, body, and what came last: EndOfMessage or a Signal."""
+    pieces = [data[i : i + step] for i in range(0, len(data), step)] if step else [data]
+    if eof:
+        pieces.append(b"")
+    status, body = 0, b""
+    for piece in pieces:
+        wire.feed(piece)
+        while (event := wire.next_event()) is not Signal.NEED_DATA:
+            if isinstance(event, ResponseHead):
+                status = event.start_line.code
+            elif isinstance(event, bytes):
+                body += event
+            else:
+                return status, body, event
+    return status, body, Signal.NEED_DATA
+
+
+# --- responses as a client reads them ------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [0, 1, 7])
+@pytest.mark.parametrize(
+    ("method", "data", "status", "body"),
+    [
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello"),
+        ("GET", b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, b""),
+        ("GET", b"HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\na", 200, b"a"),
+        ("GET", b"HTTP/1.1 299 \xe9t\xe9\r\nContent-Length: 1\r\n\r\na", 299, b"a"),
+        ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\n\r\n", 200, b"abc"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, b""),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, b""),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, b""),
+        ("GET", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", 200, b"a"),
+        ("GET", b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", 200, b"a"),
+    ],
+)  # fmt: skip
+def test_good_responses(method: str, data: bytes, status: int, body: bytes, step: int) -> None:
+    wire = client(method)
+    got = read(wire, data, step)
+    assert got[:2] == (status, body)
+    assert isinstance(got[2], EndOfMessage)
+    assert wire.next_event() is Signal.PAUSED
+    assert wire.next_cycle() == (b"HTTP/1.0" not in data)
+
+
+def test_response_that_lasts_until_the_end() -> None:
+    for head in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n"):
+        wire = client()
+        status, body, last = read(wire, head + b"some", eof=True)
+        assert (status, body, type(last)) == (200, b"some", EndOfMessage)
+        assert not wire.next_cycle()
+
+
+@pytest.mark.parametrize(
+    ("data", "eof"),
+    [
+        (b"garbage\r\n\r\n", False),
+        (b"HTTP/1.1 20 OK\r\n\r\n", False),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", False),
+        (b"HTTP/1.1 +20 OK\r\n\r\n", False),
+        (b"HTTP/2.0 200 OK\r\n\r\n", False),
+        (b"HTTP/1.1  200 OK\r\n\r\n", False),
+        (b"HTTP/1.1 200 O\x00K\r\n\r\n", False),
+        (b"HTTP/1.1 200 O\rK\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nX: a\x1bb\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX", False),
+        (b"HTTP/1.1 200 OK\r\nContent-", True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 40, False),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 3000, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"y" * 1001, False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", False),
+    ],
+)  # fmt: skip
+def test_bad_responses(data: bytes, eof: bool) -> None:
+    wire = client()
+    with pytest.raises(PeerError) as first:
+        read(wire, data, eof=eof)
+    with pytest.raises(PeerError) as again:
+        wire.next_event()
+    assert again.value is first.value
+    assert not wire.next_cycle()
+
+
+def test_no_response_at_all() -> None:
+    wire = client()
+    wire.feed(b"")
+    assert wire.next_event() is Signal.CLOSED
+
+
+def test_unasked_bytes_end_reuse() -> None:
+    wire = client()
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    read(wire, response * 2)
+    assert wire.buffered == len(response)
+    assert not wire.next_cycle()
+    assert wire.next_cycle(pipelined=True)
+
+
+def test_switching_protocols() -> None:
+    wire = client(Connection="Upgrade", Upgrade="x")
+    status, _, last = read(
+        wire, b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello"
+    )
+    assert (status, last) == (101, Signal.SWITCHED)
+    assert wire.head is not None and wire.head.upgrade
+    assert wire.take_rest() == b"hello"
+    wire = ClientWire(LIMITS)
+    wire.request_head("CONNECT", "a:1", HTTPHeaders({"Host": "a:1"}))
+    assert read(wire, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")[2] is Signal.SWITCHED
+    assert wire.take_rest() == b"abc"
+
+
+def test_lenient_dialect() -> None:
+    wire = ClientWire(LIMITS, Dialect(bare_lf=True, repeated_length=True))
+    wire.request_head("GET", "/", HTTPHeaders({"Host": "a"}))
+    data = b"HTTP/1.1 200 OK\nContent-Length: 5, 5\nX: y\n\nhello"
+    assert read(wire, data, 1)[:2] == (200, b"hello")
+    server_wire = ServerWire(LIMITS, Dialect(bare_lf=True))
+    server_wire.feed(b"\n" + GET.replace(b"\r", b""))
+    assert isinstance(server_wire.next_event(), RequestHead)
+
+
+# --- what we write --------------------------------------------------------------------
+
+
+def test_request_heads() -> None:
+    wire = ClientWire(LIMITS)
+    head = wire.request_head("POST", "/x?y", HTTPHeaders({"Host": "a", "Content-Length": "3"}))
+    assert head == b"POST /x?y HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    assert wire.body(b"abc") == b"abc"
+    assert wire.end() == b""
+    wire.request_head("POST", "/", HTTPHeaders({"Host": "a", "Transfer-Encoding": "chunked"}))
+    assert wire.body(b"abc") == b"3\r\nabc\r\n"
+    assert wire.body(b"") == b""
+    assert wire.end(HTTPHeaders({"X": "y"})) == b"0\r\nX: y\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "fields"),
+    [
+        ("G T", "/", {}),
+        ("GET\r\nX:", "/", {}),
+        ("GET", "/ x", {}),
+        ("GET", "/\r\nX: y", {}),
+        ("GET", "", {}),
+        ("GET", "/\xe9", {}),
+        ("GET", "/", {"X": "a\r\nb"}),
+        ("GET", "/", {"X": "a\x00"}),
+        ("GET", "/", {"X Y": "a"}),
+        ("GET", "/", {"X\n": "a"}),
+        ("GET", "/", {"X": "\u20ac"}),
+        ("GET", "/", {"Content-Length": "+3"}),
+        ("GET", "/", {"Content-Length": "\u0663"}),
+        ("GET", "/", {"Transfer-Encoding": "gzip"}),
+    ],
+)
+def test_requests_that_may_not_be_sent(method: str, target: str, fields: dict[str, str]) -> None:
+    with pytest.raises(HTTPOutputError):
+        ClientWire(LIMITS).request_head(method, target, HTTPHeaders(fields))
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(99, "x"), (1000, "x"), (200, "a\r\nX: y"), (200, "\x00"), (200, "\u20ac")]
+)
+def test_status_lines_that_may_not_be_sent(code: int, reason: str) -> None:
+    with pytest.raises(HTTPOutputError):
+        server().response_head(code, reason, HTTPHeaders())
+
+
+def test_response_lengths_are_kept() -> None:
+    wire = server()
+    wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "3"}))
+    with pytest.raises(HTTPOutputError, match="less"):
+        wire.end()
+    with pytest.raises(HTTPOutputError, match="more data than Content-Length"):
+        wire.body(b"abcd")
+    wire = server()
+    wire.response_head(304, "Not Modified", HTTPHeaders())
+    with pytest.raises(HTTPOutputError):
+        wire.body(b"a")
+    wire = server()
+    wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "3"}))
+    with pytest.raises(HTTPOutputError, match="already"):
+        wire.response_head(200, "OK", HTTPHeaders())
+    with pytest.raises(HTTPOutputError):
+        wire.account(4)
+    wire.account(3)
+    assert wire.end() == b""
+
+
+def test_204_has_no_framing() -> None:
+    wire = server()
+    head = wire.response_head(204, "No Content", HTTPHeaders({"Content-Length": "0"}))
+    assert head == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+def test_header_names_keep_their_spelling() -> None:
+    wire = server()
+    head = wire.response_head(200, "OK", HTTPHeaders({"content-type": "x", "etag": '"y"'}))
+    assert head.startswith(b'HTTP/1.1 200 OK\r\nContent-Type: x\r\nEtag: "y"\r\n')
+
+
+def test_next_cycle_of_a_server() -> None:
+    wire = server(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
+    assert wire.body_unread
+    assert not wire.skip_body()
+    assert not wire.next_cycle()
+    wire.feed(b"c" + GET)
+    assert wire.next_event() == b"abc"
+    assert isinstance(wire.next_event(), EndOfMessage)
+    wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "0"}))
+    wire.end()
+    assert wire.next_event() is Signal.PAUSED
+    assert wire.next_cycle()
+    head = wire.next_event()
+    assert isinstance(head, RequestHead) and head.start_line.method == "GET"
+
+
+def test_a_bound_changed_after_the_head() -> None:
+    data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n"
+    wire = server(data)
+    wire.max_body_size = 3000
+    assert wire.next_event() is Signal.NEED_DATA
+    wire = server(data)
+    with pytest.raises(LimitError) as caught:
+        wire.next_event()
+    assert caught.value.status == 413
+
+
+def test_absolute_form_replaces_host() -> None:
+    wire = ServerWire(LIMITS)
+    wire.feed(b"GET http://b:8080/x?y HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = wire.next_event()
+    assert isinstance(head, RequestHead)
+    assert (head.start_line.path, head.headers["Host"]) == ("/x?y", "b:8080")
+
+
+def test_many_one_byte_chunks_cost_linear_time() -> None:
+    """Counted, not timed: the buffer is gone through in steps, each piece joined once."""
+    wire = ServerWire(Limits())
+    wire.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    wire.next_event()
+    wire.feed(b"1\r\na\r\n" * 10_000)
+    pieces = []
+    while isinstance(event := wire.next_event(), bytes):
+        pieces.append(event)
+    assert b"".join(pieces) == b"a" * 10_000
+    assert len(pieces) <= 26
