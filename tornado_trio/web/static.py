@@ -156,6 +156,10 @@ class StaticFileHandler(RequestHandler):
                 await self.flush()
         except StreamClosedError:
             return  # the client has what it wanted of the file
+        except FileNotFoundError:
+            raise HTTPError(404) from None  # it was there a moment ago
+        except PermissionError:
+            raise HTTPError(403, "%s cannot be read", self.path) from None
 
     async def _sendfile(self, offset: int, count: int) -> bool:
         """Let the exchange send the file; False if it cannot (and nothing was sent)."""
