@@ -1,0 +1,368 @@
+"""tornado.ioloop: what upstream's suite does not ask, and the failure paths."""
+
+import asyncio
+import datetime
+import logging
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import trio
+
+import compat  # noqa: F401 - activates the overlay
+from tornado import gen
+from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
+from tornado.platform.trio import run_task, start_soon
+
+
+@pytest.fixture
+def io_loop():
+    loop = IOLoop(make_current=True)
+    yield loop
+    if not loop.asyncio_loop.is_closed():
+        loop.close(all_fds=True)
+
+
+def run_for(loop, seconds):
+    loop.call_later(seconds, loop.stop)
+    loop.start()
+
+
+class TestCurrent:
+    def test_a_thread_without_a_loop(self):
+        seen = []
+
+        def thread():
+            seen.append(IOLoop.current(instance=False))
+            loop = IOLoop.current()
+            seen.append(loop.run_sync(lambda: gen.maybe_future(5)))
+            loop.close()
+
+        worker = threading.Thread(target=thread)
+        worker.start()
+        worker.join(10)
+        assert seen == [None, 5]
+
+    def test_made_current_and_cleared(self, io_loop):
+        assert IOLoop.current() is io_loop
+        other = IOLoop(make_current=False)
+        assert IOLoop.current() is io_loop
+        other.make_current()
+        assert IOLoop.current() is other
+        IOLoop.clear_current()
+        other.close()
+
+    def test_in_asyncio_run_it_is_the_running_loop(self):
+        async def main():
+            current = IOLoop.current()
+            assert isinstance(current, AsyncIOMainLoop)
+            assert current.asyncio_loop is asyncio.get_running_loop()
+            assert IOLoop.current() is current
+
+        asyncio.run(main())
+        asyncio.run(main())
+
+    def test_the_singleton_of_tornado_4(self, io_loop):
+        assert IOLoop.instance() is io_loop and IOLoop.initialized()
+        other = AsyncIOLoop(make_current=False)
+        other.install()
+        assert IOLoop.instance() is IOLoop.current() is other
+        IOLoop.clear_instance()
+        io_loop.make_current()
+        assert IOLoop.instance() is io_loop
+        other.close()
+
+    def test_two_ioloops_for_one_asyncio_loop_are_refused(self, io_loop):
+        with pytest.raises(RuntimeError, match="already associated"):
+            AsyncIOLoop(asyncio_loop=io_loop.asyncio_loop, make_current=False)
+
+
+class TestRunning:
+    def test_start_stop_start_keeps_background_tasks(self, io_loop):
+        ticks = []
+
+        async def ticker():
+            while True:
+                ticks.append(1)
+                await trio.sleep(0.002)
+
+        io_loop.spawn_callback(ticker)
+        for _ in range(3):
+            before = len(ticks)
+            run_for(io_loop, 0.02)
+            assert len(ticks) > before
+
+    def test_stop_before_start_ends_the_next_run(self, io_loop):
+        ran = []
+        io_loop.add_callback(ran.append, 1)
+        io_loop.stop()
+        io_loop.start()
+        assert ran == [1]
+
+    def test_close_cancels_what_is_pending_and_waits_for_it(self, io_loop):
+        trace = []
+
+        async def pending(sleep):
+            try:
+                await sleep(60)
+            finally:
+                trace.append(sleep.__module__.split(".")[0])
+
+        io_loop.spawn_callback(pending, trio.sleep)
+        io_loop.spawn_callback(pending, asyncio.sleep)
+        start_soon(pending, trio.sleep)
+        run_for(io_loop, 0.01)
+        io_loop.close()
+        assert sorted(trace) == ["asyncio", "trio", "trio"]
+
+    def test_close_with_work_that_never_began(self):
+        loop = IOLoop(make_current=False)
+        never = trio.sleep(1)
+        future = loop._run_task(never)
+        loop.close()
+        never.close()
+        assert not future.done()
+
+    def test_add_callback_after_close_is_dropped(self, io_loop):
+        io_loop.close()
+        io_loop.add_callback(lambda: pytest.fail("called"))
+
+    def test_close_all_fds(self, io_loop):
+        a, b = socket.socketpair()
+        read, write = os.pipe()
+        io_loop.add_handler(a, lambda fd, events: None, IOLoop.READ)
+        io_loop.add_handler(read, lambda fd, events: None, IOLoop.READ)
+        io_loop.close(all_fds=True)
+        assert a.fileno() == -1
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(read)
+        b.close()
+        os.close(write)
+
+    def test_close_at_interpreter_exit_is_quiet(self):
+        import subprocess
+        import sys
+
+        program = (
+            "import compat, trio\n"
+            "from tornado.ioloop import IOLoop\n"
+            "IOLoop.current().spawn_callback(trio.sleep_forever)\n"
+            "IOLoop.current().run_sync(lambda: trio.sleep(0.01))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+class TestRunSync:
+    def test_kinds_of_functions(self, io_loop):
+        async def native():
+            await trio.sleep(0)
+            return 1
+
+        @gen.coroutine
+        def generator():
+            yield gen.sleep(0)
+            raise gen.Return(2)
+
+        assert io_loop.run_sync(native) == 1
+        assert io_loop.run_sync(generator) == 2
+        assert io_loop.run_sync(lambda: None) is None
+
+    def test_error(self, io_loop):
+        async def fails():
+            raise LookupError("mine")
+
+        with pytest.raises(LookupError, match="mine"):
+            io_loop.run_sync(fails)
+
+    def test_timeout_cancels(self, io_loop):
+        trace = []
+
+        async def slow():
+            try:
+                await trio.sleep(60)
+            except asyncio.CancelledError:
+                trace.append("cancelled")
+                raise
+
+        with pytest.raises(TimeoutError, match="0.01 seconds"):
+            io_loop.run_sync(slow, timeout=0.01)
+        assert trace == ["cancelled"]
+
+
+class TestCallbacks:
+    def test_in_order_with_arguments(self, io_loop):
+        seen = []
+        io_loop.add_callback(seen.append, 1)
+        io_loop.spawn_callback(lambda *a, **k: seen.append((a, k)), 2, three=3)
+        run_for(io_loop, 0)
+        assert seen == [1, ((2,), {"three": 3})]
+
+    def test_from_another_thread_wakes_the_loop(self, io_loop):
+        thread = threading.Timer(0.01, io_loop.add_callback, [io_loop.stop])
+        thread.start()
+        io_loop.start()
+        thread.join()
+
+    @pytest.mark.parametrize("kind", ["plain", "generator", "native"])
+    def test_errors_are_logged_and_do_no_harm(self, io_loop, caplog, kind):
+        def plain():
+            raise LookupError("mine")
+
+        @gen.coroutine
+        def generator():
+            yield gen.moment
+            raise LookupError("mine")
+
+        async def native():
+            await trio.sleep(0)
+            raise LookupError("mine")
+
+        io_loop.add_callback(locals()[kind])
+        with caplog.at_level(logging.ERROR):
+            run_for(io_loop, 0.02)
+        assert [r.name for r in caplog.records] == ["tornado.application"]
+        assert "LookupError: mine" in caplog.text
+
+    def test_an_unretrieved_exception_is_logged_once(self, io_loop, caplog):
+        async def fails():
+            raise LookupError("mine")
+
+        async def main():
+            run_task(fails())
+            await asyncio.sleep(0.01)
+
+        with caplog.at_level(logging.ERROR):
+            io_loop.run_sync(main)
+            import gc
+
+            gc.collect()
+        assert caplog.text.count("never retrieved") == 1
+
+
+class TestTimeouts:
+    def test_kinds_of_deadlines(self, io_loop):
+        seen = []
+        io_loop.add_timeout(io_loop.time() + 0.002, seen.append, 2)
+        io_loop.add_timeout(datetime.timedelta(milliseconds=1), seen.append, 1)
+        io_loop.call_later(0.003, seen.append, 3)
+        io_loop.call_at(io_loop.time() + 0.004, seen.append, 4)
+        run_for(io_loop, 0.02)
+        assert seen == [1, 2, 3, 4]
+        with pytest.raises(TypeError, match="Unsupported deadline"):
+            io_loop.add_timeout("soon", seen.append)
+
+    def test_removed(self, io_loop):
+        handle = io_loop.call_later(0.001, lambda: pytest.fail("called"))
+        io_loop.remove_timeout(handle)
+        io_loop.remove_timeout(handle)
+        run_for(io_loop, 0.01)
+
+
+class TestHandlers:
+    def test_level_triggered_and_updated(self, io_loop):
+        a, b = socket.socketpair()
+        a.setblocking(False)
+        seen = []
+
+        def handler(fd, events):
+            assert fd is a
+            seen.append(events)
+            if len(seen) == 2:
+                io_loop.update_handler(a, IOLoop.WRITE)
+            elif len(seen) == 3:
+                io_loop.remove_handler(a)
+                io_loop.stop()
+
+        io_loop.add_handler(a, handler, IOLoop.READ)
+        with pytest.raises(ValueError, match="added twice"):
+            io_loop.add_handler(a.fileno(), handler, IOLoop.READ)
+        b.send(b"x")
+        io_loop.start()
+        assert seen == [IOLoop.READ, IOLoop.READ, IOLoop.WRITE]
+        a.close()
+        b.close()
+
+
+class TestExecutors:
+    def test_run_in_executor(self, io_loop):
+        async def main():
+            with ThreadPoolExecutor(1) as pool:
+                assert await IOLoop.current().run_in_executor(pool, lambda a: a + 1, 2) == 3
+            io_loop.set_default_executor(ThreadPoolExecutor(1, "mine"))
+            name = await io_loop.run_in_executor(None, lambda: threading.current_thread().name)
+            assert name.startswith("mine")
+
+        io_loop.run_sync(main)
+
+
+class TestPeriodicCallback:
+    def test_coroutines_never_overlap(self, io_loop):
+        running, most, calls = 0, 0, 0
+
+        async def slow():
+            nonlocal running, most, calls
+            running += 1
+            calls += 1
+            most = max(most, running)
+            await trio.sleep(0.005)
+            running -= 1
+
+        periodic = PeriodicCallback(slow, datetime.timedelta(milliseconds=1))
+        periodic.start()
+        periodic.start()  # has no effect
+        assert periodic.is_running()
+        run_for(io_loop, 0.05)
+        periodic.stop()
+        assert most == 1 and calls > 2
+        assert not periodic.is_running()
+
+    def test_errors_do_not_end_it(self, io_loop, caplog):
+        calls = []
+
+        def fails():
+            calls.append(1)
+            raise LookupError("mine")
+
+        PeriodicCallback(fails, 1).start()
+        run_for(io_loop, 0.02)
+        assert len(calls) > 1 and "LookupError" in caplog.text
+
+    def test_the_argument_of_tornado_4(self, io_loop):
+        calls = []
+        for periodic in (
+            PeriodicCallback(lambda: calls.append(1), 1, io_loop),
+            PeriodicCallback(lambda: calls.append(2), 1, io_loop=io_loop),
+        ):
+            periodic.start()
+        run_for(io_loop, 0.02)
+        assert {1, 2} <= set(calls)
+
+    def test_a_period_must_be_positive(self):
+        with pytest.raises(ValueError, match="positive"):
+            PeriodicCallback(print, 0)
+
+
+def test_uvloop():
+    uvloop = pytest.importorskip("uvloop")
+    loop = AsyncIOLoop(asyncio_loop=uvloop.new_event_loop(), make_current=True)
+
+    async def main():
+        await trio.sleep(0.001)
+        await asyncio.sleep(0.001)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asyncio.sleep, 0.001)
+        return await gen.multi([trio.sleep(0), asyncio.sleep(0, 7)])
+
+    assert loop.run_sync(main) == [None, 7]
+    loop.close()
+
+
+def test_the_clock_is_the_wall_clock(io_loop):
+    assert abs(io_loop.time() - time.time()) < 60
