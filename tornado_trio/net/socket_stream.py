@@ -149,6 +149,8 @@ class SocketStream(Stream):
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """Send `count` bytes of `file` from `offset`, copied by the kernel.
 
+        Nobody else may write meanwhile.
+
         Raises:
           EOFError: the file is shorter.
         Cancellation: an unknown part has been sent; close the stream.

@@ -365,6 +365,8 @@ class Stream(ABC):
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """Send `count` bytes of `file` from `offset`, read in a worker thread.
 
+        Nobody else may write meanwhile.
+
         Raises:
           EOFError: the file is shorter.
         """
