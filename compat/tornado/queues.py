@@ -119,8 +119,10 @@ class Queue(Generic[_T]):
         # Not by way of get_nowait: an exception on each wait costs more than the rest.
         if self._getters or self._putters:
             self._consume_expired()
-        if self._putters or self._queue:
+        if self._putters:
             future.set_result(self._take())
+        elif self._queue:
+            future.set_result(self._get())
         else:
             self._getters.append(future)
             if timeout is not None:
@@ -178,7 +180,11 @@ class Queue(Generic[_T]):
                 return True
         if self._maxsize != 0 and self.qsize() >= self._maxsize:
             return False
-        self._store(item)
+        # _store, without the call: this is every put.
+        if self._unfinished_tasks == 0:
+            self._finished.clear()
+        self._unfinished_tasks += 1
+        self._put(item)
         return True
 
     def _store(self, item: _T) -> None:
