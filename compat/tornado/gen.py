@@ -21,7 +21,6 @@ from typing import Any
 from tornado.concurrent import (
     Future,
     chain_future,
-    future_add_done_callback,
     future_set_exc_info,
     future_set_result_unless_cancelled,
     is_future,
@@ -332,8 +331,20 @@ def multi_future(
     if not pending:
         _collect(futures, keys, result, quiet_exceptions)
     for future in list(pending):
-        future_add_done_callback(future, child_done)
+        _when_done(future, child_done)
     return result
+
+
+def _when_done(future: Any, callback: Callable[[Any], None]) -> None:
+    """Call back when `future` is done (now, if it is), in this thread whoever finishes it."""
+    if future.done():
+        callback(future)
+    elif isinstance(future, asyncio.Future):
+        future.add_done_callback(callback)
+    else:
+        loop = IOLoop.current()
+        assert loop is not None
+        loop.add_future(future, callback)
 
 
 def _collect(
@@ -374,7 +385,7 @@ class WaitIterator:
         self.current_future: Any = None
         for future, keys in list(self._unfinished.items()):
             for _ in keys:
-                future_add_done_callback(future, self._done_callback)
+                _when_done(future, self._done_callback)
 
     def done(self) -> bool:
         """Whether all results were handed out."""
@@ -450,17 +461,14 @@ def with_timeout(
             text = message() if callable(message) else message
             result.set_exception(TimeoutError(text or "Timeout"))
         # Only now: before, the error is the caller's business.
-        future_add_done_callback(converted, log_late_error)
+        _when_done(converted, log_late_error)
 
     handle = loop.add_timeout(timeout, expire)
 
     def disarm(_: Any) -> None:
         loop.remove_timeout(handle)
 
-    if isinstance(converted, asyncio.Future):
-        future_add_done_callback(converted, disarm)
-    else:
-        loop.add_future(converted, disarm)
+    _when_done(converted, disarm)
     return result
 
 

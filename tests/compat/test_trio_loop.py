@@ -23,13 +23,13 @@ async def io_loop(autojump_clock):
         yield loop
 
 
-async def test_it_is_the_current_loop(io_loop):
+async def test_it_is_the_current_loop(io_loop, autojump_clock):
     assert IOLoop.current() is io_loop
     assert isinstance(io_loop, TrioIOLoop)
     assert asyncio._get_running_loop() is None
 
 
-async def test_futures_are_awaited_in_any_task(io_loop):
+async def test_futures_are_awaited_in_any_task(io_loop, autojump_clock):
     future = Future()
     io_loop.call_later(1, future.set_result, 3)
     assert await future == 3
@@ -49,14 +49,14 @@ async def test_futures_are_awaited_in_any_task(io_loop):
     assert seen == [None] * 3
 
 
-async def test_cancelling_a_wait_cancels_the_future(io_loop):
+async def test_cancelling_a_wait_cancels_the_future(io_loop, autojump_clock):
     future = Future()
     with trio.move_on_after(1) as scope:
         await future
     assert scope.cancelled_caught and future.cancelled()
 
 
-async def test_coroutines_of_both_kinds(io_loop):
+async def test_coroutines_of_both_kinds(io_loop, autojump_clock):
     @gen.coroutine
     def generator(n):
         yield gen.sleep(n)
@@ -70,7 +70,7 @@ async def test_coroutines_of_both_kinds(io_loop):
     assert await gen.multi([generator(1), native(2), run_task(native(3))]) == [1, 2, 3]
 
 
-async def test_callbacks_and_timeouts_in_order(io_loop):
+async def test_callbacks_and_timeouts_in_order(io_loop, autojump_clock):
     seen = []
     io_loop.add_callback(seen.append, 1)
     io_loop.spawn_callback(seen.append, 2)
@@ -82,13 +82,13 @@ async def test_callbacks_and_timeouts_in_order(io_loop):
     assert seen == [1, 2, 3, 4, 5]
 
 
-async def test_an_error_in_a_callback_is_logged(io_loop, caplog):
+async def test_an_error_in_a_callback_is_logged(io_loop, caplog, autojump_clock):
     io_loop.add_callback(lambda: 1 / 0)
     await trio.sleep(1)
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_queues_and_locks(io_loop):
+async def test_queues_and_locks(io_loop, autojump_clock):
     queue = queues.Queue(maxsize=2)
     lock = locks.Lock()
     eaten = []
@@ -110,7 +110,7 @@ async def test_queues_and_locks(io_loop):
         await queue.get(timeout=datetime.timedelta(seconds=1))
 
 
-async def test_periodic_callback(io_loop):
+async def test_periodic_callback(io_loop, autojump_clock):
     calls = []
     periodic = PeriodicCallback(lambda: calls.append(io_loop.time()), 1000)
     periodic.start()
@@ -120,7 +120,7 @@ async def test_periodic_callback(io_loop):
     assert len(calls) == 3
 
 
-async def test_handlers(io_loop):
+async def test_handlers(io_loop, autojump_clock):
     a, b = socket.socketpair()
     with a, b:
         a.setblocking(False)
@@ -176,7 +176,7 @@ async def test_a_loop_nobody_opened_lives_as_long_as_the_run():
             pass
 
 
-async def test_what_does_not_apply_says_so(io_loop):
+async def test_what_does_not_apply_says_so(io_loop, autojump_clock):
     with pytest.raises(RuntimeError, match="running already"):
         io_loop.start()
     with pytest.raises(RuntimeError, match="await the coroutine"):
