@@ -14,6 +14,7 @@ from typing import Any
 from tornado import httputil
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.platform.trio import run_task
+
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.web.application import HandlerCall
 
@@ -120,7 +121,7 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         if self.body is not None:
             if self.handler is not None:
-                self.handler.on_connection_close()
+                self.handler._client_left()
             self.body.abort()
         else:
             self.chunks = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from tornado import httputil
 from tornado.log import app_log
+
 from tornado_trio.web import rules
 from tornado_trio.web.matchers import (
     AnyMatches,

@@ -19,6 +19,7 @@ from tornado._delegates import drive_delegate
 from tornado.concurrent import Future
 from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
+
 from tornado_trio.server.pending import Pending
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments

@@ -76,6 +76,7 @@ class RequestHandler:
     _finished = False
     _auto_finish = True
     _close_callback_set = False
+    _was_told = False
     _transforms: Sequence[OutputTransform] = ()
     _new_cookie: SimpleCookie | None = None
     _active_modules: dict[str, UIModule] | None = None
@@ -100,7 +101,7 @@ class RequestHandler:
             connection = request.connection
             if connection is not None:
                 self._close_callback_set = True
-                connection.set_close_callback(self.on_connection_close)
+                connection.set_close_callback(self._client_left)
         self.initialize(**kwargs)
 
     # --- hooks -----------------------------------------------------------------------
@@ -166,6 +167,12 @@ class RequestHandler:
 
     def _handle_exception_guarded(self, exc: BaseException) -> None:
         lifecycle.handle_exception_guarded(self, exc)
+
+    def _client_left(self) -> None:
+        """`on_connection_close`, once, whoever tells it first."""
+        if not self._was_told:
+            self._was_told = True
+            self.on_connection_close()
 
     def _give_up(self) -> None:
         """The response cannot be completed, and that has been logged."""
