@@ -290,7 +290,11 @@ class WebSocketProtocol13(WebSocketProtocol):
             handler._open_failed()
             self._abort()
             return
-        await self._receive_frame_loop()
+        hand_over = handler._hand_over()
+        if hand_over is not None:
+            hand_over(self._receive_frame_loop)
+        else:
+            await self._receive_frame_loop()
 
     @staticmethod
     def _refuse(handler: Any, reason: str) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from math import inf
 from typing import IO, TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ class ServerConnection:
         "_grace_deadline",
         "_half_closed",
         "_reads",
+        "_successor",
         "_suspended",
         "_watcher",
         "context",
@@ -118,6 +119,9 @@ class ServerConnection:
         # The connection cannot go on after this exchange; what was said is all.
         self._fault = False
         self._reads = 0
+        self._successor: (
+            tuple[Callable[[], Coroutine[Any, Any, Any]], contextvars.Context] | None
+        ) = None
         self.detached = False
         self._watcher: trio.CancelScope | None = None
 
@@ -146,8 +150,11 @@ class ServerConnection:
                     again = self._was_cut()
                 if self.exchange is not None:
                     self._end_exchange(self.exchange)
+            del nursery
             if not self.detached:
                 await self._close()
+            elif self._successor is not None:
+                await self._hand_over(*self._successor)
         except StreamClosedError:
             pass  # the client left while its last response was on the way
         finally:
@@ -532,6 +539,27 @@ class ServerConnection:
             self.exchange.deadline = None
         self.apply_deadline()
         return stream
+
+    def hand_over(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """After `detach`: run `then()` in this task once the handler has returned.
+
+        For what goes on for long, without the 5 KB that a suspended handler and its request
+        hold. It runs in the request's context, and is driven as handlers are.
+        """
+        self._successor = (then, contextvars.copy_context())
+
+    async def _hand_over(
+        self, then: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context
+    ) -> None:
+        self._successor = None
+        task = trio.lowlevel.current_task()
+        task.context = context
+        await trio.lowlevel.cancel_shielded_checkpoint()  # from here on in that context
+        async with trio.open_nursery() as nursery:
+            self.nursery = self.stream.nursery = nursery  # the drain cancels it
+            coro = then()
+            await (coro if self.options.run is None else self.options.run(coro))
+            nursery.cancel_scope.cancel()
 
     # --- the client's leave -------------------------------------------------------
     def client_signal(self, *, half: bool) -> None:

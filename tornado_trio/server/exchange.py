@@ -5,7 +5,7 @@ Knows its connection and the wire. Must not know who answers (web, compat, a fun
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import IO, TYPE_CHECKING, Any
 
 import trio
@@ -283,6 +283,10 @@ class Http1Exchange(Exchange):
         if self._done is not None:
             self._done.set()
         return self._connection.detach()
+
+    def hand_over(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """After `detach`: run `then()` in the connection's task when the handler returned."""
+        self._connection.hand_over(then)
 
     def abort(self) -> None:
         self._connection._answer_fault(self, 500)
