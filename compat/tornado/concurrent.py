@@ -110,7 +110,7 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
     if len(args) == 1:
         return decorator(args[0])
     if args:
-        raise ValueError("expected 1 argument, got %d" % len(args))
+        raise ValueError(f"expected 1 argument, got {len(args)}")
     return decorator
 
 

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
 from tornado.util import Configurable, import_object

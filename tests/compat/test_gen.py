@@ -8,8 +8,7 @@ import logging
 
 import pytest
 import trio
-
-import compat  # noqa: F401 - activates the overlay
+import trio.lowlevel
 from tornado import gen
 from tornado.concurrent import (
     Future,
@@ -20,6 +19,8 @@ from tornado.concurrent import (
     run_on_executor,
 )
 from tornado.ioloop import IOLoop
+
+import compat  # noqa: F401 - activates the overlay
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ class TestWhatMayBeYielded:
             return n
 
         async def native(n):
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             return n
 
         @gen.coroutine
@@ -191,9 +192,7 @@ class TestSeveral:
     def test_wait_iterator_names_what_finished(self, io_loop):
         async def main():
             iterator = gen.WaitIterator(slow=gen.sleep(0.01), quick=gen.sleep(0))
-            order = []
-            async for _ in iterator:
-                order.append(iterator.current_index)
+            order = [iterator.current_index async for _ in iterator]
             assert iterator.done() and iterator.current_index is None
             return order
 
@@ -286,7 +285,7 @@ def test_context_variables_follow_each_coroutine(io_loop):
     async def native(n):
         assert variable.get() == n
         variable.set(("inner", n))
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert variable.get() == ("inner", n)
 
     async def main():

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import trio
-
-import compat  # noqa: F401 - activates the overlay
+import trio.lowlevel
 from tornado import gen
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
 from tornado.platform.trio import run_task, start_soon
+
+import compat  # noqa: F401 - activates the overlay
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ class TestRunning:
 
     def test_close_with_work_that_never_began(self):
         loop = IOLoop(make_current=False)
-        never = trio.sleep(1)
+        never = trio.sleep(1)  # noqa: ASYNC105 - run by the loop
         future = loop._run_task(never)
         loop.close()
         never.close()
@@ -162,7 +163,7 @@ class TestRunning:
 class TestRunSync:
     def test_kinds_of_functions(self, io_loop):
         async def native():
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             return 1
 
         @gen.coroutine
@@ -221,7 +222,7 @@ class TestCallbacks:
             raise LookupError("mine")
 
         async def native():
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             raise LookupError("mine")
 
         io_loop.add_callback(locals()[kind])
@@ -358,7 +359,7 @@ def test_uvloop():
         await asyncio.sleep(0.001)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(asyncio.sleep, 0.001)
-        return await gen.multi([trio.sleep(0), asyncio.sleep(0, 7)])
+        return await gen.multi([trio.lowlevel.checkpoint(), asyncio.sleep(0, 7)])  # noqa: ASYNC105 - run by the loop
 
     assert loop.run_sync(main) == [None, 7]
     loop.close()

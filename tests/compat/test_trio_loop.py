@@ -8,13 +8,13 @@ import threading
 import pytest
 import trio
 import trio.testing
-
-import compat
 from tornado import gen, locks, queues
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.platform._trio_loop import TrioIOLoop
 from tornado.platform.trio import run_task, start_soon
+
+import compat
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_coroutines_of_both_kinds(io_loop, autojump_clock):
     @gen.coroutine
     def generator(n):
         yield gen.sleep(n)
-        yield trio.sleep(n)
+        yield trio.sleep(n)  # noqa: ASYNC105 - run by the loop
         return n
 
     async def native(n):

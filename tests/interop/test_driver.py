@@ -9,13 +9,14 @@ import sys
 import anyio
 import pytest
 import trio
+import trio.lowlevel
 
 from .hosting import run_hosted, spawn
 
 
 def test_both_libraries_in_one_body():
     async def body(scope):
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         await asyncio.sleep(0)
         await trio.sleep(0.001)
         await asyncio.sleep(0.001)
@@ -47,7 +48,7 @@ def test_current_task_is_a_task_of_the_running_loop():
         assert not task.done() and task.cancelling() == 0
         await asyncio.sleep(0)
         assert asyncio.current_task() is task
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert asyncio.current_task() is task
         task.set_name("mine")
         assert task.get_name() == "mine"
@@ -336,7 +337,7 @@ class TestMistakes:
             await asyncio.sleep(0)
             with pytest.raises(TypeError, match="nonsense"):
                 await nonsense()
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             with pytest.raises(TypeError, match="nonsense"):
                 await nonsense()
 
@@ -384,7 +385,7 @@ def test_each_coroutine_has_its_own_context():
             variable.set(n)
             await asyncio.sleep(0)
             assert variable.get() == n
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             assert variable.get() == n
 
         variable.set(99)

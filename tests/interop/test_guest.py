@@ -12,6 +12,7 @@ import warnings
 
 import pytest
 import trio
+import trio.lowlevel
 
 from tornado_trio.interop import LoopScope
 from tornado_trio.interop.guest import current_guest
@@ -32,7 +33,7 @@ def in_child(program, **kwargs):
 
 
 async def trivial(scope):
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
     return 1
 
 
@@ -43,7 +44,7 @@ def test_asyncio_run_may_be_called_again_and_trio_run_after_it():
     assert current_guest() is None
 
     async def alone():
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         return 2
 
     assert trio.run(alone) == 2

@@ -452,7 +452,7 @@ class LoopScope:
         guest.host_on(self.loop)
         if self.nursery is None:
             # Never entered: nothing runs yet, but the run itself has to end.
-            while self.nursery is None and not guest.finished:
+            while self.nursery is None and not guest.finished:  # noqa: ASYNC110 - two turns
                 await asyncio.sleep(0)
         guest.expect_wake()
         self.cancel()
@@ -461,7 +461,7 @@ class LoopScope:
             log.error("tasks of %r did not end within %s seconds of being cancelled",
                       self.loop, grace)
             return
-        while not guest.finished and not guest.scopes:
+        while not guest.finished and not guest.scopes:  # noqa: ASYNC110 - a turn or two
             await asyncio.sleep(0)  # the last scope: the trio run ends with it
 
     def _register_shutdown(self) -> None:

@@ -31,10 +31,13 @@ def _trap_of(coroutine: Any) -> Any:
     return trap
 
 
-WaitTaskRescheduled = type(
-    _trap_of(trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.SUCCEEDED))
+_wait = trio.lowlevel.wait_task_rescheduled(  # noqa: ASYNC105 - it is looked at, not run
+    lambda _: trio.lowlevel.Abort.SUCCEEDED
 )
-CancelShieldedCheckpoint = _trap_of(trio.lowlevel.cancel_shielded_checkpoint())
+WaitTaskRescheduled = type(_trap_of(_wait))
+CancelShieldedCheckpoint = _trap_of(
+    trio.lowlevel.cancel_shielded_checkpoint()  # noqa: ASYNC105 - the same
+)
 
 run_context: Any
 try:

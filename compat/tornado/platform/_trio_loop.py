@@ -17,11 +17,11 @@ from functools import partial
 from typing import Any
 
 import trio
-
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.platform.trio import TaskFuture
+
 from tornado_trio.interop.workers import Workers
 
 _loop_of_run: trio.lowlevel.RunVar[TrioIOLoop] = trio.lowlevel.RunVar("tornado.ioloop")

@@ -19,6 +19,7 @@ from typing import Any
 from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 from tornado.platform.trio import TaskFuture
+
 from tornado_trio.interop.guest import LoopScope
 
 
@@ -47,7 +48,9 @@ class BaseAsyncIOLoop(IOLoop):
             del loops[loop]
         existing = loops.setdefault(asyncio_loop, self)
         if existing is not self:
-            raise RuntimeError(f"IOLoop {existing} already associated with asyncio loop {asyncio_loop}")
+            raise RuntimeError(
+                f"IOLoop {existing} already associated with asyncio loop {asyncio_loop}"
+            )
         try:
             super().initialize(**kwargs)
         except BaseException:

@@ -16,10 +16,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import trio
-
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
+
 from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.driver import Driver, as_coroutine, run_driver
 from tornado_trio.interop.guest import undriven
