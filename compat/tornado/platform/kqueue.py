@@ -14,5 +14,7 @@ class KQueueIOLoop(AsyncIOLoop):
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         if "asyncio_loop" not in kwargs:
-            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selectors.KqueueSelector()  # type: ignore[attr-defined])
+            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(
+                selectors.KqueueSelector()  # type: ignore[attr-defined]
+            )
         super().initialize(**kwargs)
