@@ -1,5 +1,7 @@
 """tornado.gen and tornado.concurrent: what upstream's suite does not ask."""
 
+import compat  # noqa: F401, I001 - first: makes `tornado` ours
+
 import asyncio
 import concurrent.futures
 import contextvars
@@ -20,7 +22,6 @@ from tornado.concurrent import (
 )
 from tornado.ioloop import IOLoop
 
-import compat  # noqa: F401 - activates the overlay
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """tornado.ioloop: what upstream's suite does not ask, and the failure paths."""
 
+import compat  # noqa: F401, I001 - first: makes `tornado` ours
+
 import asyncio
 import datetime
 import logging
@@ -17,7 +19,6 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
 from tornado.platform.trio import run_task, start_soon
 
-import compat  # noqa: F401 - activates the overlay
 
 
 @pytest.fixture

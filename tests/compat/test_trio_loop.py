@@ -1,5 +1,7 @@
 """Tornado's API inside a plain `trio.run`: no asyncio loop is made."""
 
+import compat  # noqa: F401, I001 - first: makes `tornado` ours
+
 import asyncio
 import datetime
 import socket
@@ -14,7 +16,6 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.platform._trio_loop import TrioIOLoop
 from tornado.platform.trio import run_task, start_soon
 
-import compat
 
 
 @pytest.fixture
