@@ -96,6 +96,9 @@ class _Acceptor:
     def __init__(
         self, sock: socket.socket, callback: Callable[[socket.socket, Any], Any], io_loop: Any
     ) -> None:
+        # Sockets made elsewhere (inherited, say) are often blocking, and the accept that
+        # finds nothing would stop the whole loop.
+        sock.setblocking(False)
         self._sock = sock
         self._callback = callback
         self._io_loop = io_loop
@@ -219,6 +222,18 @@ def _resolve_addr(
     return _addresses(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
 
 
+def _numeric(host: str, port: int, family: int) -> list[tuple[int, Any]] | None:
+    """The addresses of an address: nobody has to be asked, nor a thread to wait for it."""
+    if not (":" in host or host[-1:].isdigit()):
+        return None
+    try:
+        return _addresses(
+            socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        )
+    except OSError:
+        return None  # a name that ends in a digit, or the wrong family: the resolver will say
+
+
 def _with_callback(resolve: Callable[..., Any]) -> Callable[..., Any]:
     """Let `resolve` take the `callback` argument of Tornado 4."""
 
@@ -244,7 +259,7 @@ class DefaultExecutorResolver(Resolver):
         port: int,
         family: socket.AddressFamily = socket.AF_UNSPEC,
     ) -> list[tuple[int, Any]]:
-        return await IOLoop.current().run_in_executor(  # type: ignore[no-any-return]
+        return _numeric(host, port, family) or await IOLoop.current().run_in_executor(
             None, _resolve_addr, host, port, family
         )
 
@@ -259,6 +274,9 @@ class DefaultLoopResolver(Resolver):
         port: int,
         family: socket.AddressFamily = socket.AF_UNSPEC,
     ) -> list[tuple[int, Any]]:
+        numeric = _numeric(host, port, family)
+        if numeric is not None:
+            return numeric
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # a plain trio run
