@@ -1,0 +1,85 @@
+"""Every module of the overlay compiles, imports without side effects, and knows its place."""
+
+import compat  # noqa: F401  isort: skip
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGE = ROOT / "compat" / "tornado"
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+)
+# Modules that need what may not be installed, or another operating system.
+OPTIONAL = {
+    "tornado.curl_httpclient": "pycurl",
+    "tornado.platform.caresresolver": "pycares",
+    "tornado.platform.twisted": "twisted",
+    "tornado.platform._twisted_legacy": "twisted",
+    "tornado.platform.kqueue": "kqueue",
+    "tornado.platform.windows": "windows",
+}
+
+CHECK = """
+import asyncio, sys, warnings
+import compat
+optional = {optional!r}
+for name in {modules!r}:
+    try:
+        __import__(name)
+    except Exception as error:
+        if name not in optional:
+            raise
+# The test of import without side effects: no loop was made or set for this thread.
+assert asyncio._get_running_loop() is None
+assert asyncio.get_event_loop_policy()._local._loop is None
+import threading
+assert threading.active_count() == 1, threading.enumerate()
+"""
+
+
+def run(code: str, *options: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("options", [(), ("-O", "-bb", "-W", "error")], ids=str)
+def test_all_modules(options: tuple[str, ...]) -> None:
+    run(CHECK.format(modules=MODULES, optional=sorted(OPTIONAL)), *options)
+
+
+def test_each_module_alone() -> None:
+    """No module relies on another having been imported first (no hidden cycles)."""
+    names = [name for name in MODULES if name not in OPTIONAL]
+    code = (
+        "import compat, os, sys\n"
+        f"for name in {names!r}:\n"
+        # A fork is much cheaper than an interpreter of its own for each.
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        try:\n"
+        "            __import__(name)\n"
+        "        except BaseException as error:\n"
+        "            print(name, repr(error), file=sys.stderr, flush=True)\n"
+        "            os._exit(1)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+    )
+    run(code)
+
+
+def test_files_compile() -> None:
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tornado_trio").rglob("*.py")]:
+        compile(path.read_bytes(), str(path), "exec", dont_inherit=True)

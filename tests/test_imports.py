@@ -1,0 +1,38 @@
+"""The native library loads neither asyncio nor the overlay, unless asked to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tornado_trio"
+PARTS = sorted(
+    path.name.removesuffix(".py")
+    for path in PACKAGE.iterdir()
+    if (path / "__init__.py").exists() or (path.suffix == ".py" and path.stem != "__init__")
+)
+# The bridge to asyncio is there for it; the command line loads the overlay when told to.
+WITH_ASYNCIO = {"interop"}
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in WITH_ASYNCIO])
+def test_loads_alone(part: str) -> None:
+    code = (
+        f"import sys, tornado_trio.{part}\n"
+        "loaded = {'asyncio', 'tornado', 'compat'} & set(sys.modules)\n"
+        "print(*loaded)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == []
