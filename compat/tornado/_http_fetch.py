@@ -75,6 +75,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         self.headers: httputil.HTTPHeaders | None = None
         self.chunks: list[bytes] = []
         self._redirecting = False
+        self._flat: Any = request
         client._spawn(self.run)
 
     # --- the task -------------------------------------------------------------
@@ -89,7 +90,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
             self._handle_exception(error)
 
     async def _make_request(self) -> None:
-        request = self.request
+        request = self._flat = _flattened(self.request)
         url = request.url
         if not url[:5].lower().startswith(("http:", "https")):
             raise ValueError(f"Unsupported url scheme: {url}")
@@ -114,7 +115,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
 
     def _check(self) -> DigestAuth | None:
         """Refuse what cannot be sent; the digest credentials, if they are to be used."""
-        request = self.request
+        request = self._flat
         if not request.allow_nonstandard_methods:
             method = request.method
             if method not in _METHODS:
@@ -141,7 +142,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
 
     def _make_job(self, target: Target, digest: DigestAuth | None) -> Job:
         """Complete the request's headers, in the order Tornado's client has them."""
-        request = self.request
+        request = self._flat
         headers = request.headers
         for name, value in list(headers.items()):
             if type(value) is bytes:
@@ -187,7 +188,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
     def _authorize(
         self, headers: httputil.HTTPHeaders, target: Target, digest: DigestAuth | None
     ) -> None:
-        request = self.request
+        request = self._flat
         if digest is not None:
             value = digest.authorization(request.method, target.path)
             if value is not None:
@@ -209,7 +210,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
             raise HTTPStreamClosedError("Stream closed")
         headers = head.headers
         decoder: BodyDecoder | None = None
-        if self.request.decompress_response and "Content-Encoding" in headers:
+        if "Content-Encoding" in headers and self.request.decompress_response:
             decoder = self._decoder(headers)
         result = self._call(self.headers_received, head.start_line, headers)
         if result is not None:
@@ -285,10 +286,10 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         request = self.request
         assert self.headers is not None
         return bool(
-            request.follow_redirects
+            self.code in (301, 302, 303, 307, 308)
+            and request.follow_redirects
             and request.max_redirects
             and request.max_redirects > 0
-            and self.code in (301, 302, 303, 307, 308)
             and self.headers.get("Location") is not None
         )
 
@@ -381,6 +382,29 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
                 start_time=self.start_wall_time,
             )
         )
+
+
+class _Flat:
+    """A request's attributes with the defaults filled in."""
+
+
+def _flattened(request: Any) -> Any:
+    """`request` without the indirection of `_RequestProxy`.
+
+    About 35 attributes are read per request: 0.4 µs each through the proxy.
+    """
+    if type(request) is not _RequestProxy:
+        return request
+    inner = request.request
+    fields = vars(inner).copy()
+    for name, value in (request.defaults or {}).items():
+        if fields.get(name) is None:
+            fields[name] = value
+    fields["headers"] = inner.headers
+    fields["body"] = inner.body
+    flat = _Flat()
+    flat.__dict__ = fields
+    return flat
 
 
 def _chain(done: Any, original: HTTPRequest, final_callback: Callable[..., None]) -> None:

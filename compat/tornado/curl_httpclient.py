@@ -160,15 +160,12 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             self._set_timeout(wanted)
 
     def _handle_force_timeout(self) -> None:
-        self._loop_until_settled(self._multi.socket_all)
+        self._socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
     def _socket_action(self, fd: int, action: int) -> None:
-        self._loop_until_settled(functools.partial(self._multi.socket_action, fd, action))
-
-    def _loop_until_settled(self, call: Callable[[], tuple[int, int]]) -> None:
         while True:
             try:
-                result, _handles = call()
+                result, _handles = self._multi.socket_action(fd, action)
             except pycurl.error as error:
                 result = error.args[0]
             if result != pycurl.E_CALL_MULTI_PERFORM:

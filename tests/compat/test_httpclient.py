@@ -1,0 +1,675 @@
+"""`tornado.httpclient` and its two implementations, against raw servers."""
+
+from __future__ import annotations
+
+import compat  # noqa: F401  isort: skip
+
+import asyncio
+import gc
+import re
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from tornado.httpclient import (
+    AsyncHTTPClient,
+    HTTPClient,
+    HTTPClientError,
+    HTTPError,
+    HTTPRequest,
+    HTTPResponse,
+)
+from tornado.httputil import HTTPHeaders, HTTPOutputError
+from tornado.ioloop import IOLoop
+from tornado.iostream import UnsatisfiableReadError
+from tornado.netutil import Resolver
+from tornado.simple_httpclient import (
+    HTTPStreamClosedError,
+    HTTPTimeoutError,
+    SimpleAsyncHTTPClient,
+    _HTTPConnection,
+)
+
+try:
+    from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
+except ImportError:
+    CurlAsyncHTTPClient = CurlError = None  # type: ignore[assignment,misc]
+
+with_curl = pytest.mark.skipif(CurlAsyncHTTPClient is None, reason="pycurl is not installed")
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+Answer = Callable[[bytes], bytes | None]
+
+
+class RawServer:
+    """Answers what a function of the request says; None closes the connection."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.port = 0
+
+    def url(self, path: str = "/", credentials: str = "") -> str:
+        return f"http://{credentials}127.0.0.1:{self.port}{path}"
+
+
+@asynccontextmanager
+async def serving(answer: Answer | bytes = OK, close: bool = False) -> Any:
+    server = RawServer()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def read(reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if length := re.search(rb"Content-Length: (\d+)", head):
+            return head + await reader.readexactly(int(length[1]))
+        if b"Transfer-Encoding: chunked" in head:
+            body = b""
+            while size := int(await reader.readuntil(b"\r\n"), 16):
+                body += (await reader.readexactly(size + 2))[:-2]
+            await reader.readexactly(2)
+            return head + body
+        return head
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.connections += 1
+        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+        try:
+            while True:
+                request = await read(reader)
+                server.requests.append(request)
+                data = answer if isinstance(answer, bytes) else answer(request)
+                if data is None:
+                    break
+                writer.write(data)
+                await writer.drain()
+                if close:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client is done with us, or the test is
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        await asyncio.wait_for(test(), 20)
+
+    asyncio.run(bounded())
+
+
+def client(**options: Any) -> SimpleAsyncHTTPClient:
+    return SimpleAsyncHTTPClient(force_instance=True, **options)
+
+
+# --- the wire ----------------------------------------------------------------------------
+
+
+def test_requests_on_the_wire() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            host = f"127.0.0.1:{server.port}"
+            await http.fetch(server.url("/a?b#c"))
+            await http.fetch(server.url(), method="POST", body="a=b", headers={"X": "1"})
+            await http.fetch(server.url(credentials="me:pw@"), decompress_response=False)
+            http.close()
+            get, post, plain = (request.decode() for request in server.requests)
+            assert get == (
+                f"GET /a?b HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Tornado/6.6.1\r\n"
+                "Accept-Encoding: gzip\r\n\r\n"
+            )
+            assert post == (
+                f"POST / HTTP/1.1\r\nX: 1\r\nHost: {host}\r\nUser-Agent: Tornado/6.6.1\r\n"
+                "Content-Length: 3\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                "Accept-Encoding: gzip\r\n\r\na=b"
+            )
+            assert plain == (
+                f"GET / HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic bWU6cHc=\r\n"
+                "User-Agent: Tornado/6.6.1\r\n\r\n"
+            )
+
+    run(main)
+
+
+def test_connections_are_reused_and_closed_with_the_client() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            for _ in range(5):
+                assert (await http.fetch(server.url())).body == b"ok"
+            await asyncio.gather(*[http.fetch(server.url()) for _ in range(8)])
+            assert server.connections <= 8 and len(server.requests) == 13
+            assert http._engine.pool.statistics()["idle"] >= 1
+            http.close()
+            assert http._engine.pool.statistics()["idle"] == 0
+            with pytest.raises(RuntimeError):
+                http.fetch(server.url())
+
+    run(main)
+
+
+def test_connection_close_is_honoured() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            for _ in range(3):
+                await http.fetch(server.url(), headers={"Connection": "close"})
+            assert server.connections == 3
+            http.close()
+
+    run(main)
+
+
+def test_options_that_matter_for_connecting_part_connections() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            await http.fetch(server.url())
+            await http.fetch(server.url(), network_interface="127.0.0.1")
+            await http.fetch(server.url(), network_interface="127.0.0.1")
+            assert server.connections == 2
+            http.close()
+
+    run(main)
+
+
+def test_nothing_is_left_open_when_the_loop_ends() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            await AsyncHTTPClient().fetch(server.url())  # nobody closes it
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        run(main)
+        gc.collect()
+    assert [str(w.message) for w in caught if issubclass(w.category, ResourceWarning)] == []
+
+
+def test_redirects() -> None:
+    def answer(request: bytes) -> bytes:
+        if b" /end" in request:
+            return OK
+        status = b"307" if b"307" in request else b"302"
+        return b"HTTP/1.1 " + status + b" Found\r\nLocation: /end\r\nContent-Length: 0\r\n\r\n"
+
+    async def main() -> None:
+        async with serving(answer) as server:
+            http = client()
+            response = await http.fetch(
+                server.url("/302"), method="POST", body="abc", headers={"Content-Type": "a/b"}
+            )
+            assert response.effective_url == server.url("/end")
+            assert response.request.method == "POST" and response.request.url.endswith("/302")
+            assert server.requests[1].startswith(b"GET /end") and b"a/b" not in server.requests[1]
+
+            async def producer(write: Any) -> None:
+                await write(b"abc")
+
+            await http.fetch(server.url("/307"), method="POST", body_producer=producer)
+            assert server.requests[3].startswith(b"POST /end")
+            assert server.requests[3].endswith(b"abc")
+            with pytest.raises(HTTPError) as caught:
+                await http.fetch(server.url("/302"), follow_redirects=False)
+            assert caught.value.code == 302
+            assert server.connections == 1
+            http.close()
+
+    run(main)
+
+
+def test_digest_auth() -> None:
+    def answer(request: bytes) -> bytes:
+        if b"Authorization: Digest username" in request:
+            return OK
+        return (
+            b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n"\r\n'
+            b"Content-Length: 0\r\n\r\n"
+        )
+
+    async def main() -> None:
+        async with serving(answer) as server:
+            http = client()
+            auth = {"auth_username": "me", "auth_password": "pw", "auth_mode": "digest"}
+            assert (await http.fetch(server.url(), **auth)).body == b"ok"
+            with pytest.raises(ValueError, match="unsupported auth_mode"):
+                await http.fetch(server.url(), **{**auth, "auth_mode": "x"})
+            http.close()
+
+    run(main)
+
+
+def test_proxy() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port}
+            await http.fetch("http://a.test/x", proxy_username="me", proxy_password="pw", **proxy)
+            assert server.requests[0].startswith(b"GET http://a.test/x HTTP/1.1\r\n")
+            assert b"Proxy-Authorization: Basic bWU6cHc=\r\n" in server.requests[0]
+            http.close()
+
+    run(main)
+
+
+# --- errors ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (b" ", HTTPStreamClosedError, "Stream closed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", HTTPStreamClosedError, "Connection"),
+        (b"garbage\r\n\r\n", HTTPStreamClosedError, "Connection closed"),
+        (b"HTTP/1.1 101 Hm\r\n\r\n", HTTPStreamClosedError, "Stream closed"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, UnsatisfiableReadError, "headers"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", HTTPStreamClosedError, "Conn"),
+    ],
+)
+def test_broken_answers(answer: bytes, error: type[Exception], message: str) -> None:
+    async def main() -> None:
+        async with serving(answer, close=True) as server:
+            http = client()
+            with pytest.raises(error, match=message) as caught:
+                await http.fetch(server.url())
+            if isinstance(caught.value, HTTPError):
+                assert caught.value.code == 599 and caught.value.response is None
+            http.close()
+
+    run(main)
+
+
+def test_timeouts_name_their_phase() -> None:
+    class Slow(Resolver):
+        async def resolve(self, *args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with serving(lambda request: b"") as server:
+            http = client(max_clients=1)
+            with pytest.raises(HTTPTimeoutError, match="^Timeout during request$"):
+                await http.fetch(server.url(), request_timeout=0.05)
+            first = http.fetch(server.url(), request_timeout=1)
+            with pytest.raises(HTTPTimeoutError, match="^Timeout in request queue$"):
+                await http.fetch(server.url(), connect_timeout=0.05)
+            first.cancel()
+            http.close()
+        http = client(resolver=Slow())
+        with pytest.raises(HTTPTimeoutError, match="^Timeout while resolving a.test$"):
+            await http.fetch("http://a.test/", connect_timeout=0.05)
+        http.close()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            http = client()
+            port = silent.getsockname()[1]
+            url = f"https://127.0.0.1:{port}/"
+            with pytest.raises(HTTPTimeoutError, match=f"TLS handshake with 127.0.0.1:{port}$"):
+                await http.fetch(url, connect_timeout=0.05)
+            http.close()
+
+    run(main)
+
+
+def test_refused_connections_raise_the_os_error() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            port = sock.getsockname()[1]
+        http = client()
+        with pytest.raises(ConnectionRefusedError):
+            await http.fetch(f"http://127.0.0.1:{port}/", raise_error=False)
+        http.close()
+
+    run(main)
+
+
+def test_bodies_of_the_wrong_length() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+
+            def producer(write: Any) -> None:
+                write(b"abcd")
+
+            for length in ("3", "9"):
+                with pytest.raises(HTTPOutputError):
+                    await http.fetch(
+                        server.url(),
+                        method="POST",
+                        body_producer=producer,
+                        headers={"Content-Length": length},
+                    )
+            for headers in ({"a": "b\r\nc: d"}, {"a\n": "b"}):
+                with pytest.raises(ValueError):
+                    await http.fetch(server.url(), headers=headers)
+            assert http._engine.pool.statistics()["in_use"] == 0
+            http.close()
+
+    run(main)
+
+
+def test_cancelling_does_not_disturb_others() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            future = http.fetch(server.url())
+            future.cancel()
+            assert (await http.fetch(server.url())).body == b"ok"
+            http.close()
+
+    run(main)
+
+
+# --- clients -----------------------------------------------------------------------------
+
+
+def test_one_client_per_loop_and_class() -> None:
+    async def main() -> AsyncHTTPClient:
+        one = AsyncHTTPClient()
+        assert one is AsyncHTTPClient() and isinstance(one, SimpleAsyncHTTPClient)
+        assert one is not SimpleAsyncHTTPClient()
+        assert SimpleAsyncHTTPClient(IOLoop.current()) is SimpleAsyncHTTPClient()
+        forced = AsyncHTTPClient(force_instance=True, max_clients=3)
+        assert forced is not one and forced.max_clients == 3
+        forced.close()
+        one.close()
+        assert AsyncHTTPClient() is not one
+        return one
+
+    assert asyncio.run(main()) is not asyncio.run(main())
+
+
+@with_curl
+def test_configure() -> None:
+    saved = AsyncHTTPClient._save_configuration()
+    try:
+        AsyncHTTPClient.configure(
+            "tornado.curl_httpclient.CurlAsyncHTTPClient",
+            max_clients=2,
+            defaults={"user_agent": "x"},
+        )
+
+        async def main() -> None:
+            async with serving() as server:
+                http = AsyncHTTPClient()
+                assert isinstance(http, CurlAsyncHTTPClient) and len(http._curls) == 2
+                await http.fetch(server.url())
+                assert b"User-Agent: x\r\n" in server.requests[0]
+                http.close()
+
+        run(main)
+        with pytest.raises(ValueError):
+            AsyncHTTPClient.configure(HTTPRequest)
+    finally:
+        AsyncHTTPClient._restore_configuration(saved)
+
+
+def test_connection_class_can_be_replaced() -> None:
+    seen: list[str] = []
+
+    class Connection(_HTTPConnection):
+        def headers_received(self, first_line: Any, headers: HTTPHeaders) -> Any:
+            seen.append(first_line.reason)
+            return super().headers_received(first_line, headers)
+
+        def data_received(self, chunk: bytes) -> Any:
+            return super().data_received(chunk.upper())
+
+    class Mine(SimpleAsyncHTTPClient):
+        def _connection_class(self) -> type:
+            return Connection
+
+    async def main() -> None:
+        async with serving() as server:
+            http = Mine(force_instance=True)
+            assert (await http.fetch(server.url())).body == b"OK" and seen == ["OK"]
+            http.close()
+
+    run(main)
+
+
+def test_fetch_impl_can_be_replaced() -> None:
+    class Fake(AsyncHTTPClient):
+        def fetch_impl(self, request: Any, callback: Any) -> None:
+            callback(HTTPResponse(request, 418))
+
+    async def main() -> None:
+        http = Fake(force_instance=True)
+        with pytest.raises(HTTPError, match="418"):
+            await http.fetch("http://a.test/")
+        assert (await http.fetch("http://a.test/", raise_error=False)).code == 418
+        with pytest.raises(ValueError):
+            http.fetch(HTTPRequest("http://a.test/"), method="GET")
+        http.close()
+
+    run(main)
+
+
+def test_unix_sockets_by_a_resolver(tmp_path: Any) -> None:
+    path = str(tmp_path / "s")
+
+    class Unix(Resolver):
+        async def resolve(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+            return [(socket.AF_UNIX, path)]
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_unix_server(handle, path)
+        http = client(resolver=Unix())
+        assert (await http.fetch("http://docker/")).body == b"ok"
+        http.close()
+        server.close()
+
+    run(main)
+
+
+def test_old_callbacks() -> None:
+    async def main() -> None:
+        async with serving(lambda request: OK if b" /ok" in request else None) as server:
+            http = client()
+            loop = asyncio.get_running_loop()
+            for path, code in (("/ok", 200), ("/gone", 599)):
+                for positional in (True, False):
+                    done: asyncio.Future[HTTPResponse] = loop.create_future()
+                    if positional:
+                        http.fetch(server.url(path), done.set_result)  # type: ignore[arg-type]
+                    else:
+                        http.fetch(server.url(path), callback=done.set_result)
+                    response = await done
+                    assert response.code == code
+                    assert (response.error is None) == (code == 200)
+            http.close()
+
+    run(main)
+
+
+def test_streaming_callback_may_be_a_coroutine_of_trio() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            chunks: list[bytes] = []
+
+            async def streaming(chunk: bytes) -> None:
+                await trio.sleep(0.01)
+                await asyncio.sleep(0.01)
+                chunks.append(chunk)
+
+            response = await http.fetch(server.url(), streaming_callback=streaming)
+            assert chunks == [b"ok"] and response.body == b"" and response.buffer is not None
+            http.close()
+
+    run(main)
+
+
+def test_in_a_plain_trio_run() -> None:
+    from tornado.platform.trio import open_loop
+
+    ready = threading.Event()
+    port = 0
+
+    def serve_once() -> None:
+        nonlocal port
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            ready.set()
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(OK)
+
+    thread = threading.Thread(target=serve_once)
+    thread.start()
+    ready.wait()
+
+    async def main() -> None:
+        with trio.fail_after(10):
+            async with open_loop():
+                http = client()
+                response = await http.fetch(f"http://127.0.0.1:{port}/")
+                assert response.body == b"ok"
+                http.close()
+
+    trio.run(main)
+    thread.join()
+
+
+def test_the_blocking_client() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                for answer in (OK, OK.replace(b"200", b"404")):
+                    peer.recv(65536)
+                    peer.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        http = HTTPClient()
+        assert http.fetch(f"http://127.0.0.1:{port}/").body == b"ok"
+        with pytest.raises(HTTPError) as caught:
+            http.fetch(f"http://127.0.0.1:{port}/")
+        assert caught.value.code == 404
+        http.close()
+        http.close()
+        thread.join()
+
+
+def test_the_command_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(OK)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        command = [sys.executable, "-m", "compat", "-m", "tornado.httpclient", "--print_headers"]
+        done = subprocess.run(
+            [*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, timeout=30
+        )
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    assert "Content-Length: 2" in done.stdout and done.stdout.rstrip().endswith("ok")
+
+
+def test_errors_and_responses_as_values() -> None:
+    assert HTTPError is HTTPClientError
+    error = HTTPTimeoutError("Timeout in request queue")
+    assert error.code == 599 and str(error) == "Timeout in request queue"
+    assert type(error).__module__ == "tornado.simple_httpclient"
+    assert str(HTTPError(404)) == repr(HTTPError(404)) == "HTTP 404: Not Found"
+    assert HTTPError(599).message == "Unknown"
+    response = HTTPResponse(HTTPRequest("http://a.test"), 200)
+    assert response.body == b"" and response.effective_url == "http://a.test"
+    response.rethrow()
+    assert repr(response).startswith("HTTPResponse(_body=")
+    assert HTTPRequest("x", use_gzip=True).decompress_response is True
+    assert HTTPRequest("x", use_gzip=True, decompress_response=False).decompress_response is False
+
+
+# --- curl --------------------------------------------------------------------------------
+
+
+@with_curl
+def test_curl() -> None:
+    def answer(request: bytes) -> bytes | None:
+        if b" /moved" in request:
+            return (
+                b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"
+            )
+        if b" /gone" in request:
+            return None
+        return OK
+
+    async def main() -> None:
+        async with serving(answer) as server:
+            http = CurlAsyncHTTPClient(force_instance=True)
+            response = await http.fetch(server.url(), headers={"X": "\xe9", "Y": ""})
+            assert response.body == b"ok" and response.reason == "OK"
+            assert {"queue", "connect", "total"} <= set(response.time_info)
+            assert b"X: \xe9\r\n" in server.requests[0] and b"Y:\r\n" in server.requests[0]
+            assert b"Expect" not in server.requests[0] and b"Pragma" not in server.requests[0]
+            seen: list[Any] = []
+            await http.fetch(server.url(), prepare_curl_callback=seen.append)
+            assert len(seen) == 1 and server.connections == 1
+            for path in ("/moved", "/gone"):
+                with pytest.raises(CurlError) as caught:
+                    await http.fetch(server.url(path))
+                assert caught.value.code == 599 and caught.value.errno
+            with pytest.raises(ValueError):
+                await http.fetch(server.url(), headers={"a": "b\r\nc: d"})
+            with pytest.raises(NotImplementedError):
+                await http.fetch(server.url(), method="POST", body_producer=print)
+            with pytest.raises(ValueError):
+                await http.fetch(server.url(), ssl_options={})
+            http.close()
+            http.close()
+
+    run(main)
+
+
+@with_curl
+def test_curl_queues_beyond_max_clients() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = CurlAsyncHTTPClient(force_instance=True, max_clients=2)
+            responses = await asyncio.gather(*[http.fetch(server.url()) for _ in range(10)])
+            assert [r.body for r in responses] == [b"ok"] * 10 and server.connections <= 2
+            http.close()
+
+    run(main)
+
+
+def test_without_pycurl_the_error_is_clear() -> None:
+    code = (
+        "import sys; sys.modules['pycurl'] = None\n"
+        "try:\n    import tornado.curl_httpclient\n"
+        "except ImportError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "compat", "-c", code], capture_output=True, text=True, timeout=30
+    )
+    assert "needs the package pycurl" in done.stdout, done.stderr
