@@ -152,9 +152,8 @@ class Application(ReversibleRouter):
         ui.collect_methods(self.ui_methods, settings.get("ui_methods"))
         rules = [*self._static_rules(), *(handlers or ())]
         self.wildcard_router = self._router_class(self, rules)
-        self.default_router = self._router_class(
-            self, [Rule(AnyMatches(), self.wildcard_router)]
-        )
+        self._only_rules = [Rule(AnyMatches(), self.wildcard_router)]
+        self.default_router = self._router_class(self, self._only_rules)
 
     def _static_rules(self) -> list[RuleLike]:
         """Routes of the `static_path` setting, before all others."""
@@ -192,7 +191,11 @@ class Application(ReversibleRouter):
         self.transforms.append(transform_class)
 
     def find_handler(self, request: Request, **kwargs: Any) -> Any:
-        responder = self.default_router.find_handler(request)
+        # Without host rules the way through the outer router is always the same: 1 us.
+        router = self.default_router
+        if router.rules == self._only_rules:
+            router = self.wildcard_router
+        responder = router.find_handler(request)
         if responder is not None:
             return responder
         settings = self.settings
