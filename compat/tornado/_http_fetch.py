@@ -170,7 +170,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
             headers["Accept-Encoding"] = "gzip"
         if producer is not None and "Content-Length" not in headers:
             headers["Transfer-Encoding"] = "chunked"
-        route = self.client._routes.find(request, target.origin)
+        route = self.client._routes.find(request, target.origin, self.tcp_client)
         path = target.path
         if route.forward:
             path = target.absolute

@@ -18,11 +18,13 @@ from tornado.netutil import (
     is_valid_ip,
     ssl_options_to_context,
 )
+from tornado.tcpclient import TCPClient
 
 from tornado_trio.client.options import Proxy
+from tornado_trio.client.routes import Dial, Route
 from tornado_trio.client.routes import Resolver as NativeResolver
-from tornado_trio.client.routes import Route
 from tornado_trio.client.targets import Origin
+from tornado_trio.net import SocketStream, Stream
 
 _MAX_KEPT = 256  # routes and contexts remembered; more start afresh
 
@@ -35,10 +37,16 @@ class Routes:
         ours = type(client.resolver) in (DefaultExecutorResolver, DefaultLoopResolver)
         self._resolver: NativeResolver | None = None if ours else _asking(client.resolver)
         self._plain: dict[tuple[Origin, Any], Route] = {}
+        self._dialling: tuple[Any, Dial] | None = None
         self._contexts: dict[Any, ssl.SSLContext] = {}
 
-    def find(self, request: Any, origin: Origin) -> Route:
-        """The route for `request`. Raises ValueError, and OSError for unreadable files."""
+    def find(self, request: Any, origin: Origin, tcp_client: Any = None) -> Route:
+        """The route for `request`. Raises ValueError, and OSError for unreadable files.
+
+        A `tcp_client` of the program's own making is asked to connect.
+        """
+        if tcp_client is not None and type(tcp_client) is not TCPClient:
+            return self._make(request, origin)._replace(dial=self._dial(tcp_client))
         special = (
             request.network_interface,
             request.proxy_host,
@@ -76,6 +84,21 @@ class Routes:
             source_address=source,
             resolver=self._resolver,
         )
+
+    def _dial(self, tcp_client: Any) -> Dial:
+        """The same function for the same object: it is a part of what routes are compared by."""
+        if self._dialling is None or self._dialling[0] is not tcp_client:
+
+            async def dial(host: str, port: int) -> Stream:
+                stream = await tcp_client.connect(host, port)
+                # Not a byte was read or written, and TLS, if any, is made here: the socket
+                # can leave its IOStream by a second descriptor.
+                sock = stream.socket.dup()
+                stream.close()
+                return SocketStream(sock, remote_address=sock.getpeername())
+
+            self._dialling = (tcp_client, dial)
+        return self._dialling[1]
 
     def _context(self, request: Any) -> ssl.SSLContext:
         options = request.ssl_options

@@ -36,6 +36,7 @@ from tornado.simple_httpclient import (
     SimpleAsyncHTTPClient,
     _HTTPConnection,
 )
+from tornado.tcpclient import TCPClient
 
 try:
     from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
@@ -477,6 +478,28 @@ def test_unix_sockets_by_a_resolver(tmp_path: Any) -> None:
         assert (await http.fetch("http://docker/")).body == b"ok"
         http.close()
         server.close()
+
+    run(main)
+
+
+def test_a_tcp_client_of_the_program() -> None:
+    class Redirecting(TCPClient):
+        async def connect(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+            assert (host, port) == ("a.test", 80)
+            return await super().connect("127.0.0.1", server_port)
+
+    server_port = 0
+
+    async def main() -> None:
+        nonlocal server_port
+        async with serving() as server:
+            server_port = server.port
+            http = client()
+            http.tcp_client = Redirecting()
+            for _ in range(2):
+                assert (await http.fetch("http://a.test/")).body == b"ok"
+            assert server.connections == 1
+            http.close()
 
     run(main)
 
