@@ -167,8 +167,7 @@ class BaseIOStream:
             assert rest is not None
             moved = self._read_buffer.take_into(rest)
             if moved:
-                self._advance_target(moved)
-                rest = self._read_target
+                rest = self._advance_target(moved)
             filled = size - len(rest)
             return filled if not len(rest) or (partial and filled) else None
 
@@ -295,13 +294,14 @@ class BaseIOStream:
                     raise StreamBufferFullError("Reached maximum read buffer size")
         return count
 
-    def _advance_target(self, count: int) -> None:
+    def _advance_target(self, count: int) -> memoryview:
         # Views are released by hand: the caller may resize its buffer as soon as the read
         # is over, and a view that waits for the garbage collector would forbid it.
         view = self._read_target
         assert view is not None
-        self._read_target = view[count:]
+        self._read_target = rest = view[count:]
         view.release()
+        return rest
 
     def _handle_read(self) -> None:
         """The descriptor is readable."""

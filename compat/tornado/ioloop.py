@@ -18,7 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import trio
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
@@ -59,6 +59,14 @@ class IOLoop(Configurable):
         from tornado.platform.asyncio import AsyncIOLoop
 
         return AsyncIOLoop
+
+    @overload
+    @staticmethod
+    def current() -> IOLoop: ...
+
+    @overload
+    @staticmethod
+    def current(instance: bool = True) -> IOLoop | None: ...
 
     @staticmethod
     def current(instance: bool = True) -> IOLoop | None:

@@ -362,7 +362,7 @@ class OverrideResolver(Resolver):
         """Close the other resolver."""
         self.resolver.close()
 
-    def resolve(  # type: ignore[override]
+    def resolve(
         self,
         host: str,
         port: int,
