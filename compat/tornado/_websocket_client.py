@@ -7,6 +7,7 @@ deadlines are its) and the protocol object that takes over after the handshake.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -112,7 +113,8 @@ class WebSocketClientConnection(_HTTPConnection):
             compression_options=compression_options,
         )
         scheme, colon, rest = request.url.partition(":")
-        request.url = _SCHEMES[scheme] + colon + rest
+        inner = getattr(request, "request", request)  # of a proxy for defaults
+        inner.url = _SCHEMES[scheme] + colon + rest
         deflate = None if compression_options is None else deflate_options(compression_options)
         request.headers.update(
             request_headers(self.key, subprotocols=self._offered_subprotocols, deflate=deflate)
@@ -177,6 +179,7 @@ class WebSocketClientConnection(_HTTPConnection):
         self.final_callback = None
         async with trio.open_nursery() as nursery:
             native.nursery = nursery
+            native.max_write_buffer_size = self.params.max_buffer_size
             try:
                 protocol.start_pinging()
                 if self.connect_future.cancelled():
@@ -299,8 +302,8 @@ def websocket_connect(
     """
     if isinstance(url, httpclient.HTTPRequest):
         assert connect_timeout is None
-        request = url
-        # The request is the caller's; its headers get more.
+        # The caller's request stays as it is: ours gets another scheme and more headers.
+        request = copy.copy(url)
         request.headers = httputil.HTTPHeaders(request.headers)
     else:
         request = httpclient.HTTPRequest(url, connect_timeout=connect_timeout)

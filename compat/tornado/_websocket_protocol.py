@@ -53,6 +53,9 @@ from tornado_trio.wire.websocket.frames import encode_frame
 from tornado_trio.wire.websocket.upgrade import answer
 
 _default_max_message_size = 10 * 1024 * 1024
+# Bytes that wait for a peer that does not read. Tornado has no bound; this is the one it has
+# for the other direction of a connection.
+_default_max_buffer_size = 100 * 1024 * 1024
 # How long the peer may take to answer our close frame, in seconds.
 _CLOSE_TIMEOUT = 5.0
 _CLOSE_CODE = Struct("!H").pack
@@ -81,7 +84,9 @@ class _WebSocketParams:
         ping_timeout: float | None = None,
         max_message_size: int = _default_max_message_size,
         compression_options: dict[str, Any] | None = None,
+        max_buffer_size: int | None = _default_max_buffer_size,
     ) -> None:
+        self.max_buffer_size = max_buffer_size
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
         self.max_message_size = max_message_size
@@ -280,6 +285,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             handler.set_header(name, value)
         handler.finish()
         self._native = handler._detach_stream()
+        self._native.max_write_buffer_size = self.params.max_buffer_size
         self.start_pinging()
         try:
             result = handler.open(*handler.open_args, **handler.open_kwargs)

@@ -17,6 +17,7 @@ from tornado._websocket_protocol import (
     WebSocketError,
     WebSocketProtocol,
     WebSocketProtocol13,
+    _default_max_buffer_size,
     _default_max_message_size,
     _WebSocketParams,
     de_dupe_gen_log,
@@ -95,6 +96,9 @@ class WebSocketHandler(tornado.web.RequestHandler):
             ping_timeout=self.ping_timeout,
             max_message_size=self.max_message_size,
             compression_options=self.get_compression_options(),
+            max_buffer_size=self.settings.get(
+                "websocket_max_buffer_size", _default_max_buffer_size
+            ),
         )
         return WebSocketProtocol13(self, False, params)
 
