@@ -11,7 +11,7 @@ import errno
 import re
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import _stream_legacy
@@ -127,7 +127,7 @@ class BaseIOStream:
     # --- reading -------------------------------------------------------------------
 
     @_stream_legacy.with_callback("max_bytes")
-    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Any:
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to the end of the first match of `regex`; a Future of the bytes.
 
         With `max_bytes` the connection is closed if more came and nothing matches.
@@ -136,12 +136,12 @@ class BaseIOStream:
         return self._start_read(lambda: self._take_found("find_regex", pattern, max_bytes))
 
     @_stream_legacy.with_callback("max_bytes")
-    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Any:
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
         return self._start_read(lambda: self._take_found("find", delimiter, max_bytes))
 
     @_stream_legacy.with_callback("streaming_callback", "partial")
-    def read_bytes(self, num_bytes: int, partial: bool = False) -> Any:
+    def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
         """Read `num_bytes`; with `partial`, whatever there is as soon as there is any."""
         if not isinstance(num_bytes, int):
             raise TypeError(f"number of bytes expected, got {num_bytes!r}")
@@ -152,7 +152,7 @@ class BaseIOStream:
             return self._start_read(lambda: self._read_buffer.take(num_bytes) or None)
         return self._start_read(lambda: self._read_buffer.take_exactly(num_bytes))
 
-    def read_into(self, buf: bytearray | memoryview, partial: bool = False) -> Any:
+    def read_into(self, buf: bytearray | memoryview, partial: bool = False) -> Awaitable[int]:
         """Read until `buf` is full (with `partial`: until it holds anything).
 
         A Future of the number of bytes.
@@ -178,7 +178,7 @@ class BaseIOStream:
             raise
 
     @_stream_legacy.with_callback("streaming_callback", leading=0)
-    def read_until_close(self) -> Any:
+    def read_until_close(self) -> Awaitable[bytes]:
         """Read everything until the peer closes. Bounded by `max_buffer_size`."""
         if self._closed:
             self._check_not_reading()
@@ -352,7 +352,7 @@ class BaseIOStream:
     # --- writing -------------------------------------------------------------------
 
     @_stream_legacy.with_callback(result=False)
-    def write(self, data: bytes | bytearray | memoryview) -> Any:
+    def write(self, data: bytes | bytearray | memoryview) -> Future:
         """Send `data`; a Future that is done when the system has taken all of it.
 
         Raises:

@@ -65,7 +65,7 @@ class IOStream(BaseIOStream):
             return None
 
     @_stream_legacy.with_callback("server_hostname", result=False, failure="Connect error")
-    def connect(self, address: Any, server_hostname: str | None = None) -> Any:
+    def connect(self, address: Any, server_hostname: str | None = None) -> Future:
         """Connect without blocking; a Future of the stream.
 
         `address` is what the socket wants; a host name in it is looked up while the loop
@@ -102,7 +102,7 @@ class IOStream(BaseIOStream):
         server_side: bool,
         ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
         server_hostname: str | None = None,
-    ) -> Any:
+    ) -> Future:
         """Go on encrypted; a Future of the `SSLIOStream` that replaces this stream.
 
         Nothing may be pending or buffered. With `ssl_options` None the system's authorities
@@ -189,7 +189,7 @@ class SSLIOStream(IOStream):
             self._listen()
 
     @_stream_legacy.with_callback("server_hostname", result=False, failure="Connect error")
-    def connect(self, address: Any, server_hostname: str | None = None) -> Any:
+    def connect(self, address: Any, server_hostname: str | None = None) -> Future:
         """Connect and make the handshake; a Future of the stream.
 
         The certificate must be valid for `server_hostname` (unless the options say
@@ -204,7 +204,7 @@ class SSLIOStream(IOStream):
         return future
 
     @_stream_legacy.with_callback(leading=0, result=False)
-    def wait_for_handshake(self) -> Any:
+    def wait_for_handshake(self) -> Future:
         """A Future of the stream, when the handshake is made.
 
         Needed only to look at what it told (the peer's certificate, the protocol chosen)

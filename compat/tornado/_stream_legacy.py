@@ -10,15 +10,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tornado._stream_errors import StreamClosedError
 from tornado.log import app_log, gen_log
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 def with_callback(
     *after: str, leading: int = 1, result: bool = True, failure: str | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Let a method of a stream be called as in Tornado 4, with a callback.
 
     Args:
@@ -32,7 +35,7 @@ def with_callback(
     """
     names = ("callback", *after)
 
-    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(method: Any) -> Any:
         @functools.wraps(method)
         def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
             if len(args) == leading and not kwargs:
