@@ -1,0 +1,1 @@
+"""Each program of `examples/` runs and does what its first lines say."""
