@@ -4,6 +4,7 @@ The only place of the package that imports asyncio.
 """
 
 from .driver import Driver, drive
-from .guest import Guest, LoopScope, undriven
+from .guest import Guest, undriven
+from .scope import LoopScope
 
 __all__ = ["Driver", "Guest", "LoopScope", "drive", "undriven"]

@@ -1,4 +1,4 @@
-"""`Guest`: the trio run of a thread, hosted by asyncio; `LoopScope`: one loop's share of it.
+"""`Guest`: the trio run of a thread, hosted by asyncio.
 
 Knows trio's guest mode and asyncio's event loop interface; knows nothing of Tornado.
 
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextvars
 import logging
 import math
 import os
@@ -27,9 +26,8 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
 import trio
@@ -38,12 +36,13 @@ from sniffio import thread_local as _library
 from .._util.interrupts import interrupt_in
 from . import trio_internals
 from .driver import drive
-from .workers import Workers
+
+if TYPE_CHECKING:
+    from .scope import LoopScope
 
 log = logging.getLogger("tornado_trio.interop")
 
-CLOSE_GRACE = 10.0  # seconds that cancelled tasks of a loop may take to unwind
-EXIT_GRACE = 2.0  # the same at interpreter exit
+EXIT_GRACE = 2.0  # seconds that cancelled tasks may take to unwind at interpreter exit
 
 _local = threading.local()
 
@@ -346,146 +345,6 @@ def undriven(function: F) -> F:
     return function
 
 
-class LoopScope:
-    """The trio tasks of one asyncio loop.
-
-    Attributes: `loop`; `nursery`, None before the loop first ran and after the scope ended;
-    `workers`, the trio tasks that drive the loop's spawned coroutines.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.guest: Guest | None = None
-        self.nursery: trio.Nursery | None = None
-        self.workers = Workers(loop)
-        self._waiting: list[
-            tuple[contextvars.Context, Callable[..., Awaitable[object]], tuple[Any, ...], object]
-        ] = []
-        self._entering = False
-        self._ended: asyncio.Future[None] | None = None
-        self._shutdown: AsyncGenerator[None, None] | None = None
-
-    def start_soon(
-        self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: object = None
-    ) -> None:
-        """Start a trio task in the loop's nursery, now or as soon as the loop runs."""
-        if self.nursery is not None:
-            assert self.guest is not None
-            self.guest.expect_wake()
-            self.nursery.start_soon(async_fn, *args, name=name)
-            return
-        self._waiting.append((contextvars.copy_context(), async_fn, args, name))
-        self.enter_soon()
-
-    def spawn(self, *job: Any) -> None:
-        """Begin a coroutine in a trio task: `Workers.spawn`, entering the guest run first."""
-        self.workers.spawn(*job)
-        if self.nursery is None:
-            self.enter()
-            assert self.guest is not None
-            self.guest.turn_until(lambda: not self.workers.waiting)
-
-    def enter_soon(self) -> None:
-        """Enter the thread's guest run on the loop's next turn, starting it if need be."""
-        if not self._entering and self.guest is None:
-            self._entering = True
-            self.loop.call_soon(self.enter)
-
-    def enter(self) -> None:
-        """Enter the guest run now. Called by the loop, from one of its callbacks."""
-        self._entering = False
-        if self.guest is None:
-            guest = current_guest()
-            if guest is None:
-                guest = Guest(self.loop)
-            self.guest = guest
-            self._register_shutdown()
-            guest.add(self)
-        self.guest.host_on(self.loop)
-        self.guest.turn_until(lambda: self.nursery is not None)
-
-    def about_to_run(self) -> None:
-        """The loop is about to run: it turns the thread's guest from now on."""
-        guest = current_guest()
-        if guest is not None:
-            guest.host_on(self.loop)
-
-    async def run(self) -> None:
-        """The task that owns the loop's nursery."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self.nursery = nursery
-                waiting, self._waiting = self._waiting, []
-                for context, async_fn, args, name in waiting:
-                    context.run(partial(nursery.start_soon, async_fn, *args, name=name))
-                self.workers.open(nursery, self.guest)
-                await trio.sleep_forever()
-        finally:
-            assert self.guest is not None
-            self.guest.discard(self)
-            self.ended()
-
-    def cancel(self) -> None:
-        if self.nursery is not None:
-            self.nursery.cancel_scope.cancel()
-
-    def ended(self) -> None:
-        self.nursery = self._shutdown = None
-        self.workers.close()
-        if self._ended is not None and not self._ended.done() and not self.loop.is_closed():
-            self._ended.set_result(None)
-
-    @property
-    def active(self) -> bool:
-        return self.guest is not None and not self.guest.finished
-
-    async def aclose(self, grace: float = CLOSE_GRACE) -> None:
-        """Cancel the loop's trio tasks and wait for them, on the running asyncio loop.
-
-        Tasks that are still unwinding after `grace` seconds are left behind, with an error
-        in the log.
-        """
-        guest = self.guest
-        if guest is None or guest.finished or self not in guest.scopes:
-            return
-        self._ended = self.loop.create_future()
-        guest.host_on(self.loop)
-        if self.nursery is None:
-            # Never entered: nothing runs yet, but the run itself has to end.
-            while self.nursery is None and not guest.finished:  # noqa: ASYNC110 - two turns
-                await asyncio.sleep(0)
-        guest.expect_wake()
-        self.cancel()
-        _, late = await asyncio.wait([self._ended], timeout=grace)
-        if late:
-            log.error("tasks of %r did not end within %s seconds of being cancelled",
-                      self.loop, grace)
-            return
-        while not guest.finished and not guest.scopes:  # noqa: ASYNC110 - a turn or two
-            await asyncio.sleep(0)  # the last scope: the trio run ends with it
-
-    def _register_shutdown(self) -> None:
-        """Have `loop.shutdown_asyncgens()`, so also `asyncio.run`, close the scope.
-
-        An async generator that has begun on the loop is closed, and waited for, there. A
-        task would do as well, but turns up in `asyncio.all_tasks()` of programs that
-        gather all the others.
-        """
-        self._shutdown = generator = self._close_when_shut_down()
-        step = generator.__anext__()
-        try:
-            step.send(None)
-        except StopIteration:
-            pass  # its first yield: it is registered and waits
-
-    async def _close_when_shut_down(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            if self.active:
-                await self.aclose()
-
-
 class _NoLoop:
     """Stands where the host loop was while the interpreter exits."""
 
@@ -542,5 +401,3 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 undriven(Guest._main)
-undriven(LoopScope.run)
-undriven(Workers._work)

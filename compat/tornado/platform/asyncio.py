@@ -20,7 +20,7 @@ from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 from tornado.platform.trio import TaskFuture
 
-from tornado_trio.interop.guest import LoopScope
+from tornado_trio.interop.scope import LoopScope
 
 
 class BaseAsyncIOLoop(IOLoop):
