@@ -288,6 +288,7 @@ def websocket_connect(
     max_message_size: int = _default_max_message_size,
     subprotocols: list[str] | None = None,
     resolver: Resolver | None = None,
+    io_loop: IOLoop | None = None,
 ) -> Future:
     """Connect to a WebSocket server; a Future of a `WebSocketClientConnection`.
 
@@ -299,7 +300,13 @@ def websocket_connect(
             `read_message` gets them.
         compression_options: a dict (empty for defaults) to offer compression.
         ping_interval, ping_timeout: as of `WebSocketHandler`.
+        io_loop: as before Tornado 5, where it was the second argument; the current one serves.
     """
+    if isinstance(callback, IOLoop):
+        io_loop = callback
+        callback, connect_timeout, on_message_callback, compression_options = (
+            connect_timeout, on_message_callback, compression_options, None,
+        )  # type: ignore[assignment] # fmt: skip
     if isinstance(url, httpclient.HTTPRequest):
         assert connect_timeout is None
         # The caller's request stays as it is: ours gets another scheme and more headers.

@@ -185,6 +185,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     Args:
         mask_outgoing: we are the client.
         params: what the program set.
+        compression_options: without `params`, as Tornado 5 had it.
     """
 
     FIN = 0x80
@@ -213,7 +214,21 @@ class WebSocketProtocol13(WebSocketProtocol):
     _message_bytes_out = 0
     _wire_bytes_out = 0
 
-    def __init__(self, handler: Any, mask_outgoing: bool, params: _WebSocketParams) -> None:
+    def __init__(
+        self,
+        handler: Any,
+        mask_outgoing: bool = False,
+        params: _WebSocketParams | None = None,
+        compression_options: dict[str, Any] | None = None,
+    ) -> None:
+        if params is None:
+            # As before Tornado 6: the rest of what the program set is the handler's.
+            params = _WebSocketParams(
+                ping_interval=getattr(handler, "ping_interval", None),
+                ping_timeout=getattr(handler, "ping_timeout", None),
+                max_message_size=getattr(handler, "max_message_size", _default_max_message_size),
+                compression_options=compression_options,
+            )
         self.handler = handler
         self.client_terminated = False
         self.server_terminated = False
@@ -256,8 +271,10 @@ class WebSocketProtocol13(WebSocketProtocol):
         """The Sec-WebSocket-Accept that answers a Sec-WebSocket-Key."""
         return accept_value(utf8(key))
 
-    async def accept_connection(self, handler: Any) -> None:
+    async def accept_connection(self, handler: Any = None) -> None:
         """Answer the upgrade request of `handler`, then read until the connection is over."""
+        if handler is None:  # Tornado 5 did not say it again
+            handler = self.handler
         headers = handler.request.headers
         key = headers.get("Sec-WebSocket-Key")
         if not (headers.get("Host") and key and headers.get("Sec-WebSocket-Version")):

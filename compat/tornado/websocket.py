@@ -38,6 +38,14 @@ __all__ = [
 ]
 
 
+class _StreamOf:
+    """`handler.stream` of Tornado 4 and 5; programs may assign something else to the name."""
+
+    def __get__(self, handler: WebSocketHandler | None, owner: type) -> Any:
+        connection = None if handler is None else handler.ws_connection
+        return None if connection is None else connection.stream
+
+
 class WebSocketHandler(tornado.web.RequestHandler):
     """Base of WebSocket handlers: override `on_message`, perhaps `open` and `on_close`.
 
@@ -51,6 +59,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
     close_reason: str | None = None
     open_args: tuple[Any, ...] = ()
     open_kwargs: dict[str, Any] = {}  # noqa: RUF012 - replaced per connection, never changed
+    stream = _StreamOf()
     _opened = False
     _on_close_called = False
     _upgraded = False
