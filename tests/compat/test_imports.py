@@ -14,6 +14,8 @@ PACKAGE = ROOT / "compat" / "tornado"
 MODULES = sorted(
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
+    # For another operating system: only compiled.
+    if path.stem not in ("kqueue", "windows")
 )
 # May be missing: modules that need them are only compiled then.
 OPTIONAL = ("pycurl", "pycares", "twisted")
