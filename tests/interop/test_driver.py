@@ -36,7 +36,7 @@ def test_children_of_a_nursery_may_await_asyncio():
         async with trio.open_nursery() as nursery:
             for n in (3, 1, 2):
                 nursery.start_soon(child, n)
-        return seen
+        return sorted(seen)
 
     assert run_hosted(body) == [1, 2, 3]
 
@@ -247,7 +247,7 @@ def test_asyncio_primitives():
             await queue.put(3)
             await event.wait()
         async with lock:
-            return seen
+            return sorted(seen)
 
     assert run_hosted(body) == [3]
 
