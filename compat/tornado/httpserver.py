@@ -7,18 +7,18 @@ A stream handed to `handle_stream` is served over that stream (`http1connection`
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
-from tornado import httputil
+from tornado import gen, httputil
 from tornado._delegates import drive_delegate
 from tornado._exchange import ExchangeConnection
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.ioloop import IOLoop
+from tornado.iostream import SSLIOStream
 from tornado.log import gen_log
 from tornado.netutil import ssl_options_to_context
 from tornado.platform.trio import start_soon
@@ -33,7 +33,8 @@ from tornado_trio.limits import Dialect, Limits, Timeouts
 from tornado_trio.net.listeners import SocketListener, accept_loop
 from tornado_trio.net.stream import Stream
 from tornado_trio.net.tls import start_tls
-from tornado_trio.server import Server, ServerOptions
+from tornado_trio.server import DrainReport, Server, ServerOptions
+from tornado_trio.server.downstream import corrected_origin
 
 HTTPRequest = httputil.HTTPServerRequest
 
@@ -129,7 +130,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
 
     def handle_stream(self, stream: Any, address: Any) -> None:
         """Serve a connection that is an IOStream already."""
-        connection = HTTP1ServerConnection(stream, self.conn_params, None)
+        context = _StreamContext(stream, address, self.protocol)
+        connection = HTTP1ServerConnection(stream, self.conn_params, context)
         self._streams.add(connection)
         connection.start_serving(self)
 
@@ -142,15 +144,31 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         for connection in list(self._streams):
             await connection.close()
 
+    async def drain(self, grace: float = 30.0) -> DrainReport:
+        """Shut down without losing a request: accept no more, let what is under way end
+        (with "Connection: close"), and cut it after `grace` seconds. Not in Tornado."""
+        self.stop()
+        report = await self._native.drain(grace)
+        for connection in list(self._streams):
+            await connection.close()
+        return report
+
     # --- requests --------------------------------------------------------------------
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         """The delegate of a request: the application's, or one that calls the callback."""
         callback = self.request_callback
+        delegate: httputil.HTTPMessageDelegate
         if isinstance(callback, httputil.HTTPServerConnectionDelegate):
-            return callback.start_request(server_conn, request_conn)
-        return _CallableAdapter(callback, request_conn)
+            delegate = callback.start_request(server_conn, request_conn)
+        else:
+            delegate = _CallableAdapter(callback, request_conn)
+        context = getattr(request_conn, "context", None)
+        if self.xheaders and isinstance(context, _StreamContext):
+            # Native exchanges have been corrected already.
+            return _ProxiedDelegate(delegate, context, self._native.options)
+        return delegate
 
     def on_close(self, server_conn: object) -> None:
         """A connection was closed."""
@@ -206,6 +224,60 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         self.chunks = []
+
+
+# --- connections that are IOStreams ----------------------------------------------------------
+
+
+class _StreamContext:
+    """Who is at the other end of an IOStream; what requests show of it."""
+
+    def __init__(self, stream: Any, address: Any, protocol: str | None) -> None:
+        self.address = address
+        sock = getattr(stream, "socket", None)
+        self.address_family = sock.family if sock is not None else None
+        is_ip = self.address_family in (socket.AF_INET, socket.AF_INET6)
+        self.remote_ip = address[0] if is_ip and address is not None else "0.0.0.0"
+        self.protocol = protocol or ("https" if isinstance(stream, SSLIOStream) else "http")
+        self.of_the_stream = (self.remote_ip, self.protocol)
+
+    def __str__(self) -> str:
+        return str(self.remote_ip)
+
+
+class _ProxiedDelegate(httputil.HTTPMessageDelegate):
+    """Corrects the context by what a proxy says, for the length of one request."""
+
+    def __init__(
+        self,
+        delegate: httputil.HTTPMessageDelegate,
+        context: _StreamContext,
+        options: ServerOptions,
+    ) -> None:
+        self._delegate = delegate
+        self._context = context
+        self._options = options
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
+        context = self._context
+        context.remote_ip, context.protocol = corrected_origin(
+            headers, context.remote_ip, context.protocol, self._options
+        )
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Any:
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        self._delegate.finish()
+        self._restore()
+
+    def on_connection_close(self) -> None:
+        self._delegate.on_connection_close()
+        self._restore()
+
+    def _restore(self) -> None:
+        self._context.remote_ip, self._context.protocol = self._context.of_the_stream
 
 
 # --- the native side ------------------------------------------------------------------------
@@ -312,7 +384,7 @@ class _NativeServer(Server):
         for _ in range(100):
             if all(connection.exchange is not None for connection in self.connections):
                 break
-            await asyncio.sleep(0)
+            await gen.sleep(0)  # works in a plain trio run, too
 
 
 @undriven

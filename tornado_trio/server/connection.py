@@ -24,8 +24,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,9 +35,11 @@ from ..exchange import current_exchange
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
+from . import presence
 from .downstream import client_of, origin_of
 from .errors import error_page
 from .exchange import Http1Exchange
+from .stepping import rest_of
 from .watch import watch_stream
 
 if TYPE_CHECKING:
@@ -56,9 +57,6 @@ _SKIP = 64 * 1024
 _NEED_DATA = Signal.NEED_DATA
 # What ends the task and not just the request.
 _NOT_THE_HANDLERS = (trio.Cancelled, KeyboardInterrupt, SystemExit, GeneratorExit)
-# The answer to nothing: tells a live client from one that closed, whose kernel answers
-# it with a reset. RFC 9110 15.2: a client must cope with 1xx responses it did not expect.
-_PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 
 class ServerConnection:
@@ -69,6 +67,7 @@ class ServerConnection:
       phase: see the module.
       cut: what to tell a client whose request the server cancels.
       detached: the stream was given away.
+      half_closed: the client ended its sending side.
       requests: how many have been answered.
     """
 
@@ -78,7 +77,7 @@ class ServerConnection:
         "_body_deadline",
         "_fault",
         "_grace_deadline",
-        "_half_closed",
+        "half_closed",
         "_reads",
         "_successor",
         "_suspended",
@@ -115,7 +114,7 @@ class ServerConnection:
         self._body_deadline: float | None = None
         self._suspended = False
         self._grace_deadline: float | None = None
-        self._half_closed = False
+        self.half_closed = False
         # The connection cannot go on after this exchange; what was said is all.
         self._fault = False
         self._reads = 0
@@ -272,9 +271,9 @@ class ServerConnection:
         watch = self.server.watch
         watched = watch.arm(self)
         if not watched and not self.wire.body_unread:
-            self._start_watcher()
+            self.start_watcher(watch_stream)
         try:
-            await _rest_of(coro, trap)
+            await rest_of(coro, trap)
         except _NOT_THE_HANDLERS:
             raise
         except BaseException as exc:
@@ -482,7 +481,7 @@ class ServerConnection:
             self._body_deadline = None
             self.apply_deadline()
         if self._suspended and self._watcher is None and self.stream.socket is None:
-            self._start_watcher()
+            self.start_watcher(watch_stream)
 
     def must_close_unread(self, exchange: Http1Exchange) -> bool:
         """The response begins before the body was read: can the connection go on?"""
@@ -561,55 +560,22 @@ class ServerConnection:
             await (coro if self.options.run is None else self.options.run(coro))
             nursery.cancel_scope.cancel()
 
-    # --- the client's leave -------------------------------------------------------
+    # --- the client's leave: see `presence` -----------------------------------------
     def client_signal(self, *, half: bool) -> None:
         """From the watch: the client's stream ended (`half`), or the connection did."""
-        if not half:
-            self.lost(StreamClosedError("the client closed the connection"))
-            return
-        if self._half_closed:
-            return
-        self._half_closed = True
-        exchange = self.exchange
-        if exchange is None or exchange.finished:
-            return
-        if not self.options.tolerate_half_close:
-            self.lost(StreamClosedError("the client closed the connection"))
-        elif self.wire.responded or exchange.start_line.version == "HTTP/1.0":
-            # Nothing can be sent that the client would not take for its response.
-            self._start_watcher(self._presume_gone)
-        else:
-            try:
-                self.stream.write(_PROBE)
-            except StreamClosedError as exc:
-                self.lost(exc)
-            else:
-                self.server.watch.arm(self, half_seen=True)
-
-    async def _presume_gone(self) -> None:
-        await trio.sleep(self.options.timeouts.half_closed)
-        self.lost(StreamClosedError("the client closed its side and was not heard of since"))
+        presence.signal(self, half)
 
     def lost(self, error: Exception) -> None:
         """The client is gone. Once per exchange: tell the handler as its policy says."""
-        exchange = self.exchange
-        if exchange is None or exchange.gone is not None:
-            return
-        if exchange.finished:
-            exchange.gone = error
-            return
-        try:
-            exchange.client_gone(error)
-        except Exception:
-            app_logger.exception("Uncaught exception in a close callback of %r", exchange)
-        policy = exchange.on_disconnect
-        if policy.kind == "cancel":
-            self.nursery.cancel_scope.cancel()
-        elif policy.kind == "grace":
-            self._grace_deadline = trio.current_time() + policy.seconds
-            self.apply_deadline()
+        presence.lost(self, error)
 
-    def _start_watcher(self, what: Any = None) -> None:
+    def grace_period(self, seconds: float) -> None:
+        """The handler may go on for so long, though its client is gone."""
+        self._grace_deadline = trio.current_time() + seconds
+        self.apply_deadline()
+
+    def start_watcher(self, watch: Callable[[ServerConnection], Awaitable[None]]) -> None:
+        """Run `watch(self)` beside the handler until its end, in the server's nursery."""
         owner = self.server.nursery
         if owner is None:
             return  # served without a server's nursery: disconnects are noticed on use
@@ -618,7 +584,7 @@ class ServerConnection:
 
         async def watcher() -> None:
             with scope:
-                await (watch_stream(self) if what is None else what())
+                await watch(self)
 
         owner.start_soon(watcher, name="disconnect watcher")
 
@@ -626,18 +592,3 @@ class ServerConnection:
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
-
-
-@types.coroutine
-def _rest_of(coro: Coroutine[Any, Any, Any], trap: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that has yielded `trap` to trio."""
-    try:
-        while True:
-            try:
-                result = yield trap
-            except BaseException as exc:  # GeneratorExit too: the coroutine must unwind
-                trap = coro.throw(exc)
-            else:
-                trap = coro.send(result)
-    except StopIteration:
-        return

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..net.stream import Stream
+    from ..wire.headers import HTTPHeaders
     from .exchange import Http1Exchange
     from .options import ServerOptions
 
-__all__ = ["client_of", "origin_of", "is_ip_address"]
+__all__ = ["client_of", "corrected_origin", "is_ip_address", "origin_of"]
 
 
 @lru_cache(512)
@@ -38,22 +39,28 @@ def client_of(stream: Stream, options: ServerOptions) -> tuple[str, str]:
 
 
 def origin_of(exchange: Http1Exchange, options: ServerOptions) -> None:
-    """Correct `remote_ip` and `protocol` of an exchange by the proxies' fields.
+    """Correct `remote_ip` and `protocol` of an exchange by the proxies' fields."""
+    exchange.remote_ip, exchange.protocol = corrected_origin(
+        exchange.headers, exchange.remote_ip, exchange.protocol, options
+    )
+
+
+def corrected_origin(
+    headers: HTTPHeaders, remote_ip: str, protocol: str, options: ServerOptions
+) -> tuple[str, str]:
+    """Address and protocol as trusted proxies tell them.
 
     X-Forwarded-For is read from its end: what stands left of the first untrusted address
     was written by the client, and may be a lie.
     """
-    headers = exchange.headers
-    candidate = exchange.remote_ip
-    forwarded = headers.get("X-Forwarded-For", candidate)
-    for each in reversed(forwarded.split(",")):
+    candidate = remote_ip
+    for each in reversed(headers.get("X-Forwarded-For", remote_ip).split(",")):
         candidate = each.strip()
         if candidate not in options.trusted_downstream:
             break
     candidate = headers.get("X-Real-Ip", candidate)
     if is_ip_address(candidate):
-        exchange.remote_ip = candidate
-    protocol = headers.get("X-Scheme", headers.get("X-Forwarded-Proto", exchange.protocol))
-    protocol = protocol.split(",")[-1].strip().lower()
-    if protocol in ("http", "https"):
-        exchange.protocol = protocol
+        remote_ip = candidate
+    said = headers.get("X-Scheme", headers.get("X-Forwarded-Proto", protocol))
+    said = said.split(",")[-1].strip().lower()
+    return remote_ip, said if said in ("http", "https") else protocol

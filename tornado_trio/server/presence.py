@@ -1,0 +1,78 @@
+"""Is the client still there? What its leave means for the handler.
+
+Knows the connection's wire and stream, and disconnect policies.
+
+The end of the client's stream can mean two things: it shut down its sending side and waits
+for the response (`nc -N`), or it is gone. Its kernel tells which only when something is
+sent to it: one that closed answers with a reset. So an interim response is sent, which
+every HTTP/1.1 client must cope with (RFC 9110 15.2); a reset that follows is reported by
+the watch. Where that is not possible (HTTP/1.0, or the response has begun) the client gets
+`Timeouts.half_closed` to be heard of, by a failing write, before it counts as gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..errors import StreamClosedError
+
+if TYPE_CHECKING:
+    from .connection import ServerConnection
+
+__all__ = ["lost", "signal"]
+
+app_logger = logging.getLogger("tornado.application")
+
+_PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
+
+
+def signal(connection: ServerConnection, half: bool) -> None:
+    """The client's stream ended (`half`), or the whole connection did."""
+    if not half:
+        lost(connection, StreamClosedError("the client closed the connection"))
+        return
+    if connection.half_closed:
+        return
+    connection.half_closed = True
+    exchange = connection.exchange
+    if exchange is None or exchange.finished:
+        return
+    if not connection.options.tolerate_half_close:
+        lost(connection, StreamClosedError("the client closed the connection"))
+    elif connection.wire.responded or exchange.start_line.version == "HTTP/1.0":
+        connection.start_watcher(_presume_gone)
+    else:
+        try:
+            connection.stream.write(_PROBE)
+        except StreamClosedError as exc:
+            lost(connection, exc)
+        else:
+            connection.server.watch.arm(connection, half_seen=True)
+
+
+async def _presume_gone(connection: ServerConnection) -> None:
+    await trio.sleep(connection.options.timeouts.half_closed)
+    error = StreamClosedError("the client closed its side and was not heard of since")
+    lost(connection, error)
+
+
+def lost(connection: ServerConnection, error: Exception) -> None:
+    """The client is gone: once per exchange, tell the handler as its policy says."""
+    exchange = connection.exchange
+    if exchange is None or exchange.gone is not None:
+        return
+    if exchange.finished:
+        exchange.gone = error
+        return
+    try:
+        exchange.client_gone(error)
+    except Exception:
+        app_logger.exception("Uncaught exception in a close callback of %r", exchange)
+    policy = exchange.on_disconnect
+    if policy.kind == "cancel":
+        connection.nursery.cancel_scope.cancel()
+    elif policy.kind == "grace":
+        connection.grace_period(policy.seconds)
