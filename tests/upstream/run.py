@@ -59,6 +59,7 @@ def parse_args() -> Any:
     add("--cache", default=DEFAULT_CACHE)
     add("--timeout", type=float, default=300, help="seconds per module; 0 for none")
     add("--test-timeout", type=float, default=20, help="seconds per test; 0 for none")
+    add("--generation", help="TORNADO_TRIO_GENERATION: the release that the overlay answers for")
     add("--async-timeout", type=float, help="ASYNC_TEST_TIMEOUT of the tests")
     add("--per-class", action="store_true", help="one process per TestCase class")
     add("--warnings", choices=("strict", "lenient"), default="lenient")

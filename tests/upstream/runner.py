@@ -94,6 +94,8 @@ class Runner:
         env.setdefault("NO_NETWORK", "1")
         env.setdefault("PYTHONHASHSEED", "0")
         env.setdefault("HYPOTHESIS_PROFILE", "tornado-quick")
+        if self.opts.generation:
+            env["TORNADO_TRIO_GENERATION"] = self.opts.generation
         if self.opts.async_timeout:
             env["ASYNC_TEST_TIMEOUT"] = str(self.opts.async_timeout)
         return env
