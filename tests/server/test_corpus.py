@@ -79,7 +79,8 @@ async def test_truncated_anywhere(autojump_clock: MockClock) -> None:
     up, nothing is left behind."""
     whole = [
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: u\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"5;x=y\r\nhello\r\n0\r\nT: u\r\n\r\n",
     ]
     async with memory_server(echo, OPTIONS) as server:
         for data in whole:
