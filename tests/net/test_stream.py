@@ -60,6 +60,27 @@ async def test_read_exactly_keeps_what_came_when_cancelled(pair: Pair) -> None:
     assert await b.read_exactly(10) == b"1234567890"
 
 
+async def test_a_cancelled_read_loses_nothing(pair: Pair) -> None:
+    a, b = pair
+    a.write(b"line\nmore")
+    await b.wait_readable()
+    for operation in (
+        lambda: b.read_some(),
+        lambda: b.read_exactly(4),
+        lambda: b.read_until(b"\n"),
+        lambda: b.read_until_regex(b"\n"),
+        lambda: b.read_until_close(),
+        lambda: b.read_into(bytearray(3)),
+    ):
+        with trio.move_on_after(0) as scope:
+            await operation()
+        assert scope.cancelled_caught
+    with trio.move_on_after(0.01) as scope:
+        await b.read_until_close()
+    assert scope.cancelled_caught
+    assert await b.read_exactly(9) == b"line\nmore"
+
+
 async def test_read_exactly_at_the_end(pair: Pair) -> None:
     a, b = pair
     a.write(b"123")

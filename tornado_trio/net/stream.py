@@ -134,9 +134,9 @@ class Stream(ABC):
 
         Cancellation: nothing is lost. Yields regularly even if bytes are always there.
         """
+        await self._breathe()
         while (data := self.read_nowait(max_bytes)) is None:
             await self._wait(self._wait_recv)
-        await self._breathe()
         return data
 
     async def wait_readable(self) -> None:
@@ -158,10 +158,9 @@ class Stream(ABC):
           StreamClosedError: the stream ended before; what came is still readable.
         Cancellation: what came is still readable.
         """
-        data = self._in.take_exactly(count)
-        if data is not None:
+        if len(self._in) >= count:
             await self._breathe()
-            return data
+            return self._in.take(count)
         # Pieces joined once at the end: growing one buffer would copy each byte twice.
         pieces: list[bytes] = []
         missing = count
@@ -187,18 +186,24 @@ class Stream(ABC):
           ReadLimitError: not within `max_bytes`; nothing is consumed.
           StreamClosedError: the stream ended before; what came is still readable.
         """
-        while (end := self._in.find(delimiter, max_bytes)) is None:
+        while True:
+            await self._breathe()
+            end = self._in.find(delimiter, max_bytes)
+            if end is not None:
+                return self._in.take(end)
             await self._fill(f"before {delimiter!r}")
-        return self._in.take(end)
 
     async def read_until_regex(
         self, pattern: bytes | re.Pattern[bytes], max_bytes: int | None = None
     ) -> bytes:
         """Everything up to and with the first match of `pattern`. Errors as `read_until`."""
         compiled = re.compile(pattern)
-        while (end := self._in.find_regex(compiled, max_bytes)) is None:
+        while True:
+            await self._breathe()
+            end = self._in.find_regex(compiled, max_bytes)
+            if end is not None:
+                return self._in.take(end)
             await self._fill(f"before a match of {compiled.pattern!r}")
-        return self._in.take(end)
 
     async def read_into(self, target: bytearray | memoryview, *, partial: bool = False) -> int:
         """Fill `target`; returns its length.
@@ -207,10 +212,11 @@ class Stream(ABC):
         Cancellation: bytes already in `target` are gone from the stream.
         """
         with memoryview(target) as whole, whole.cast("B") as view:
+            await self._breathe()
             filled = self._in.take_into(view)
-            if filled:
-                await self._breathe()
             while filled < len(view) and not (partial and filled):
+                if filled:
+                    await self._breathe()
                 count = await self._receive_into(view[filled:])
                 if not count:
                     if partial:
@@ -224,14 +230,21 @@ class Stream(ABC):
 
         Raises:
           ReadLimitError: it is more than `max_bytes`.
+        Cancellation: what came is still readable.
         """
         pieces: list[bytes] = []
         size = 0
-        while data := await self.read_some(4 * CHUNK):
-            pieces.append(data)
-            size += len(data)
-            if max_bytes is not None and size > max_bytes:
-                raise ReadLimitError(f"more than {max_bytes} bytes before the end of the stream")
+        try:
+            while data := await self.read_some(4 * CHUNK):
+                pieces.append(data)
+                size += len(data)
+                if max_bytes is not None and size > max_bytes:
+                    raise ReadLimitError(
+                        f"more than {max_bytes} bytes before the end of the stream"
+                    )
+        except BaseException:
+            self._in.prepend(b"".join(pieces))
+            raise
         return b"".join(pieces)
 
     async def _receive_into(self, view: memoryview) -> int:
@@ -241,7 +254,6 @@ class Stream(ABC):
             except OSError as exc:
                 raise self._read_broke(exc) from exc
             if count is not None:
-                await self._breathe()
                 return count
             await self._wait(self._wait_recv)
 
@@ -258,10 +270,12 @@ class Stream(ABC):
         if not data:
             raise StreamClosedError(f"the stream ended {missing}")
         self._in.append(data)
-        await self._breathe()
 
     async def _breathe(self) -> None:
-        """After a read: a cancellation point even if it did not wait, and now and then a yield."""
+        """Before a read: a cancellation point even if it does not wait; now and then a yield.
+
+        Before it, because a cancellation after it would lose what was read.
+        """
         self._reads += 1
         if self._reads >= _READS_PER_YIELD:
             self._reads = 0
