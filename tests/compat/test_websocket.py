@@ -1,3 +1,7 @@
+"""`tornado.websocket`: ends, busy handlers, protocol errors, keepalive, the client."""
+
+import compat  # noqa: F401, I001 - first: makes `tornado` ours
+
 import asyncio
 import contextvars
 import logging
@@ -21,7 +25,6 @@ from tornado.websocket import (
     websocket_connect,
 )
 
-import compat  # noqa: F401 - makes `tornado` ours
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
 var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")

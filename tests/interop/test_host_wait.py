@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import compat  # noqa: F401, I001 - first: makes `tornado` ours
+
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -12,7 +14,6 @@ import pytest
 import trio
 from tornado.platform.trio import run_task
 
-import compat  # noqa: F401 - makes `tornado` ours
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.interop.host_wait import HostReadable
 from tornado_trio.net.socket_stream import SocketStream
