@@ -173,11 +173,7 @@ class Connection:
             except PeerError as error:
                 self._refuse(error)
             if type(event) is bytes:
-                self._chunks += 1
-                if self._chunks >= _CHUNKS_PER_YIELD:
-                    self._chunks = 0
-                    await trio.lowlevel.checkpoint()
-                    deadlines.check_total()
+                await self._breathe(deadlines)
                 return event
             if event is not Signal.NEED_DATA:
                 if type(event) is EndOfMessage:
@@ -193,7 +189,18 @@ class Connection:
                 # Framing without payload (chunk heads in trickles) is progress too, but
                 # the total deadline bounds it.
                 idle_at = None
+                if wire.passes(data):
+                    await self._breathe(deadlines)
+                    return data
                 wire.feed(data)
+
+    async def _breathe(self, deadlines: Deadlines) -> None:
+        """Now and then let others run, although nothing has to be waited for."""
+        self._chunks += 1
+        if self._chunks >= _CHUNKS_PER_YIELD:
+            self._chunks = 0
+            await trio.lowlevel.checkpoint()
+            deadlines.check_total()
 
     def _receive(self, phase: str) -> bytes | None:
         try:
