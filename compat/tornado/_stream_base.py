@@ -56,7 +56,7 @@ class BaseIOStream:
     """
 
     # A short write means that the system's buffer is full, and trying again would be in
-    # vain. Not so for TLS, which takes one record at a time.
+    # vain. Not so for TLS, some implementations of which take one record at a time.
     _partial_means_full = True
 
     def __init__(

@@ -168,7 +168,7 @@ async def test_what_the_kernel_does_not_take_waits_for_drain(pair: Pair) -> None
     a, b = pair
     assert not a.write(BIG)
     assert not a.write(b"tail")
-    assert 0 < a.unsent < len(BIG) + 4
+    assert 0 < a.unsent <= len(BIG) + 4  # OpenSSL takes all of a write, or nothing
     async with trio.open_nursery() as nursery:
         nursery.start_soon(a.drain)
         assert await b.read_exactly(len(BIG) + 4) == BIG + b"tail"

@@ -153,7 +153,8 @@ async def serve_listeners(
     """Accept on all `listeners`, a task with `handler(stream)` per connection.
 
     The stream is closed when its handler returns; a `StreamClosedError` out of a handler
-    is the peer's doing and ends only that connection.
+    is the peer's doing and ends only that connection. Any other exception is the program's,
+    and comes out here, as of `trio.serve_listeners`.
 
     Args:
       handler_nursery: owner of the connection tasks; by default they end with this call.

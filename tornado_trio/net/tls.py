@@ -77,6 +77,8 @@ class TlsStream(SocketStream):
             return self._sock.recv(max_bytes)
         except ssl.SSLWantReadError:
             return None
+        except ssl.SSLZeroReturnError:
+            return b""  # the end, when our own close_notify has been sent before
         except ssl.SSLWantWriteError:
             self._recv_wants_write = True
             return None
@@ -87,6 +89,8 @@ class TlsStream(SocketStream):
             return self._sock.recv_into(target)
         except ssl.SSLWantReadError:
             return None
+        except ssl.SSLZeroReturnError:
+            return 0
         except ssl.SSLWantWriteError:
             self._recv_wants_write = True
             return None
