@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from tornado.options import options
+
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 FOUND = Path(__file__).parent / "found"
@@ -29,13 +33,22 @@ def load(path: str | Path) -> ModuleType:
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        try:
+        module = importlib.util.module_from_spec(spec)
+        with own_options():
             spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
+        sys.modules[name] = module
     return sys.modules[name]
+
+
+@contextlib.contextmanager
+def own_options() -> Iterator[None]:
+    """Let a program define options that another one has defined, in the same process."""
+    state = vars(options)
+    before, state["_options"] = state["_options"], {}
+    try:
+        yield
+    finally:
+        state["_options"] |= before
 
 
 def free_port() -> int:

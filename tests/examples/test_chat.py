@@ -2,40 +2,19 @@
 
 import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
-
-import pytest
-
-pytest.importorskip("tornado.httpserver")
 
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.testing import AsyncHTTPTestCase, gen_test
 from tornado.websocket import websocket_connect
 
-FOLDER = Path(__file__).parent.parent.parent / "examples" / "chat"
-
-
-def load() -> ModuleType:
-    name = "example_chat"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / "chat.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[name] = module
-    return sys.modules[name]
-
+from .programs import load
 
 class ChatTest(AsyncHTTPTestCase):
     def get_app(self) -> Any:
-        self.chat = load()
+        self.chat = load("chat/chat.py")
         return self.chat.make_app()
 
     async def page(self) -> str:

@@ -175,6 +175,11 @@ class TrioIOLoop(IOLoop):
             self.nursery = None
             self.loop._closed = True
             self.workers.close()
+            # Coroutines whose turn to begin was still to come are closed, too.
+            for handle in tuple(self.loop.ready):
+                if handle._callback == self.workers.spawn:  # type: ignore[attr-defined]
+                    handle._run()
+            self.workers.close()
 
     async def _dispatch(self) -> None:
         self.guest.dispatcher = trio.lowlevel.current_task()
