@@ -72,7 +72,8 @@ class Timeouts:
 class Dialect:
     """What is forgiven in a message. The defaults forgive nothing (RFC 9112).
 
-    Tornado 6.6 forgives all of these; compat asks for the ones its programs rely on.
+    Tornado 6.6 forgives the first three, older releases all; compat asks for what the
+    release it answers for did.
     """
 
     #: Lines of a head may end with LF alone.
@@ -81,6 +82,10 @@ class Dialect:
     repeated_length: bool = False
     #: A chunked request body from an HTTP/1.0 client (we read it as chunked).
     chunked_http10: bool = False
+    #: HTTP/1.1 requests without Host (Tornado before 6.5).
+    missing_host: bool = False
+    #: Folded field lines and controls in values (Tornado before 6.5). A fold becomes a space.
+    loose_fields: bool = False
 
 
 STRICT = Dialect()

@@ -118,19 +118,36 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         return as_iostream(self.detach_native())
 
     # --- responses as text -----------------------------------------------------------
-    def write(self, chunk: bytes) -> Awaitable[None]:
+    def write_headers(
+        self, start_line: Any, headers: Any, chunk: bytes | None = None, callback: Any = None
+    ) -> Awaitable[None]:
+        pending = super().write_headers(start_line, headers, chunk)
+        return pending if callback is None else _with_callback(pending, callback)
+
+    def write(self, chunk: bytes, callback: Any = None) -> Awaitable[None]:
         connection = self._connection
         if not connection.wire.responded and not self.finished:
             # A program of Tornado 3's manner, which writes its own head.
             connection.wire.raw_response()
             self.status = 200
-        return super().write(chunk)
+        pending = super().write(chunk)
+        return pending if callback is None else _with_callback(pending, callback)
 
     def finish(self, trailers: Any = None) -> Awaitable[None]:
         wire = self._connection.wire
         if not wire.responded and not self.finished:
             wire.raw_response()
         return super().finish(trailers)
+
+
+def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
+    """Call back when what was written is on its way, as Tornado 4 did."""
+
+    async def wait() -> None:
+        await pending
+        callback()
+
+    return run_task(wait())
 
 
 def as_iostream(native: Stream) -> Any:

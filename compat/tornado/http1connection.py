@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen, httputil
+from tornado._generation import before
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
@@ -29,7 +30,13 @@ DIGITS = re.compile(r"[0-9]+")
 HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 _MAX_1XX_RESPONSES = 32
 
-_DIALECT = Dialect(bare_lf=True, repeated_length=True, chunked_http10=True)
+_DIALECT = Dialect(
+    bare_lf=True,
+    repeated_length=True,
+    chunked_http10=True,
+    missing_host=before(6, 5),
+    loose_fields=before(6, 5),
+)
 
 
 class HTTP1ConnectionParameters:
@@ -334,6 +341,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
         headers: httputil.HTTPHeaders,
         chunk: bytes | None = None,
+        callback: Callable[[], Any] | None = None,
     ) -> Future:
         """Write the head, and the first bytes of the body. The Future is done when sent."""
         if self.is_client:
@@ -350,11 +358,14 @@ class HTTP1Connection(httputil.HTTPConnection):
             data = self._wire.response_head(code, start_line[2], headers)
         if chunk:
             data += bytes(self._framed(chunk))
-        return self._send(data)
+        return self._send(data, callback)
 
-    def write(self, chunk: bytes) -> Future:
-        """Write bytes of the body. The Future is done when they are sent."""
-        return self._send(self._framed(chunk))
+    def write(self, chunk: bytes, callback: Callable[[], Any] | None = None) -> Future:
+        """Write bytes of the body. The Future is done when they are sent.
+
+        `callback`, of Tornado 4, is called then.
+        """
+        return self._send(self._framed(chunk), callback)
 
     def finish(self) -> None:
         """The body is complete."""
@@ -382,7 +393,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             raise
         return data
 
-    def _send(self, data: bytes | bytearray | memoryview) -> Future:
+    def _send(
+        self, data: bytes | bytearray | memoryview, callback: Callable[[], Any] | None = None
+    ) -> Future:
         if self.stream.closed():
             future: Future = Future()
             future.set_exception(StreamClosedError())
@@ -391,12 +404,20 @@ class HTTP1Connection(httputil.HTTPConnection):
         written: Future = self.stream.write(data)
         self._pending_write = written
         written.add_done_callback(_retrieve)
+        if callback is not None:
+            written.add_done_callback(lambda future: call_if_sent(future, callback))
         return written
 
     def _finish_request(self, future: Any) -> None:
         self._clear_callbacks()
         if not self.is_client and not self._finish_future.done():
             self._finish_future.set_result(None)
+
+
+def call_if_sent(future: Future, callback: Callable[[], Any]) -> None:
+    """What callbacks of writes were promised: a call when all is well, else none."""
+    if not future.cancelled() and future.exception() is None:
+        callback()
 
 
 def _retrieve(future: Future) -> None:

@@ -16,6 +16,7 @@ import trio
 from tornado import gen, httputil
 from tornado._delegates import drive_delegate
 from tornado._exchange import ExchangeConnection
+from tornado._generation import before
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.ioloop import IOLoop
 from tornado.iostream import SSLIOStream
@@ -38,8 +39,14 @@ from tornado_trio.server.downstream import corrected_origin
 
 HTTPRequest = httputil.HTTPServerRequest
 
-# What Tornado 6.6 forgives in a request.
-_DIALECT = Dialect(bare_lf=True, repeated_length=True, chunked_http10=True)
+# What Tornado 6.6 forgives in a request, and what older releases did.
+_DIALECT = Dialect(
+    bare_lf=True,
+    repeated_length=True,
+    chunked_http10=True,
+    missing_host=before(6, 5),
+    loose_fields=before(6, 5),
+)
 _MAX_BODY = 100 * 1024 * 1024
 _NO_ANSWER = frozenset((408,))
 _OWN_ANSWER = frozenset((414, 431))
@@ -95,6 +102,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         trusted_downstream: list[str] | None = None,
         io_loop: Any = None,
     ) -> None:
+        if isinstance(xheaders, IOLoop):  # the third argument until Tornado 5
+            io_loop, xheaders = xheaders, False
         self.request_callback = request_callback
         self.xheaders = xheaders
         self.protocol = protocol
@@ -285,7 +294,7 @@ class _ProxiedDelegate(httputil.HTTPMessageDelegate):
 
 def _refusal(error: PeerError) -> bytes:
     """Tornado answers 400 to everything malformed, and nothing to who is too slow."""
-    if error.status in _NO_ANSWER:
+    if error.status in _NO_ANSWER or before(5):
         return b""
     if error.status in _OWN_ANSWER:
         return b"HTTP/1.1 %d Request Header Fields Too Large\r\n\r\n" % error.status

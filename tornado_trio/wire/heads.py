@@ -38,6 +38,8 @@ _HOST = re.compile(
 )
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)([/?].*)?", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,19}")
+_LOOSE_LINES = re.compile(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*")
+_FOLD = re.compile(r"\r\n[\t ]+(?=[^\r])")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _KNOWN_CODINGS = frozenset(("chunked", "gzip", "deflate", "compress", "x-gzip", "identity"))
 
@@ -62,7 +64,7 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
     get = headers._fields.get
     host = get("Host")
     if host is None:
-        if line.version == "HTTP/1.1":
+        if line.version == "HTTP/1.1" and not dialect.missing_host:
             raise PeerError("Missing Host header")
     elif type(host) is not str:
         raise PeerError("Multiple Host headers")
@@ -78,8 +80,9 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
         head.start_line = _resolve_target(line, headers)
     if get("Transfer-Encoding") is not None or get("Expect") is not None:
         _framing_of_request(head, dialect)
-        _second_opinion(data)
-    elif head.upgrade or line.method == "CONNECT":
+        if not (dialect.missing_host or dialect.loose_fields):
+            _second_opinion(data)
+    elif (head.upgrade or line.method == "CONNECT") and not dialect.missing_host:
         _second_opinion(data)
     return head
 
@@ -124,7 +127,10 @@ def _split(
     text = data.decode("latin-1")
     start = text.find("\r\n") + 2
     if _FIELD_LINES.fullmatch(text, start, len(text) - 2) is None:
-        raise _diagnose(text, start, complaint)
+        if dialect.loose_fields:
+            text = text[:start] + _FOLD.sub(" ", text[start:])
+        if not dialect.loose_fields or not _LOOSE_LINES.fullmatch(text, start, len(text) - 2):
+            raise _diagnose(text, start, complaint)
     lines = text[:-4].split("\r\n")
     return lines[0], _collect(lines, 1, limits)
 
