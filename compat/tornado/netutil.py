@@ -19,6 +19,7 @@ from tornado.concurrent import dummy_executor, run_on_executor
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import Configurable
+
 from tornado_trio.net import listeners as _listeners
 
 _DEFAULT_BACKLOG = _listeners.DEFAULT_BACKLOG

@@ -50,7 +50,7 @@ class TCPClient:
         max_buffer_size: int | None = None,
         source_ip: str | None = None,
         source_port: int | None = None,
-        timeout: float | datetime.timedelta | None = None,
+        timeout: float | datetime.timedelta | None = None,  # noqa: ASYNC109
     ) -> IOStream:
         """A stream connected to `host`:`port`; with `ssl_options` an `SSLIOStream`.
 

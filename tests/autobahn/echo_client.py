@@ -1,4 +1,4 @@
-"""The client under test: runs every case of a fuzzing server. `echo_client.py native|compat URL`."""
+"""The client under test: runs all cases of a fuzzing server. `echo_client.py native|compat URL`."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ def native(url: str, agent: str) -> None:
 
 
 def compat(url: str, agent: str) -> None:
-    import compat  # noqa: F401 - makes `tornado` ours
     from tornado.ioloop import IOLoop
     from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_connect
+
+    import compat  # noqa: F401 - makes `tornado` ours
 
     async def connect(path: str):  # type: ignore[no-untyped-def]
         return await websocket_connect(

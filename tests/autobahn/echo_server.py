@@ -36,10 +36,11 @@ def native(port: int) -> None:
 
 
 def compat(port: int) -> None:
-    import compat  # noqa: F401 - makes `tornado` ours
     import tornado.ioloop
     import tornado.web
     import tornado.websocket
+
+    import compat  # noqa: F401 - makes `tornado` ours
 
     class Echo(tornado.websocket.WebSocketHandler):
         def get_compression_options(self) -> dict[str, int]:

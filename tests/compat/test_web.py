@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import compat  # noqa: F401
-
 import asyncio
 import concurrent.futures
 import threading
@@ -13,6 +11,8 @@ from tornado import gen, httputil, ioloop, iostream, testing, web, wsgi
 from tornado.concurrent import Future
 from tornado.httpserver import HTTPServer
 from tornado.routing import PathMatches, ReversibleRuleRouter, Router, Rule, RuleRouter
+
+import compat  # noqa: F401
 
 seen = []
 

@@ -35,8 +35,8 @@ from tornado_trio.wire.http1 import ClientWire, ServerWire
 LIMITS = Limits(max_body_size=1_000_000)
 SEEDS = [case[1] for case in cases() if len(case[1]) < 2000]
 TOKENS = [
-    b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b'"', b"0", b"-1", b"chunked", b"\xff",
-    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n", b"HTTP/1.0", b"ffffffff",
+    b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b'"', b"0", b"-1", b"chunked", b"\xff",  # noqa: E501
+    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n", b"HTTP/1.0", b"ffffffff",  # noqa: E501
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Templates from arbitrary text: what has no tag comes out unchanged, what is escaped stays escaped,
+"""Templates from arbitrary text: what has no tag comes out unchanged, escaped stays escaped,
 and a broken template raises nothing but what it is documented to raise."""
 
 import html

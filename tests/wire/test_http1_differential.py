@@ -19,16 +19,16 @@ LIMITS = Limits()
 # Pieces that parsers have been known to disagree about.
 HEAD_PIECES = [
     b"GET", b"POST", b"OPTIONS", b" ", b"  ", b"/", b"*", b"/a?b=c", b"http://b/", b"HTTP/1.1",
-    b"HTTP/1.0", b"\r\n", b"\n", b"\r", b"\t", b":", b": ", b"Host", b"host", b"a", b"a:80", b"[::1]",
+    b"HTTP/1.0", b"\r\n", b"\n", b"\r", b"\t", b":", b": ", b"Host", b"host", b"a", b"a:80", b"[::1]",  # noqa: E501
     b"Content-Length", b"Transfer-Encoding", b"chunked", b"Chunked", b"gzip", b"Connection",
     b"close", b"keep-alive", b"Expect", b"100-continue", b"Upgrade", b"0", b"3", b"+3", b",", b";",
     b"\x00", b"\x0b", b"\x7f", b"\xa0", b"\xe9", b"X", b"_",
 ]  # fmt: skip
 LINES = st.sampled_from(
     [
-        b"Host: a\r\n", b"X: y\r\n", b"X:y \t\r\n", b"Content-Length: 3\r\n", b"Connection: close\r\n",
+        b"Host: a\r\n", b"X: y\r\n", b"X:y \t\r\n", b"Content-Length: 3\r\n", b"Connection: close\r\n",  # noqa: E501
         b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n", b"Upgrade: x\r\n",
-        b"Connection: Upgrade\r\n", b"Cookie: a=b; c\r\n", b"X: \xe9\r\n", b" folded\r\n", b"X : y\r\n",
+        b"Connection: Upgrade\r\n", b"Cookie: a=b; c\r\n", b"X: \xe9\r\n", b" folded\r\n", b"X : y\r\n",  # noqa: E501
     ]
 )  # fmt: skip
 GOOD_LINE = st.sampled_from([b"GET / HTTP/1.1\r\n", b"POST /x HTTP/1.1\r\n", b"GET / HTTP/1.0\r\n"])
@@ -76,8 +76,8 @@ def test_heads(data: bytes, at: int, noise: bytes) -> None:
 
 
 CHUNK_PIECES = [
-    b"0", b"1", b"3", b"a", b"A", b"10", b"\r\n", b"\n", b"\r", b";", b"=", b'"', b"x", b"abc", b" ", b"\t",
-    b"\x00", b"X: y\r\n", b"0\r\n\r\n", b"3\r\nabc\r\n", b"1;x=y\r\na\r\n", b"0\r\nX: y\r\n\r\n", b"+", b"_",
+    b"0", b"1", b"3", b"a", b"A", b"10", b"\r\n", b"\n", b"\r", b";", b"=", b'"', b"x", b"abc", b" ", b"\t",  # noqa: E501
+    b"\x00", b"X: y\r\n", b"0\r\n\r\n", b"3\r\nabc\r\n", b"1;x=y\r\na\r\n", b"0\r\nX: y\r\n\r\n", b"+", b"_",  # noqa: E501
 ]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def encode_head(first: bytes, headers: HTTPHeaders) -> bytes:
 
 def encode_chunk(data: bytes | bytearray | memoryview) -> bytes:
     """`data` (not empty: that would end the body) as one chunk."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"%x\r\n%b\r\n" % (len(data), data)  # type: ignore[str-format]
 
 
 def encode_last_chunk(trailers: HTTPHeaders | None) -> bytes:
