@@ -44,6 +44,10 @@ class Future(asyncio.Future, metaclass=_FutureType):  # type: ignore[type-arg]
     plain trio task (see `tornado.platform.trio`).
     """
 
+    def running(self) -> bool:
+        """Not done yet (Tornado 4)."""
+        return not self.done()
+
     def exc_info(self) -> tuple[Any, Any, Any] | None:
         """The exception as a `sys.exc_info()` triple, None if there is none (Tornado 4)."""
         error = self.exception()
@@ -168,3 +172,13 @@ def future_add_done_callback(future: Any, callback: Callable[[Any], None]) -> No
         callback(future)
     else:
         future.add_done_callback(callback)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "return_future":
+        from tornado._legacy_concurrent import return_future
+
+        return return_future
+    if name == "TracebackFuture":
+        return Future
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -89,6 +89,10 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         future: Any = Future()
+        if kwargs and "callback" in kwargs:
+            from tornado import _legacy_gen
+
+            _legacy_gen.take_callback(func, kwargs, future)
         context = contextvars.copy_context()
         try:
             try:
@@ -175,7 +179,7 @@ class Runner:
                         finally:
                             error = None  # no cycle through its traceback
                 except (StopIteration, Return) as exc:
-                    future_set_result_unless_cancelled(self._finish(), exc.value)
+                    self._succeed(exc.value)
                     return
                 except asyncio.CancelledError:
                     self._finish().cancel()
@@ -189,6 +193,9 @@ class Runner:
         finally:
             self.running = False
 
+    def _succeed(self, value: Any) -> None:
+        future_set_result_unless_cancelled(self._finish(), value)
+
     def _finish(self) -> Any:
         self.finished = True
         self.future = _null_future
@@ -201,6 +208,11 @@ class Runner:
         try:
             future = self.future = convert_yielded(yielded)
         except BadYieldError:
+            legacy = sys.modules.get("tornado._legacy_gen")
+            if legacy is not None and type(self) is not legacy.LegacyRunner:
+                # Begun before the program met its first yield point, which this may be.
+                self.__class__ = legacy.LegacyRunner
+                return self.handle_yield(yielded)
             failed = Future()
             future_set_exc_info(failed, sys.exc_info())
             self.future = failed
@@ -487,3 +499,24 @@ def _forget_timeout(loop: IOLoop, handle: object, future: Future) -> None:
     if future.cancelled():
         loop.remove_timeout(handle)
 
+
+
+# --- what Tornado 5 and 6 removed ------------------------------------------------------------
+_LEGACY_NAMES = frozenset({
+    "Arguments", "Callback", "MultiYieldPoint", "Task", "Wait", "WaitAll", "YieldFuture",
+    "YieldPoint", "engine",
+})  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LEGACY_NAMES:
+        from tornado import _legacy_gen
+
+        return getattr(_legacy_gen, name)
+    if name == "TracebackFuture":
+        return Future
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LEGACY_NAMES, "TracebackFuture"})

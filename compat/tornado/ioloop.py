@@ -321,7 +321,7 @@ class IOLoop(Configurable):
         except asyncio.CancelledError:
             pass  # as Tornado: the callback gave up, which is no error
         except Exception:
-            self._log_callback_error(callback)
+            self.handle_callback_exception(callback)
 
     def _watch_result(self, result: Any) -> None:
         from tornado import gen
@@ -335,10 +335,34 @@ class IOLoop(Configurable):
     def _discard_future_result(self, future: Any) -> None:
         future.result()
 
-    def _log_callback_error(self, callback: Any) -> None:
+    def handle_callback_exception(self, callback: Any) -> None:
+        """Called in the `except` block of a callback that failed; override to do more than log."""
         if isinstance(callback, functools.partial):
             callback = callback.func
         app_log.error("Exception in callback %r", callback, exc_info=True)
+
+    # --- blocking (until Tornado 5) --------------------------------------------------
+    def set_blocking_log_threshold(self, seconds: float | None) -> None:
+        """Log a stack trace whenever the loop is blocked for longer; None: no more."""
+        self.set_blocking_signal_threshold(seconds, self.log_stack)
+
+    def set_blocking_signal_threshold(
+        self, seconds: float | None, action: Callable[[int, Any], Any] | None
+    ) -> None:
+        """Have `action(signal, frame)` called whenever the loop is blocked for longer.
+
+        It is a handler of SIGALRM: the main thread's loop only, and one at a time. Without
+        an action the signal ends the process. None for `seconds` turns it off.
+        """
+        from tornado._legacy_ioloop import watch_blocking
+
+        watch_blocking(self, seconds, action)
+
+    def log_stack(self, signal: int, frame: Any) -> None:
+        """An action for `set_blocking_signal_threshold`."""
+        from tornado._legacy_ioloop import log_stack
+
+        log_stack(self, frame)
 
     # --- trio ------------------------------------------------------------------------
     def _start_soon(
@@ -462,4 +486,14 @@ class PeriodicCallback:
 
 def _is_awaitable(value: Any) -> bool:
     return hasattr(value, "__await__") or is_future(value)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PollIOLoop":
+        from tornado._legacy_ioloop import PollIOLoop
+
+        return PollIOLoop
+    if name == "TracebackFuture":
+        return Future
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -158,7 +158,7 @@ class AsyncTestCase(unittest.TestCase):
         else:
             # Up to Tornado 5 an exception in any callback of a test fails the test. Programs
             # of that age have imported the module by now; later ones expect a log line.
-            with stack_context.ExceptionStackContext(self._handle_exception):
+            with stack_context.ExceptionStackContext(self._handle_exception, delay_warning=True):
                 outcome = super().run(result)
         # As a last resort: a failure reported after tearDown has no test to be charged to.
         self.__rethrow()

@@ -14,7 +14,6 @@ class KQueueIOLoop(AsyncIOLoop):
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         if "asyncio_loop" not in kwargs:
-            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(
-                selectors.KqueueSelector()  # type: ignore[attr-defined]
-            )
+            selector = selectors.KqueueSelector()  # type: ignore[attr-defined]
+            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selector)
         super().initialize(**kwargs)

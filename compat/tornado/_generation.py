@@ -1,0 +1,109 @@
+"""Which release of Tornado this process answers for, and the report of old idioms.
+
+`TORNADO_TRIO_GENERATION` names a release ("4.5", "5.1"); it is read once, at import. Almost
+everything old works without it; the few places where releases contradict each other ask
+`before`. Knows the environment and Python's warnings, nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+import warnings
+
+__all__ = ["OldIdiomWarning", "before", "old_idiom", "version", "version_info"]
+
+ENVIRONMENT = "TORNADO_TRIO_GENERATION"
+REPORT = "TORNADO_TRIO_REPORT"
+PRESENT = "6.6.1"
+
+#: The last release of a series, for switches that name the series only.
+_LAST = {
+    "2": "2.4.1", "2.4": "2.4.1", "3": "3.2.2", "3.0": "3.0.2", "3.1": "3.1.1", "3.2": "3.2.2",
+    "4": "4.5.3", "4.0": "4.0.2", "4.2": "4.2.1", "4.4": "4.4.3", "4.5": "4.5.3",
+    "5": "5.1.1", "5.0": "5.0.2", "5.1": "5.1.1", "6": PRESENT, "6.6": PRESENT,
+}  # fmt: skip
+
+
+class OldIdiomWarning(PendingDeprecationWarning):
+    """Something was used that Tornado 6 no longer has. Not shown unless asked for."""
+
+
+def _parse(text: str) -> tuple[str, tuple[int, int, int, int]]:
+    """`version` and `version_info` of a generation as the switch names it."""
+    release = _LAST.get(text, text)
+    try:
+        numbers = [int(part) for part in release.split(".")]
+    except ValueError:
+        numbers = []
+    if not 2 <= len(numbers) <= 3 or not (2, 0) <= tuple(numbers[:2]) <= (6, 6):
+        raise ImportError(
+            f"{ENVIRONMENT}={text!r}: not a release of Tornado between 2.0 and {PRESENT}; "
+            "say 4.5, 5.1 or 6.6"
+        )
+    major, minor, patch = (*numbers, 0)[:3]
+    return release, (major, minor, patch, 0)
+
+
+version, version_info = _parse(os.environ.get(ENVIRONMENT) or PRESENT)
+
+
+def before(*release: int) -> bool:
+    """Whether we answer for a release before this one: `before(5)`, `before(6, 0)`."""
+    return version_info[: len(release)] < release
+
+
+# --- the report --------------------------------------------------------------------------
+#: (file, line, idiom), in the order met; None while nobody asked for a report.
+_seen: dict[tuple[str, int, str], None] | None = None
+
+
+def old_idiom(idiom: str) -> None:
+    """Warn that the program's code nearest on the stack uses `idiom`."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back
+    if frame is None:
+        return
+    if _seen is not None:
+        _seen[frame.f_code.co_filename, frame.f_lineno, idiom] = None
+    names = frame.f_globals
+    warnings.warn_explicit(
+        f"{idiom}: gone since Tornado 6",
+        OldIdiomWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=names.get("__name__") or "<unknown>",
+        registry=names.setdefault("__warningregistry__", {}),
+    )
+
+
+_OURS = ("tornado", "tornado_trio", "contextlib", "functools")
+
+
+def _is_ours(frame: types.FrameType) -> bool:
+    name: str = frame.f_globals.get("__name__") or ""
+    # tornado.test is where the suites of old releases are put: programs, to us.
+    return name.partition(".")[0] in _OURS and not name.startswith("tornado.test.")
+
+
+def start_report() -> None:
+    """Collect what `old_idiom` is told from now on; print it when the process ends."""
+    import atexit
+
+    global _seen
+    if _seen is None:
+        _seen = {}
+        atexit.register(_print_report)
+
+
+def _print_report() -> None:
+    lines = [f"{file}:{line}: {idiom}" for file, line, idiom in sorted(_seen or ())]
+    count = len(lines)
+    title = f"{count} old idiom{'' if count == 1 else 's'} of Tornado before 6 in use"
+    print("\n".join([title + (":" if lines else ""), *lines]), file=sys.stderr)
+
+
+if os.environ.get(REPORT):
+    start_report()

@@ -1,0 +1,77 @@
+"""`tornado.web` as it was until Tornado 5: `asynchronous`, callbacks of requests, MD5 versions.
+
+Knows handlers; `stack_context` is loaded when a program first decorates a method, since its
+presence changes what an error in a callback means (see `tornado.testing`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from tornado._generation import old_idiom
+
+__all__ = ["asynchronous", "call_when_flushed", "md5_version"]
+
+
+def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a handler's method whose request ends with `self.finish()`, not on return.
+
+    Callbacks that the method registers, and those that they register, belong to the request:
+    an exception in one becomes its error page. If the method returns something to await, the
+    request is finished when that is done, as without the decorator.
+    """
+    old_idiom("@asynchronous")
+    from tornado.gen import convert_yielded
+    from tornado.stack_context import ExceptionStackContext
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._auto_finish = False
+        with ExceptionStackContext(functools.partial(_fail, self), delay_warning=True):
+            result = method(self, *args, **kwargs)
+            if result is not None:
+                return _finish_after(self, convert_yielded(result))
+        return None
+
+    return wrapper
+
+
+async def _finish_after(handler: Any, result: Any) -> None:
+    await result
+    if not handler._finished:
+        handler.finish()
+
+
+def _fail(handler: Any, typ: Any, value: BaseException, tb: Any) -> bool:
+    """An exception of a callback is the request's."""
+    if isinstance(value, Exception):
+        handler._handle_request_exception(value)
+        return True
+    return False
+
+
+def call_when_flushed(future: Any, callback: Callable[[], Any]) -> None:
+    """`flush(callback=)`: call back when what was written is on its way."""
+    old_idiom("flush(callback=)")
+    from tornado.ioloop import IOLoop
+
+    def done(future: Any) -> None:
+        # Not when it failed: on_connection_close tells of a client that has gone.
+        if not future.cancelled() and future.exception() is None:
+            callback()
+
+    loop = IOLoop.current()
+    assert loop is not None
+    loop.add_future(future, done)
+
+
+def md5_version(cls: Any, abspath: str) -> str:
+    """The version of a static file, for its ETag and `?v=`: until Tornado 6 it was MD5."""
+    digest = hashlib.md5(usedforsecurity=False)
+    content = cls.get_content(abspath)
+    for chunk in [content] if isinstance(content, bytes) else content:
+        digest.update(chunk)
+    return digest.hexdigest()
