@@ -432,7 +432,7 @@ class BaseIOStream:
         Pending operations fail with `StreamClosedError` too; this is for streams on which
         nothing is pending.
         """
-        self._close_callback = callback
+        self._close_callback = _stream_legacy.keep_context(callback)
         self._watch_for_close()
 
     def close(self, exc_info: bool | BaseException | tuple[Any, Any, Any] = False) -> None:

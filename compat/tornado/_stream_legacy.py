@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -71,8 +72,8 @@ def _then(
     failure: str | None = None,
 ) -> None:
     def done(future: Any) -> None:
-        if future.cancelled():
-            return
+        if future.cancelled() or getattr(stream.io_loop, "closing", False):
+            return  # a loop that is being closed runs its tasks to their end, and no callbacks
         if future.exception() is not None:
             if failure is not None:
                 gen_log.warning("%s: %s", failure, stream.error)
@@ -117,6 +118,14 @@ def _pump(stream: Any, size: tuple[Any, ...], callback: Any, streaming_callback:
         return future
     _then(stream, future, callback, True)
     return None
+
+
+def keep_context(callback: Any) -> Any:
+    """A callback that will run in the stack contexts of now, if the program uses any."""
+    stack_context = sys.modules.get("tornado.stack_context")
+    if stack_context is None or callback is None:
+        return callback
+    return stack_context.wrap(callback)
 
 
 def adapt_read_from_fd(cls: type) -> None:
