@@ -1,4 +1,4 @@
-"""A test that leaves the thread's trio run behind fails, instead of those that come after it."""
+"""Turns the overlay on; a test that leaves the thread's trio run behind fails itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import compat  # noqa: F401 - here for all: sorted imports may put it behind tornado's
 from tornado_trio.interop.guest import current_guest
 
 
