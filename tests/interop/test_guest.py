@@ -144,6 +144,32 @@ def test_a_loop_closed_behind_our_back_takes_no_other_down():
     assert current_guest() is None
 
 
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")  # trio's, rightly
+def test_abandoned_async_generators_are_closed_by_trio_in_each_run_of_a_loop():
+    loop = asyncio.new_event_loop()
+    scope = LoopScope(loop)
+    closed = []
+
+    async def body(scope):
+        async def generator():
+            try:
+                yield 1
+            finally:
+                closed.append(trio.lowlevel.in_trio_task())
+
+        async for _ in generator():
+            break
+        gc.collect()
+        await trio.sleep(0.001)
+
+    for n in (1, 2, 3):
+        scope.about_to_run()
+        loop.run_until_complete(spawn(scope, body(scope)))
+        assert closed == [True] * n
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
 def test_each_thread_has_a_run_of_its_own():
     results = []
 

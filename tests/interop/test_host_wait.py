@@ -1,6 +1,6 @@
 """`HostReadable`, through the streams that use it, in a guest run of asyncio."""
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: I001
 
 import compat  # noqa: F401, I001 - first: makes `tornado` ours
 

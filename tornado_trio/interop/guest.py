@@ -22,6 +22,7 @@ import atexit
 import logging
 import math
 import os
+import sys
 import threading
 import time
 import warnings
@@ -86,6 +87,7 @@ class Guest:
         except BaseException:
             _local.guest = None
             raise
+        self._hooks = sys.get_asyncgen_hooks()
 
     async def _main(self) -> None:
         async with trio.open_nursery() as root:
@@ -117,11 +119,22 @@ class Guest:
         self.loop = loop
         self._watch(loop)
         self._schedule()
+        loop.call_soon(self._own_async_generators)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._state is not None and loop not in self._watchers:
             self._watchers.append(loop)
             loop.add_reader(self._descriptor, self._readable, loop)
+
+    def _own_async_generators(self) -> None:
+        """Put trio's hooks for async generators back in front of the running loop's.
+
+        Each loop installs its own when it starts, in front of trio's, which hands on what
+        was not begun in a task of trio. Without this, generators abandoned by our
+        coroutines after a loop was stopped and started would be closed by asyncio.
+        """
+        if self._runner is not None and trio_internals.hooks_in_front(self._runner, self._hooks):
+            sys.set_asyncgen_hooks(*self._hooks)
 
     def _schedule(self) -> None:
         loop = self.loop

@@ -14,6 +14,7 @@ API only. Two things are bought here, each with a fallback on public calls:
 from __future__ import annotations
 
 import os
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -92,6 +93,19 @@ def guest_state_of(guest_tick: Callable[[], object]) -> Any | None:
     if not all(hasattr(runner, n) for n in ("guest_tick_scheduled", "main_task_outcome")):
         return None
     return state if poll_descriptor(runner) is not None else None
+
+
+def hooks_in_front(runner: Any, hooks: Any) -> bool:
+    """Whether others' async generator hooks stand before trio's; they become its second.
+
+    False too where trio does not show whom it hands generators on to.
+    """
+    current = sys.get_asyncgen_hooks()
+    generators: Any = getattr(runner, "asyncgens", None)
+    if current == hooks or not hasattr(generators, "prev_hooks"):
+        return False
+    generators.prev_hooks = current
+    return True
 
 
 def forget_run() -> None:
