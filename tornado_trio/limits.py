@@ -24,6 +24,8 @@ class Limits:
     max_body_size: int = 100 * 1024 * 1024
     #: Body bytes handed on at once. Tornado: 64 KiB.
     chunk_size: int = 64 * 1024
+    #: Chunks taken apart in one go, and handed on as one piece.
+    chunks_per_step: int = 400
     #: One chunk-size line with its extensions.
     max_chunk_line: int = 4096
     #: Trailer section of a chunked body.

@@ -294,10 +294,10 @@ class _ProxiedDelegate(httputil.HTTPMessageDelegate):
 
 def _refusal(error: PeerError) -> bytes:
     """Tornado answers 400 to everything malformed, and nothing to who is too slow."""
-    if error.status in _NO_ANSWER or before(5):
-        return b""
     if error.status in _OWN_ANSWER:
         return b"HTTP/1.1 %d Request Header Fields Too Large\r\n\r\n" % error.status
+    if error.status in _NO_ANSWER or before(5):
+        return b""
     return b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
@@ -310,6 +310,7 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
             max_fields=65536,
             max_body_size=params.max_body_size or server.max_buffer_size or _MAX_BODY,
             chunk_size=params.chunk_size or 65536,
+            chunks_per_step=1 if before(6, 6) else 400,
             max_write_buffer=None,
         ),
         # Tornado waits for ever for a client to take its response; an hour is a pause

@@ -12,8 +12,10 @@ from collections.abc import Awaitable
 from http.client import responses  # noqa: F401
 from typing import TYPE_CHECKING, Any
 
+from tornado._generation import before
 from tornado._legacy_httputil import LegacyRequestMethods
 from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
+from tornado.log import gen_log
 from tornado.util import ObjectDict, unicode_type  # noqa: F401
 
 from tornado_trio.errors import HTTPInputError, HTTPOutputError  # noqa: F401
@@ -139,6 +141,8 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
     Give it a `start_line`; `method`, `uri` and `version` are the deprecated way.
     """
 
+    _requires_host = not before(6, 5)
+
     def __init__(
         self,
         method: str | None = None,
@@ -177,6 +181,16 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
             context = connection
         self.remote_ip = getattr(context, "remote_ip", None)
         self.protocol = getattr(context, "protocol", "http")
+
+    def _parse_body(self) -> None:
+        if not before(6, 5):
+            super()._parse_body()
+            return
+        try:
+            super()._parse_body()
+        except HTTPInputError as exc:
+            # Until 6.5 a malformed form was a line in the log, and a form without arguments.
+            gen_log.warning("%s", exc)
 
     def _parse_config(self) -> ParseBodyConfig:
         return _DEFAULT_PARSE_BODY_CONFIG

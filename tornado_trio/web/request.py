@@ -100,6 +100,9 @@ class Request:
         self._take_peer(connection)
         self._take_start_line(start_line, None)
 
+    #: RFC 9112 3.2; hosts of older programs may think otherwise.
+    _requires_host = True
+
     @classmethod
     def from_exchange(cls, exchange: Exchange) -> Self:
         """The request of an exchange, which becomes its `connection`."""
@@ -121,7 +124,7 @@ class Request:
         if host is None:
             host = self.headers.get("Host")
             if host is None:
-                if self.version == "HTTP/1.1":
+                if self.version == "HTTP/1.1" and self._requires_host:
                     raise HTTPInputError("Missing Host header")
                 host = "127.0.0.1"
         self.host = host

@@ -5,7 +5,7 @@ Knows the chunked grammar of RFC 9112 7.1. Must not know heads or connections.
 Each reader takes from the front of a `bytearray` what it can and returns it: `bytes`
 (never empty), `EndOfMessage`, or None for "more bytes needed". Chunked data is joined
 across chunks in one pass over the buffer (CVE-2025-69229): position index, one deletion
-at the end. But one call takes no more than `_CHUNKS_PER_STEP` of them, half a millisecond,
+at the end. But one call takes no more than `Limits.chunks_per_step` of them, half a millisecond,
 so that the caller can let others run between.
 """
 
@@ -21,7 +21,6 @@ from .heads import parse_fields
 
 __all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
 
-_CHUNKS_PER_STEP = 400
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _T = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
@@ -103,14 +102,17 @@ class ChunkedReader:
         at = 0
         end = len(buffer)
         chunks = 0
-        while at < end and have < max_bytes and chunks < _CHUNKS_PER_STEP:
+        steps = self._limits.chunks_per_step
+        while at < end and have < max_bytes and chunks < steps:
             if self.remaining:
                 count = min(self.remaining, end - at, max_bytes - have)
                 pieces.append(buffer[at : at + count])
                 have += count
                 at += count
                 self.remaining -= count
-                self._need_crlf = not self.remaining
+                if not self.remaining:
+                    self._need_crlf = True
+                    chunks += 1
                 continue
             if self._need_crlf:
                 after = buffer[at : at + 2]
@@ -126,7 +128,6 @@ class ChunkedReader:
             if step == 0:
                 break
             at += step
-            chunks += 1
             if self._in_trailers:
                 break
         if at:

@@ -166,7 +166,7 @@ def _diagnose(text: str, start: int, complaint: str) -> PeerError:
         if line[:1] in (" ", "\t"):
             return PeerError("obsolete line folding in header section")
         if line and ":" not in line:
-            return PeerError("no colon in header line")
+            return PeerError("Malformed HTTP headers: no colon in header line")
         if line and re.match(rf"{_TOKEN}:", line) is None:
             return PeerError("Invalid header name")
         if any((c < " " and c != "\t") or c == "\x7f" for c in line):
