@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import tornado
 from tornado import httputil
 from tornado._delegates import HandlerDelegate as _HandlerDelegate
 from tornado._delegates import drive_delegate
+from tornado._generation import before
+from tornado._legacy_static import md5_version
+from tornado._legacy_web import asynchronous, call_when_flushed
 from tornado.concurrent import Future
 from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
@@ -76,6 +79,7 @@ __all__ = [
     "_xsrf_form_html",
     "_UIModuleNamespace",
     "addslash",
+    "asynchronous",
     "authenticated",
     "create_signed_value",
     "decode_signed_value",
@@ -106,9 +110,14 @@ class RequestHandler(_handler.RequestHandler):
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)
 
-    def flush(self, include_footers: bool = False) -> Future:  # type: ignore[override]
+    def flush(  # type: ignore[override]
+        self, include_footers: bool = False, callback: Callable[[], Any] | None = None
+    ) -> Future:
         """Send what was written so far; the Future is done when it is on its way."""
-        return _as_future(super().flush(include_footers))
+        future = _as_future(super().flush(include_footers))
+        if callback is not None:
+            call_when_flushed(future, callback)
+        return future
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
         """Send a redirect to a (possibly relative) URL."""
@@ -144,7 +153,7 @@ class RequestHandler(_handler.RequestHandler):
 
 def _as_future(awaitable: Awaitable[None]) -> Future:
     """A Future of an output method's result; a failure nobody asks about is not logged."""
-    if isinstance(awaitable, asyncio.Future):
+    if hasattr(awaitable, "add_done_callback"):
         return awaitable
     if type(awaitable) is Pending:
         future = run_task(awaitable)
@@ -191,6 +200,9 @@ class StaticFileHandler(_static.StaticFileHandler, RequestHandler):
 
     _static_hashes = {}
     _stamps = {}
+
+    if before(6):
+        get_content_version = classmethod(md5_version)
 
 
 class FallbackHandler(_stock.FallbackHandler, RequestHandler):

@@ -17,7 +17,7 @@ from tornado import httputil
 from tornado.concurrent import dummy_executor
 from tornado.escape import url_unescape
 from tornado.ioloop import IOLoop
-from tornado.log import access_log
+from tornado.log import access_log, app_log
 
 __all__ = ["HTTPRequest", "WSGIContainer", "to_wsgi_str"]
 
@@ -52,7 +52,19 @@ class WSGIContainer:
         IOLoop.current().spawn_callback(self.handle_request, request)
 
     async def handle_request(self, request: httputil.HTTPServerRequest) -> None:
-        """Run the application for one request and send what it says."""
+        """Run the application for one request and send what it says.
+
+        An application that fails is logged and answered for with 500.
+        """
+        try:
+            status, fields, body = await self._answer(request)
+        except Exception:
+            app_log.error("Uncaught exception in WSGI application", exc_info=True)
+            error = [("Content-Type", "text/plain")]
+            status, fields, body = "500 Internal Server Error", error, b"500: Internal Server Error"
+        self._send(request, status, fields, body)
+
+    async def _answer(self, request: httputil.HTTPServerRequest) -> tuple[str, Any, bytes]:
         head: list[Any] = []
         body: list[bytes] = []
 
@@ -68,7 +80,7 @@ class WSGIContainer:
         if not head:
             raise Exception("WSGI app did not call start_response")
         status, fields = head
-        self._send(request, status, fields, b"".join(body))
+        return status, fields, b"".join(body)
 
     async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
         if self.executor is dummy_executor:
@@ -155,3 +167,12 @@ class WSGIContainer:
         milliseconds = 1000.0 * request.request_time()
         summary = f"{request.method or ''} {request.uri or ''} ({request.remote_ip})"
         log("%d %s %.2fms", status_code, summary, milliseconds)
+
+
+def __getattr__(name: str) -> Any:
+    # Tornado before 6; loaded when asked for.
+    if name in ("WSGIAdapter", "WSGIApplication", "from_wsgi_str"):
+        from tornado import _legacy_wsgi
+
+        return getattr(_legacy_wsgi, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -89,7 +89,7 @@ def header_value(value: Any) -> str:
         text = value
     elif isinstance(value, bytes):
         text = value.decode("latin1")
-    elif isinstance(value, numbers.Integral):
+    elif type(value) is int or isinstance(value, numbers.Integral):
         return str(value)
     elif isinstance(value, datetime.datetime):
         return format_timestamp(value)
@@ -101,10 +101,12 @@ def header_value(value: Any) -> str:
     return text
 
 
-def reason_phrase(status_code: int, reason: str | None) -> str:
-    """The phrase to send: the given one if it is fit to be sent, else the standard one."""
+def reason_phrase(status_code: int, reason: str | bytes | None) -> str:
+    """The phrase to send: the given one if it is fit to be sent; the standard one for None."""
     if reason is None:
         return responses.get(status_code, "Unknown")
+    if isinstance(reason, bytes):
+        reason = reason.decode("latin-1")
     return reason if _REASON.fullmatch(reason) else "Unknown"
 
 
