@@ -1,22 +1,51 @@
-"""Byte streams over trio: sockets, TLS, memory; listeners and connecting. Knows no HTTP."""
+"""Byte streams over trio: sockets, TLS, memory; listeners and connecting. Knows no HTTP.
 
-from .connect import open_tcp_stream, open_unix_stream
-from .listeners import (
-    Listener,
-    SocketListener,
-    accept_loop,
-    listener_from_fd,
-    open_tcp_listeners,
-    open_unix_listener,
-    serve_listeners,
-)
-from .memory import MemoryListener, MemoryNetwork, MemoryStream, memory_stream_pair
-from .pipes import PipeStream
-from .proxy import ProxyProtocol
-from .socket_stream import SocketStream
-from .stream import Stream
-from .tls import TlsStream, open_tls_stream, start_tls
-from .tls_contexts import Certificate, ServerTls, client_context
+Names are loaded when first used: who needs only the buffers (compat's streams do) is not
+made to wait for TLS and the rest, some fifteen milliseconds.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .connect import open_tcp_stream, open_unix_stream
+    from .listeners import (
+        Listener,
+        SocketListener,
+        accept_loop,
+        listener_from_fd,
+        open_tcp_listeners,
+        open_unix_listener,
+        serve_listeners,
+    )
+    from .memory import MemoryListener, MemoryNetwork, MemoryStream, memory_stream_pair
+    from .pipes import PipeStream
+    from .proxy import ProxyProtocol
+    from .socket_stream import SocketStream
+    from .stream import Stream
+    from .tls import TlsStream, open_tls_stream, start_tls
+    from .tls_contexts import Certificate, ServerTls, client_context
+
+_MODULES = {
+    "connect": ("open_tcp_stream", "open_unix_stream"),
+    "listeners": (
+        "Listener",
+        "SocketListener",
+        "accept_loop",
+        "listener_from_fd",
+        "open_tcp_listeners",
+        "open_unix_listener",
+        "serve_listeners",
+    ),
+    "memory": ("MemoryListener", "MemoryNetwork", "MemoryStream", "memory_stream_pair"),
+    "pipes": ("PipeStream",),
+    "proxy": ("ProxyProtocol",),
+    "socket_stream": ("SocketStream",),
+    "stream": ("Stream",),
+    "tls": ("TlsStream", "open_tls_stream", "start_tls"),
+    "tls_contexts": ("Certificate", "ServerTls", "client_context"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Certificate",
@@ -43,3 +72,17 @@ __all__ = [
     "serve_listeners",
     "start_tls",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = getattr(import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
