@@ -18,6 +18,7 @@ import trio
 from tornado import httputil, version
 from tornado._http_errors import HTTPStreamClosedError, translate
 from tornado._http_routes import host_field, url_credentials
+from tornado._legacy_httpclient import in_contexts
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse, _RequestProxy
@@ -266,7 +267,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         self.code = first_line.code
         self.reason = first_line.reason
         self._redirecting = self._should_follow_redirect()
-        header_callback = self.request.header_callback
+        header_callback = in_contexts(self.request.header_callback)
         if header_callback is not None and not self._redirecting:
             header_callback(f"{first_line.version} {first_line.code} {first_line.reason}\r\n")
             for name, value in headers.get_all():
@@ -277,8 +278,9 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
     def data_received(self, chunk: bytes) -> Any:
         if self._redirecting:
             return None  # read, and counted, but of no use
-        if self.request.streaming_callback is not None:
-            return self.request.streaming_callback(chunk)
+        streaming_callback = self.request.streaming_callback
+        if streaming_callback is not None:
+            return in_contexts(streaming_callback)(chunk)
         self.chunks.append(chunk)
         return None
 

@@ -5,11 +5,18 @@ Knows Futures and loops only.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tornado.concurrent import future_add_done_callback
+
+
+def in_contexts(callback: Any) -> Any:
+    """`callback` in the `stack_context`s current here, if the program uses any."""
+    module = sys.modules.get("tornado.stack_context")
+    return callback if module is None or callback is None else module.wrap(callback)
 
 
 class LegacyCall:
