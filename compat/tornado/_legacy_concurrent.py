@@ -51,7 +51,7 @@ def return_future(f: Callable[..., Any]) -> Callable[..., Future]:
         raised = True
         with ExceptionStackContext(failed, delay_warning=True):
             result = f(*args, **kwargs)
-            raised = False
+            raised = result is not None
             if result is not None:
                 raise ReturnValueIgnoredError(
                     "@return_future should not be used with functions that return values"

@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 from tornado.stack_context import (
     ExceptionStackContext,
     StackContextInconsistentError,
+    _call,
     _current,
     wrap,
 )
@@ -48,13 +49,18 @@ def engine(func: Callable[..., Any]) -> Callable[..., Any]:
     Its exceptions go to the `stack_context` of the caller (the request, for a handler).
     """
     old_idiom("gen.engine")
-    run = gen.coroutine(func)
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        _report_to_caller(run(*args, **kwargs), func)
+        # Its callback is its own, and no coroutine's.
+        _report_to_caller(_run(functools.partial(func, *args, **kwargs)), func)
 
     return wrapper
+
+
+@gen.coroutine
+def _run(func: Callable[[], Any]) -> Any:
+    return func()  # a generator: `coroutine` goes by what a function returns
 
 
 def _report_to_caller(future: Any, func: Callable[..., Any]) -> None:
@@ -275,9 +281,14 @@ class LegacyRunner(gen.Runner):
     results: dict[Any, Any] | None = None
     pending_callbacks: set[Any] | None = None
 
-    def __init__(self, *args: Any) -> None:
+    def __new__(cls, *args: Any) -> LegacyRunner:
+        # Not in __init__, whose frame would hold the generator as long as a traceback does.
+        self = super().__new__(cls)
         self._balanced = _current.get()
-        super().__init__(*args)
+        return self
+
+    def _wake(self, future: Any) -> None:
+        self.ctx_run(_step, self.run)
 
     def handle_yield(self, yielded: Any) -> bool:
         if self._balanced is not None and _current.get() is not self._balanced:
@@ -384,6 +395,15 @@ class LegacyRunner(gen.Runner):
             self._deactivate()
         self._point = None
         return super()._finish()
+
+
+def _step(run: Callable[[], None]) -> None:
+    """Run a step inside the stack contexts of its coroutine (in its context variables)."""
+    contexts = _current.get()
+    if contexts:
+        _call(contexts, run, (), {})
+    else:
+        run()
 
 
 def install() -> None:

@@ -12,10 +12,17 @@ from typing import Any
 
 from tornado._generation import old_idiom
 from tornado.ioloop import IOLoop
-from tornado.log import gen_log
+from tornado.log import app_log, gen_log
 from tornado.platform.asyncio import AsyncIOLoop
 
-__all__ = ["PollIOLoop", "checked_loop", "log_stack", "watch_blocking"]
+__all__ = [
+    "PollIOLoop",
+    "becomes_current",
+    "checked_loop",
+    "log_as_tornado",
+    "log_stack",
+    "watch_blocking",
+]
 
 
 class PollIOLoop(AsyncIOLoop):
@@ -27,6 +34,29 @@ class PollIOLoop(AsyncIOLoop):
         if time_func is not None:
             self.time = time_func  # type: ignore[method-assign]
         super().initialize(**kwargs)
+
+
+def becomes_current(make_current: bool | None) -> bool:
+    """Whether a new loop becomes the thread's, by the rules before Tornado 6.2.
+
+    The first one does, unless told otherwise; later ones do not, and cannot be told to.
+    """
+    if make_current is False:
+        return False
+    exists = IOLoop.current(instance=False) is not None
+    if make_current and exists:
+        raise RuntimeError("current IOLoop already exists")
+    return not exists
+
+
+def log_as_tornado(loop: Any, context: dict[str, Any]) -> None:
+    """The exception handler of asyncio's loop before Tornado 5: such Futures were our own."""
+    if "future" in context and "exception" in context:
+        app_log.error(
+            "%s: %r", context["message"], context["future"], exc_info=context["exception"]
+        )
+    else:
+        loop.default_exception_handler(context)
 
 
 def checked_loop(io_loop: Any) -> Any:

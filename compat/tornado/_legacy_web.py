@@ -1,4 +1,4 @@
-"""`tornado.web` as it was until Tornado 5: `asynchronous`, callbacks of requests, MD5 versions.
+"""`tornado.web` as it was until Tornado 5: `asynchronous`, callbacks of requests.
 
 Knows handlers; `stack_context` is loaded when a program first decorates a method, since its
 presence changes what an error in a callback means (see `tornado.testing`).
@@ -7,13 +7,12 @@ presence changes what an error in a callback means (see `tornado.testing`).
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from tornado._generation import old_idiom
 
-__all__ = ["asynchronous", "call_when_flushed", "md5_version"]
+__all__ = ["asynchronous", "call_when_flushed"]
 
 
 def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,12 +65,3 @@ def call_when_flushed(future: Any, callback: Callable[[], Any]) -> None:
     loop = IOLoop.current()
     assert loop is not None
     loop.add_future(future, done)
-
-
-def md5_version(cls: Any, abspath: str) -> str:
-    """The version of a static file, for its ETag and `?v=`: until Tornado 6 it was MD5."""
-    digest = hashlib.md5(usedforsecurity=False)
-    content = cls.get_content(abspath)
-    for chunk in [content] if isinstance(content, bytes) else content:
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -210,12 +210,24 @@ def _teach_loop() -> None:
     from tornado.ioloop import IOLoop
 
     _legacy_gen.install()
-    plain = IOLoop._run_callback
+    run, add_future, spawn = IOLoop._run_callback, IOLoop.add_future, IOLoop.spawn_callback
 
     def run_callback(loop: IOLoop, callback: Any, *args: Any) -> None:
-        plain(loop, wrap(callback) if _current.get() else callback, *args)
+        if _current.get() and not hasattr(getattr(callback, "func", None), "_contexts"):
+            callback = wrap(callback)
+        run(loop, callback, *args)
+
+    def add_future_here(loop: IOLoop, future: Any, callback: Any) -> None:
+        # Wrapped now: the Future of a thread pool calls back from another thread.
+        add_future(loop, future, wrap(callback) if _current.get() else callback)
+
+    def spawn_callback(loop: IOLoop, callback: Any, *args: Any, **kwargs: Any) -> None:
+        with NullContext():
+            spawn(loop, callback, *args, **kwargs)
 
     IOLoop._run_callback = run_callback  # type: ignore[method-assign]
+    IOLoop.add_future = add_future_here  # type: ignore[method-assign]
+    IOLoop.spawn_callback = spawn_callback  # type: ignore[method-assign]
 
 
 class _State:

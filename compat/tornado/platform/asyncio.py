@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tornado._generation import before
 from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 from tornado.platform.trio import TaskFuture
@@ -235,8 +236,16 @@ class AsyncIOLoop(BaseAsyncIOLoop):
         self.is_current = False
         self.old_asyncio: asyncio.AbstractEventLoop | None = None
         made = None
+        if before(6, 2):
+            from tornado._legacy_ioloop import becomes_current
+
+            kwargs["make_current"] = becomes_current(kwargs.get("make_current"))
         if "asyncio_loop" not in kwargs:
             kwargs["asyncio_loop"] = made = asyncio.new_event_loop()
+            if before(5):
+                from tornado._legacy_ioloop import log_as_tornado
+
+                made.set_exception_handler(log_as_tornado)
         try:
             super().initialize(**kwargs)
         except BaseException:
