@@ -80,6 +80,17 @@ CASES = [
     ),
     Case(name="loop callbacks", app="callbacks.py", kind="program", unit="callbacks/s"),
     Case(name="queue items", app="queues.py", kind="program", unit="items/s"),
+    *(
+        Case(
+            name=f"stream echo, {label}{', TLS' if tls else ''}",
+            app="streams.py",
+            kind="program",
+            arguments=(size, *tls),
+            unit="messages/s",
+        )
+        for tls in ((), ("tls",))
+        for label, size in (("100 B", "100"), ("64 KiB", "65536"), ("16 MiB", "16777216"))
+    ),
     Case(name="template alone", app="templates.py", kind="program", unit="pages/s"),
     Case(
         name="idle connection",
