@@ -46,6 +46,7 @@ class Link:
 
     Attributes:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
+        room: waits until the receiver is no longer busy, for a `read` that was cancelled.
         reads: how often bytes came: a sign of life for the keepalive.
         error: what the peer did wrong, if that ended the connection.
         ahead: where events come from once a busy receiver had its connection read ahead.
@@ -60,6 +61,7 @@ class Link:
         "protocol",
         "reads",
         "receiver",
+        "room",
         "stream",
     )
 
@@ -76,6 +78,7 @@ class Link:
         self.close_timeout = close_timeout
         self.ahead: LookAhead | None = None
         self.busy = False
+        self.room: Callable[[], Awaitable[object]] | None = None
         self.reads = 0
         self.error: WebSocketProtocolError | None = None
         self._pong: bytes | None = None
@@ -89,68 +92,69 @@ class Link:
         and `error` tell. What the receiver raises is; then the stream is still open and a
         close frame may be sent.
 
-        Cancellation: stops reading between two events; the stream stays open.
+        Cancellation: as of `read` and `finish`.
         """
-        protocol = self.protocol
+        await self.read()
+        await self.finish()
+
+    async def read(self) -> None:
+        """The first part of `run`: until there is nothing more to read or to answer.
+
+        Cancellation: stops between two events; may be called again.
+        """
+        stream, protocol, receiver = self.stream, self.protocol, self.receiver
+        next_event = protocol.next_event if self.ahead is None else self.ahead.next_event
+        budget = _EVENTS_PER_YIELD
+        drained = False
         try:
-            await self._pump()
+            await self._before_reading()
+            while True:
+                event = next_event()
+                if event is None:
+                    # A read that left room took all there was: asking again would cost a
+                    # system call per message for nothing. (TLS hands out a record at a time.)
+                    data = None if drained else stream.read_nowait(_READ_SIZE)
+                    if data is None:
+                        drained = False
+                        await stream.wait_readable()
+                        budget = _EVENTS_PER_YIELD
+                    elif data:
+                        drained = len(data) < _READ_SIZE and not stream.tls
+                        self.reads += 1
+                        protocol.receive(data)
+                    else:
+                        break
+                    continue
+                result = receiver(event[0], event[1])
+                if result is not None:
+                    self.busy = True
+                    await result
+                    self.busy = drained = False
+                    if self.ahead is not None:
+                        next_event = self.ahead.next_event
+                if event[0] == CLOSE:
+                    self.write_quietly(protocol.answer_close())
+                    return
+                budget -= 1
+                if not budget:
+                    budget = _EVENTS_PER_YIELD
+                    await trio.lowlevel.checkpoint()
         except WebSocketProtocolError as error:
             self.error = error
             self.write_quietly(protocol.fail(error))
         except StreamClosedError:
             protocol.receive_eof()
         else:
-            if protocol.close_received is None:
-                protocol.receive_eof()
-            else:
-                self.write_quietly(protocol.answer_close())
-        await self._finish()
+            protocol.receive_eof()
 
-    async def _pump(self) -> None:
-        """Hand events to the receiver until the peer's close frame or the stream's end."""
-        stream, protocol = self.stream, self.protocol
-        next_event, receiver = protocol.next_event, self.receiver
-        if self.ahead is not None:
-            next_event = self.ahead.next_event
-        budget = _EVENTS_PER_YIELD
-        drained = False
-        if stream.unsent:
+    async def _before_reading(self) -> None:
+        if self.busy and self.room is not None:
+            await self.room()  # cancelled while the receiver was busy: it still is
+        self.busy = False
+        if self.stream.unsent:
             # Written before the stream had its nursery: start what flushes it.
             await trio.lowlevel.checkpoint()
-            stream.write(b"")
-        while True:
-            event = next_event()
-            if event is None:
-                # A read that left room took all there was: asking again would cost a system
-                # call per message for nothing. (TLS hands out a record at a time.)
-                data = None if drained else stream.read_nowait(_READ_SIZE)
-                if data is None:
-                    drained = False
-                    await stream.wait_readable()
-                    budget = _EVENTS_PER_YIELD
-                elif data:
-                    drained = len(data) < _READ_SIZE and not stream.tls
-                    self.reads += 1
-                    protocol.receive(data)
-                else:
-                    return
-                continue
-            result = receiver(event[0], event[1])
-            if result is not None:
-                self.busy = True
-                try:
-                    await result
-                finally:
-                    self.busy = False
-                drained = False
-                if self.ahead is not None:
-                    next_event = self.ahead.next_event
-            if event[0] == CLOSE:
-                return
-            budget -= 1
-            if not budget:
-                budget = _EVENTS_PER_YIELD
-                await trio.lowlevel.checkpoint()
+            self.stream.write(b"")
 
     # --- writing -----------------------------------------------------------------
 
@@ -211,8 +215,11 @@ class Link:
             self.protocol.receive_eof()
         self.stream.close()
 
-    async def _finish(self) -> None:
-        """Get the last frame out and close the stream, within `close_timeout`."""
+    async def finish(self) -> None:
+        """Get the last frame out and close the stream, within `close_timeout`.
+
+        Cancellation: the stream stays open.
+        """
         stream = self.stream
         with trio.move_on_after(self.close_timeout):
             try:

@@ -5,8 +5,9 @@ Knows `Exchange` (so any server that makes them will do) and the session. Not th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import final
 
 from ..exchange import Exchange, ResponseStartLine
 from ..wire.headers import HTTPHeaders
@@ -33,16 +34,9 @@ def _check_origin(exchange: Exchange, check: OriginCheck) -> None:
         raise HandshakeError("Cross origin websockets not allowed", 403)
 
 
-@asynccontextmanager
-async def accept(
-    exchange: Exchange,
-    *,
-    options: WebSocketOptions | None = None,
-    subprotocols: Sequence[str] = (),
-    check_origin: OriginCheck = same_origin,
-    headers: Mapping[str, str] | None = None,
-) -> AsyncIterator[WebSocket]:
-    """Answer an upgrade request and open the session, for the length of a block.
+@final
+class accept:  # noqa: N801 - used as a function
+    """Answer an upgrade request and open the session, for the length of an `async with` block.
 
     Args:
         subprotocols: those we speak, the best first.
@@ -53,7 +47,54 @@ async def accept(
         HandshakeError: it was no acceptable request; the refusal has been sent.
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
-    options = options or WebSocketOptions()
+
+    # A class for the reason `run_session` is one; it reads in the request's nursery.
+    __slots__ = ("_arguments", "_session")
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        options: WebSocketOptions | None = None,
+        subprotocols: Sequence[str] = (),
+        check_origin: OriginCheck = same_origin,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._arguments: _Arguments | None = (
+            exchange,
+            options or WebSocketOptions(),
+            subprotocols,
+            check_origin,
+            headers or {},
+        )
+        self._session: run_session | None = None
+
+    async def __aenter__(self) -> WebSocket:
+        assert self._arguments is not None
+        self._session = await _shake(*self._arguments)
+        self._arguments = None
+        return await self._session.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        assert self._session is not None
+        return await self._session.__aexit__(kind, error, traceback)
+
+
+_Arguments = tuple[Exchange, WebSocketOptions, Sequence[str], OriginCheck, Mapping[str, str]]
+
+
+async def _shake(
+    exchange: Exchange,
+    options: WebSocketOptions,
+    subprotocols: Sequence[str],
+    check_origin: OriginCheck,
+    headers: Mapping[str, str],
+) -> run_session:
     line = exchange.start_line
     try:
         _check_origin(exchange, check_origin)
@@ -68,7 +109,7 @@ async def accept(
         await _refuse(exchange, error)
         raise
     answer = HTTPHeaders(agreement.headers)
-    for name, value in (headers or {}).items():
+    for name, value in headers.items():
         answer.add(name, value)
     await exchange.write_headers(
         ResponseStartLine("HTTP/1.1", 101, "Switching Protocols"), answer
@@ -79,10 +120,14 @@ async def accept(
         deflate=agreement.deflate,
         options=options.deflate,
     )
-    async with run_session(
-        exchange.detach(), protocol, options, subprotocol=agreement.subprotocol, request=exchange
-    ) as ws:
-        yield ws
+    return run_session(
+        exchange.detach(),
+        protocol,
+        options,
+        subprotocol=agreement.subprotocol,
+        request=exchange,
+        nursery=exchange.nursery,
+    )
 
 
 async def _refuse(exchange: Exchange, error: HandshakeError) -> None:
