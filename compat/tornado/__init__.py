@@ -13,11 +13,10 @@ if __name__ != "tornado":
         "call compat.activate() (or import compat) and import tornado"
     )
 
-from tornado_trio import __version__ as trio_version  # noqa: F401, E402
+# version, version_info: the release whose behaviour this process answers for.
+from tornado._generation import version, version_info  # noqa: F401, E402
 
-#: The release whose behaviour this package answers for.
-version = "6.6.1"
-version_info = (6, 6, 1, 0)
+from tornado_trio import __version__ as trio_version  # noqa: F401, E402
 
 #: Submodules reachable as attributes without an import of their own.
 __all__ = [
