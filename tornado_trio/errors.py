@@ -49,11 +49,14 @@ class ReadLimitError(LimitError):
 
 
 class HTTPInputError(PeerError):
-    """Malformed input from the peer: a head, a field, a form, a cookie."""
+    """Malformed input from the peer: a head, a field, a form, a cookie.
 
-    def __init__(self, *args: object, status: int = 400) -> None:
-        Exception.__init__(self, *args)
-        self.status = status
+    `status` may be set to something other than 400.
+    """
+
+    status = 400
+
+    __init__ = Exception.__init__  # type: ignore[assignment]  # as Tornado's: any arguments
 
 
 class HTTPOutputError(TornadoTrioError):

@@ -177,9 +177,9 @@ def form_parts(request: Request, limits: FormLimits | None = None) -> FormParts:
     kind, parameters = parse_header(request.headers.get("Content-Type", ""))
     boundary = parameters.get("boundary")
     if kind.lower() != "multipart/form-data" or not boundary:
-        raise HTTPInputError("expected multipart/form-data with a boundary", status=415)
+        raise _unsupported("expected multipart/form-data with a boundary")
     if "Content-Encoding" in request.headers:
-        raise HTTPInputError("Unsupported Content-Encoding", status=415)
+        raise _unsupported("Unsupported Content-Encoding")
     source = _once(request.body) if request.body else request.connection.body()
     return FormParts(source, boundary.encode("utf-8"), limits or FormLimits())
 
@@ -203,3 +203,9 @@ class _Once:
 
 def _once(chunk: bytes) -> AsyncIterator[bytes]:
     return _Once(chunk)
+
+
+def _unsupported(message: str) -> HTTPInputError:
+    error = HTTPInputError(message)
+    error.status = 415
+    return error
