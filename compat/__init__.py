@@ -48,14 +48,19 @@ def path() -> str:
     return os.path.dirname(os.path.abspath(__file__))
 
 
-def activate() -> str:
+def activate(*, generation: str | None = None) -> str:
     """Put our `tornado` in front of any other, and return the folder it is found in.
 
     May be called any number of times.
 
+    Args:
+        generation: the release to answer for where releases contradict each other: "4.5",
+            "5.1". Child processes inherit it, as TORNADO_TRIO_GENERATION.
+
     Raises:
         ImportError: another `tornado` is imported already. Its classes are in use by then, so
-            replacing it would leave two of each in the program.
+            replacing it would leave two of each in the program. Or ours is, and answers for
+            another generation; or there is no such generation.
     """
     folder = path()
     _refuse_other_tornado(folder)
@@ -67,7 +72,28 @@ def activate() -> str:
     if importlib.util.find_spec("tornado_trio") is None:
         # Run from a checkout that is not installed. Last, so that it hides nothing.
         sys.path.append(os.path.dirname(folder))
+    if generation is not None:
+        _choose_generation(generation)
     return folder
+
+
+def _choose_generation(generation: str) -> None:
+    name = "TORNADO_TRIO_GENERATION"
+    before = os.environ.get(name)
+    os.environ[name] = generation
+    try:
+        chosen = importlib.import_module("tornado._generation")
+        release = chosen.parse(generation)[0]
+        if release != chosen.version:
+            raise ImportError(
+                f"tornado is imported already and answers for {chosen.version}, not {release}; "
+                "choose a generation before anything imports it"
+            )
+    except ImportError:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+        raise
 
 
 def _refuse_other_tornado(folder: str) -> None:

@@ -4,7 +4,8 @@ Knows where the overlay's folder lies (beside this package) and how `sys.path` a
 PYTHONPATH look with it; must not import it, nor anything of the library: the program that
 is run decides what gets loaded.
 
-    tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE
+    tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE, and before them
+                                        --generation 4.5, --report
     tornado-trio path                   PYTHONPATH=$(tornado-trio path) anything
 """
 
@@ -22,11 +23,14 @@ from tornado_trio._util.program import CannotRun, Program
 __all__ = ["launch", "main", "overlay_folder"]
 
 USAGE = """\
-usage: tornado-trio run [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
+usage: tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
        tornado-trio path
        tornado-trio --version
 
 run    run a Python program with `import tornado` meaning this project's overlay
+       --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
+                             and today's contradict each other
+       --report              list at exit what the program uses of Tornado before 6
 path   print the overlay's folder, to be put on PYTHONPATH
 """
 
@@ -65,20 +69,32 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     interpreter had run it with the overlay's folder on PYTHONPATH, where its children find
     it too.
     """
+    synopsis = (
+        f"usage: {usage} [--generation RELEASE] [--report] "
+        "[-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]"
+    )
     if command[:1] in (["-h"], ["--help"]):
-        print(f"usage: {usage} [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]")
+        print(synopsis)
         sys.exit(0)
     try:
+        command, settings = _take_options(command)
         program = Program.parse(command)
     except ValueError as error:
-        print(f"usage: {usage} [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]", file=sys.stderr)
+        print(synopsis, file=sys.stderr)
         print(f"{usage}: error: {error}", file=sys.stderr)
         sys.exit(2)
+    os.environ.update(settings)
     folder = overlay_folder()
     # Bound before the program's own folder can be searched: neither an installed Tornado nor
     # one lying there (its own source, say) shall come first. The package loads next to nothing.
     sys.path.insert(0, folder)
-    importlib.import_module("tornado")
+    try:
+        importlib.import_module("tornado")
+    except ImportError as error:
+        if "TORNADO_TRIO_GENERATION" not in str(error):
+            raise
+        print(f"{usage}: error: {error}", file=sys.stderr)
+        sys.exit(2)
     _set_paths(program, folder)
     # Programs often have a compat.py of their own: ours must not be found in its place.
     sys.modules.pop("compat", None)
@@ -96,6 +112,24 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
         sys.excepthook = lambda *shown: None
         raise
     sys.exit(0)
+
+
+def _take_options(command: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The command without our own options before it, and the environment they ask for."""
+    settings: dict[str, str] = {}
+    while True:
+        match command:
+            case ["--generation", release, *rest]:
+                settings["TORNADO_TRIO_GENERATION"] = release
+            case [option, *rest] if option.startswith("--generation="):
+                settings["TORNADO_TRIO_GENERATION"] = option.partition("=")[2]
+            case ["--generation"]:
+                raise ValueError("--generation needs a release, such as 4.5")
+            case ["--report", *rest]:
+                settings["TORNADO_TRIO_REPORT"] = "1"
+            case _:
+                return command, settings
+        command = rest
 
 
 def _set_paths(program: Program, folder: str) -> None:

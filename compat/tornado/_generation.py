@@ -12,7 +12,7 @@ import sys
 import types
 import warnings
 
-__all__ = ["OldIdiomWarning", "before", "old_idiom", "version", "version_info"]
+__all__ = ["OldIdiomWarning", "before", "old_idiom", "parse", "version", "version_info"]
 
 ENVIRONMENT = "TORNADO_TRIO_GENERATION"
 REPORT = "TORNADO_TRIO_REPORT"
@@ -30,7 +30,7 @@ class OldIdiomWarning(PendingDeprecationWarning):
     """Something was used that Tornado 6 no longer has. Not shown unless asked for."""
 
 
-def _parse(text: str) -> tuple[str, tuple[int, int, int, int]]:
+def parse(text: str) -> tuple[str, tuple[int, int, int, int]]:
     """`version` and `version_info` of a generation as the switch names it."""
     release = _LAST.get(text, text)
     try:
@@ -46,7 +46,7 @@ def _parse(text: str) -> tuple[str, tuple[int, int, int, int]]:
     return release, (major, minor, patch, 0)
 
 
-version, version_info = _parse(os.environ.get(ENVIRONMENT) or PRESENT)
+version, version_info = parse(os.environ.get(ENVIRONMENT) or PRESENT)
 
 
 def before(*release: int) -> bool:
