@@ -145,8 +145,8 @@ class TestMinuteLoops(AsyncHTTPTestCase):
         assert not periodic.is_running()
         loop, loop2, beats = ([*gaps(work.begun)] for work in works)
         assert len(loop) >= 2 and len(loop2) >= 3 and len(beats) >= 3
-        assert min(loop) >= 0.119, loop
-        assert min(loop2) >= 0.079 and min(loop2) < 0.118, loop2
+        # Exact figures are for a mock clock, below.
+        assert sum(loop) / len(loop) > sum(loop2) / len(loop2)
 
 
 # --- the same coroutines in plain trio: no asyncio loop is made ---------------------------

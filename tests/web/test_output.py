@@ -88,6 +88,19 @@ async def test_status_without_body() -> None:
             assert name not in response.headers
 
 
+@pytest.mark.parametrize("code", [204, 304])
+async def test_what_stays_without_a_body(code: int) -> None:
+    def answer(self: RequestHandler) -> None:
+        self.set_status(code)
+        for name in ("Allow", "Last-Modified", "Content-Language", "Content-Length"):
+            self.set_header(name, "0")
+
+    response = await get(handler(answer))
+    assert response.headers["Allow"] == response.headers["Last-Modified"] == "0"
+    assert "Content-Language" not in response.headers
+    assert "Content-Length" not in response.headers
+
+
 async def test_body_where_none_may_be(caplog: pytest.LogCaptureFixture) -> None:
     def write(self: RequestHandler) -> None:
         self.set_status(204)

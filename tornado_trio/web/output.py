@@ -31,16 +31,15 @@ _UNSAFE_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 # reason-phrase of RFC 9112, without "<": it also stands in the error page (CVE-2025-67724).
 _REASON = re.compile(r"[\t \x21-\x3b\x3d-\x7e\x80-\xff]+")
 _HTML = "text/html; charset=UTF-8"
-# Fields that describe a body, and must not stay when there is none (RFC 9110 15.4.5).
+# Fields that describe a body, and must not stay when there is none (RFC 9110 15.4.5). Allow
+# does not, and Last-Modified of a 304 tells caches what they hold: both stay, as upstream's do.
 REPRESENTATION_HEADERS = (
-    "Allow",
     "Content-Encoding",
     "Content-Language",
     "Content-Length",
     "Content-MD5",
     "Content-Range",
     "Content-Type",
-    "Last-Modified",
 )
 
 
