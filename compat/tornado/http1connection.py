@@ -272,6 +272,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         if result is not None:
             try:
                 await result
+            except PeerError:
+                raise
             except Exception:
                 app_log.error("Uncaught exception", exc_info=True)
                 raise _DelegateError from None

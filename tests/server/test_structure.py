@@ -7,7 +7,7 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 import trio
@@ -35,6 +35,7 @@ from .apps import OK, hello, reply
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 GET10 = b"GET / HTTP/1.0\r\n\r\n"
 Connect = Callable[[], Awaitable[RawClient]]
+Serve = Callable[..., AbstractAsyncContextManager[tuple[Server, Connect]]]
 
 
 @asynccontextmanager
@@ -121,8 +122,8 @@ def reset(client: RawClient) -> None:
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("request_", [GET, GET10, GET + GET], ids=["1.1", "1.0", "pipelined"])
 async def test_client_gone_cancels(
-    serve, how: str, request_: bytes, autojump_clock: MockClock
-) -> None:  # type: ignore[no-untyped-def]
+    serve: Serve, how: str, request_: bytes, autojump_clock: MockClock
+) -> None:
     witness = Witness(seconds=60)
     async with serve(witness, ServerOptions(timeouts=Timeouts(half_closed=1))) as (_, connect):
         client = await connect()
@@ -134,7 +135,7 @@ async def test_client_gone_cancels(
 
 
 @both
-async def test_policy_finish(serve, autojump_clock: MockClock) -> None:  # type: ignore[no-untyped-def]
+async def test_policy_finish(serve: Serve, autojump_clock: MockClock) -> None:
     witness = Witness(on_disconnect=FINISH)
     async with serve(witness) as (_, connect):
         client = await connect()
@@ -147,7 +148,9 @@ async def test_policy_finish(serve, autojump_clock: MockClock) -> None:  # type:
 
 @pytest.mark.parametrize(("seconds", "end"), [(3, "ran on"), (60, "cancelled")])
 @both
-async def test_policy_grace(serve, seconds: float, end: str, autojump_clock: MockClock) -> None:  # type: ignore[no-untyped-def]
+async def test_policy_grace(
+    serve: Serve, seconds: float, end: str, autojump_clock: MockClock
+) -> None:
     witness = Witness(seconds, grace(10))
     async with serve(witness) as (_, connect):
         client = await connect()
@@ -211,7 +214,9 @@ async def test_half_closed_http10_client_that_stays_silent_is_given_up(
 
 
 @both
-async def test_client_leaves_in_the_middle_of_its_body(serve, autojump_clock: MockClock) -> None:  # type: ignore[no-untyped-def]
+async def test_client_leaves_in_the_middle_of_its_body(
+    serve: Serve, autojump_clock: MockClock
+) -> None:
     witness = Witness()
     async with serve(witness) as (server, connect):
         client = await connect()
@@ -315,7 +320,7 @@ async def test_body_timeout(caplog: pytest.LogCaptureFixture, autojump_clock: Mo
 
 
 @both
-async def test_client_that_does_not_read(serve, autojump_clock: MockClock) -> None:  # type: ignore[no-untyped-def]
+async def test_client_that_does_not_read(serve: Serve, autojump_clock: MockClock) -> None:
     ended = trio.Event()
 
     async def app(exchange: Exchange) -> None:
@@ -455,7 +460,9 @@ async def test_drain_cuts_what_takes_too_long(
 
 
 @both
-async def test_drain_with_a_client_that_does_not_read(serve, autojump_clock: MockClock) -> None:  # type: ignore[no-untyped-def]
+async def test_drain_with_a_client_that_does_not_read(
+    serve: Serve, autojump_clock: MockClock
+) -> None:
     async def app(exchange: Exchange) -> None:
         exchange.write_headers(OK, HTTPHeaders({"Content-Length": "20000000"}))
         await exchange.write(bytes(20_000_000))
@@ -551,3 +558,20 @@ async def test_accept_survives_emfile(
         client.stream.close()
         nursery.cancel_scope.cancel()
     assert len(caplog.records) == 1
+
+
+@both
+async def test_read_ahead_is_bounded(serve: Serve, autojump_clock: MockClock) -> None:
+    """A client that pipelines without end while its first request is handled."""
+    witness = Witness(seconds=20)
+    options = ServerOptions(limits=Limits(max_pipelined=10_000))
+    async with serve(witness, options) as (server, connect):
+        client = await connect()
+        await client.send(GET)
+        await witness.started.wait()
+        with trio.move_on_after(1):
+            await client.stream.send_all(GET * 1_000_000)
+        [connection] = server.connections
+        assert connection.wire.buffered < 10_000 + 65536
+        assert (await client.response()).body == b"done"
+        client.stream.close()
