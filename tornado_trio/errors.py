@@ -49,14 +49,18 @@ class ReadLimitError(LimitError):
 
 
 class HTTPInputError(PeerError):
-    """Malformed input from the peer: a head, a field, a form, a cookie.
-
-    `status` may be set to something other than 400.
-    """
+    """Malformed input from the peer: a head, a field, a form, a cookie. Takes any arguments."""
 
     status = 400
 
-    __init__ = Exception.__init__  # type: ignore[assignment]  # as Tornado's: any arguments
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        Exception.__init__(self, *args, **kwargs)
+
+
+class UnsupportedMediaError(HTTPInputError):
+    """A content type or coding that is not understood (415)."""
+
+    status = 415
 
 
 class HTTPOutputError(TornadoTrioError):

@@ -23,7 +23,7 @@ from typing import IO, final
 
 import trio
 
-from ..errors import HTTPInputError, LimitError
+from ..errors import LimitError, UnsupportedMediaError
 from ..wire.headers import HTTPHeaders
 from ..wire.multipart import Event, MultipartParser, Part, PartData
 from ..wire.parameters import parse_header
@@ -177,9 +177,9 @@ def form_parts(request: Request, limits: FormLimits | None = None) -> FormParts:
     kind, parameters = parse_header(request.headers.get("Content-Type", ""))
     boundary = parameters.get("boundary")
     if kind.lower() != "multipart/form-data" or not boundary:
-        raise _unsupported("expected multipart/form-data with a boundary")
+        raise UnsupportedMediaError("expected multipart/form-data with a boundary")
     if "Content-Encoding" in request.headers:
-        raise _unsupported("Unsupported Content-Encoding")
+        raise UnsupportedMediaError("Unsupported Content-Encoding")
     source = _once(request.body) if request.body else request.connection.body()
     return FormParts(source, boundary.encode("utf-8"), limits or FormLimits())
 
@@ -203,9 +203,3 @@ class _Once:
 
 def _once(chunk: bytes) -> AsyncIterator[bytes]:
     return _Once(chunk)
-
-
-def _unsupported(message: str) -> HTTPInputError:
-    error = HTTPInputError(message)
-    error.status = 415
-    return error

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from ..errors import HTTPInputError, LimitError
+from ..errors import HTTPInputError, LimitError, UnsupportedMediaError
 
 _MAX_CHUNK: Final = 64 * 1024
 
@@ -228,7 +228,7 @@ def make_decoder(content_encoding: str) -> Decoder | None:
     if not names:
         return None
     if len(names) > 2:
-        raise HTTPInputError("Too many content codings", status=415)
+        raise UnsupportedMediaError("Too many content codings")
     decoders = [_decoder_for(name) for name in names]
     return decoders[0] if len(decoders) == 1 else ChainDecoder(decoders[1], decoders[0])
 
@@ -242,7 +242,7 @@ def _decoder_for(name: str) -> Decoder:
         return BrotliDecoder()
     if name == "zstd" and _installed("zstandard"):
         return ZstdDecoder()
-    raise HTTPInputError(f"Unsupported Content-Encoding: {name}", status=415)
+    raise UnsupportedMediaError(f"Unsupported Content-Encoding: {name}")
 
 
 def decode_body(content_encoding: str, body: bytes, max_size: int) -> bytes:

@@ -51,8 +51,10 @@ def parse_range(value: str) -> tuple[int | None, int | None] | None:
 class UnsatisfiableRange(HTTPInputError):
     """A range outside the body: answer 416 with `Content-Range: bytes */size`."""
 
+    status = 416
+
     def __init__(self, size: int) -> None:
-        super().__init__("Range not satisfiable", status=416)
+        super().__init__("Range not satisfiable")
         self.size = size
 
 
