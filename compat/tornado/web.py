@@ -17,7 +17,7 @@ from tornado import httputil
 from tornado._delegates import HandlerDelegate as _HandlerDelegate
 from tornado._delegates import drive_delegate
 from tornado._generation import before
-from tornado._legacy_static import md5_version
+from tornado._legacy_handlers import check_known_status, md5_version
 from tornado._legacy_web import asynchronous, call_when_flushed
 from tornado.concurrent import Future
 from tornado.platform.trio import run_task
@@ -118,6 +118,20 @@ class RequestHandler(_handler.RequestHandler):
         if callback is not None:
             call_when_flushed(future, callback)
         return future
+
+    if before(5):
+
+        def set_status(self, status_code: int, reason: str | None = None) -> None:
+            """Set the status; an unknown one needs a reason."""
+            check_known_status(status_code, reason)
+            super().set_status(status_code, reason)
+
+    if before(6):
+
+        def _clear_representation_headers(self) -> None:
+            super()._clear_representation_headers()
+            for name in ("Allow", "Last-Modified"):
+                self.clear_header(name)
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
         """Send a redirect to a (possibly relative) URL."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import tornado
 from tornado import httputil
+from tornado._generation import before
 from tornado.concurrent import dummy_executor
 from tornado.escape import url_unescape
 from tornado.ioloop import IOLoop
@@ -60,6 +61,9 @@ class WSGIContainer:
             status, fields, body = await self._answer(request)
         except Exception:
             app_log.error("Uncaught exception in WSGI application", exc_info=True)
+            if before(5):
+                request.connection.abort()  # then, the client saw the connection close
+                return
             error = [("Content-Type", "text/plain")]
             status, fields, body = "500 Internal Server Error", error, b"500: Internal Server Error"
         self._send(request, status, fields, body)
