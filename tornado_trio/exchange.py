@@ -129,6 +129,10 @@ class Exchange(ABC):
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """`callback` runs once if the client goes away before the exchange is done."""
 
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+        """`callback` runs once when the server begins to drain: for exchanges that last, as
+        detached ones do. A host that does not drain never calls it."""
+
     @abstractmethod
     def detach(self) -> Any:
         """Take over the connection's `Stream` (after an upgrade or CONNECT answer).

@@ -170,3 +170,31 @@ async def test_handler_fails(autojump_clock: Any, caplog: Any) -> None:
         assert await stream.read_some() == b""
         await trio.sleep(1)  # the handler's task ends after its stream
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_drain_says_goodbye(autojump_clock: Any, caplog: Any) -> None:
+    ended: list[Any] = []
+
+    async def app(exchange: Exchange) -> None:
+        async with accept(exchange) as ws:
+            async for _ in ws:
+                pass
+            ended.append((ws.close_code, trio.current_time()))
+
+    server = Server(app)
+    async with trio.open_nursery() as nursery:
+        peers = [memory_stream_pair() for _ in range(2)]
+        for client, stream in peers:
+            nursery.start_soon(server.handle, stream)
+            await exchange_heads(client, request())
+        begin = trio.current_time()
+        nursery.start_soon(server.drain, 60)
+        polite, silent = (WebSocketProtocol(client=True) for _ in peers)
+        for protocol, (client, _) in zip((polite, silent), peers, strict=True):
+            protocol.receive(await client.read_some())
+            assert protocol.next_event() == (CLOSE, (1001, ""))
+        peers[0][0].write(polite.answer_close())
+        assert await peers[0][0].read_some() == b""
+    # The one that answers is gone at once, the silent one when the closing deadline passes.
+    assert ended == [(1001, begin), (1001, begin + WebSocketOptions().close_timeout)]
+    assert caplog.text == ""

@@ -67,6 +67,7 @@ class ServerConnection:
       phase: see the module.
       cut: what to tell a client whose request the server cancels.
       detached: the stream was given away.
+      drain_callback: told when the server begins to drain; for those that are detached.
       half_closed: the client ended its sending side.
       requests: how many have been answered.
     """
@@ -85,6 +86,7 @@ class ServerConnection:
         "context",
         "cut",
         "detached",
+        "drain_callback",
         "exchange",
         "nursery",
         "options",
@@ -122,6 +124,7 @@ class ServerConnection:
             tuple[Callable[[], Coroutine[Any, Any, Any]], contextvars.Context] | None
         ) = None
         self.detached = False
+        self.drain_callback: Callable[[], object] | None = None
         self._watcher: trio.CancelScope | None = None
 
     def __repr__(self) -> str:
@@ -379,6 +382,8 @@ class ServerConnection:
         now = trio.current_time()
         if exchange.gone is not None:
             exchange.finished = True
+        elif self.detached:
+            pass  # it is no request any more, and whoever took it over ends it as it likes
         elif self.cut:
             logger.warning("%r cut: %s", exchange, self.cut)
             self._answer_fault(exchange, 503, self.cut)
@@ -558,6 +563,7 @@ class ServerConnection:
             self.nursery = self.stream.nursery = nursery  # the drain cancels it
             coro = then()
             await (coro if self.options.run is None else self.options.run(coro))
+            self.drain_callback = None
             nursery.cancel_scope.cancel()
 
     # --- the client's leave: see `presence` -----------------------------------------

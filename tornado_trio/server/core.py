@@ -96,9 +96,11 @@ class Server:
         self.draining = True
         self.state = "draining"
         due = trio.current_time() + self.options.timeouts.drain_idle
-        for connection in self.connections:
+        for connection in list(self.connections):
             if connection.phase == "idle":
                 connection.nursery.cancel_scope.deadline = due
+            elif connection.drain_callback is not None:
+                connection.drain_callback()
 
     async def drain(self, grace: float, cancel_grace: float = 5.0) -> DrainReport:
         """See the module's table. Returns within `grace + cancel_grace` seconds.

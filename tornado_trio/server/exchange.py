@@ -284,6 +284,11 @@ class Http1Exchange(Exchange):
             self._done.set()
         return self._connection.detach()
 
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+        self._connection.drain_callback = callback
+        if callback is not None and self._connection.server.draining:
+            callback()
+
     def hand_over(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """After `detach`: run `then()` in the connection's task when the handler returned."""
         self._connection.hand_over(then)

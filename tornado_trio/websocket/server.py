@@ -71,9 +71,12 @@ class accept:  # noqa: N801 - used as a function
 
     async def __aenter__(self) -> WebSocket:
         assert self._arguments is not None
+        exchange = self._arguments[0]
         self._session = await _shake(*self._arguments)
         self._arguments = None
-        return await self._session.__aenter__()
+        ws = await self._session.__aenter__()
+        exchange.set_drain_callback(ws.going_away)
+        return ws
 
     async def __aexit__(
         self,

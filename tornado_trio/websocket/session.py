@@ -282,6 +282,12 @@ class WebSocket:
             if not self._ended:
                 self._link.abort()
 
+    def going_away(self) -> None:
+        """Begin to close, with 1001, and do not wait: the server is shutting down."""
+        nursery = self._link.stream.nursery
+        if nursery is not None and not self.closed:
+            nursery.start_soon(self.close, CloseCode.GOING_AWAY, name="websocket going away")
+
     async def wait_closed(self) -> None:
         """Until the connection is closed."""
         while not self._ended:
