@@ -57,7 +57,7 @@ def test_options() -> None:
 def test_options_on_the_command_line() -> None:
     shown = run("configured.py", "--help")
     assert shown.returncode == 0
-    assert "port to listen on (default 8888)" in shown.stdout
+    assert "port to listen on (default 8888)" in shown.stderr
     refused = run("configured.py", "--no_such_thing")
     assert refused.returncode != 0
     assert "Unrecognized command line option: 'no-such-thing'" in refused.stderr
