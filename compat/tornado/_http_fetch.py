@@ -181,7 +181,8 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
                 )
         return Job(
             request.method, path, headers, route, body, producer,
-            continue_wait=None,  # as long as for the response
+            # As long as for the response; not at all if the program only set the field.
+            continue_wait=None if request.expect_100_continue else 0.0,
             # A fetch reaches a server once: what kills a server must not kill the next too.
             resend=False,
         )  # fmt: skip

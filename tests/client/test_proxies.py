@@ -15,6 +15,7 @@ import trustme
 
 from tornado_trio.client import (
     ConnectError,
+    ConnectionLost,
     InvalidRequest,
     Network,
     Proxy,
@@ -25,6 +26,7 @@ from tornado_trio.client import (
 )
 from tornado_trio.client.routes import Route, bypasses, parse_proxy
 from tornado_trio.client.targets import parse_target
+from tornado_trio.client.tls_layer import TlsLayer
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.net import MemoryNetwork, SocketStream, Stream
 from tornado_trio.wire.headers import HTTPHeaders
@@ -257,6 +259,71 @@ async def test_tls_through_a_tunnel(authority: trustme.CA, ca_file: str) -> None
             assert (await client.get("https://a.test/secret")).body == b"ok"
         assert server.heads[0].startswith(b"CONNECT a.test:443 ")
         assert len(server.heads) == 1  # the rest was encrypted
+
+
+async def test_tls_layer_moves_much_and_ends_well(authority: trustme.CA, ca_file: str) -> None:
+    async def echo(tls: Any) -> None:
+        data = b""
+        while not data.endswith(b"\r\n\r\n"):
+            data += await tls.receive_some(65536)
+        size = 1_000_000
+        await tls.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        while size:
+            chunk = await tls.receive_some(65536)
+            size -= len(chunk)
+            await tls.send_all(chunk)
+        assert await tls.receive_some(1) == b""  # a proper goodbye
+
+    body = bytes(range(250)) * 4000
+    handler = over_tls(server_context(authority, "a.test"), echo)
+    async with serving(handler, 443) as server:
+        network = Network(dial=server.network.connect, tls=TlsOptions(ca_file=ca_file))
+        async with open_client(network=network) as client:
+            response = await client.post("https://a.test/", body=body)
+            assert response.body == body
+        await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_tls_cut_off_without_goodbye(authority: trustme.CA, ca_file: str) -> None:
+    async def cut(tls: Any) -> None:
+        await tls.receive_some(65536)
+        await tls.send_all(b"HTTP/1.1 200 OK\r\n\r\nhalf of it")
+        await tls.transport_stream.aclose()
+
+    handler = over_tls(server_context(authority, "a.test"), cut)
+    async with serving(handler, 443) as server:
+        network = Network(dial=server.network.connect, tls=TlsOptions(ca_file=ca_file))
+        async with open_client(network=network) as client:
+            # A body that lasts until the end of the stream is not complete by a cut.
+            with pytest.raises(ConnectionLost):
+                await client.get("https://a.test/")
+
+
+async def test_tls_layer_as_a_stream(authority: trustme.CA) -> None:
+    context = authority_context(authority)
+
+    async def server(tls: Any) -> None:
+        assert await tls.receive_some(10) == b"hello"
+        await tls.send_all(b"answer")
+        assert await tls.receive_some(10) == b""
+
+    async with serving(over_tls(server_context(authority, "a.test"), server), 443) as memory:
+        lower = await memory.network.connect("a.test", 443)
+        layer = TlsLayer(lower, context, server_hostname="a.test")
+        await layer.handshake()
+        assert layer.tls and ("DNS", "a.test") in layer.peer_certificate()["subjectAltName"]
+        await layer.send_all(b"hello")
+        target = bytearray(6)
+        assert await layer.read_into(target) == 6 and target == b"answer"
+        await layer.send_eof()
+        layer.close()
+        assert lower.closed
+
+
+def authority_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
 
 
 async def serve_sockets(

@@ -235,6 +235,21 @@ def test_redirects() -> None:
     run(main)
 
 
+def test_expect_continue_is_waited_for_only_when_asked() -> None:
+    async def main() -> None:
+        async with serving() as server:  # it answers when it has the body
+            http = client()
+            expecting = {"method": "POST", "body": "abc", "headers": {"Expect": "100-continue"}}
+            assert (await http.fetch(server.url(), **expecting)).body == b"ok"
+            with pytest.raises(HTTPTimeoutError):
+                await http.fetch(
+                    server.url(), **expecting, expect_100_continue=True, request_timeout=0.1
+                )
+            http.close()
+
+    run(main)
+
+
 def test_digest_auth() -> None:
     def answer(request: bytes) -> bytes:
         if b"Authorization: Digest username" in request:
