@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Any
-from urllib.parse import urlsplit
 
 import tornado.web
 from tornado._websocket_client import WebSocketClientConnection, websocket_connect
@@ -25,6 +24,8 @@ from tornado._websocket_protocol import (
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import gen_log
+
+from tornado_trio.web.websocket import may_connect
 
 __all__ = [
     "WebSocketClientConnection",
@@ -145,19 +146,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         Override it to allow others. Only browsers send an origin; a client without one is not
         asked.
         """
-        site = self.request.headers.get("Sec-Fetch-Site")
-        if site is not None:
-            # Browsers cannot be made to lie about it, and no proxy rewrites it.
-            if site in ("same-origin", "none"):
-                return True
-        else:
-            try:
-                netloc = urlsplit(origin).netloc.lower()
-            except ValueError:
-                return False
-            if netloc and netloc == self.request.headers.get("Host", "").lower():
-                return True
-        return self.check_trusted_origin(origin)
+        return may_connect(self, origin)
 
     # --- callbacks ----------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from .static import StaticFileHandler
 from .stock import ErrorHandler, FallbackHandler, RedirectHandler
 from .transforms import GZipContentEncoding, OutputTransform
 from .ui import TemplateModule, UIModule
+from .websocket import WebSocketHandler
 
 url = URLSpec
 
@@ -78,6 +79,7 @@ __all__ = [
     "TemplateModule",
     "UIModule",
     "URLSpec",
+    "WebSocketHandler",
     "addslash",
     "authenticated",
     "create_signed_value",

@@ -1,0 +1,119 @@
+"""`WebSocketHandler`: a route of an application that speaks WebSocket.
+
+Knows handlers and the session. The handshake's rules are `wire.websocket`'s; here they meet
+what a handler can do before it: `prepare`, users, cookies, the application's trusted origins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ..websocket.options import WebSocketOptions
+from ..websocket.session import WebSocket, run_session
+from ..wire.websocket import HandshakeError, WebSocketProtocol
+from ..wire.websocket.handshake import origin_matches_host
+from ..wire.websocket.upgrade import Agreement, agree, first_match
+from .errors import HTTPError
+from .handler import RequestHandler
+
+__all__ = ["WebSocketHandler", "may_connect"]
+
+
+def may_connect(handler: RequestHandler, origin: str) -> bool:
+    """The default of `check_origin`: pages of this host, and origins the handler trusts."""
+    headers = handler.request.headers
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        # Browsers cannot be made to lie about it, and no proxy rewrites it.
+        same = site in ("same-origin", "none")
+    else:
+        same = origin_matches_host(origin, headers.get("Host"))
+    return same or handler.check_trusted_origin(origin)
+
+
+class WebSocketHandler(RequestHandler):
+    """Override `open`: it runs for as long as the connection is open.
+
+        class Echo(WebSocketHandler):
+            async def open(self, ws):
+                async for message in ws:
+                    await ws.send(message)
+
+    Attributes:
+        websocket_options: of the sessions; the setting of the same name unless overridden.
+        subprotocols: those this handler speaks, the best first.
+    """
+
+    websocket_options: ClassVar[WebSocketOptions | None] = None
+    subprotocols: Sequence[str] = ()
+
+    async def open(self, ws: WebSocket, *args: Any, **kwargs: Any) -> None:
+        """The conversation, with the arguments of the route. Its end closes the connection.
+
+        Cancellation: the peer is told 1001 (going away).
+        """
+        raise NotImplementedError
+
+    def check_origin(self, origin: str) -> bool:
+        """May a page of `origin` connect? Asked only when a browser sent one.
+
+        By default those of this host, and what `check_trusted_origin` trusts.
+        """
+        return may_connect(self, origin)
+
+    def select_subprotocol(self, offered: list[str]) -> str | None:
+        """One of the subprotocols the client offers, or None."""
+        return first_match(self.subprotocols)(offered)
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """The handshake, then `open`."""
+        options = self.websocket_options or self.settings.get("websocket_options")
+        options = options or WebSocketOptions()
+        agreement = self._agree(options)
+        if agreement is None:
+            return
+        protocol = WebSocketProtocol(
+            client=False,
+            max_size=options.max_message_size,
+            deflate=agreement.deflate,
+            options=options.deflate,
+        )
+        self.clear_header("Content-Type")
+        self.set_status(101)
+        for name, value in agreement.headers.items():
+            self.set_header(name, value)
+        await self.finish()
+        exchange: Any = self.request.connection
+        session = run_session(
+            self.detach(),
+            protocol,
+            options,
+            subprotocol=agreement.subprotocol,
+            request=self.request,
+            nursery=exchange.nursery,
+        )
+        async with session as ws:
+            exchange.set_drain_callback(ws.going_away)
+            await self.open(ws, *args, **kwargs)
+
+    def _agree(self, options: WebSocketOptions) -> Agreement | None:
+        """Check the request. None: it was refused, and answered."""
+        request = self.request
+        origin = request.headers.get("Origin")
+        if origin is not None and not self.check_origin(origin):
+            raise HTTPError(403, "Cross origin websockets not allowed")
+        try:
+            return agree(
+                str(request.method),
+                request.version,
+                request.headers,
+                deflate=options.deflate,
+                select_subprotocol=self.select_subprotocol,
+            )
+        except HandshakeError as error:
+            self.set_status(error.status)
+            for name, value in error.headers.items():
+                self.set_header(name, value)
+            self.finish(f"{error}\n")
+            return None
