@@ -1,12 +1,15 @@
-"""The errors of `tornado.iostream`. Leaf."""
+"""The errors of `tornado.iostream`. Knows the native errors only."""
 
 from __future__ import annotations
 
+from tornado_trio import errors
 
-class StreamClosedError(OSError):
+
+class StreamClosedError(errors.StreamClosedError):
     """The stream is closed. `real_error` is what closed it, if that was an error.
 
-    Raised also by operations that were waiting when it happened.
+    Raised also by operations that were waiting when it happened. A native StreamClosedError,
+    so that native code which lets a client leave in peace knows it.
     """
 
     def __init__(self, real_error: BaseException | None = None) -> None:

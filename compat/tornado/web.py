@@ -20,9 +20,11 @@ from tornado._generation import before
 from tornado._legacy_handlers import check_known_status, md5_version
 from tornado._legacy_web import asynchronous, call_when_flushed
 from tornado.concurrent import Future
+from tornado.iostream import StreamClosedError
 from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
 
+from tornado_trio import errors
 from tornado_trio.server.pending import Pending
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
@@ -137,6 +139,18 @@ class RequestHandler(_handler.RequestHandler):
         """Send a redirect to a (possibly relative) URL."""
         super().redirect(url, permanent, status)
 
+    def clear_cookie(
+        self, name: str, path: str = "/", domain: str | None = None, **kwargs: Any
+    ) -> None:
+        """Tell the client to forget a cookie that was set with this path and domain."""
+        super().clear_cookie(name, path=path, domain=domain, **kwargs)
+
+    def clear_all_cookies(
+        self, path: str = "/", domain: str | None = None, **kwargs: Any
+    ) -> None:
+        """`clear_cookie` for each cookie of the request."""
+        super().clear_all_cookies(path=path, domain=domain, **kwargs)
+
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Send an error response in place of what was written."""
         super().send_error(status_code, **kwargs)
@@ -170,7 +184,7 @@ def _as_future(awaitable: Awaitable[None]) -> Future:
     if hasattr(awaitable, "add_done_callback"):
         return awaitable
     if type(awaitable) is Pending:
-        future = run_task(awaitable)
+        future = run_task(_tornados_error(awaitable))
         future.add_done_callback(_forgive)
         return future
     future = Future()
@@ -179,10 +193,23 @@ def _as_future(awaitable: Awaitable[None]) -> Future:
         awaitable.__await__().send(None)
     except StopIteration:
         future.set_result(None)
+    except errors.StreamClosedError as exc:
+        future.set_exception(StreamClosedError(real_error=exc))
+        future.exception()
     except Exception as exc:
         future.set_exception(exc)
         future.exception()
     return future
+
+
+async def _tornados_error(awaitable: Awaitable[None]) -> None:
+    """Wait, and raise the error that Tornado's programs know if the client leaves."""
+    try:
+        await awaitable
+    except StreamClosedError:
+        raise
+    except errors.StreamClosedError as exc:
+        raise StreamClosedError(real_error=exc) from exc
 
 
 def _forgive(future: Future) -> None:

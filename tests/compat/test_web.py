@@ -85,6 +85,19 @@ class RefusingHandler(web.RequestHandler):
         raise web.HTTPError(401)
 
 
+class EndlessHandler(web.RequestHandler):
+    """Writes until the client has gone."""
+
+    async def get(self):
+        try:
+            while True:
+                self.write(b"x" * 100000)
+                await self.flush()
+                await asyncio.sleep(0)
+        except iostream.StreamClosedError:
+            seen.append("closed")
+
+
 class CancelledHandler(web.RequestHandler):
     async def get(self):
         raise asyncio.CancelledError()
@@ -111,6 +124,7 @@ HANDLERS = [
     ("/stream", StreamHandler),
     ("/refuse", RefusingHandler),
     ("/cancelled", CancelledHandler),
+    ("/endless", EndlessHandler),
     ("/status", StatusHandler),
     ("/fallback", web.FallbackHandler, {"fallback": web.Application([("/.*", HelloHandler)])}),
 ]
@@ -170,6 +184,22 @@ class HandlersTest(Base):
 
         self.io_loop.run_sync(leave)
         self.assertEqual([s for s in seen if s != "start"], ["close"])
+
+    def test_writing_to_a_client_that_has_left(self):
+        seen.clear()
+
+        async def leave():
+            stream = await self.connect()
+            await stream.write(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.sleep(0.02)
+            stream.close()
+            for _ in range(200):
+                if "closed" in seen:
+                    break
+                await asyncio.sleep(0.01)
+
+        self.io_loop.run_sync(leave)
+        self.assertIn("closed", seen)
 
     async def connect(self):
         stream = iostream.IOStream(__import__("socket").socket())
