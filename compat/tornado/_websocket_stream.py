@@ -7,11 +7,42 @@ writing past the protocol is not among what it offers.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
+
+from tornado_trio.net.socket_stream import SocketStream
 from tornado_trio.net.stream import Stream
+from tornado_trio.net.tls import TlsStream
+
+
+def native_stream(stream: Any) -> Stream:
+    """The native stream of a detached connection.
+
+    Connections served by `HTTP1ServerConnection` give an IOStream: its socket goes on in a
+    native one, with what was read ahead and what is still unsent.
+    """
+    if isinstance(stream, Stream):
+        return stream
+    if not isinstance(stream, IOStream):
+        raise TypeError(f"a WebSocket needs a socket, not {stream!r}")
+    read_ahead = stream._read_buffer.take_all()
+    unsent = bytearray()
+    while stream._write_buffer:
+        with stream._write_buffer.peek() as view:
+            unsent += view
+            size = len(view)
+        stream._write_buffer.advance(size)
+    sock = stream._give_away()
+    kind = TlsStream if isinstance(sock, ssl.SSLSocket) else SocketStream
+    native: Stream = kind(sock)  # type: ignore[arg-type]
+    native.unread(read_ahead)
+    if unsent:
+        native.write(bytes(unsent))
+    return native
 
 
 class StreamView:

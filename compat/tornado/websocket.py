@@ -21,6 +21,7 @@ from tornado._websocket_protocol import (
     _WebSocketParams,
     de_dupe_gen_log,
 )
+from tornado._websocket_stream import native_stream
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import gen_log
@@ -241,7 +242,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         if native is not None:
             self._finished = True
             return native()
-        return self.detach()
+        return native_stream(self.detach())
 
     def _hand_over(self) -> Any:
         """How to go on without the request's own stack, which weighs 5 KB; None: not at all.
