@@ -110,8 +110,11 @@ async def test_methods_that_are_not_there(method: str) -> None:
         def brew(self) -> None:
             raise AssertionError("not in SUPPORTED_METHODS")
 
+        def patch(self) -> None:
+            pass
+
     response = await get(Handler, method=method)
-    assert response.code == 405
+    assert response.code == 405 and response.headers["Allow"] == "PATCH"
 
 
 async def test_methods_of_ones_own() -> None:

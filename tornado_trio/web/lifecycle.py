@@ -196,6 +196,8 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
         if isinstance(exc, HTTPError) and exc.reason:
             reason = exc.reason
     handler.set_status(status_code, reason=reason)
+    if status_code == 405 and "Allow" not in handler._headers:
+        handler.set_header("Allow", ", ".join(allowed_methods(handler)))  # RFC 9110 15.5.6
     try:
         handler.write_error(status_code, **kwargs)
     except Exception:
@@ -205,6 +207,13 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
             handler._write_buffer = []
         return handler.finish()
     return None
+
+
+def allowed_methods(handler: RequestHandler) -> list[str]:
+    """The methods a handler implements."""
+    cls = type(handler)
+    missing = cls._unimplemented_method
+    return [m for m in cls.SUPPORTED_METHODS if getattr(cls, m.lower(), missing) is not missing]
 
 
 def write_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> None:
