@@ -85,7 +85,8 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         try:
             await self._make_request()
         except trio.Cancelled:
-            self._release()
+            # The loop is being closed: nothing that waits in the queue can begin any more.
+            self.release_callback = None
             raise
         except (Exception, asyncio.CancelledError) as error:
             self._handle_exception(error)

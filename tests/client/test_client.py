@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import time
@@ -273,6 +274,17 @@ async def test_leaving_a_stream_early_closes_what_is_not() -> None:
         with trio.fail_after(5):
             await gone.wait()
         assert client.statistics()["in_use"] == client.statistics()["idle"] == 0
+
+
+async def test_a_loop_over_the_body_may_be_left() -> None:
+    data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
+    async with serving(answering(data)) as server, client_for(server) as client:
+        async with client.stream("GET", "http://a.test/") as response:
+            async for chunk in response:
+                assert chunk
+                break
+        gc.collect()
+        assert client.statistics()["idle"] == 1
 
 
 async def test_backpressure() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any, final
 
 from ..net import Stream
@@ -92,9 +91,15 @@ class Response:
             raise
         return data
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self.read_chunk():
-            yield chunk
+    def __aiter__(self) -> Response:
+        # Not an async generator: one that is left by `break` would have to be closed.
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self.read_chunk()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     async def read(self) -> bytes:
         """The whole body (bounded by `ClientLimits.max_body_size`); kept in `body`."""
