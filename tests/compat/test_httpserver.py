@@ -256,3 +256,52 @@ async def test_handler_errors_do_not_end_the_server(caplog: pytest.LogCaptureFix
             assert (await stream.read_until(b"\r\n")).startswith(b"HTTP/1.1 500")
         stream = await connect()
         assert (await ask(stream, b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n"))[0] == "HTTP/1.1 200 OK"
+
+
+@in_loop
+async def test_structure_as_settings(caplog: pytest.LogCaptureFixture) -> None:
+    """Deadlines, policies and children work in handlers that await asyncio."""
+    events: list[str] = []
+
+    class Slow(web.RequestHandler):
+        async def get(self, what: str) -> None:
+            try:
+                if what == "nursery":
+                    self.nursery.start_soon(asyncio.sleep, 0.01)
+                    self.nursery.start_soon(self.child)
+                await asyncio.sleep(0.05 if what == "nursery" else 30)
+                self.write("done")
+            except BaseException as exc:
+                events.append(f"{what}: {type(exc).__name__}")
+                raise
+
+        async def child(self) -> None:
+            await asyncio.sleep(0.1)
+            events.append("child done")
+
+        def on_finish(self) -> None:
+            events.append("on_finish")
+
+    class Timed(Slow):
+        request_timeout = 0.1
+
+    handlers = [("/(timed)", Timed), ("/(gone)", Slow), ("/(nursery)", Slow)]
+    async with serving(web.Application(handlers, on_disconnect="cancel")) as (_, connect):
+        stream = await connect()
+        first, headers, _ = await ask(stream, b"GET /timed HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert first.startswith("HTTP/1.1 503")
+        assert headers["Connection"] == "close"
+        stream = await connect()
+        await stream.write(b"GET /gone HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.05)
+        stream.close()
+        await asyncio.sleep(0.05)
+        stream = await connect()
+        for _ in range(2):
+            answer = await ask(stream, b"GET /nursery HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert answer[2] == b"done"
+        await asyncio.sleep(0.2)
+    assert events[0].startswith("timed: ")
+    assert sum(event.startswith("gone: ") for event in events) == 1
+    assert events.count("child done") == 2
+    assert events.count("on_finish") == 4

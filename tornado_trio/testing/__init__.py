@@ -1,9 +1,9 @@
 """Testing without ports and sleeps: an in-memory network running the real server.
 
-    async def test_hello(autojump_clock):
-        async with memory_server(app) as server:
-            response = await server.get("/hello")
-            assert response.body == b"Hello"
+async def test_hello(autojump_clock):
+    async with memory_server(app) as server:
+        response = await server.get("/hello")
+        assert response.body == b"Hello"
 """
 
 from .server import MemoryServer, RawClient, RawResponse, memory_server
