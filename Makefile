@@ -7,7 +7,7 @@ VERSION ?= 6.6.1
 JOBS ?= 2
 PORT ?= 8888
 
-.PHONY: help demo test check upstream parity bench docs wheel clean
+.PHONY: help demo test check upstream parity autobahn bench docs wheel clean
 
 help:
 	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
@@ -15,6 +15,7 @@ help:
 	@echo "make check     ruff and mypy"
 	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
 	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
+	@echo "make autobahn  the Autobahn websocket suite, all cases (PYTHON2=python2.7; 30 minutes)"
 	@echo "make bench     side-by-side speed against upstream Tornado"
 	@echo "make docs      build the documentation into site/"
 	@echo "make wheel     build the wheel into dist/"
@@ -40,6 +41,10 @@ upstream: $(READY)
 
 parity: $(READY)
 	$(RUN) tests/upstream/api/parity.py $(VERSION) --setup "import compat" $(ARGS)
+
+autobahn: $(READY)
+	for door in native compat; do for side in server client; do \
+		$(RUN) tests/autobahn/run.py $$side $$door $(ARGS) || exit 1; done; done
 
 # Upstream Tornado, to compare with, in an environment of its own.
 $(VENV)/upstream/.ready:
