@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -394,6 +395,7 @@ async def test_a_failing_child_fails_the_request(
         await trio.sleep(5)
         assert not server.server.connections
     assert "KeyError" in caplog.text and "GET /" in caplog.text
+    assert re.search(r"in a child of request [0-9a-f]{6}: GET / \(127.0.0.1\)", caplog.text)
     assert len(caplog.records) == 1
 
 

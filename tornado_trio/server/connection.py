@@ -26,7 +26,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -301,6 +301,7 @@ class ServerConnection:
             return
         if exchange.finished and not isinstance(exc, Exception):
             return  # a cancellation of another library's, after the answer
+        exc.add_note(exchange.describe())
         app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
         self._answer_fault(exchange, 500)
 
@@ -312,6 +313,8 @@ class ServerConnection:
         if exchange is not None and isinstance(error, PeerError) and not exchange.finished:
             self.refuse(error)
             return
+        if exchange is not None:
+            error.add_note(f"in a child of {exchange.describe()}")
         app_logger.error("Uncaught exception in a child of %r", exchange or self, exc_info=error)
         if exchange is not None:
             self._answer_fault(exchange, 500)
@@ -514,22 +517,6 @@ class ServerConnection:
                 stream.close()
                 raise error from cause
         await trio.lowlevel.checkpoint_if_cancelled()
-
-    async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
-        """File bytes, in pieces that each have the time of `Timeouts.write`."""
-        await self.drain()
-        while count:
-            piece = min(count, 1024 * 1024)
-            try:
-                with trio.fail_after(self.options.timeouts.write):
-                    await self.stream.sendfile(file, offset, piece)
-            except (StreamClosedError, trio.TooSlowError) as exc:
-                error = StreamClosedError("the client does not read its response")
-                self.lost(error)
-                self.stream.close()
-                raise error from exc
-            offset += piece
-            count -= piece
 
     def detach(self) -> Stream:
         """Give the stream away: HTTP is over here."""

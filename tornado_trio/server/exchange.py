@@ -5,6 +5,7 @@ Knows its connection and the wire. Must not know who answers (web, compat, a fun
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..exchange import Exchange, RequestStartLine, ResponseStartLine
 from ..wire.events import EndOfMessage, RequestHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.writing import http_date
+from .files import send_file
 from .inflate import Inflater
 from .pending import READY, Failed, Pending
 
@@ -27,6 +29,7 @@ __all__ = ["Http1Exchange"]
 
 # A copy of 64 KiB costs 5 µs, a second send 10.
 _JOIN = 64 * 1024
+_ids = itertools.count(1)
 
 
 class Http1Exchange(Exchange):
@@ -36,6 +39,7 @@ class Http1Exchange(Exchange):
       status: of the response, 0 until its head was sent.
       sent: body bytes written so far.
       gone: why the client counts as gone, or None.
+      route: whoever finds the handler may name it here, for logs.
     """
 
     __slots__ = (
@@ -45,6 +49,7 @@ class Http1Exchange(Exchange):
         "_connection",
         "_done",
         "_inflater",
+        "_request_id",
         "context",
         "deadline",
         "finished",
@@ -54,6 +59,7 @@ class Http1Exchange(Exchange):
         "on_disconnect",
         "protocol",
         "remote_ip",
+        "route",
         "sent",
         "start_line",
         "status",
@@ -83,10 +89,25 @@ class Http1Exchange(Exchange):
         self._close_callback: Callable[[], Any] | None = None
         self._done: trio.Event | None = None
         self._inflater: Inflater | None = None
+        self._request_id = 0
+        self.route: str | None = None
 
     def __repr__(self) -> str:
         method, path, _ = self.start_line
         return f"<Http1Exchange {method} {path} {self.status or 'unanswered'}>"
+
+    @property
+    def request_id(self) -> str:
+        """Of this process; given when first asked for, so that most requests need none."""
+        if not self._request_id:
+            self._request_id = next(_ids)
+        return f"{self._request_id:06x}"
+
+    def describe(self) -> str:
+        """For logs and notes of exceptions: which request it was."""
+        method, path, _ = self.start_line
+        route = "" if self.route is None else f", route {self.route}"
+        return f"request {self.request_id}: {method} {path} ({self.remote_ip}){route}"
 
     # --- request -------------------------------------------------------------
     async def read_chunk(self) -> bytes:
@@ -235,7 +256,7 @@ class Http1Exchange(Exchange):
         connection = self._connection
         connection.wire.account(count)
         self.sent += count
-        await connection.sendfile(file, offset, count)
+        await send_file(connection, file, offset, count)
 
     def _send(self, data: bytes | bytearray | memoryview) -> Awaitable[None]:
         if self.gone is not None:
