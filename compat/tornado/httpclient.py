@@ -131,6 +131,10 @@ class AsyncHTTPClient(Configurable):
         # one that was called.
         instance._instance_cache = table
         if table is not None:
+            # A client refers to its loop, so weak keys alone keep both for ever: programs
+            # that call asyncio.run() again and again would collect them.
+            for known in [known for known in table if _is_closed(known)]:
+                del table[known]
             table[instance.io_loop] = instance
         return instance
 
@@ -437,6 +441,11 @@ class HTTPClientError(Exception):
 
 
 HTTPError = HTTPClientError
+
+
+def _is_closed(io_loop: IOLoop) -> bool:
+    inner = getattr(io_loop, "asyncio_loop", io_loop)
+    return bool(getattr(inner, "is_closed", bool)())
 
 
 class _RequestProxy:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -410,6 +411,16 @@ def test_one_client_per_loop_and_class() -> None:
 
 
 @with_curl
+def test_clients_of_closed_loops_are_forgotten() -> None:
+    async def main() -> weakref.ref[AsyncHTTPClient]:
+        return weakref.ref(AsyncHTTPClient())
+
+    first = asyncio.run(main())
+    asyncio.run(main())
+    gc.collect()
+    assert first() is None
+
+
 def test_configure() -> None:
     saved = AsyncHTTPClient._save_configuration()
     try:
