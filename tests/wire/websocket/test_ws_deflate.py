@@ -73,6 +73,12 @@ def test_final_block_inside_a_message() -> None:
     assert inflate(inflater, data) == b"Hello"
 
 
+def test_final_block_that_ends_the_message() -> None:
+    z = zlib.compressobj(wbits=-15)
+    data = z.compress(b"Hello") + z.flush(zlib.Z_FINISH)
+    assert inflate(Inflater(15, True), data) == b"Hello"
+
+
 def test_truncated_after_final_block_is_an_error() -> None:
     with pytest.raises(WebSocketProtocolError) as caught:
         inflate(Inflater(15, True), b"\x07")  # block type 3 does not exist

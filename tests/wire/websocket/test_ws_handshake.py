@@ -97,6 +97,7 @@ def test_client_request() -> None:
     assert headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate")
     with pytest.raises(ValueError):
         request_headers(KEY, subprotocols=["a b"])
+    assert set(request_headers(KEY)) == set(GOOD)
 
 
 ANSWER = {

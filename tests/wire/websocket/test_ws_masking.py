@@ -49,3 +49,14 @@ def test_a_programs_own_websockets_module_is_left_alone(tmp_path: Path) -> None:
 def test_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     assert masking._load() is None
+
+
+def test_an_extension_that_cannot_be_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from importlib.machinery import EXTENSION_SUFFIXES
+
+    (tmp_path / "websockets").mkdir()
+    (tmp_path / "websockets" / f"speedups{EXTENSION_SUFFIXES[0]}").write_bytes(b"not a library")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert masking._load() is None

@@ -42,9 +42,7 @@ def _load() -> Callable[[Bytes, bytes], bytes] | None:
                 # initializer.
                 name = f"{__name__}.speedups"
                 loader = importlib.machinery.ExtensionFileLoader(name, file)
-                spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-                if spec is None:
-                    continue
+                spec = importlib.machinery.ModuleSpec(name, loader, origin=file)
                 try:
                     module = importlib.util.module_from_spec(spec)
                     loader.exec_module(module)

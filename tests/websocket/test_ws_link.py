@@ -1,0 +1,159 @@
+"""`Link` and `LookAhead` as callback-style programs use them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tornado_trio.net.memory import MemoryStream, memory_stream_pair
+from tornado_trio.websocket.link import Link
+from tornado_trio.websocket.lookahead import LookAhead
+from tornado_trio.wire.websocket import WebSocketProtocol
+from tornado_trio.wire.websocket.frames import CLOSE, PING, PONG, TEXT, encode_close, encode_frame
+
+
+class Program:
+    """A receiver whose text messages say how long they take."""
+
+    def __init__(self, stream: MemoryStream, nursery: trio.Nursery) -> None:
+        stream.nursery = nursery
+        self.events: list[Any] = []
+        self.controls: list[Any] = []
+        self.lost = 0
+        protocol = WebSocketProtocol(client=False, max_size=1000)
+        self.link = Link(stream, protocol, self.receive, close_timeout=5)
+        self.link.ahead = self.ahead = LookAhead(
+            stream, protocol, nursery.start_soon, self.control, self.gone
+        )
+
+    def receive(self, opcode: int, payload: Any) -> Awaitable[Any] | None:
+        self.events.append((opcode, payload))
+        if opcode == TEXT and payload:
+            return self.ahead.watch(self.work(float(payload)))
+        return None
+
+    async def work(self, seconds: float) -> str:
+        if seconds < 0:
+            raise ZeroDivisionError
+        if seconds:
+            await trio.sleep(seconds)
+        self.events.append("done")
+        return "done"
+
+    def control(self, opcode: int, payload: bytes) -> None:
+        self.controls.append((trio.current_time(), opcode, payload))
+
+    def gone(self) -> None:
+        self.lost += 1
+
+
+@asynccontextmanager
+async def program() -> AsyncIterator[tuple[Program, MemoryStream]]:
+    client, server = memory_stream_pair(capacity=1 << 20)
+    async with trio.open_nursery() as nursery:
+        made = Program(server, nursery)
+        nursery.start_soon(made.link.run)
+        yield made, client
+        nursery.cancel_scope.cancel()
+    client.close()
+    server.close()
+
+
+def send(stream: MemoryStream, opcode: int, payload: bytes = b"") -> None:
+    stream.write(encode_frame(opcode, payload, mask=True))
+
+
+async def test_reads_ahead_only_while_busy(autojump_clock: Any) -> None:
+    async with program() as (made, client):
+        send(client, TEXT, b"0")  # does not wait: nothing is started for it
+        await wait_all_tasks_blocked()
+        assert made.ahead._scope is None
+        begin = trio.current_time()
+        send(client, TEXT, b"10")
+        send(client, PING, b"a")
+        await trio.sleep(1)
+        send(client, PONG, b"b")
+        send(client, TEXT, b"")
+        await trio.sleep(1)
+        assert made.controls == [(begin, PING, b"a"), (begin + 1, PONG, b"b")]
+        assert made.events == [(TEXT, "0"), "done", (TEXT, "10")]
+        await trio.sleep(10)
+        assert made.events[3:] == ["done", (PING, b"a"), (PONG, b"b"), (TEXT, "")]
+        send(client, TEXT, b"0")
+        await wait_all_tasks_blocked()
+        assert made.events[-1] == "done"
+
+
+async def test_the_end_is_seen_at_once(autojump_clock: Any) -> None:
+    for how in ("close", "reset"):
+        async with program() as (made, client):
+            send(client, TEXT, b"10")
+            await trio.sleep(1)
+            getattr(client, how)()
+            await trio.sleep(1)
+            assert made.lost == 1
+            await trio.sleep(20)
+            assert made.events[-1] == "done"
+            assert made.link.stream.closed
+
+
+async def test_a_close_frame_waits_its_turn(autojump_clock: Any) -> None:
+    async with program() as (made, client):
+        send(client, TEXT, b"10")
+        send(client, TEXT, b"1")
+        send(client, CLOSE, encode_close(1000))
+        await trio.sleep(5)
+        assert made.events == [(TEXT, "10")]
+        await trio.sleep(10)
+        assert made.events[1:] == ["done", (TEXT, "1"), "done", (CLOSE, (1000, ""))]
+        assert made.link.stream.closed
+
+
+async def test_a_mistake_waits_its_turn(autojump_clock: Any) -> None:
+    async with program() as (made, client):
+        send(client, TEXT, b"10")
+        send(client, TEXT, b"")
+        send(client, 3)
+        await trio.sleep(5)
+        assert made.link.error is None
+        await trio.sleep(10)
+        assert made.events[-1] == (TEXT, "")
+        assert made.link.error is not None and made.link.error.code == 1002
+
+
+async def test_bounded(autojump_clock: Any) -> None:
+    async with program() as (made, client):
+        send(client, TEXT, b"10")
+        for _ in range(1000):
+            send(client, TEXT, b"")
+        await trio.sleep(5)
+        assert len(made.ahead.events) == 32
+        await trio.sleep(10)
+        assert made.events.count((TEXT, "")) == 1000
+
+
+async def test_what_the_receiver_raises_is_raised(autojump_clock: Any) -> None:
+    client, server = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        made = Program(server, nursery)
+        send(client, TEXT, b"-1")
+        with pytest.raises(ZeroDivisionError):
+            await made.link.run()
+        assert not server.closed  # a close frame may still be sent
+        made.link.send_close(1011)
+        made.link.send_close(1011)
+        made.link.abort()
+        made.link.write_quietly(b"late")
+    client.close()
+
+
+async def test_cancelled_while_busy(autojump_clock: Any) -> None:
+    async with program() as (made, client):
+        send(client, TEXT, b"10")
+        await trio.sleep(1)
+    assert made.events == [(TEXT, "10")]
