@@ -39,7 +39,7 @@ def run_until(loop, condition):
 
     async def wait():
         with trio.fail_after(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - any condition
                 await trio.sleep(0.001)
 
     loop.run_sync(wait)
