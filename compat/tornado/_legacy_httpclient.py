@@ -28,14 +28,23 @@ class LegacyCall:
         self._callback = callback
 
     @classmethod
-    def taken_from(cls, raise_error: Any, kwargs: dict[str, Any]) -> tuple[LegacyCall | None, bool]:
+    def taken_from(
+        cls, second: Any, further: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[LegacyCall | None, bool]:
         """The callback among the arguments of a fetch (removed from `kwargs`), if there is
-        one, and what `raise_error` means then."""
+        one, and what `raise_error` is.
+
+        Until Tornado 6 the second argument was the callback, the third `raise_error`.
+        """
         callback = kwargs.pop("callback", None)
-        if callable(raise_error):
-            # The callback was the second argument, raise_error the third.
-            callback, raise_error = raise_error, True
-        return (None if callback is None else cls(callback)), bool(raise_error)
+        if not further and not callable(second):
+            raise_error = second is not None and bool(second)
+        else:
+            if len(further) > 1:
+                raise TypeError("fetch() takes a request, a callback and raise_error")
+            callback = second if second is not None else callback
+            raise_error = bool(further[0]) if further else True
+        return (None if callback is None else cls(callback)), raise_error
 
     def follow(self, future: Any, request: Any) -> None:
         """Call the callback when `future` is done, on the loop's next turn."""

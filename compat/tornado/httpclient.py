@@ -165,6 +165,7 @@ class AsyncHTTPClient(Configurable):
         self,
         request: str | HTTPRequest,
         raise_error: bool = True,
+        *old_args: Any,
         **kwargs: Any,
     ) -> Future[HTTPResponse]:
         """Make a request; a Future of its `HTTPResponse`.
@@ -181,8 +182,8 @@ class AsyncHTTPClient(Configurable):
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
         legacy: LegacyCall | None = None
-        if "callback" in kwargs or not isinstance(raise_error, int):
-            legacy, raise_error = LegacyCall.taken_from(raise_error, kwargs)
+        if old_args or "callback" in kwargs or not isinstance(raise_error, int):
+            legacy, raise_error = LegacyCall.taken_from(raise_error, old_args, kwargs)
         if not isinstance(request, HTTPRequest):
             request = HTTPRequest(url=request, **kwargs)
         elif kwargs:

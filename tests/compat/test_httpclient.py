@@ -532,7 +532,12 @@ def test_a_tcp_client_of_the_program() -> None:
 
 def test_old_callbacks() -> None:
     async def main() -> None:
-        async with serving(lambda request: OK if b" /ok" in request else None) as server:
+        def answer(request: bytes) -> bytes | None:
+            if b" /404" in request:
+                return OK.replace(b"200", b"404")
+            return OK if b" /ok" in request else None
+
+        async with serving(answer) as server:
             http = client()
             loop = asyncio.get_running_loop()
             for path, code in (("/ok", 200), ("/gone", 599)):
@@ -545,6 +550,12 @@ def test_old_callbacks() -> None:
                     response = await done
                     assert response.code == code
                     assert (response.error is None) == (code == 200)
+            done = loop.create_future()
+            response = await http.fetch(server.url("/404"), done.set_result, False)  # type: ignore[arg-type]
+            assert response.code == 404 and (await done).code == 404
+            assert (await http.fetch(server.url("/404"), None, False)).code == 404  # type: ignore[arg-type]
+            with pytest.raises(TypeError):
+                http.fetch(server.url("/"), None, False, 1)  # type: ignore[arg-type]
             http.close()
 
     run(main)
