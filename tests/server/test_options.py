@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 import trio
 import trustme
+from trio.testing import MockClock
 
 from tornado_trio.errors import PeerError
 from tornado_trio.exchange import Exchange
@@ -274,3 +275,19 @@ async def test_a_server_without_listeners() -> None:
 async def test_serve_wants_to_know_where() -> None:
     with pytest.raises(ValueError):
         await serve(hello)
+
+
+async def test_max_connections(autojump_clock: MockClock) -> None:
+    options = ServerOptions(limits=Limits(max_connections=2))
+    async with memory_server(hello, options) as server:
+        clients = [await server.connect() for _ in range(3)]
+        for client in clients:
+            await client.send(GET)
+        for client in clients[:2]:
+            assert (await client.response()).body == b"hello"
+        with trio.move_on_after(10) as scope:
+            await clients[2].stream.wait_readable()
+        assert scope.cancelled_caught
+        assert len(server.server.connections) == 2
+        clients[0].stream.close()
+        assert (await clients[2].response()).body == b"hello"

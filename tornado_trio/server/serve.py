@@ -19,6 +19,7 @@ from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
 from .core import Server
+from .gate import Gate, GatedListener
 from .options import ServerOptions
 
 if TYPE_CHECKING:
@@ -83,17 +84,25 @@ async def serve_connections(
         async with trio.open_nursery() as accepting:
             connections, shield = await accepting.start(_hold, server)
 
+            limit = server.options.limits.max_connections
+            gate = None if limit is None else Gate(limit)
+
             def start(stream: Stream) -> None:
-                connections.start_soon(_connection, server, stream, tls, proxy)
+                if gate is None:
+                    connections.start_soon(_connection, server, stream, tls, proxy)
+                else:
+                    connections.start_soon(_counted, gate, server, stream, tls, proxy)
 
             try:
                 for listener in listeners:
-                    accepting.start_soon(accept_loop, listener, start)
+                    arriving = listener if gate is None else GatedListener(listener, gate)
+                    accepting.start_soon(accept_loop, arriving, start)
                 task_status.started(listeners)
                 await trio.sleep_forever()
             finally:
                 shield.deadline = trio.current_time() + grace + _CANCEL_GRACE + 1
-                _sweep(listeners, start)
+                if gate is None:
+                    _sweep(listeners, start)
                 close_all(listeners)
                 with trio.CancelScope(shield=True, deadline=shield.deadline):
                     await server.drain(grace, _CANCEL_GRACE)
@@ -123,6 +132,19 @@ async def _hold(
             task_status.started((connections, shield))
 
 
+async def _counted(
+    gate: Gate,
+    server: Server,
+    stream: Stream,
+    tls: ssl.SSLContext | ServerTls | None,
+    proxy: ProxyProtocol | None,
+) -> None:
+    try:
+        await _connection(server, stream, tls, proxy)
+    finally:
+        gate.leave()
+
+
 async def _connection(
     server: Server,
     stream: Stream,
@@ -138,6 +160,9 @@ async def _connection(
         logger.warning("connection of %s refused: %s", stream.remote_address, exc)
         stream.close()
         return
+    except BaseException:
+        stream.close()
+        raise
     await server.handle(stream)
 
 
