@@ -370,6 +370,8 @@ class WebSocketProtocol13(WebSocketProtocol):
         if self._waiting is not None:
             self._waiting()
             self._waiting = None
+        # They hold bound methods of ours: reference cycles, and with them the handler.
+        self._link = self._look_ahead = None
 
     def _on_event(self, opcode: int, payload: Any) -> Awaitable[object] | None:
         return self._handle_message(opcode, payload)
@@ -663,7 +665,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
 def _wait_on_host(native: Stream) -> None:
     """Have asyncio's selector watch the socket, where there is one: see `HostReadable`."""
-    if type(native) is SocketStream and native.waiter is None:
+    if isinstance(native, SocketStream) and native.waiter is None:
         loop = IOLoop.current()._driver_parts()[0]
         if isinstance(loop, asyncio.AbstractEventLoop):
             native.waiter = HostReadable(loop, native.socket.fileno())

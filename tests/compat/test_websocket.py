@@ -4,11 +4,13 @@ import compat  # noqa: F401, I001 - first: makes `tornado` ours
 
 import asyncio
 import contextvars
+import gc
 import logging
 import os
 import socket
 import struct
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -690,3 +692,23 @@ def test_survives_a_loop_that_is_closed() -> None:
     finally:
         logging.getLogger().removeHandler(handler)
     assert [record.getMessage() for record in records] == []
+
+
+class CyclesTest(Base):
+    @gen_test
+    async def test_nothing_waits_for_the_collector(self) -> None:
+        for path, word in [("/", "x"), ("/", "slow"), ("/deflating", "x"), ("/slow", "x")]:
+            client = await self.connect(path, compression_options={})
+            await client.write_message(word)
+            assert await client.read_message() == word
+            reference = weakref.ref(Recorder.made.pop())
+            gc.collect()
+            gc.disable()
+            try:
+                client.close()
+                assert await client.read_message() is None
+                for _ in range(20):
+                    await asyncio.sleep(0.01)
+                assert reference() is None, path
+            finally:
+                gc.enable()

@@ -128,6 +128,8 @@ class TlsStream(SocketStream):
             await self._wait_shared(trio.lowlevel.wait_writable)
         elif self._sock.pending():
             await trio.lowlevel.checkpoint()
+        elif self.waiter is not None:
+            await self.waiter
         else:
             await trio.lowlevel.wait_readable(self._fd)
 

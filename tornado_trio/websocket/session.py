@@ -313,6 +313,7 @@ class WebSocket:
         finally:
             self._ended = True
             self._pings.end()
+            link.room = None  # a bound method: a reference cycle
             self._wake()
 
     async def _say_goodbye(self) -> None:
