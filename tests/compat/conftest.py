@@ -14,6 +14,8 @@ from tornado_trio.interop.guest import current_guest
 
 @pytest.fixture(autouse=True)
 def no_run_left_behind() -> Iterator[None]:
+    # Otherwise the first IOLoop finds one that asyncio makes on the spot, and nobody closes it.
+    asyncio.set_event_loop(None)
     yield
     asyncio.set_event_loop(None)
     guest = current_guest()
