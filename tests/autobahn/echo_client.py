@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 
@@ -48,10 +49,10 @@ def native(url: str, agent: str) -> None:
 
 
 def compat(url: str, agent: str) -> None:
+    importlib.import_module("compat")  # makes `tornado` ours
     from tornado.ioloop import IOLoop
     from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_connect
 
-    import compat  # noqa: F401 - makes `tornado` ours
 
     async def connect(path: str):  # type: ignore[no-untyped-def]
         return await websocket_connect(

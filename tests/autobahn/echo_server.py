@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 
@@ -36,11 +37,11 @@ def native(port: int) -> None:
 
 
 def compat(port: int) -> None:
+    importlib.import_module("compat")  # makes `tornado` ours
     import tornado.ioloop
     import tornado.web
     import tornado.websocket
 
-    import compat  # noqa: F401 - makes `tornado` ours
 
     class Echo(tornado.websocket.WebSocketHandler):
         def get_compression_options(self) -> dict[str, int]:
