@@ -19,16 +19,17 @@ from tornado._delegates import drive_delegate
 from tornado._generation import before
 from tornado._legacy_handlers import check_known_status, md5_version
 from tornado._legacy_web import asynchronous, call_when_flushed
-from tornado.concurrent import Future
+from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
 from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
 
 from tornado_trio import errors
-from tornado_trio.server.pending import Pending
+from tornado_trio.server.pending import Pending, Ready
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
 from tornado_trio.web import handler as _handler
+from tornado_trio.web import output as _output
 from tornado_trio.web import static as _static
 from tornado_trio.web import stock as _stock
 from tornado_trio.web.decorators import (
@@ -116,7 +117,7 @@ class RequestHandler(_handler.RequestHandler):
         self, include_footers: bool = False, callback: Callable[[], Any] | None = None
     ) -> Future:
         """Send what was written so far; the Future is done when it is on its way."""
-        future = _as_future(super().flush(include_footers))
+        future = _as_future(_output.flush(self, include_footers))
         if callback is not None:
             call_when_flushed(future, callback)
         return future
@@ -181,6 +182,8 @@ class RequestHandler(_handler.RequestHandler):
 
 def _as_future(awaitable: Awaitable[None]) -> Future:
     """A Future of an output method's result; a failure nobody asks about is not logged."""
+    if type(awaitable) is Ready or type(awaitable) is _output.Ready:
+        return _completed()  # nearly always
     if hasattr(awaitable, "add_done_callback"):
         return awaitable
     if type(awaitable) is Pending:
@@ -188,8 +191,11 @@ def _as_future(awaitable: Awaitable[None]) -> Future:
         future.add_done_callback(_forgive)
         return future
     future = Future()
+    if awaitable is _output.TURN:
+        future.get_loop().call_soon(future_set_result_unless_cancelled, future, None)
+        return future
     try:
-        # Ready or failed: there is nothing to wait for, so one step tells which.
+        # Nothing to wait for: one step tells whether it failed.
         awaitable.__await__().send(None)
     except StopIteration:
         future.set_result(None)
@@ -199,6 +205,22 @@ def _as_future(awaitable: Awaitable[None]) -> Future:
     except Exception as exc:
         future.set_exception(exc)
         future.exception()
+    return future
+
+
+_last_completed: Any = None
+
+
+def _completed() -> Future:
+    """A Future that is done. One serves all of a loop: making one costs 1.2 us."""
+    global _last_completed
+    loop = asyncio._get_running_loop()
+    future = _last_completed
+    if future is None or loop is None or future.get_loop() is not loop:
+        future = Future()
+        future.set_result(None)
+        if loop is not None:
+            _last_completed = future
     return future
 
 

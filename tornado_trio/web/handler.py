@@ -77,6 +77,7 @@ class RequestHandler:
     _auto_finish = True
     _close_callback_set = False
     _was_told = False
+    _flushes = 0
     _transforms: Sequence[OutputTransform] = ()
     _new_cookie: SimpleCookie | None = None
     _active_modules: dict[str, UIModule] | None = None

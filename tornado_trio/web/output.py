@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Generator
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from ..escape import json_encode, utf8
 from ..exchange import Exchange, ResponseStartLine
 from ..wire.conditional import compute_etag as etag_of
@@ -59,6 +61,24 @@ class Ready:
 
 
 READY = Ready()
+# So many flushes of one response may follow each other without letting other tasks run.
+BURST = 16
+
+
+class Turn:
+    """Ready too, but it is somebody else's turn: awaiting it is a checkpoint.
+
+    A client that reads as fast as we write never makes a handler wait, and would keep all
+    others waiting.
+    """
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return trio.lowlevel.checkpoint().__await__()
+
+
+TURN = Turn()
 
 # --- headers and status --------------------------------------------------------------
 
@@ -140,7 +160,12 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
             chunk = transform.transform_chunk(chunk, include_footers)
         if request.method == "HEAD" or (include_footers and not chunk):
             return READY
-        return connection.write(chunk)  # also of nothing: it tells what is still unsent
+        # Also of nothing: it tells what is still unsent.
+        flushed = connection.write(chunk)
+        handler._flushes += 1
+        if handler._flushes % BURST == 0 and type(flushed).__name__ == "Ready":
+            return TURN
+        return flushed
     handler._headers_written = True
     for transform in handler._transforms:
         handler._status_code, handler._headers, chunk = transform.transform_first_chunk(
