@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Awaitable
 from typing import Any
@@ -218,6 +219,57 @@ async def test_twice_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
                     call()
 
     assert (await get(Handler)).body == b"a"
+
+
+async def test_a_fast_reader_does_not_keep_others_waiting() -> None:
+    turns = 0
+    done = trio.Event()
+
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            for _ in range(100):
+                self.write("x")
+                await self.flush()
+            done.set()
+
+    async def other() -> None:
+        nonlocal turns
+        while not done.is_set():
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        assert (await get(Handler)).body == b"x" * 100
+    assert turns >= 6
+
+
+async def test_requests_leave_no_cycles() -> None:
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            self.ui  # noqa: B018
+            self.write("x")
+
+        def on_connection_close(self) -> None: ...
+
+    class Failing(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(400)
+
+    async with memory_server(Application([("/", Handler), ("/f", Failing)])) as server:
+        client = await server.connect()
+        for path in (b"/", b"/f", b"/none"):
+            request = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path
+            await client.request(request)
+            gc.collect()
+            gc.disable()
+            try:
+                before = len(gc.get_objects())
+                for _ in range(50):
+                    await client.request(request)
+                assert len(gc.get_objects()) - before < 500, path
+            finally:
+                gc.enable()
 
 
 # --- bodies --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from tornado_trio.web import (
     addslash,
     authenticated,
     create_signed_value,
+    local_url,
     removeslash,
 )
 from tornado_trio.web.urls import fixed_origin, leads_elsewhere, origin_of
@@ -436,6 +437,24 @@ async def test_authenticated() -> None:
     assert (await fetch(app, "/p")).headers["Location"] == "/login?x=1"
     del app.settings["login_url"]
     assert (await fetch(app, "/p")).code == 500
+
+
+@pytest.mark.parametrize("path", ["//evil.com/x", "///evil.com/x", "/\\evil.com/x"])
+async def test_next_stays_here(path: str) -> None:
+    class Private(RequestHandler):
+        @authenticated
+        def get(self) -> None: ...
+
+    app = Application([(".*", Private)], login_url="/login")
+    response = await fetch(app, path)
+    assert response.headers["Location"] == "/login?next=%2Fevil.com%2Fx"
+
+
+def test_local_url() -> None:
+    for url in ("/", "/a?b=c#d", "a/b", "?x", "/a//b", "/a:b"):
+        assert local_url(url) == url
+    for url in (None, "", "//e.com", "/\\e.com", "https://e.com", "javascript:x", "/a\nb", "\t//e"):
+        assert local_url(url) == "/" and local_url(url, "/home") == "/home"
 
 
 async def test_current_user_may_be_awaited() -> None:

@@ -41,6 +41,7 @@ from .static import StaticFileHandler
 from .stock import ErrorHandler, FallbackHandler, RedirectHandler
 from .transforms import GZipContentEncoding, OutputTransform
 from .ui import TemplateModule, UIModule
+from .urls import local_url
 from .websocket import WebSocketHandler
 
 url = URLSpec
@@ -89,6 +90,7 @@ __all__ = [
     "get_signature_key_version",
     "grace",
     "is_absolute",
+    "local_url",
     "on_disconnect",
     "removeslash",
     "stream_request_body",

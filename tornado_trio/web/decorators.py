@@ -68,6 +68,9 @@ def _to_login(handler: RequestHandler) -> Any:
         # A login page elsewhere needs to know our host too.
         elsewhere = urlsplit(url).scheme
         target = handler.request.full_url() if elsewhere else handler.request.uri
+        if leads_elsewhere(target) and not elsewhere:
+            # "//evil.example/" is a path of ours, and would not be one in a redirect.
+            target = "/" + target.lstrip("/\\")
         url += "?" + urlencode({"next": target})
     return handler.redirect(url)
 

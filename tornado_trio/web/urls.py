@@ -45,6 +45,16 @@ def leads_elsewhere(path: str) -> bool:
     return origin_of(path) != ("", "")
 
 
+def local_url(url: str | None, default: str = "/") -> str:
+    """`url` if it stays on this site, else `default`: for a `next` that a client sent.
+
+        self.redirect(web.local_url(self.get_argument("next", None)))
+    """
+    if not url or leads_elsewhere(url) or not url.isprintable():
+        return default
+    return url
+
+
 def fixed_origin(template: str) -> tuple[str, str]:
     """The origin that a `str.format` template spells out before its first field."""
     literal, field, _, _ = next(iter(string.Formatter().parse(template)), ("", None, None, None))
