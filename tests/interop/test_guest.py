@@ -184,6 +184,42 @@ def test_each_thread_has_a_run_of_its_own():
     assert results == [1] * 4
 
 
+@pytest.mark.skipif(
+    "TORNADO_TRIO_PUBLIC_ONLY" in os.environ, reason="a guest run stays in its thread then"
+)
+def test_a_loop_set_up_in_one_thread_runs_in_another():
+    loop = asyncio.new_event_loop()
+    scope = LoopScope(loop)
+    ticks = []
+
+    async def ticker():
+        while True:
+            ticks.append(threading.get_ident())
+            await trio.sleep(0.001)
+            await asyncio.sleep(0)
+
+    scope.start_soon(ticker)
+    loop.run_until_complete(spawn(scope, trivial(scope)))
+    here = set(ticks)
+
+    def elsewhere():
+        scope.about_to_run()
+        before = len(ticks)
+        while len(ticks) < before + 5:
+            loop.run_until_complete(asyncio.sleep(0.002))
+        loop.run_until_complete(scope.aclose())
+        loop.close()
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join(10)
+    assert here == {threading.get_ident()}
+    assert len(set(ticks)) == 2
+    # This thread is free of it.
+    assert current_guest() is None
+    assert run_hosted(trivial) == 1
+
+
 def test_uvloop():
     uvloop = pytest.importorskip("uvloop")
 

@@ -51,6 +51,12 @@ _local = threading.local()
 def current_guest() -> Guest | None:
     """The guest run of this thread, if there is one."""
     guest: Guest | None = getattr(_local, "guest", None)
+    if guest is not None and guest.thread != threading.get_ident():
+        # Its loop was taken to another thread and it went along: trio still thinks of it
+        # as running here.
+        _local.guest = None
+        trio_internals.forget_run()
+        return None
     return guest
 
 
@@ -61,6 +67,7 @@ class Guest:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop  # the loop that turned us last
+        self.thread = threading.get_ident()
         self.scopes: set[LoopScope] = set()
         self.root: trio.Nursery | None = None
         self.finished = False
@@ -116,10 +123,32 @@ class Guest:
     # --- being turned ------------------------------------------------------------
     def host_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """`loop` is running (or about to) and turns the guest from now on."""
+        if self.thread != threading.get_ident():
+            self._move_here(loop)
         self.loop = loop
         self._watch(loop)
         self._schedule()
         loop.call_soon(self._own_async_generators)
+
+    def _move_here(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on in the calling thread, whose loop `loop` is from now on.
+
+        Programs set a loop up in one thread (`run_sync`) and run it in another.
+        """
+        present = current_guest()
+        if present is not None and present is not self:
+            raise RuntimeError(
+                f"{loop!r} has tasks from another thread, and this thread has tasks of its own "
+                "already: close one of the loops first"
+            )
+        if any(scope.loop is not loop and scope.loop.is_running() for scope in self.scopes):
+            raise RuntimeError(
+                f"{loop!r} shares its tasks' trio run with a loop that is running in the thread "
+                "it was made in; make it in the thread that runs it"
+            )
+        trio_internals.adopt_run(self._runner)
+        self.thread = threading.get_ident()
+        _local.guest = self
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._state is not None and loop not in self._watchers:

@@ -82,7 +82,7 @@ class LoopScope:
 
     def about_to_run(self) -> None:
         """The loop is about to run: it turns the thread's guest from now on."""
-        guest = current_guest()
+        guest = self.guest if self.active else current_guest()
         if guest is not None:
             guest.host_on(self.loop)
 

@@ -108,7 +108,14 @@ def hooks_in_front(runner: Any, hooks: Any) -> bool:
     return True
 
 
+def adopt_run(runner: Any) -> None:
+    """Let a guest's run, begun in another thread, go on in this one."""
+    if run_context is None or runner is None:
+        raise RuntimeError("this release of trio cannot move a run to another thread")
+    run_context.runner = runner
+
+
 def forget_run() -> None:
-    """In a forked child: the parent's run is not ours, so a new one may be started."""
+    """The run this thread knew is elsewhere (or a forked parent's): a new one may be started."""
     if run_context is not None:
         run_context.__dict__.clear()
