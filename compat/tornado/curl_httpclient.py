@@ -21,7 +21,8 @@ try:
 except ImportError as _error:
     raise ImportError(
         "tornado.curl_httpclient needs the package pycurl (and libcurl): install "
-        "tornado-trio[curl], or use the default client"
+        "tornado-trio[curl], or use the default client",
+        name="pycurl",
     ) from _error
 
 from tornado import ioloop
