@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import inspect
 import logging
 import os
@@ -24,6 +25,8 @@ from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tornado import gen
+from tornado._generation import before
+from tornado._generation import before
 from tornado._legacy_testing import LogTrapTestCase as LogTrapTestCase
 from tornado._legacy_testing import get_unused_port as get_unused_port
 from tornado.ioloop import IOLoop
@@ -90,7 +93,7 @@ class AsyncTestCase(unittest.TestCase):
         super().setUp()
         self.io_loop = self.get_new_ioloop()
         host = getattr(self.io_loop, "asyncio_loop", None)
-        if host is None:
+        if host is None or before(6):
             self.io_loop.make_current()
         else:
             # Code under test that asks asyncio must find the same loop.
@@ -103,7 +106,11 @@ class AsyncTestCase(unittest.TestCase):
         if process is not None:
             process.Subprocess.uninitialize()
         if self.__owns_loop():
-            asyncio.set_event_loop(None)
+            if before(6):
+                # The loop from before the test becomes asyncio's again.
+                IOLoop.clear_current()
+            else:
+                asyncio.set_event_loop(None)
             self.io_loop.close(all_fds=True)
         super().tearDown()
         # A failure in a callback that ran after the last wait().
@@ -152,6 +159,8 @@ class AsyncTestCase(unittest.TestCase):
             raise failure
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        if before(6):
+            importlib.import_module("tornado.stack_context")
         stack_context = sys.modules.get("tornado.stack_context")
         if stack_context is None:
             outcome = super().run(result)
