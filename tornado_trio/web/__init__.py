@@ -8,7 +8,13 @@
 
 An application is an async callable over an `Exchange`; whatever produces exchanges (our
 server, a test network, an ASGI host) can serve it.
+
+WebSocketHandler and the forms read part by part are loaded when first used: most programs
+have neither.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .._util.policy import DisconnectPolicy, critical, grace
 from ..wire.signing import (
@@ -23,7 +29,6 @@ from ..wire.signing import (
 from .application import Application
 from .decorators import addslash, authenticated, removeslash, stream_request_body
 from .errors import Finish, HTTPError, MissingArgumentError
-from .forms import FormLimits, FormPart, FormParts, form_parts
 from .handler import RequestHandler
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
 from .policies import on_disconnect, timeout
@@ -42,9 +47,20 @@ from .stock import ErrorHandler, FallbackHandler, RedirectHandler
 from .transforms import GZipContentEncoding, OutputTransform
 from .ui import TemplateModule, UIModule
 from .urls import local_url
-from .websocket import WebSocketHandler
+
+if TYPE_CHECKING:
+    from .forms import FormLimits, FormPart, FormParts, form_parts
+    from .websocket import WebSocketHandler
 
 url = URLSpec
+
+_LATER = {
+    "FormLimits": ".forms",
+    "FormPart": ".forms",
+    "FormParts": ".forms",
+    "WebSocketHandler": ".websocket",
+    "form_parts": ".forms",
+}
 
 __all__ = [
     "DEFAULT_SIGNED_VALUE_MIN_VERSION",
@@ -97,3 +113,15 @@ __all__ = [
     "timeout",
     "url",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module, __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..escape import xhtml_escape
 from ..wire.signing import decode_xsrf_token, encode_xsrf_token, new_xsrf_token
+from ..wire.websocket.handshake import origin_matches_host
 from .errors import HTTPError
 
 if TYPE_CHECKING:
@@ -114,3 +115,15 @@ def same_origin(origin: str, host: str) -> bool:
     except ValueError:  # an unbalanced bracket
         return False
     return bool(netloc) and netloc.lower() == host.lower()
+
+
+def may_connect(handler: RequestHandler, origin: str) -> bool:
+    """The default of `check_origin`: pages of this host, and origins the handler trusts."""
+    headers = handler.request.headers
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        # Browsers cannot be made to lie about it, and no proxy rewrites it.
+        same = site in ("same-origin", "none")
+    else:
+        same = origin_matches_host(origin, headers.get("Host"))
+    return same or handler.check_trusted_origin(origin)

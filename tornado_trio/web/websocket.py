@@ -12,24 +12,12 @@ from typing import Any, ClassVar
 from ..websocket.options import WebSocketOptions
 from ..websocket.session import WebSocket, run_session
 from ..wire.websocket import HandshakeError, WebSocketProtocol
-from ..wire.websocket.handshake import origin_matches_host
 from ..wire.websocket.upgrade import Agreement, agree, first_match
 from .errors import HTTPError
 from .handler import RequestHandler
+from .security import may_connect
 
-__all__ = ["WebSocketHandler", "may_connect"]
-
-
-def may_connect(handler: RequestHandler, origin: str) -> bool:
-    """The default of `check_origin`: pages of this host, and origins the handler trusts."""
-    headers = handler.request.headers
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None:
-        # Browsers cannot be made to lie about it, and no proxy rewrites it.
-        same = site in ("same-origin", "none")
-    else:
-        same = origin_matches_host(origin, headers.get("Host"))
-    return same or handler.check_trusted_origin(origin)
+__all__ = ["WebSocketHandler"]
 
 
 class WebSocketHandler(RequestHandler):
