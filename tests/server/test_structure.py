@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import struct
+import types
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -131,6 +132,23 @@ async def test_client_gone_cancels(
         await client.send(request_)
         await witness.started.wait()
         client.stream.close() if how == "close" else reset(client)
+        await witness.ended.wait()
+    assert witness.events == ["callback", "cancelled"]
+
+
+@pytest.mark.parametrize("request_", [GET, GET + GET], ids=["one", "pipelined"])
+async def test_client_gone_is_noticed_without_epoll(
+    request_: bytes, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    monkeypatch.setattr("tornado_trio.server.watch.select", types.SimpleNamespace())
+    witness = Witness(seconds=60)
+    async with socket_server(witness) as (_, connect):
+        client = await connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+        await wait_all_tasks_blocked(0.01)
+        await client.send(b"x" + request_)
+        await witness.started.wait()
+        client.stream.close()
         await witness.ended.wait()
     assert witness.events == ["callback", "cancelled"]
 

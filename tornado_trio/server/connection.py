@@ -82,6 +82,7 @@ class ServerConnection:
         "_reads",
         "_successor",
         "_suspended",
+        "_watched",
         "_watcher",
         "context",
         "cut",
@@ -125,6 +126,7 @@ class ServerConnection:
         ) = None
         self.detached = False
         self.drain_callback: Callable[[], object] | None = None
+        self._watched = False
         self._watcher: trio.CancelScope | None = None
 
     def __repr__(self) -> str:
@@ -272,7 +274,7 @@ class ServerConnection:
         self.apply_deadline()
         self.stream.nursery = self.nursery
         watch = self.server.watch
-        watched = watch.arm(self)
+        watched = self._watched = watch.arm(self)
         if not watched and not self.wire.body_unread:
             self.start_watcher(watch_stream)
         try:
@@ -488,7 +490,7 @@ class ServerConnection:
         if self._body_deadline is not None:
             self._body_deadline = None
             self.apply_deadline()
-        if self._suspended and self._watcher is None and self.stream.socket is None:
+        if self._suspended and self._watcher is None and not self._watched:
             self.start_watcher(watch_stream)
 
     def must_close_unread(self, exchange: Http1Exchange) -> bool:

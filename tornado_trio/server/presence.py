@@ -13,6 +13,7 @@ the watch. Where that is not possible (HTTP/1.0, or the response has begun) the 
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING
 
 import trio
@@ -50,7 +51,23 @@ def signal(connection: ServerConnection, half: bool) -> None:
         except StreamClosedError as exc:
             lost(connection, exc)
         else:
-            connection.server.watch.arm(connection, half_seen=True)
+            if not connection.server.watch.arm(connection, half_seen=True):
+                connection.start_watcher(_listen_for_reset)
+
+
+async def _listen_for_reset(connection: ServerConnection) -> None:
+    """Without epoll nothing wakes us for a reset: look for it, ever more rarely.
+
+    Reading would not tell: after the end of the stream it only ever says so again.
+    """
+    sock = connection.stream.socket
+    if sock is None:
+        return
+    pause = 0.02
+    while sock.fileno() >= 0 and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        await trio.sleep(pause)
+        pause = min(pause * 2, 5)
+    lost(connection, StreamClosedError("the client reset the connection"))
 
 
 async def _presume_gone(connection: ServerConnection) -> None:

@@ -130,6 +130,7 @@ async def _hold(
             server.nursery = connections
             connections.start_soon(server.watch.run)
             task_status.started((connections, shield))
+            await trio.sleep_forever()  # until cancelled: connections come and go
 
 
 async def _counted(

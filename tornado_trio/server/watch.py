@@ -31,7 +31,9 @@ class DisconnectWatch:
     """Owned by a server; `run` is a task of its nursery."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        # Made by `run`: a server may be made before its process forks, and children that
+        # share an epoll would be told of each other's sockets.
+        self._epoll: select.epoll | None = None
         self._armed: dict[int, ServerConnection] = {}
 
     def __repr__(self) -> str:
@@ -39,9 +41,9 @@ class DisconnectWatch:
 
     async def run(self) -> None:
         """Tell connections until cancelled."""
-        epoll = self._epoll
-        if epoll is None:
+        if not hasattr(select, "epoll"):
             return
+        epoll = self._epoll = select.epoll()
         try:
             while True:
                 await trio.lowlevel.wait_readable(epoll.fileno())
