@@ -288,7 +288,16 @@ class LegacyRunner(gen.Runner):
         return self
 
     def _wake(self, future: Any) -> None:
-        self.ctx_run(_step, self.run)
+        if before(5):
+            # There Futures call back at once; coroutines went on in the loop's next turn.
+            self.io_loop.add_callback(self.ctx_run, self.run)  # type: ignore[union-attr]
+        else:
+            self.ctx_run(_step, self.run)
+
+    def _result_done(self, result: Any) -> None:
+        super()._result_done(result)
+        if before(5) and result.cancelled() and not self.finished:
+            self.ctx_run(self.run)  # now: the loop may be about to stop
 
     def handle_yield(self, yielded: Any) -> bool:
         if self._balanced is not None and _current.get() is not self._balanced:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
+from tornado._generation import before
 from tornado.log import app_log
 
 _T = typing.TypeVar("_T")
@@ -57,6 +58,11 @@ class Future(asyncio.Future, metaclass=_FutureType):  # type: ignore[type-arg]
         """Set the exception from a `sys.exc_info()` triple (Tornado 4)."""
         future_set_exc_info(self, exc_info)
 
+
+if before(5):
+    from tornado._legacy_future import call_back_at_once
+
+    call_back_at_once(Future)
 
 FUTURES = (futures.Future, asyncio.Future)
 

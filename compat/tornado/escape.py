@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tornado._generation import before
 from tornado.util import basestring_type, unicode_type  # noqa: F401
 
 from tornado_trio import escape as _native
@@ -26,6 +27,10 @@ from tornado_trio.escape import (  # noqa: F401
 # Names that older programs import.
 _unicode = to_unicode
 _unquote_to_bytes = _native.unquote_to_bytes
+
+
+if before(6):
+    from tornado._legacy_escape import xhtml_escape  # type: ignore[assignment]
 
 
 def linkify(

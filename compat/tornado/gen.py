@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any
 
+from tornado._generation import before
 from tornado.concurrent import (
     Future,
     chain_future,
@@ -506,6 +507,10 @@ _LEGACY_NAMES = frozenset({
     "Arguments", "Callback", "MultiYieldPoint", "Task", "Wait", "WaitAll", "YieldFuture",
     "YieldPoint", "engine",
 })  # fmt: skip
+
+
+if before(5):
+    from tornado import _legacy_gen  # noqa: F401 - its runner serves from the start
 
 
 def __getattr__(name: str) -> Any:

@@ -21,12 +21,16 @@ from collections.abc import Callable
 from typing import Any, overload
 
 import trio
+from tornado._generation import before
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
 from tornado.util import Configurable, import_object
 from tornado.util import TimeoutError as TimeoutError
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
+
+# Futures whose callbacks the loop calls on a turn of its own.
+_SCHEDULED: Any = () if before(5) else asyncio.Future
 
 
 class IOLoop(Configurable):
@@ -283,11 +287,11 @@ class IOLoop(Configurable):
 
     def add_future(self, future: Any, callback: Callable[[Any], Any]) -> None:
         """Call `callback(future)` on the loop when the future is done."""
-        if isinstance(future, asyncio.Future):
+        if isinstance(future, _SCHEDULED):
             future.add_done_callback(functools.partial(self._run_callback, callback))
         else:
             assert is_future(future), f"{future!r} is not a Future"
-            # Its callbacks run in whichever thread finishes it.
+            # Its callbacks run in whichever thread finishes it, or at once.
             future.add_done_callback(lambda f: self.add_callback(callback, f))
 
     def run_in_executor(

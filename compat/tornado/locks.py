@@ -113,7 +113,7 @@ class Event:
         """Wake all that wait; until `clear`, `wait` does not block."""
         if not self._value:
             self._value = True
-            for waiter in self._waiters:
+            for waiter in list(self._waiters):
                 if not waiter.done():
                     waiter.set_result(None)
 
