@@ -22,6 +22,7 @@ from io import BytesIO
 from typing import Any, cast
 
 from tornado import gen, httputil
+from tornado._generation import before
 from tornado._legacy_httpclient import LegacyCall
 from tornado.concurrent import (
     Future,
@@ -196,6 +197,9 @@ class AsyncHTTPClient(Configurable):
         def handle_response(response: HTTPResponse) -> None:
             error = response.error
             if error is not None and (raise_error or not response._error_is_response_code):
+                if before(6) and isinstance(error, HTTPError) and error.response is None:
+                    # A cycle, which 6 avoids; 599s of older releases have their response.
+                    error.response = response
                 future_set_exception_unless_cancelled(future, error)
                 return
             future_set_result_unless_cancelled(future, response)
