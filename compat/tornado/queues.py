@@ -198,7 +198,10 @@ class Queue(Generic[_T]):
         if self._putters:
             item, putter = self._putters.popleft()
             self._store(item)
+            # Ours first: what waits for the putter may run at once (generations before 5).
+            found = self._get()
             putter.set_result(None)
+            return found
         return self._get()
 
     def _consume_expired(self) -> None:
