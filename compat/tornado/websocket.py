@@ -7,10 +7,9 @@ Messages, frames and the close handshake are theirs and the native library's.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tornado.web
-from tornado._websocket_client import WebSocketClientConnection, websocket_connect
 from tornado._websocket_protocol import (
     WebSocketClosedError,
     WebSocketError,
@@ -26,7 +25,7 @@ from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import gen_log
 
-from tornado_trio.web.websocket import may_connect
+from tornado_trio.web.security import may_connect
 
 __all__ = [
     "WebSocketClientConnection",
@@ -38,6 +37,19 @@ __all__ = [
     "de_dupe_gen_log",
     "websocket_connect",
 ]
+
+if TYPE_CHECKING:
+    from tornado._websocket_client import WebSocketClientConnection, websocket_connect
+
+
+def __getattr__(name: str) -> Any:
+    # Servers need not wait for the client, and the HTTP client below it, to be loaded.
+    if name not in ("WebSocketClientConnection", "websocket_connect"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tornado import _websocket_client
+
+    value = globals()[name] = getattr(_websocket_client, name)
+    return value
 
 
 class _StreamOf:
