@@ -11,6 +11,7 @@ import trio
 from tornado_trio.exchange import Exchange
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.server import Server
+from tornado_trio.testing import memory_server
 from tornado_trio.websocket import HandshakeError, WebSocketOptions, accept
 from tornado_trio.wire.websocket import WebSocketProtocol
 from tornado_trio.wire.websocket.frames import CLOSE, TEXT, encode_frame
@@ -198,3 +199,15 @@ async def test_drain_says_goodbye(autojump_clock: Any, caplog: Any) -> None:
     # The one that answers is gone at once, the silent one when the closing deadline passes.
     assert ended == [(1001, begin), (1001, begin + WebSocketOptions().close_timeout)]
     assert caplog.text == ""
+
+
+async def test_nobody_else_reads_a_session_s_stream(autojump_clock: Any) -> None:
+    """The server watches for clients that leave by reading; not once the stream is given away."""
+    async with memory_server(echo) as server:
+        client = await server.connect()
+        await exchange_heads(client.stream, request())  # type: ignore[arg-type]
+        for _ in range(20):
+            await trio.sleep(1)
+            client.stream.write(encode_frame(TEXT, b"hi", mask=b"\0\0\0\0"))
+            with trio.fail_after(5):
+                assert await client.stream.read_exactly(4) == b"\x81\x02hi"

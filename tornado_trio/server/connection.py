@@ -36,6 +36,7 @@ from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
 from . import presence
+from .lingering import leave_handler_soon
 from .downstream import client_of, origin_of
 from .errors import error_page
 from .exchange import Http1Exchange
@@ -69,6 +70,7 @@ class ServerConnection:
       detached: the stream was given away.
       drain_callback: told when the server begins to drain; for those that are detached.
       half_closed: the client ended its sending side.
+      input_waits: more came from the client while the handler was waiting.
       requests: how many have been answered.
     """
 
@@ -79,6 +81,7 @@ class ServerConnection:
         "_fault",
         "_grace_deadline",
         "half_closed",
+        "input_waits",
         "_reads",
         "_successor",
         "_suspended",
@@ -118,6 +121,7 @@ class ServerConnection:
         self._suspended = False
         self._grace_deadline: float | None = None
         self.half_closed = False
+        self.input_waits = False
         # The connection cannot go on after this exchange; what was said is all.
         self._fault = False
         self._reads = 0
@@ -148,7 +152,9 @@ class ServerConnection:
                     async with trio.open_nursery() as nursery:
                         self.nursery = nursery
                         again = await self._serve()
-                except ExceptionGroup as group:
+                except BaseExceptionGroup as group:
+                    if group.subgroup(_NOT_THE_HANDLERS) is not None:
+                        raise
                     self._child_failed(group)
                 if nursery.cancel_scope.cancelled_caught:
                     again = self._was_cut()
@@ -198,7 +204,9 @@ class ServerConnection:
                         self._handler_failed(exchange, exc)
                     else:
                         await self._go_on(exchange, context, *rest)
-                    if not (exchange.finished and wire.skip_body() and not stream.unsent):
+                    if self.detached:
+                        pass  # the wire and the stream are others' by now
+                    elif not (exchange.finished and wire.skip_body() and not stream.unsent):
                         await self._settle(exchange)
                     self._end_exchange(exchange)
                     if self._fault or self.detached or not wire.next_cycle():
@@ -274,8 +282,9 @@ class ServerConnection:
         self.apply_deadline()
         self.stream.nursery = self.nursery
         watch = self.server.watch
-        watched = self._watched = watch.arm(self)
-        if not watched and not self.wire.body_unread:
+        # A handler that took the stream over before it waited reads it itself.
+        watched = self._watched = not self.detached and watch.arm(self)
+        if not (watched or self.detached or self.wire.body_unread):
             self.start_watcher(watch_stream)
         try:
             await rest_of(coro, trap)
@@ -286,9 +295,10 @@ class ServerConnection:
         finally:
             task.context = self._base_context
             self._suspended = False
-            self.stream.nursery = None
-            if watched:
-                watch.disarm(self)
+            if not self.detached:
+                self.stream.nursery = None
+                if watched:
+                    watch.disarm(self)
             self._stop_watcher()
 
     def _handler_failed(self, exchange: Http1Exchange, exc: BaseException) -> None:
@@ -307,7 +317,7 @@ class ServerConnection:
         app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
         self._answer_fault(exchange, 500)
 
-    def _child_failed(self, group: ExceptionGroup[Exception]) -> None:
+    def _child_failed(self, group: BaseExceptionGroup[BaseException]) -> None:
         """A child in the request's nursery failed, and so did the request."""
         self._fault = True
         exchange = self.exchange
@@ -559,6 +569,33 @@ class ServerConnection:
     def client_signal(self, *, half: bool) -> None:
         """From the watch: the client's stream ended (`half`), or the connection did."""
         presence.signal(self, half)
+
+    def response_finished(self) -> None:
+        """Do not let the client wait for what the handler does after its response."""
+        exchange = self.exchange
+        if self._suspended and exchange is not None and exchange.finished:
+            if self.input_waits or self.wire.close_after:
+                leave_handler_soon(self)
+
+    @property
+    def lingering(self) -> bool:
+        """Whether the handler goes on after the end of its response."""
+        exchange = self.exchange
+        return (
+            self._suspended
+            and not self._fault
+            and not self.detached
+            and exchange is not None
+            and exchange.finished
+        )
+
+    def succeed(self, other: ServerConnection) -> None:
+        """Go on in the place of `other`, which keeps its handler and nothing else."""
+        self.wire = other.wire
+        self.requests = other.requests + 1
+        other.detached = True
+        self.server.watch.disarm(other)
+        other._stop_watcher()
 
     def lost(self, error: Exception) -> None:
         """The client is gone. Once per exchange: tell the handler as its policy says."""
