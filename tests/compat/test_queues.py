@@ -1,8 +1,11 @@
 """Queues: what upstream's own suite does not look at."""
 
-import compat  # noqa: F401  isort: skip
+import compat  # isort: skip
 
 import datetime
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +15,8 @@ from tornado import gen
 from tornado.ioloop import IOLoop
 from tornado.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
 from tornado.util import TimeoutError
+
+ROOT = os.path.dirname(compat.path())
 
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:
@@ -145,3 +150,33 @@ def test_join_waits_for_the_work() -> None:
         return done
 
     assert run(main) == [0, 1, 2, 3, 4]
+
+
+def test_callbacks_that_run_at_once() -> None:
+    """Before Tornado 5 a Future called back at once: the state has to hold by then."""
+    code = (
+        "import compat\n"
+        "from tornado import locks, queues\n"
+        "event, seen = locks.Event(), []\n"
+        "for waiter in [event.wait() for _ in range(5)]:\n"
+        "    waiter.add_done_callback(lambda _: seen.append(event.is_set()))\n"
+        "event.set()\n"
+        "assert seen == [True] * 5, seen\n"
+        "queue, got = queues.Queue(1), []\n"
+        "queue.put_nowait(1)\n"
+        "queue.put(2).add_done_callback(lambda _: got.append(queue.get_nowait()))\n"
+        "assert queue.get_nowait() == 1\n"
+        "assert got == [2], got\n"
+        "getter = queue.get()\n"
+        "getter.add_done_callback(lambda _: queue.put_nowait(4))\n"
+        "queue.put_nowait(3)\n"
+        "assert (getter.result(), queue.get_nowait()) == (3, 4)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, "PYTHONPATH": ROOT, "TORNADO_TRIO_GENERATION": "4.5"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ended.returncode == 0, ended.stderr
