@@ -196,7 +196,9 @@ class AsyncHTTPClient(Configurable):
 
         def handle_response(response: HTTPResponse) -> None:
             error = response.error
-            if error is not None and (raise_error or not response._error_is_response_code):
+            # Until 6, raise_error=False kept every error in the response (599).
+            silent = response._error_is_response_code or before(6)
+            if error is not None and (raise_error or not silent):
                 if before(6) and isinstance(error, HTTPError) and error.response is None:
                     # A cycle, which 6 avoids; 599s of older releases have their response.
                     error.response = response
