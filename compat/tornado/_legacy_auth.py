@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tornado._generation import before, old_idiom
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.platform.trio import run_task
 
@@ -43,6 +44,8 @@ def _accepts_callback(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         args, callback = _take_callback(args, kwargs)
+        if callback is not None:
+            old_idiom(f"callback= argument of {method.__name__}")
         if not asynchronous:
             result = method(self, *args, **kwargs)
             if callback is not None:
@@ -50,12 +53,26 @@ def _accepts_callback(method: Callable[..., Any]) -> Callable[..., Any]:
             return result
         # A Future serves those who await the call as well as those who ignore what it
         # returns, as programs for Tornado 5 may.
-        future = run_task(method(self, *args, **kwargs))
+        call = method(self, *args, **kwargs)
+        if before(6):
+            call = _with_auth_errors(call)
+        future = run_task(call)
         if callback is not None:
             future_add_done_callback(future, functools.partial(_report, self, callback))
         return future
 
     return wrapper
+
+
+async def _with_auth_errors(call: Any) -> Any:
+    """Requests to a provider that failed were `AuthError`s, with this text."""
+    from tornado.httpclient import HTTPError
+
+    try:
+        return await call
+    except HTTPError as error:
+        url = "" if error.response is None else f" fetching {error.response.effective_url}"
+        raise AuthError(f"Error response {error}{url}") from error
 
 
 def _take_callback(
@@ -84,7 +101,7 @@ def _report(handler: Any, callback: Callable[[Any], Any], future: Future) -> Non
     if error is None:
         _call(handler, callback, future.result())
     elif isinstance(error, (AuthError, HTTPError)):
-        log.warning("Sign-in failed: %s", error)
+        log.warning("%s%s", "" if before(6) else "Sign-in failed: ", error)
         _call(handler, callback, None)
     else:
         _fail(handler, error)

@@ -295,9 +295,8 @@ class LegacyRunner(gen.Runner):
             self.ctx_run(_step, self.run)
 
     def _result_done(self, result: Any) -> None:
-        super()._result_done(result)
-        if before(5) and result.cancelled() and not self.finished:
-            self.ctx_run(self.run)  # now: the loop may be about to stop
+        if not before(5):  # there a coroutine went on when its Future was cancelled
+            super()._result_done(result)
 
     def handle_yield(self, yielded: Any) -> bool:
         if self._balanced is not None and _current.get() is not self._balanced:

@@ -1,14 +1,21 @@
-"""Methods of `HTTPServerRequest` that Tornado 6.0 removed.
+"""What `tornado.httputil` was before Tornado 6.
 
-Programs that pass a plain function to `HTTPServer` answer through the request: they write
-the response as raw bytes, head and all. The connection knows how to take those.
+Methods of `HTTPServerRequest` that are always there: programs that pass a plain function to `HTTPServer` answer through the request: they write
+the response as raw bytes, head and all. The connection knows how to take those. And, for
+the switch of generations, what was forgiven in heads and forms before 6.5.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
+
+from tornado.log import gen_log
+
+from tornado_trio.errors import HTTPInputError
+from tornado_trio.wire.headers import HTTPHeaders, normalize_name
 
 
 class LegacyRequestMethods:
@@ -40,3 +47,66 @@ class LegacyRequestMethods:
         """End the response."""
         self.connection.finish()
         self._finish_time = time.time()
+
+
+# --- forgiving, before 6.5 -----------------------------------------------------------------
+_FOLD = re.compile(r"\r?\n[ \t]+(?=[^\r\n])")
+
+
+def read_heads_loosely() -> None:
+    """Let `HTTPHeaders.parse` and `parse_line` take folded lines, and controls in values."""
+
+    def parse_line(self: Any, line: str, *, _chars_are_bytes: bool = True) -> None:
+        line = line.rstrip("\n").removesuffix("\r")
+        if not line:
+            return
+        if line[0] in " \t":
+            _continue(self, line.lstrip())
+            return
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise HTTPInputError("no colon in header line")
+        _store(self, name, value.strip(" \t"))
+
+    def parse(cls: Any, headers: str, *, _chars_are_bytes: bool = True) -> Any:
+        self = cls()
+        for line in _FOLD.sub(" ", headers).split("\n"):
+            parse_line(self, line)
+        return self
+
+    HTTPHeaders.parse_line = parse_line  # type: ignore[method-assign]
+    HTTPHeaders.parse = classmethod(parse)  # type: ignore[method-assign, assignment]
+
+
+def _continue(headers: HTTPHeaders, text: str) -> None:
+    """Add a folded line to the value before it."""
+    if not headers._fields:
+        raise HTTPInputError("first header line cannot start with whitespace")
+    name = next(reversed(headers._fields))
+    *values, last = headers.get_list(name)
+    del headers[name]
+    for value in (*values, f"{last} {text}"):
+        _store(headers, name, value)
+
+
+def _store(headers: HTTPHeaders, name: str, value: str) -> None:
+    spelled = normalize_name(name)
+    if spelled in headers._fields:
+        headers._append(spelled, value)
+    else:
+        headers._fields[spelled] = value
+
+
+def log_if_malformed(parse: Callable[..., None]) -> Callable[..., None]:
+    """A malformed form was a line in the log, and a form without values."""
+
+    def parse_loosely(*args: Any, **kwargs: Any) -> None:
+        try:
+            parse(*args, **kwargs)
+        except HTTPInputError as error:
+            text = str(error)
+            if text.endswith("missing name"):
+                text = "multipart/form-data value missing name"
+            gen_log.warning("%s", text)
+
+    return parse_loosely

@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from http.client import responses  # noqa: F401
 from typing import TYPE_CHECKING, Any
 
+from tornado import _legacy_httputil
 from tornado._generation import before
 from tornado._legacy_httputil import LegacyRequestMethods
 from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
@@ -94,6 +95,11 @@ def parse_multipart_form_data(
     formdata.parse_multipart_form_data(
         boundary, data, arguments, files, config=config or _DEFAULT_PARSE_BODY_CONFIG.multipart
     )
+
+
+if before(6, 5):
+    _legacy_httputil.read_heads_loosely()
+    parse_multipart_form_data = _legacy_httputil.log_if_malformed(parse_multipart_form_data)
 
 
 # --- start lines -----------------------------------------------------------------------------
