@@ -113,8 +113,9 @@ async def test_events(autojump_clock: trio.testing.MockClock) -> None:
             # No news: a sign of life, so that nothing in between takes the line for dead.
             assert await anext(events) == ": still here"
             await events.aclose()
-        await trio.testing.wait_all_tasks_blocked()
-        assert feed.followers == 0  # the handler was cancelled where it waited
+        with trio.fail_after(30):
+            while feed.followers:  # noqa: ASYNC110 (the handler is cancelled where it waits)
+                await trio.sleep(0.1)
 
         for text in ("two", "three", "four"):
             feed.publish(text)
@@ -134,7 +135,7 @@ async def test_rows_wait_for_the_client(autojump_clock: trio.testing.MockClock) 
     async with site(example.make_app(example.Feed()), network) as server:
         async with client_on(network) as client:
             response = await client.get(SITE + "/rows?count=250")
-            rows = [json.loads(line) for line in response.text().splitlines()]
+            rows = [json.loads(line) for line in response.text.splitlines()]
             assert rows == [{"row": number} for number in range(250)]
         # Who asks for a million and reads nothing makes the server wait, not grow.
         silent = await server.connect()
@@ -226,4 +227,4 @@ def test_as_a_program(name: str, tmp_path: Any) -> None:
         path = {"prices": "/shops/near", "events": "/rows?count=2", "rooms": "/"}[name]
         assert get(f"http://127.0.0.1:{port}{path}")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == -signal.SIGINT
+        assert process.wait(10) == 0

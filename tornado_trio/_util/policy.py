@@ -70,8 +70,10 @@ class critical:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        caught = bool(self._scope.__exit__(exc_type, exc, traceback))
-        if caught:
+        suppress = bool(self._scope.__exit__(exc_type, exc, traceback))
+        if suppress:
             await trio.lowlevel.checkpoint_if_cancelled()
+        # Not `suppress`: that is true of a block that ended well, too.
+        if self._scope.cancelled_caught:
             raise DeadlineError(f"critical block took longer than {self._timeout} s", "critical")
-        return False
+        return suppress
