@@ -187,6 +187,7 @@ async def test_a_member_who_does_not_read(autojump_clock: trio.testing.MockClock
             b"Connection: Upgrade\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n"
             b"Sec-WebSocket-Version: 13\r\n\r\n"
         )
+        await silent.stream.read_until(b"1 are here")
         async with member(network, "blue") as talker:
             assert await talker.receive() == "2 are here"
             for number in range(500):
