@@ -4,6 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 VERSION ?= 6.6.1
+# The release that the overlay answers for in `make upstream`; empty: the present one.
+GENERATION ?= $(VERSION)
 JOBS ?= 2
 PORT ?= 8888
 
@@ -37,7 +39,8 @@ check: $(READY)
 	$(RUN) -m mypy
 
 upstream: $(READY)
-	$(RUN) tests/upstream/run.py $(VERSION) --jobs $(JOBS) --progress --expect $(ARGS)
+	$(RUN) tests/upstream/run.py $(VERSION) --generation=$(GENERATION) --jobs $(JOBS) \
+		--progress --expect $(ARGS)
 
 parity: $(READY)
 	$(RUN) tests/upstream/api/parity.py $(VERSION) --setup "import compat" $(ARGS)
