@@ -443,17 +443,19 @@ class WaitIterator:
 def with_timeout(
     timeout: float | datetime.timedelta,
     future: Any,
-    quiet_exceptions: QuietExceptions = (),
+    quiet_exceptions: Any = (),
+    io_loop: Any = None,
     *,
     message: str | Callable[[], str] | None = None,
-    io_loop: IOLoop | None = None,
 ) -> Future:
     """`future`'s outcome, or `TimeoutError` after `timeout` (a deadline or a timedelta).
 
     `message` (or what it returns when called) is the error's text. The operation itself
     goes on; an exception it ends with later is logged, but for those
-    of `quiet_exceptions`.
+    of `quiet_exceptions`. (In Tornado 4 `io_loop` was the third argument.)
     """
+    if quiet_exceptions is None or isinstance(quiet_exceptions, IOLoop):
+        quiet_exceptions, io_loop = io_loop or (), quiet_exceptions
     converted = convert_yielded(future)
     result = Future()
     chain_future(converted, result)

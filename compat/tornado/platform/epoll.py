@@ -6,10 +6,10 @@ import asyncio
 import selectors
 from typing import Any
 
-from tornado.platform.asyncio import AsyncIOLoop
+from tornado._legacy_ioloop import PollIOLoop
 
 
-class EPollIOLoop(AsyncIOLoop):
+class EPollIOLoop(PollIOLoop):
     """The usual IOLoop; its asyncio loop waits with epoll(7)."""
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]

@@ -6,10 +6,10 @@ import asyncio
 import selectors
 from typing import Any
 
-from tornado.platform.asyncio import AsyncIOLoop
+from tornado._legacy_ioloop import PollIOLoop
 
 
-class SelectIOLoop(AsyncIOLoop):
+class SelectIOLoop(PollIOLoop):
     """The usual IOLoop; its asyncio loop waits with select(2)."""
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
