@@ -293,3 +293,145 @@ def test_many_one_byte_chunks_cost_linear_time() -> None:
         pieces.append(event)
     assert b"".join(pieces) == b"a" * 10_000
     assert len(pieces) <= 26
+
+
+# --- corners --------------------------------------------------------------------------
+
+
+def test_older_dialects() -> None:
+    loose = Dialect(missing_host=True, loose_fields=True)
+    wire = ServerWire(LIMITS, loose)
+    wire.feed(b"GET / HTTP/1.1\r\nX: a\r\n\t b\x01\r\nTransfer-Encoding: chunked\r\n\r\n")
+    head = wire.next_event()
+    assert isinstance(head, RequestHead)
+    assert (head.headers["X"], head.chunked) == ("a b\x01", True)
+    for bad in (b"X\r\n", b"X: a\x00\r\n", b"X y: z\r\n"):
+        wire = ServerWire(LIMITS, loose)
+        wire.feed(b"GET / HTTP/1.1\r\n" + bad + b"\r\n")
+        with pytest.raises(PeerError):
+            wire.next_event()
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields", "expected", "again"),
+    [
+        (b"GET / HTTP/1.0\r\n\r\n", {}, b"HTTP/1.1 200 OK\r\n\r\n", False),
+        (
+            b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+            {"Content-Length": "0"},
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n",
+            True,
+        ),
+        (
+            b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+            {},
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            False,
+        ),
+        (
+            GET,
+            {"Content-Length": "0", "Connection": "Close"},
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n",
+            False,
+        ),
+        (
+            GET,
+            {"Content-Length": "0", "Connection": "x"},
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x\r\n\r\n",
+            True,
+        ),
+        (GET, {}, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", True),
+        (
+            GET,
+            {"Transfer-Encoding": "chunked"},  # by the program, which then does it itself
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            True,
+        ),
+    ],
+)
+def test_persistence_of_responses(
+    request_: bytes, fields: dict[str, str], expected: bytes, again: bool
+) -> None:
+    wire = server(request_)
+    assert wire.response_head(200, "OK", HTTPHeaders(fields)) == expected
+    wire.end()
+    assert wire.skip_body()
+    assert wire.next_cycle() is again
+
+
+def test_informational_heads() -> None:
+    wire = server()
+    assert wire.response_head(103, "Early Hints", HTTPHeaders({"Link": "x"})) == (
+        b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    )
+    assert not wire.responded
+    wire.response_head(101, "Switching Protocols", HTTPHeaders())
+    assert wire.responded
+    assert server(b"GET / HTTP/1.0\r\n\r\n").response_head(103, "Hints", HTTPHeaders()) == b""
+
+
+def test_body_of_head_goes_nowhere() -> None:
+    wire = server(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b"Transfer-Encoding" not in wire.response_head(200, "OK", HTTPHeaders())
+    assert wire.body(b"abc") == b""
+    assert wire.end() == b""
+
+
+def test_a_response_written_by_the_program() -> None:
+    wire = server()
+    wire.raw_response()
+    assert wire.body(b"HTTP/1.1 200 OK\r\n\r\n") == b"HTTP/1.1 200 OK\r\n\r\n"
+    assert wire.end() == b""
+
+
+def test_what_comes_after_an_upgrade() -> None:
+    wire = server(GET + b"raw")
+    assert wire.take_rest() == b"raw"
+    assert wire.next_event() is Signal.SWITCHED
+    assert not wire.next_cycle()
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        (b"http://b?x", "/?x", "b"),
+        (b"http://b", "/", "b"),
+        (b"HTTP://b/y", "/y", "b"),
+    ],
+)
+def test_absolute_forms(target: bytes, path: str, host: str) -> None:
+    wire = server(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert wire.head is not None
+    assert (wire.head.start_line.path, wire.head.headers["Host"]) == (path, host)
+
+
+def test_connect() -> None:
+    wire = server(b"CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n")
+    assert wire.head is not None
+    assert wire.head.start_line.path == "b:443"
+
+
+def test_body_that_need_not_be_fed() -> None:
+    wire = server(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+    assert not wire.passes(b"abc")  # nobody has asked for the body yet
+    assert wire.next_event() is Signal.NEED_DATA
+    assert wire.passes(b"abc")
+    assert not wire.passes(b"defg")
+    assert not wire.passes(b"")
+    wire.feed(b"de")
+    assert wire.next_event() == b"de"
+    assert isinstance(wire.next_event(), EndOfMessage)
+
+
+def test_requests_that_end_their_connection() -> None:
+    wire = client(Connection="close")
+    read(wire, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert not wire.next_cycle()
+
+
+def test_reprs() -> None:
+    wire = server()
+    assert repr(wire.head) == "<RequestHead GET / HTTP/1.1>"
+    answered = client()
+    read(answered, b"HTTP/1.1 404 Not Here\r\nContent-Length: 0\r\n\r\n")
+    assert repr(answered.head) == "<ResponseHead 404 Not Here>"
