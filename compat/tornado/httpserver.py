@@ -36,6 +36,7 @@ from tornado_trio.net.stream import Stream
 from tornado_trio.net.tls import start_tls
 from tornado_trio.server import DrainReport, Server, ServerOptions
 from tornado_trio.server.downstream import corrected_origin
+from tornado_trio.server.lingering import _leave_handler
 
 HTTPRequest = httputil.HTTPServerRequest
 
@@ -412,3 +413,5 @@ async def _serve(server: _NativeServer, stream: Stream) -> None:
             return  # gone, or silent: nothing to tell anybody
     await server.handle(stream)
     owner.on_close(None)
+
+undriven(_leave_handler)  # what it runs drives its handlers itself

@@ -313,6 +313,20 @@ def test_anyio():
     assert run_hosted(body) == ([1, 2], 3)
 
 
+def test_driven_within_driven():
+    from tornado_trio.interop import drive
+
+    async def body(scope):
+        async def inner():
+            await asyncio.sleep(0)
+            await trio.sleep(0)
+            return 5
+
+        return await drive(inner(), scope.loop, scope.guest)
+
+    assert run_hosted(body) == 5
+
+
 class TestMistakes:
     def test_a_future_of_another_loop(self):
         async def body(scope):

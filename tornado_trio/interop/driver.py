@@ -101,51 +101,60 @@ class Driver:
         loop = self._loop
         _enter_task(loop, self)  # type: ignore[arg-type]
         try:
-            trap = method(argument)
-        except StopIteration as stop:
-            self.value = stop.value
-            self.finished = True
-            return None
+            yielded = method(argument)
         except BaseException as exc:
             # Everything, so that cancellation and interrupts reach who waits for us.
-            self.error = exc
-            self.finished = True
-            # Kept: the error itself is given up to whoever waits for the coroutine.
-            self._was_cancelled = isinstance(exc, asyncio.CancelledError)
+            self._end_with(exc)
             return None
         finally:
             _leave_task(loop, self)  # type: ignore[arg-type]
-        # In the order of what is yielded most: futures, trio's traps, None.
-        if getattr(trap, "_asyncio_future_blocking", None) is True:
-            if trap.get_loop() is loop and trap is not self:
-                trap._asyncio_future_blocking = False
-                trap.add_done_callback(self._wake, context=self.task.context)
-                self._waiting = trap
-                if self._must_cancel and trap.cancel():
+        return self._wait_for(yielded)
+
+    def _end_with(self, exc: BaseException) -> None:
+        self.finished = True
+        if type(exc) is StopIteration:
+            self.value = exc.value
+            return
+        self.error = exc
+        # Kept: the error itself is given up to whoever waits for the coroutine.
+        self._was_cancelled = isinstance(exc, asyncio.CancelledError)
+
+    def _wait_for(self, yielded: Any) -> Any:
+        """The trap to park on until what the coroutine yielded is done."""
+        # In the order of what is yielded most: futures, None, trio's traps.
+        if getattr(yielded, "_asyncio_future_blocking", None) is True:
+            if yielded.get_loop() is self._loop and yielded is not self:
+                yielded._asyncio_future_blocking = False
+                yielded.add_done_callback(self._wake, context=self.task.context)
+                self._waiting = yielded
+                if self._must_cancel and yielded.cancel():
                     self._must_cancel = False
                 return self._park or self._make_park()
-            problem = f"awaits {trap!r}, which belongs to another loop"
-        elif trap is None:
+            problem = f"awaits {yielded!r}, which belongs to another loop"
+        elif yielded is None:
             self._waiting = _NEXT_TURN
-            loop.call_soon(self._next_turn, context=self.task.context)
+            self._loop.call_soon(self._next_turn, context=self.task.context)
             return self._park or self._make_park()
-        elif not hasattr(trap, "_asyncio_future_blocking"):
-            if self._must_cancel and type(trap) is WaitTaskRescheduled:
-                # Cancelled while it ran: withdraw the wait before trio hears of it. (Never
-                # throw into a wait of trio's that was not aborted: a nursery, say, would
-                # lose count of its children.)
-                if trap.abort_func(self._raise_cancelled_error) is SUCCEEDED:
-                    self.task.custom_sleep_data = None
-                    cancelled = outcome.capture(self._raise_cancelled_error)
-                    return self.advance(self._coro.send, cancelled)
-            self._inner = True
-            if not BORROW and type(trap) is WaitTaskRescheduled:
-                self._inner_abort = trap.abort_func
-                return WaitTaskRescheduled(self._abort_inner)
-            return trap
+        elif not hasattr(yielded, "_asyncio_future_blocking"):
+            return self._wait_for_trap(yielded)
         else:
-            problem = f"yielded {trap!r} instead of awaiting it"
+            problem = f"yielded {yielded!r} instead of awaiting it"
         return self.advance(self._coro.throw, RuntimeError(f"{self!r} {problem}"))
+
+    def _wait_for_trap(self, trap: Any) -> Any:
+        if self._must_cancel and type(trap) is WaitTaskRescheduled:
+            # Cancelled while it ran: withdraw the wait before trio hears of it. (Never
+            # throw into a wait of trio's that was not aborted: a nursery, say, would
+            # lose count of its children.)
+            if trap.abort_func(self._raise_cancelled_error) is SUCCEEDED:
+                self.task.custom_sleep_data = None
+                cancelled = outcome.capture(self._raise_cancelled_error)
+                return self.advance(self._coro.send, cancelled)
+        self._inner = True
+        if not BORROW and type(trap) is WaitTaskRescheduled:
+            self._inner_abort = trap.abort_func
+            return WaitTaskRescheduled(self._abort_inner)
+        return trap
 
     def _make_park(self) -> Any:
         park = self._park = WaitTaskRescheduled(self._abort)
@@ -175,18 +184,29 @@ class Driver:
     def _next_turn(self) -> None:
         if self._waiting is _NEXT_TURN:
             self._waiting = None
-            self._go_on(*self.first_step())
+            if self._must_cancel:
+                self._go_on(self._coro.throw, self._cancelled_error())
+            else:
+                self._go_on(self._coro.send, None)
 
     def _wake(self, future: Any) -> None:
         if self._waiting is not future:
             return
         self._waiting = None
-        error: BaseException | None = None
         try:
             future.result()
         except BaseException as exc:
             # As asyncio does: whatever the future holds is thrown into who awaits it.
-            error = exc
+            error: BaseException = exc
+        else:
+            if not self._must_cancel:
+                self._raise_cancel = None
+                self._go_on(self._coro.send, None)
+                return
+            error = self._cancelled_error()
+        self._wake_with(error)
+
+    def _wake_with(self, error: BaseException) -> None:
         if self._raise_cancel is not None:
             # trio cancelled us, and what we waited for has unwound by now.
             raise_cancel, self._raise_cancel = self._raise_cancel, None
@@ -195,11 +215,8 @@ class Driver:
                 error = cancelled.error
         if self._must_cancel and not isinstance(error, asyncio.CancelledError):
             error = self._cancelled_error()
-        if error is None:
-            self._go_on(self._coro.send, None)
-        else:
-            self._must_cancel = False
-            self._go_on(self._coro.throw, error)
+        self._must_cancel = False
+        self._go_on(self._coro.throw, error)
 
     def _step_later(self, method: Callable[[Any], Any], argument: Any) -> None:
         """Step in the task's next slice: where trio's insides are not as we know them."""
@@ -355,6 +372,10 @@ def run_driver(
     context: contextvars.Context | None = None,
 ) -> Generator[Any, Any, T]:
     """Drive `coro` in the current trio task; its result, or its exception."""
+    if context is None and asyncio.current_task(loop) is not None:
+        # This task is driven already, so `coro` may await what it likes.
+        result: T = yield from coro
+        return result
     task: Any = trio.lowlevel.current_task()
     driver = Driver(coro, task, loop, guest)
     if context is None:

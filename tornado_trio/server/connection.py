@@ -36,10 +36,10 @@ from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
 from . import presence
-from .lingering import leave_handler_soon
 from .downstream import client_of, origin_of
 from .errors import error_page
 from .exchange import Http1Exchange
+from .lingering import leave_handler_soon
 from .stepping import rest_of
 from .watch import watch_stream
 
@@ -82,6 +82,7 @@ class ServerConnection:
         "_grace_deadline",
         "half_closed",
         "input_waits",
+        "_over",
         "_reads",
         "_successor",
         "_suspended",
@@ -122,6 +123,7 @@ class ServerConnection:
         self._grace_deadline: float | None = None
         self.half_closed = False
         self.input_waits = False
+        self._over = False  # no request may follow
         # The connection cannot go on after this exchange; what was said is all.
         self._fault = False
         self._reads = 0
@@ -151,7 +153,7 @@ class ServerConnection:
                 try:
                     async with trio.open_nursery() as nursery:
                         self.nursery = nursery
-                        again = await self._serve()
+                        again = not self._over and await self._serve()
                 except BaseExceptionGroup as group:
                     if group.subgroup(_NOT_THE_HANDLERS) is not None:
                         raise
@@ -281,6 +283,9 @@ class ServerConnection:
         self._suspended = True
         self.apply_deadline()
         self.stream.nursery = self.nursery
+        self.input_waits = bool(self.wire.buffered)
+        if exchange.finished:
+            leave_handler_soon(self)
         watch = self.server.watch
         # A handler that took the stream over before it waited reads it itself.
         watched = self._watched = not self.detached and watch.arm(self)
@@ -291,6 +296,8 @@ class ServerConnection:
         except _NOT_THE_HANDLERS:
             raise
         except BaseException as exc:
+            if isinstance(exc, BaseExceptionGroup) and exc.subgroup(_NOT_THE_HANDLERS):
+                raise  # the same, out of a nursery of the handler's
             self._handler_failed(exchange, exc)
         finally:
             task.context = self._base_context
@@ -593,7 +600,9 @@ class ServerConnection:
         """Go on in the place of `other`, which keeps its handler and nothing else."""
         self.wire = other.wire
         self.requests = other.requests + 1
+        self._over = not self.wire.next_cycle()
         other.detached = True
+        self.stream.nursery = None
         self.server.watch.disarm(other)
         other._stop_watcher()
 

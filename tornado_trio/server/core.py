@@ -79,7 +79,10 @@ class Server:
 
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
-        connection = ServerConnection(stream, self, context)
+        await self.adopt(ServerConnection(stream, self, context))
+
+    async def adopt(self, connection: ServerConnection) -> None:
+        """`handle`, for a connection that was made already."""
         self.connections.add(connection)
         try:
             await connection.run()

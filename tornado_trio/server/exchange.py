@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
+from .._util.pending import READY, Failed, Pending
 from ..errors import HTTPOutputError, PeerError, StreamClosedError
 from ..exchange import Exchange, RequestStartLine, ResponseStartLine
 from ..wire.events import EndOfMessage, RequestHead, Signal
@@ -18,7 +19,6 @@ from ..wire.headers import HTTPHeaders
 from ..wire.writing import http_date
 from .files import send_file
 from .inflate import Inflater
-from .pending import READY, Failed, Pending
 
 if TYPE_CHECKING:
     from .._util.policy import DisconnectPolicy
@@ -240,6 +240,7 @@ class Http1Exchange(Exchange):
         pending = self._send(data) if data else (READY if not connection.stream.unsent else None)
         if self._done is not None:
             self._done.set()
+        connection.response_finished()
         return pending or Pending(connection)
 
     def inform(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:

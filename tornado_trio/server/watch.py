@@ -4,9 +4,10 @@ Knows epoll and streams. Must not know HTTP: it tells the connection, which deci
 
 A reader task per waiting handler would cost 20 µs and 2 KB. On Linux one task per
 server waits on one epoll of our own (an epoll is itself pollable by trio's), and arming
-or disarming a socket there is one system call, 1.5 µs. It asks for EPOLLRDHUP alone, so
-that pipelined requests and body bytes, which may wait unread in the kernel, say nothing,
-and the end of the client's stream is seen behind them.
+or disarming a socket there is one system call, 1.5 µs. Input is reported once (a handler
+that goes on after its response must not hold it up, see `lingering`); from then on it asks
+for EPOLLRDHUP alone, so that pipelined requests and body bytes, which may wait unread in
+the kernel, say nothing, and the end of the client's stream is seen behind them.
 
 Elsewhere, and for streams without a socket, a task per waiting handler reads ahead, within
 `max_pipelined`.
@@ -49,7 +50,11 @@ class DisconnectWatch:
                 await trio.lowlevel.wait_readable(epoll.fileno())
                 for fd, events in epoll.poll(0):
                     connection = self._armed.get(fd)
-                    if connection is not None:
+                    if connection is not None and events == select.EPOLLIN:
+                        connection.input_waits = True
+                        self.arm(connection)
+                        connection.response_finished()
+                    elif connection is not None:
                         half = not events & (select.EPOLLHUP | select.EPOLLERR)
                         connection.client_signal(half=half)
         finally:
@@ -67,6 +72,8 @@ class DisconnectWatch:
         # One shot: a half-closed socket would be reported for ever. What is always
         # reported (reset, both sides closed) comes even with an empty mask.
         mask = select.EPOLLONESHOT | (0 if half_seen else select.EPOLLRDHUP)
+        if not connection.input_waits and not connection.wire.body_unread:
+            mask |= select.EPOLLIN
         try:
             if fd in self._armed:
                 self._epoll.modify(fd, mask)
@@ -104,6 +111,8 @@ async def watch_stream(connection: ServerConnection) -> None:
             if data is None:
                 continue
             wire.feed(data)
+            connection.input_waits = True
+            connection.response_finished()
             if not data:
                 connection.client_signal(half=True)
                 return
