@@ -15,15 +15,14 @@ from weakref import WeakKeyDictionary
 import trio
 from tornado import gen, httpclient, httputil
 from tornado._http_routes import Routes
-from tornado._websocket_protocol import (
+from tornado._websocket_base import (
     WebSocketClosedError,
     WebSocketError,
     WebSocketProtocol,
-    WebSocketProtocol13,
     _default_max_message_size,
     _WebSocketParams,
-    deflate_options,
 )
+from tornado._websocket_protocol import WebSocketProtocol13, deflate_options
 from tornado.concurrent import (
     Future,
     future_set_exception_unless_cancelled,
@@ -303,7 +302,6 @@ def websocket_connect(
         io_loop: as before Tornado 5, where it was the second argument; the current one serves.
     """
     if isinstance(callback, IOLoop):
-        io_loop = callback
         callback, connect_timeout, on_message_callback, compression_options = (
             connect_timeout, on_message_callback, compression_options, None,
         )  # type: ignore[assignment] # fmt: skip

@@ -10,16 +10,16 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import tornado.web
-from tornado._websocket_protocol import (
+from tornado._websocket_base import (
     WebSocketClosedError,
     WebSocketError,
     WebSocketProtocol,
-    WebSocketProtocol13,
     _default_max_buffer_size,
     _default_max_message_size,
     _WebSocketParams,
     de_dupe_gen_log,
 )
+from tornado._websocket_protocol import WebSocketProtocol13
 from tornado._websocket_stream import native_stream
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
