@@ -13,44 +13,38 @@ from collections import defaultdict
 import trio
 
 from tornado_trio import web
-from tornado_trio.exchange import Exchange
 from tornado_trio.server import serve
-from tornado_trio.websocket import (
-    HandshakeError,
-    SlowConsumer,
-    WebSocket,
-    WebSocketOptions,
-    accept,
-    broadcast,
-)
-
-OPTIONS = WebSocketOptions(
-    slow_consumer=SlowConsumer.DROP_OLDEST,
-    send_buffer=64 * 1024,
-    max_message_size=4096,
-)
+from tornado_trio.websocket import SlowConsumer, WebSocket, WebSocketOptions, broadcast
 
 
 class Rooms:
     def __init__(self) -> None:
         self.members: defaultdict[str, set[WebSocket]] = defaultdict(set)
 
-    async def live(self, exchange: Exchange) -> None:
-        """One member's visit; an application for a `FallbackHandler`."""
-        room = exchange.start_line.path.rpartition("/")[2]
+    def leave(self, room: str, ws: WebSocket) -> None:
+        self.members[room].discard(ws)
+        if not self.members[room]:
+            del self.members[room]
+
+
+class Room(web.WebSocketHandler):
+    websocket_options = WebSocketOptions(
+        slow_consumer=SlowConsumer.DROP_OLDEST,
+        send_buffer=64 * 1024,
+        max_message_size=4096,
+    )
+
+    async def open(self, ws: WebSocket, room: str) -> None:
+        """One member's visit."""
+        rooms: Rooms = self.settings["rooms"]
+        here = rooms.members[room]
+        here.add(ws)
         try:
-            async with accept(exchange, options=OPTIONS) as ws:
-                self.members[room].add(ws)
-                try:
-                    broadcast(self.members[room], f"{len(self.members[room])} are here")
-                    async for message in ws:
-                        broadcast(self.members[room], message)
-                finally:
-                    self.members[room].discard(ws)
-                    if not self.members[room]:
-                        del self.members[room]
-        except HandshakeError:
-            pass  # no websocket was asked for, or from another site: refused already
+            broadcast(here, f"{len(here)} are here")
+            async for message in ws:
+                broadcast(here, message)
+        finally:
+            rooms.leave(room, ws)
 
 
 class Overview(web.RequestHandler):
@@ -60,13 +54,7 @@ class Overview(web.RequestHandler):
 
 
 def make_app(rooms: Rooms) -> web.Application:
-    return web.Application(
-        [
-            (r"/", Overview),
-            (r"/rooms/\w{1,50}", web.FallbackHandler, {"fallback": rooms.live}),
-        ],
-        rooms=rooms,
-    )
+    return web.Application([(r"/", Overview), (r"/rooms/(\w{1,50})", Room)], rooms=rooms)
 
 
 async def main(port: int = 8888) -> None:
