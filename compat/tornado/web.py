@@ -25,7 +25,7 @@ from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
 
 from tornado_trio import errors
-from tornado_trio.server.pending import Pending, Ready
+from tornado_trio._util.pending import Pending, Ready
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
 from tornado_trio.web import handler as _handler

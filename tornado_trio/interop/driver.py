@@ -199,8 +199,8 @@ class Driver:
             # As asyncio does: whatever the future holds is thrown into who awaits it.
             error: BaseException = exc
         else:
+            self._raise_cancel = None
             if not self._must_cancel:
-                self._raise_cancel = None
                 self._go_on(self._coro.send, None)
                 return
             error = self._cancelled_error()
