@@ -305,3 +305,26 @@ async def test_structure_as_settings(caplog: pytest.LogCaptureFixture) -> None:
     assert sum(event.startswith("gone: ") for event in events) == 1
     assert events.count("child done") == 2
     assert events.count("on_finish") == 4
+
+
+@in_loop
+async def test_a_child_cancelled_by_asyncio_fails_its_request_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Parent(web.RequestHandler):
+        async def get(self) -> None:
+            self.nursery.start_soon(self.child)
+            await asyncio.sleep(30)
+
+        async def child(self) -> None:
+            raise asyncio.CancelledError
+
+    app = web.Application([("/", Parent), ("/ok", Hello)])
+    async with serving(app) as (_, connect):
+        other = await connect()
+        slow = asyncio.ensure_future(ask(other, b"GET /ok?delay=0.1 HTTP/1.1\r\nHost: a\r\n\r\n"))
+        stream = await connect()
+        await stream.write(GET + b"\r\n")
+        await stream.read_until_close()
+        assert (await slow)[0] == "HTTP/1.1 200 OK"
+    assert "CancelledError" in caplog.text
