@@ -129,7 +129,9 @@ class Exchange(ABC):
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """`callback` runs once if the client goes away before the exchange is done."""
 
-    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+    def set_drain_callback(  # noqa: B027 - a host that does not drain need not have it
+        self, callback: Callable[[], object] | None
+    ) -> None:
         """`callback` runs once when the server begins to drain: for exchanges that last, as
         detached ones do. A host that does not drain never calls it."""
 

@@ -319,7 +319,7 @@ def test_driven_within_driven():
     async def body(scope):
         async def inner():
             await asyncio.sleep(0)
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             return 5
 
         return await drive(inner(), scope.loop, scope.guest)
