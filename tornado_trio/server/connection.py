@@ -35,7 +35,7 @@ from ..exchange import current_exchange
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
-from . import presence
+from . import endings, presence
 from .downstream import client_of, origin_of
 from .errors import error_page
 from .exchange import Http1Exchange
@@ -77,8 +77,8 @@ class ServerConnection:
     __slots__ = (
         "__weakref__",
         "_base_context",
-        "_body_deadline",
-        "_fault",
+        "body_deadline",
+        "fault",
         "_grace_deadline",
         "half_closed",
         "input_waits",
@@ -118,14 +118,14 @@ class ServerConnection:
         self.phase = "idle"
         self.cut = ""
         self.requests = 0
-        self._body_deadline: float | None = None
+        self.body_deadline: float | None = None
         self._suspended = False
         self._grace_deadline: float | None = None
         self.half_closed = False
         self.input_waits = False
         self._over = False  # no request may follow
         # The connection cannot go on after this exchange; what was said is all.
-        self._fault = False
+        self.fault = False
         self._reads = 0
         self._successor: (
             tuple[Callable[[], Coroutine[Any, Any, Any]], contextvars.Context] | None
@@ -159,12 +159,12 @@ class ServerConnection:
                         raise
                     self._child_failed(group)
                 if nursery.cancel_scope.cancelled_caught:
-                    again = self._was_cut()
+                    again = endings.was_cut(self)
                 if self.exchange is not None:
                     self._end_exchange(self.exchange)
             del nursery
             if not self.detached:
-                await self._close()
+                await endings.close(self)
             elif self._successor is not None:
                 await self._hand_over(*self._successor)
         except StreamClosedError:
@@ -211,7 +211,7 @@ class ServerConnection:
                     elif not (exchange.finished and wire.skip_body() and not stream.unsent):
                         await self._settle(exchange)
                     self._end_exchange(exchange)
-                    if self._fault or self.detached or not wire.next_cycle():
+                    if self.fault or self.detached or not wire.next_cycle():
                         return False
                     if self.nursery.child_tasks:
                         return True
@@ -313,7 +313,7 @@ class ServerConnection:
         if isinstance(exc, PeerError) and not exchange.finished:
             self.refuse(exc)
             return
-        self._fault = True
+        self.fault = True
         if self.nursery.child_tasks:
             self.nursery.cancel_scope.cancel()
         if exchange.gone is not None and isinstance(exc, StreamClosedError):
@@ -322,11 +322,11 @@ class ServerConnection:
             return  # a cancellation of another library's, after the answer
         exc.add_note(exchange.describe())
         app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
-        self._answer_fault(exchange, 500)
+        self.answer_fault(exchange, 500)
 
     def _child_failed(self, group: BaseExceptionGroup[BaseException]) -> None:
         """A child in the request's nursery failed, and so did the request."""
-        self._fault = True
+        self.fault = True
         exchange = self.exchange
         error = group.exceptions[0] if len(group.exceptions) == 1 else group
         if exchange is not None and isinstance(error, PeerError) and not exchange.finished:
@@ -336,11 +336,11 @@ class ServerConnection:
             error.add_note(f"in a child of {exchange.describe()}")
         app_logger.error("Uncaught exception in a child of %r", exchange or self, exc_info=error)
         if exchange is not None:
-            self._answer_fault(exchange, 500)
+            self.answer_fault(exchange, 500)
 
-    def _answer_fault(self, exchange: Http1Exchange, status: int, reason: str = "") -> None:
+    def answer_fault(self, exchange: Http1Exchange, status: int, reason: str = "") -> None:
         """Answer for the application, if it is not too late; else break the response off."""
-        self._fault = True
+        self.fault = True
         if exchange.finished:
             return
         exchange.finished = True
@@ -353,12 +353,12 @@ class ServerConnection:
 
     async def _settle(self, exchange: Http1Exchange) -> None:
         """Bring a response on its way and the request to its end."""
-        if self._fault or self.detached:
+        if self.fault or self.detached:
             return
         if not exchange.finished:
             if exchange.gone is None:
                 app_logger.error("%r: the handler ended without finishing its response", exchange)
-            self._answer_fault(exchange, 500)
+            self.answer_fault(exchange, 500)
             return
         if self.stream.unsent:
             await self.drain()
@@ -372,7 +372,7 @@ class ServerConnection:
 
     def _end_exchange(self, exchange: Http1Exchange) -> None:
         self.exchange = None
-        self._body_deadline = None
+        self.body_deadline = None
         self.requests += 1
         access_log = self.options.access_log
         if access_log is not None:
@@ -382,57 +382,18 @@ class ServerConnection:
     def apply_deadline(self) -> None:
         """Put the earliest of the request's deadlines on its scope."""
         if self._suspended and self.exchange is not None:
-            deadlines = (self.exchange.deadline, self._body_deadline, self._grace_deadline)
+            deadlines = (self.exchange.deadline, self.body_deadline, self._grace_deadline)
             self.nursery.cancel_scope.deadline = min(
                 (deadline for deadline in deadlines if deadline is not None), default=inf
             )
 
     def set_body_deadline(self, seconds: float | None) -> None:
-        self._body_deadline = None if seconds is None else trio.current_time() + seconds
+        self.body_deadline = None if seconds is None else trio.current_time() + seconds
         self.apply_deadline()
-
-    def _was_cut(self) -> bool:
-        """The scope was cancelled: by a deadline, by the client's leave, by the drain."""
-        exchange = self.exchange
-        if exchange is None:
-            if self.phase == "idle":
-                return self._last_look()
-            if self.phase == "head":
-                self.refuse(PeerError("Timeout reading head", 408))
-            return False
-        self._fault = True
-        now = trio.current_time()
-        if exchange.gone is not None:
-            exchange.finished = True
-        elif self.detached:
-            pass  # it is no request any more, and whoever took it over ends it as it likes
-        elif self.cut:
-            logger.warning("%r cut: %s", exchange, self.cut)
-            self._answer_fault(exchange, 503, self.cut)
-        elif self._body_deadline is not None and self._body_deadline <= now:
-            logger.info("Timeout reading body from %s", self.remote_ip)
-            self.refuse(PeerError("Timeout reading body", 408), log=False)
-        elif exchange.deadline is not None and exchange.deadline <= now:
-            logger.warning("%r took longer than it may", exchange)
-            self._answer_fault(exchange, 503, "The request took longer than it may.")
-        else:
-            self._answer_fault(exchange, 503)
-        return False
-
-    def _last_look(self) -> bool:
-        """Idle for too long, or told to go: unless a request has arrived this moment."""
-        try:
-            data = self.stream.read_nowait()
-        except StreamClosedError:
-            return False
-        if not data:
-            return False
-        self.wire.feed(data)
-        return True
 
     def refuse(self, exc: PeerError, *, log: bool = True) -> None:
         """Answer what the client did wrong, and close: the framing is not to be trusted."""
-        self._fault = True
+        self.fault = True
         if isinstance(exc, LimitError) and exc.status in (414, 431):
             logger.info("Unsatisfiable read, closing connection of %s: %s", self.remote_ip, exc)
         elif log:
@@ -458,28 +419,12 @@ class ServerConnection:
         except StreamClosedError:
             pass  # nobody is left to hear it
 
-    async def _close(self) -> None:
-        """Let the last response reach the client. Bounded by `write` and `linger`."""
-        self.phase = "closing"
-        stream = self.stream
-        if stream.closed:
-            return
-        if stream.unsent:
-            await self.drain()
-        if (self._fault or self.wire.buffered or self.wire.body_unread) and not self.wire.eof:
-            # Closing a socket with unread input sends a reset, which may overtake the
-            # response; so say goodbye first and read for a while what comes.
-            with trio.move_on_after(self.options.timeouts.linger):
-                await stream.send_eof()
-                while await stream.read_some():
-                    pass
-        elif stream.tls:
-            with trio.move_on_after(self.options.timeouts.linger):
-                await stream.aclose()
-
     # --- what exchanges ask for ---------------------------------------------------
-    async def receive_body(self) -> None:
-        """More bytes of the request into the wire; b"" at the end of the stream."""
+    async def receive_body(self) -> bytes:
+        """More bytes of the request into the wire, b"" at the end of the stream.
+
+        Returns them if they are body as they stand: then the wire did not take them.
+        """
         stream = self.stream
         try:
             while True:
@@ -491,8 +436,13 @@ class ServerConnection:
         except StreamClosedError as exc:
             self.lost(exc)
             raise
-        self.wire.feed(data)
+        wire = self.wire
+        if len(data) <= wire.limits.chunk_size and wire.passes(data):
+            await self.breathe()
+            return data
+        wire.feed(data)
         await self.breathe()
+        return b""
 
     async def breathe(self) -> None:
         """Now and then let others run, while a body keeps coming without a wait."""
@@ -504,8 +454,8 @@ class ServerConnection:
 
     def body_over(self) -> None:
         """The request's body has been read: now a task may watch the stream."""
-        if self._body_deadline is not None:
-            self._body_deadline = None
+        if self.body_deadline is not None:
+            self.body_deadline = None
             self.apply_deadline()
         if self._suspended and self._watcher is None and not self._watched:
             self.start_watcher(watch_stream)
@@ -590,7 +540,7 @@ class ServerConnection:
         exchange = self.exchange
         return (
             self._suspended
-            and not self._fault
+            and not self.fault
             and not self.detached
             and exchange is not None
             and exchange.finished

@@ -134,7 +134,9 @@ class Http1Exchange(Exchange):
                 raise
             if event is Signal.NEED_DATA:
                 self._begin_body()
-                await connection.receive_body()
+                data = await connection.receive_body()
+                if data:
+                    return data
             elif type(event) is bytes:
                 if self.head.chunked:
                     await connection.breathe()
@@ -316,7 +318,7 @@ class Http1Exchange(Exchange):
         self._connection.hand_over(then)
 
     def abort(self) -> None:
-        self._connection._answer_fault(self, 500)
+        self._connection.answer_fault(self, 500)
 
     def client_gone(self, error: Exception) -> None:
         """Called by the connection, once."""

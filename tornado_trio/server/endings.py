@@ -1,0 +1,84 @@
+"""How requests and connections end that do not end by themselves.
+
+Knows the connection's phases and deadlines (see `connection`) and what is said to a client
+whose time is up.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..errors import PeerError, StreamClosedError
+
+if TYPE_CHECKING:
+    from .connection import ServerConnection
+
+__all__ = ["close", "was_cut"]
+
+logger = logging.getLogger("tornado.general")
+
+
+def was_cut(connection: ServerConnection) -> bool:
+    """The scope was cancelled: by a deadline, by the client's leave, by the drain."""
+    exchange = connection.exchange
+    if exchange is None:
+        if connection.phase == "idle":
+            return last_look(connection)
+        if connection.phase == "head":
+            connection.refuse(PeerError("Timeout reading head", 408))
+        return False
+    connection.fault = True
+    now = trio.current_time()
+    if exchange.gone is not None:
+        exchange.finished = True
+    elif connection.detached:
+        pass  # it is no request any more, and whoever took it over ends it as it likes
+    elif connection.cut:
+        logger.warning("%r cut: %s", exchange, connection.cut)
+        connection.answer_fault(exchange, 503, connection.cut)
+    elif connection.body_deadline is not None and connection.body_deadline <= now:
+        logger.info("Timeout reading body from %s", connection.remote_ip)
+        connection.refuse(PeerError("Timeout reading body", 408), log=False)
+    elif exchange.deadline is not None and exchange.deadline <= now:
+        logger.warning("%r took longer than it may", exchange)
+        connection.answer_fault(exchange, 503, "The request took longer than it may.")
+    else:
+        connection.answer_fault(exchange, 503)
+    return False
+
+
+def last_look(connection: ServerConnection) -> bool:
+    """Idle for too long, or told to go: unless a request has arrived this moment."""
+    try:
+        data = connection.stream.read_nowait()
+    except StreamClosedError:
+        return False
+    if not data:
+        return False
+    connection.wire.feed(data)
+    return True
+
+
+async def close(connection: ServerConnection) -> None:
+    """Let the last response reach the client. Bounded by `write` and `linger`."""
+    connection.phase = "closing"
+    stream = connection.stream
+    if stream.closed:
+        return
+    if stream.unsent:
+        await connection.drain()
+    if (
+        connection.fault or connection.wire.buffered or connection.wire.body_unread
+    ) and not connection.wire.eof:
+        # Closing a socket with unread input sends a reset, which may overtake the
+        # response; so say goodbye first and read for a while what comes.
+        with trio.move_on_after(connection.options.timeouts.linger):
+            await stream.send_eof()
+            while await stream.read_some():
+                pass
+    elif stream.tls:
+        with trio.move_on_after(connection.options.timeouts.linger):
+            await stream.aclose()
