@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tornado._generation import old_idiom
 from tornado.concurrent import future_add_done_callback
 
 
@@ -44,6 +45,8 @@ class LegacyCall:
                 raise TypeError("fetch() takes a request, a callback and raise_error")
             callback = second if second is not None else callback
             raise_error = bool(further[0]) if further else True
+        if callback is not None:
+            old_idiom("fetch(callback=)")
         return (None if callback is None else cls(callback)), raise_error
 
     def follow(self, future: Any, request: Any) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tornado._generation import old_idiom
 from tornado.log import gen_log
 
 from tornado_trio.errors import HTTPInputError
@@ -34,6 +35,7 @@ class LegacyRequestMethods:
 
         `callback` runs once they have been given to the connection.
         """
+        old_idiom("HTTPServerRequest.write")
         if not isinstance(chunk, bytes):
             raise TypeError("chunk must be bytes")
         future = self.connection.write(chunk)

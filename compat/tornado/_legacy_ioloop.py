@@ -18,7 +18,6 @@ from tornado.platform.asyncio import AsyncIOLoop
 __all__ = [
     "PollIOLoop",
     "becomes_current",
-    "checked_loop",
     "log_as_tornado",
     "log_stack",
     "watch_blocking",
@@ -57,25 +56,6 @@ def log_as_tornado(loop: Any, context: dict[str, Any]) -> None:
         )
     else:
         loop.default_exception_handler(context)
-
-
-def checked_loop(io_loop: Any) -> Any:
-    """The `io_loop=` argument of old programs: None, or a loop that can be meant.
-
-    Everything belongs to the current loop of its thread. Another loop of this thread is
-    allowed, since programs make things first and call `make_current` later.
-
-    Raises:
-        RuntimeError: the loop is closed, or runs in another thread.
-    """
-    if io_loop is None:
-        return None
-    old_idiom("io_loop= argument")
-    if not isinstance(io_loop, IOLoop):
-        raise TypeError(f"io_loop must be an IOLoop, not {io_loop!r}")
-    if getattr(io_loop, "closing", False):
-        raise RuntimeError(f"io_loop={io_loop!r} is closed")
-    return io_loop
 
 
 # --- the watch ------------------------------------------------------------------------------

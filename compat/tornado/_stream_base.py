@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import _stream_legacy
+from tornado._io_loop_argument import checked_loop
 from tornado._stream_errors import (
     StreamBufferFullError,
     StreamClosedError,
@@ -70,7 +71,7 @@ class BaseIOStream:
             io_loop = max_buffer_size
             max_buffer_size, read_chunk_size = read_chunk_size, max_write_buffer_size
             max_write_buffer_size = None
-        self.io_loop: Any = IOLoop.current() if io_loop is None else io_loop
+        self.io_loop: Any = IOLoop.current() if io_loop is None else checked_loop(io_loop)
         self.max_buffer_size = max_buffer_size or 100 * 1024 * 1024
         # Not more than half of the buffer at a time, so that there is room to read on.
         self.read_chunk_size = min(read_chunk_size or 64 * 1024, self.max_buffer_size // 2)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from tornado._generation import old_idiom
 from tornado._stream_errors import StreamClosedError
 from tornado.log import app_log, gen_log
 
@@ -48,6 +49,7 @@ def with_callback(
                 or (extra and (callable(extra[0]) or len(extra) > 1))
             ):
                 return method(self, *args, **kwargs)
+            old_idiom(f"callback= argument of {method.__name__}")
             kwargs.update(zip(names, extra, strict=False))
             callback = kwargs.pop("callback", None)
             streaming = kwargs.pop("streaming_callback", None)

@@ -45,7 +45,7 @@ def start(check_time: Any = 500, io_loop: Any = None) -> None:
             _reload()
 
     _io_loops.add(loop)
-    ioloop.PeriodicCallback(check, check_time, io_loop=loop).start()
+    ioloop.PeriodicCallback(check, check_time, io_loop=io_loop).start()
 
 
 def wait() -> None:

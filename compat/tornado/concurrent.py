@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
-from tornado._generation import before
+from tornado._generation import before, old_idiom
 from tornado.log import app_log
 
 _T = typing.TypeVar("_T")
@@ -110,6 +110,7 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             if callback is not None:
                 from tornado.ioloop import IOLoop
 
+                old_idiom("callback= argument of run_on_executor")
                 IOLoop.current().add_future(result, lambda future: callback(future.result()))
             return result
 

@@ -19,6 +19,7 @@ from inspect import isawaitable
 from typing import Any
 
 from tornado._generation import before
+from tornado._io_loop_argument import checked_loop
 from tornado.concurrent import (
     Future,
     chain_future,
@@ -459,7 +460,7 @@ def with_timeout(
     converted = convert_yielded(future)
     result = Future()
     chain_future(converted, result)
-    loop = io_loop if io_loop is not None else IOLoop.current()
+    loop = IOLoop.current() if io_loop is None else checked_loop(io_loop)
     assert loop is not None
 
     def log_late_error(future: Any) -> None:

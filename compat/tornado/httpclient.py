@@ -23,6 +23,7 @@ from typing import Any, cast
 
 from tornado import gen, httputil
 from tornado._generation import before
+from tornado._io_loop_argument import checked_loop
 from tornado._legacy_httpclient import LegacyCall
 from tornado.concurrent import (
     Future,
@@ -122,7 +123,7 @@ class AsyncHTTPClient(Configurable):
                 given = argument
             else:
                 force_instance = bool(argument)
-        io_loop = cast(IOLoop, given or IOLoop.current())
+        io_loop = cast(IOLoop, IOLoop.current() if given is None else checked_loop(given))
         table = None if force_instance else cls._async_clients()
         if table is not None and io_loop in table:
             return table[io_loop]

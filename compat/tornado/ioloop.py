@@ -22,6 +22,7 @@ from typing import Any, overload
 
 import trio
 from tornado._generation import before
+from tornado._io_loop_argument import checked_loop
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
 from tornado.util import Configurable, import_object
@@ -419,7 +420,7 @@ class PeriodicCallback:
                 raise ValueError("Periodic callback must have a positive callback_time")
             self.callback_time = callback_time
         self.jitter = jitter
-        self.io_loop = io_loop
+        self.io_loop = None if io_loop is None else checked_loop(io_loop)
         self._own_loop = io_loop is not None
         self._running = False
         self._timeout: object = None

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen
+from tornado._io_loop_argument import checked_loop
 from tornado.concurrent import dummy_executor, run_on_executor
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
@@ -86,7 +87,8 @@ def add_accept_handler(
 
     Returns: a function that ends this (and does not close `sock`).
     """
-    acceptor = _Acceptor(sock, callback, io_loop or IOLoop.current())
+    loop = IOLoop.current() if io_loop is None else checked_loop(io_loop)
+    acceptor = _Acceptor(sock, callback, loop)
     acceptor.resume()
     return acceptor.remove
 
@@ -301,7 +303,9 @@ class ExecutorResolver(Resolver):
         close_executor: bool = True,
         io_loop: Any = None,
     ) -> None:
-        self.io_loop = io_loop or IOLoop.current()
+        if isinstance(executor, IOLoop):  # the first argument until Tornado 5
+            io_loop, executor = executor, None
+        self.io_loop = IOLoop.current() if io_loop is None else checked_loop(io_loop)
         self.executor: Any = executor if executor is not None else dummy_executor
         self.close_executor = close_executor if executor is not None else False
 
@@ -334,6 +338,8 @@ class ThreadedResolver(ExecutorResolver):
     _threadpool_pid: int | None = None
 
     def initialize(self, num_threads: int = 10, io_loop: Any = None) -> None:  # type: ignore[override]
+        if isinstance(num_threads, IOLoop):  # the first argument until Tornado 5
+            io_loop, num_threads = num_threads, 10
         pool = ThreadedResolver._create_threadpool(num_threads)
         super().initialize(executor=pool, close_executor=False, io_loop=io_loop)
 

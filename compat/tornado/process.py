@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado import _exit_watch
+from tornado._io_loop_argument import checked_loop
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.iostream import PipeIOStream
@@ -133,7 +134,7 @@ class Subprocess:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         io_loop = kwargs.pop("io_loop", None)
-        self.io_loop: Any = io_loop or IOLoop.current()
+        self.io_loop: Any = IOLoop.current() if io_loop is None else checked_loop(io_loop)
         ours: dict[str, int] = {}  # ends of pipes that become our streams
         theirs: list[int] = []
         try:
@@ -154,7 +155,7 @@ class Subprocess:
         self.stdout: Any = self.proc.stdout
         self.stderr: Any = self.proc.stderr
         for name, fd in ours.items():
-            setattr(self, name, PipeIOStream(fd, io_loop=self.io_loop))
+            setattr(self, name, PipeIOStream(fd, io_loop=io_loop))
         self._exit_callback: Callable[[int], Any] | None = None
 
     def set_exit_callback(self, callback: Callable[[int], Any]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tornado import gen
+from tornado._io_loop_argument import checked_loop
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
@@ -32,7 +33,7 @@ class TCPClient:
     """
 
     def __init__(self, resolver: Resolver | None = None, io_loop: Any = None) -> None:
-        self.io_loop = io_loop
+        self.io_loop = None if io_loop is None else checked_loop(io_loop)
         self._own_resolver = resolver is None
         self.resolver: Any = Resolver() if resolver is None else resolver
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tornado import process
+from tornado._io_loop_argument import checked_loop
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.log import app_log
@@ -45,7 +46,7 @@ class TCPServer:
     ) -> None:
         if isinstance(ssl_options, IOLoop):  # the first argument until Tornado 5
             io_loop, ssl_options = ssl_options, None
-        self.io_loop = io_loop
+        self.io_loop = None if io_loop is None else checked_loop(io_loop)
         self.ssl_options = ssl_options
         self.max_buffer_size = max_buffer_size
         self.read_chunk_size = read_chunk_size
