@@ -22,7 +22,7 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import SSLIOStream
 from tornado.log import gen_log
 from tornado.netutil import ssl_options_to_context
-from tornado.platform.trio import start_soon
+from tornado.platform.trio import run_task, start_soon
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
@@ -158,7 +158,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         """Shut down without losing a request: accept no more, let what is under way end
         (with "Connection: close"), and cut it after `grace` seconds. Not in Tornado."""
         self.stop()
-        report = await self._native.drain(grace)
+        # A task of its own: the caller may be one of asyncio's.
+        report: DrainReport = await run_task(self._native.drain(grace))
         for connection in list(self._streams):
             await connection.close()
         return report
