@@ -38,15 +38,15 @@ def set_cookie(
     others: dict[str, Any],
 ) -> None:
     """Remember a cookie for the response; a second one of that name replaces the first."""
+    for key in others:
+        attributes.pop(key.lower(), None)  # one spelling of an attribute is enough
+    morsel = make_morsel(name, value, **{"path": None, **attributes, **others})
     if others.keys() - {"partitioned"}:
         warnings.warn(
             f"Deprecated arguments to set_cookie: {set(others)} (should be lowercase)",
             DeprecationWarning,
             stacklevel=3,
         )
-    for key in others:
-        attributes.pop(key.lower(), None)  # one spelling of an attribute is enough
-    morsel = make_morsel(name, value, **{"path": None, **attributes, **others})
     jar = handler._new_cookie
     if jar is None:
         jar = handler._new_cookie = SimpleCookie()
