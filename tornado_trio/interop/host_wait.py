@@ -21,7 +21,7 @@ __all__ = ["HostReadable"]
 
 
 class HostReadable:
-    """Awaitable again and again, by one driven task at a time.
+    """Awaitable again and again, by one driven task at a time. It may wake for nothing.
 
     Cancellation: nothing is consumed, nothing is lost.
 
