@@ -16,6 +16,7 @@ from tornado.platform.trio import run_task
 
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.interop.host_wait import HostReadable
+from tornado_trio.interop.trio_internals import BORROW
 from tornado_trio.net.socket_stream import SocketStream
 
 Body = Callable[[SocketStream, socket.socket], Coroutine[Any, Any, None]]
@@ -54,7 +55,7 @@ def test_wakes_and_stays_registered() -> None:
         for word in (b"one", b"two", b"three"):
             asyncio.get_running_loop().call_later(0.01, theirs.send, word)
             assert await read(stream) == word
-            assert stream.waiter._registered
+            assert stream.waiter._registered or not BORROW
         theirs.close()
         assert await read(stream) == b""
 
