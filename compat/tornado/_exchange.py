@@ -26,8 +26,17 @@ from tornado_trio.server.exchange import Http1Exchange
 class ServerStreamView(StreamView):
     """The stream of a connection that is being served; writing past HTTP is allowed."""
 
-    def write(self, data: bytes) -> Future:
-        """Send bytes as they are; the Future is done when they are on their way."""
+    def write(self, data: bytes, callback: Any = None) -> Future:
+        """Send bytes as they are; the Future is done when they are on their way.
+
+        `callback`, of Tornado before 6, is called then.
+        """
+        future = self._write(data)
+        if callback is not None:
+            self.io_loop.add_future(future, lambda done: done.exception() or callback())
+        return future
+
+    def _write(self, data: bytes) -> Future:
         native = self._native
         future: Future = Future()
         try:

@@ -5,6 +5,7 @@ Knows the native errors and Tornado's messages and log lines for the same events
 
 from __future__ import annotations
 
+from tornado._generation import before
 from tornado.httpclient import HTTPError
 from tornado.iostream import UnsatisfiableReadError
 from tornado.log import gen_log
@@ -31,6 +32,8 @@ class HTTPTimeoutError(HTTPError):
         super().__init__(599, message=message)
 
     def __str__(self) -> str:
+        if before(5, 1):  # it was no class of its own
+            return super().__str__()
         return self.message or "Timeout"
 
 

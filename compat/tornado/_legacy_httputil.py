@@ -112,3 +112,13 @@ def log_if_malformed(parse: Callable[..., None]) -> Callable[..., None]:
             gen_log.warning("%s", text)
 
     return parse_loosely
+
+
+def check_form_is_text(headers: HTTPHeaders, body: bytes) -> None:
+    """Before 6, arguments that are not UTF-8 made a form malformed."""
+    form = headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+    if form and "Content-Encoding" not in headers:
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise HTTPInputError(f"Invalid x-www-form-urlencoded body: {error}") from error

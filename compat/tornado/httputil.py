@@ -193,6 +193,8 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
             super()._parse_body()
             return
         try:
+            if before(6):
+                _legacy_httputil.check_form_is_text(self.headers, self.body)
             super()._parse_body()
         except HTTPInputError as exc:
             # Until 6.5 a malformed form was a line in the log, and a form without arguments.

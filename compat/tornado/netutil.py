@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen
+from tornado._generation import before
 from tornado._io_loop_argument import checked_loop
 from tornado.concurrent import dummy_executor, run_on_executor
 from tornado.ioloop import IOLoop
@@ -413,6 +414,9 @@ def ssl_options_to_context(
     context = ssl.SSLContext(ssl_options.get("ssl_version", protocol))
     if "certfile" in ssl_options:
         context.load_cert_chain(ssl_options["certfile"], ssl_options.get("keyfile", None))
+    if server_side is False and before(6, 2):
+        # Options in a dict verified nobody, unless they said so.
+        ssl_options = {"cert_reqs": ssl.CERT_NONE, **ssl_options}
     if "cert_reqs" in ssl_options:
         if ssl_options["cert_reqs"] == ssl.CERT_NONE:
             # A name cannot be checked in a certificate that nobody looks at.

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
+from tornado._generation import before
 from tornado._http_errors import HTTPStreamClosedError, HTTPTimeoutError
 from tornado._http_fetch import HTTPFetch
 from tornado._http_routes import Routes
@@ -29,7 +30,7 @@ from tornado_trio.limits import Dialect
 __all__ = ["HTTPStreamClosedError", "HTTPTimeoutError", "SimpleAsyncHTTPClient"]
 
 # What Tornado forgives servers, and programs may rely on.
-_DIALECT = Dialect(bare_lf=True, repeated_length=True)
+_DIALECT = Dialect(bare_lf=True, repeated_length=True, loose_fields=before(6, 5))
 _UNBOUNDED = 1 << 30
 
 

@@ -132,6 +132,10 @@ class RequestHandler(_handler.RequestHandler):
     if before(6):
 
         def _clear_representation_headers(self) -> None:
+            self._clear_headers_for_304()
+
+        def _clear_headers_for_304(self) -> None:
+            """The name under which programs override it."""
             super()._clear_representation_headers()
             for name in ("Allow", "Last-Modified"):
                 self.clear_header(name)
