@@ -226,26 +226,37 @@ class Driver:
     def _borrowed_step(self, method: Callable[[Any], Any], argument: Any) -> None:
         """Step in the name of the parked task, as trio's run loop does in its slice."""
         task = self.task
+        loop = self._loop
         dispatcher = self._guest.dispatcher  # the trio task that is running us, if one is
         _library.name = "trio"
         run_context.task = task
         task._abort_func = None
+        trap: Any = None
+        _enter_task(loop, self)  # type: ignore[arg-type]
         try:
-            trap = self.advance(method, argument)
+            # `advance`, without the call: this is every step.
+            try:
+                yielded = method(argument)
+            except BaseException as exc:
+                _leave_task(loop, self)  # type: ignore[arg-type]
+                self._end_with(exc)
+            else:
+                _leave_task(loop, self)  # type: ignore[arg-type]
+                trap = self._wait_for(yielded)
         finally:
             if dispatcher is None:
                 _library.name = None
                 del run_context.task
             else:
                 run_context.task = dispatcher
-        if trap is None:
-            self._finish_borrowed()
-        elif type(trap) is WaitTaskRescheduled:
+        if type(trap) is WaitTaskRescheduled:
             task._cancel_points += 1
             task._abort_func = trap.abort_func
             if task._cancel_status.effectively_cancelled:
                 self._guest.expect_wake()
                 task._attempt_delivery_of_any_pending_cancel()
+        elif trap is None:
+            self._finish_borrowed()
         elif trap is CancelShieldedCheckpoint:
             self._guest.reschedule(task)
         else:
