@@ -56,6 +56,8 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, RequestTimeout):
         # Before there is a connection the phase is named, after that the request is late.
         named = error.phase in ("resolve", "connect", "tls", "proxy")
+        if error.phase == "resolve" and before(5, 1):
+            return HTTPTimeoutError("Timeout while connecting")
         return HTTPTimeoutError(str(error) if named else "Timeout during request")
     if isinstance(error, ConnectError):
         return _of_connecting(error)
@@ -106,5 +108,7 @@ def _of_the_message(error: ResponseError | BodyTooLarge) -> BaseException:
         text = "invalid gzip data"
     elif isinstance(cause, LimitError) and text == "body too large":
         text = "Body too long"
+    if before(6):
+        text = text.replace("Message with both", "Response with both")
     gen_log.info("Malformed HTTP message from None: %s", text)
     return HTTPStreamClosedError("Connection closed")
