@@ -238,11 +238,17 @@ class WebSocketProtocol13(WebSocketProtocol):
             # The server, or the loop, is being closed: a word to the peer, without waiting.
             self._say_close(_CLOSE_CODE(CloseCode.GOING_AWAY), CloseCode.GOING_AWAY)
             self._ended()
-            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+            self._tell_closed()
             raise
         finally:
             self._ended()
-        self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+        self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        try:
+            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+        except (Exception, asyncio.CancelledError):
+            self.handler.log_exception(*sys.exc_info())
 
     def _ended(self) -> None:
         self.client_terminated = self.server_terminated = True
@@ -331,7 +337,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     def _lost_ahead(self) -> None:
         """The peer vanished while `on_message` waits: it is told now, not when it is done."""
         self._ended()
-        self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+        self._tell_closed()
 
     # --- sending ------------------------------------------------------------------------
 

@@ -122,6 +122,12 @@ class FailsToOpen(Recorder):
         raise ZeroDivisionError
 
 
+class FailsToClose(Recorder):
+    def on_close(self) -> None:
+        super().on_close()
+        raise ZeroDivisionError
+
+
 class SlowOpen(Recorder):
     async def open(self) -> None:  # type: ignore[override]
         await asyncio.sleep(0.2)
@@ -197,6 +203,7 @@ class Base(AsyncHTTPTestCase):
             ("/shouting", Shouting),
             ("/deflating", Deflating),
             ("/fails", FailsToOpen),
+            ("/fails_to_close", FailsToClose),
             ("/slow", SlowOpen),
         ]
         return Application(routes, websocket_max_message_size=1000, **self.settings)
@@ -288,6 +295,17 @@ class EndsTest(Base):
             peer, handler = await self.peer("/fails")
             assert await peer.frame() is None
         assert handler.events == []
+
+    @gen_test
+    async def test_error_in_on_close(self) -> None:
+        bystander, _ = await self.peer()
+        with ExpectLog("tornado.application", "Uncaught exception"):
+            peer, handler = await self.peer("/fails_to_close")
+            peer.send(frame(8, b"\x03\xe8"))
+            assert await peer.close_code() == 1000
+            await self.settle(handler)
+        bystander.send(frame(1, b"still here"))
+        assert await bystander.frame() == (1, b"still here")
 
     @gen_test
     async def test_program_closes_the_stream(self) -> None:

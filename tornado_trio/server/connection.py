@@ -515,12 +515,17 @@ class ServerConnection:
         task = trio.lowlevel.current_task()
         task.context = context
         await trio.lowlevel.cancel_shielded_checkpoint()  # from here on in that context
-        async with trio.open_nursery() as nursery:
-            self.nursery = self.stream.nursery = nursery  # the drain cancels it
-            coro = then()
-            await (coro if self.options.run is None else self.options.run(coro))
-            self.drain_callback = None
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                self.nursery = self.stream.nursery = nursery  # the drain cancels it
+                coro = then()
+                await (coro if self.options.run is None else self.options.run(coro))
+                self.drain_callback = None
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup:
+            # One connection's bug must not end the others.
+            app_logger.error("Uncaught exception in %r, detached", self, exc_info=True)
+            self.stream.close()
 
     # --- the client's leave: see `presence` -----------------------------------------
     def client_signal(self, *, half: bool) -> None:
