@@ -26,7 +26,9 @@ def call_back_at_once(cls: Any) -> None:
     waiting: weakref.WeakKeyDictionary[Any, list[tuple[Any, contextvars.Context]]]
     waiting = weakref.WeakKeyDictionary()
 
-    def add_done_callback(self: Any, callback: Callable[[Any], Any], *, context: Any = None) -> None:
+    def add_done_callback(
+        self: Any, callback: Callable[[Any], Any], *, context: Any = None
+    ) -> None:
         if context is not None:
             add(self, callback, context=context)
         elif self.done():

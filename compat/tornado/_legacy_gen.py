@@ -393,7 +393,11 @@ class LegacyRunner(gen.Runner):
         if self.pending_callbacks and not self._threw:
             future_set_exc_info(
                 self._finish(),
-                (None, LeakedCallbackError(f"unfinished callbacks {self.pending_callbacks!r}"), None),
+                (
+                    None,
+                    LeakedCallbackError(f"unfinished callbacks {self.pending_callbacks!r}"),
+                    None,
+                ),
             )
         else:
             super()._succeed(value)

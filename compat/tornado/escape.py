@@ -30,7 +30,7 @@ _unquote_to_bytes = _native.unquote_to_bytes
 
 
 if before(6):
-    from tornado._legacy_escape import xhtml_escape  # type: ignore[assignment]
+    from tornado._legacy_escape import xhtml_escape as xhtml_escape
 
 
 def linkify(

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tornado import gen
 from tornado._generation import before
-from tornado._generation import before
 from tornado._legacy_testing import LogTrapTestCase as LogTrapTestCase
 from tornado._legacy_testing import get_unused_port as get_unused_port
 from tornado.ioloop import IOLoop

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import compat  # noqa: F401
-
 import warnings
 
 import pytest
 from tornado._generation import OldIdiomWarning
+
+import compat  # noqa: F401
 
 warnings.filterwarnings("ignore", category=OldIdiomWarning)  # of decorators below, at import
 
@@ -114,7 +114,7 @@ class WSGIAdapterTest(testing.AsyncHTTPTestCase):
 
     def test_requests(self):
         response = self.fetch("/a%20b%2Fc?q=%C3%A9")
-        self.assertEqual(response.body, '{"path": ["a b/c"], "q": "\\u00e9"}'.encode())
+        self.assertEqual(response.body, b'{"path": ["a b/c"], "q": "\\u00e9"}')
         response = self.fetch("/x", method="POST", body="x=y")
         self.assertEqual((response.body, response.headers["Set-Cookie"]), (b"y", "a=b; Path=/"))
         self.assertEqual(self.fetch("/x", method="HEAD").code, 405)
