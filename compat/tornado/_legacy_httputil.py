@@ -1,8 +1,9 @@
 """What `tornado.httputil` was before Tornado 6.
 
 Methods of `HTTPServerRequest` that are always there: programs that pass a plain function to
-`HTTPServer` answer through the request: they write the response as raw bytes, head and all. The connection knows how to take those. And, for
-the switch of generations, what was forgiven in heads and forms before 6.5.
+`HTTPServer` answer through the request: they write the response as raw bytes, head and all. The
+connection knows how to take those. And, for the switch of generations, what was forgiven in heads
+and forms before 6.5.
 """
 
 from __future__ import annotations
