@@ -1,0 +1,159 @@
+"""The switch of generations, each in a process of its own; the report of old idioms."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(*command: str, generation: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+    environment.pop("TORNADO_TRIO_GENERATION", None)
+    if generation:
+        environment["TORNADO_TRIO_GENERATION"] = generation
+    return subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=30
+    )
+
+
+def evaluate(code: str, generation: str = "") -> str:
+    ended = run("-c", "import compat\n" + code, generation=generation)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("generation", "info"),
+    [("", "6.6.1 (6, 6, 1, 0)"), ("4.5", "4.5.3 (4, 5, 3, 0)"), ("3.2.1", "3.2.1 (3, 2, 1, 0)")],
+)
+def test_version(generation: str, info: str) -> None:
+    code = "import tornado; print(tornado.version, tornado.version_info)"
+    assert evaluate(code, generation) == info
+
+
+@pytest.mark.parametrize("generation", ["7", "4.5.x", "1.2", "four"])
+def test_no_such_generation(generation: str) -> None:
+    ended = run("-c", "import compat, tornado", generation=generation)
+    assert "not a release of Tornado" in ended.stderr
+
+
+def test_activate() -> None:
+    code = """
+    compat.activate(generation="5.1")
+    import os, tornado
+    print(tornado.version, os.environ["TORNADO_TRIO_GENERATION"])
+    compat.activate(generation="5.1.1")
+    for wrong in ("4.5", "11"):
+        try:
+            compat.activate(generation=wrong)
+        except ImportError as error:
+            print(error)
+    print(os.environ["TORNADO_TRIO_GENERATION"])
+    """.replace("\n    ", "\n")
+    first, late, unknown, last = evaluate(code).splitlines()
+    assert first == "5.1.1 5.1"
+    assert "answers for 5.1.1, not 4.5.3" in late
+    assert "not a release" in unknown
+    assert last == "5.1.1"
+
+
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        ('tornado.escape.xhtml_escape("\'")', {"6.6": "&#x27;", "5.1": "&#39;", "4.5": "&#39;"}),
+        ("at_once()", {"6.6": "False", "5.1": "False", "4.5": "True"}),
+        (
+            'tornado.httputil.HTTPHeaders.parse("A: b\\r\\n c\\r\\n")["a"]',
+            {"6.6": "HTTPInputError", "5.1": "b c", "4.5": "b c"},
+        ),
+        ("second_loop()", {"6.6": "True", "5.1": "False", "4.5": "False"}),
+        ("unknown_status()", {"6.6": "None", "5.1": "None", "4.5": "ValueError"}),
+        ("dict_verifies()", {"6.6": "True", "5.1": "False", "4.5": "False"}),
+    ],
+)
+def test_contradictions(expression: str, values: dict[str, str]) -> None:
+    code = f"""
+import asyncio, ssl
+import tornado.escape, tornado.httputil, tornado.netutil, tornado.web
+from tornado.concurrent import Future
+from tornado.ioloop import IOLoop
+
+def at_once():
+    future, called = Future(loop=asyncio.new_event_loop()), []
+    future.add_done_callback(called.append)
+    future.set_result(1)
+    return bool(called)
+
+def second_loop():
+    first, second = IOLoop(), IOLoop()
+    return IOLoop.current() is second
+
+def unknown_status():
+    handler = tornado.web.RequestHandler.__new__(tornado.web.RequestHandler)
+    handler.set_status(799)
+
+def dict_verifies():
+    context = tornado.netutil.ssl_options_to_context({{}}, server_side=False)
+    return context.verify_mode == ssl.CERT_REQUIRED
+
+try:
+    print({expression})
+except Exception as error:
+    print(type(error).__name__)
+"""
+    for generation, value in values.items():
+        assert evaluate(code, generation) == value, generation
+
+
+PROGRAM = """\
+from tornado import gen, ioloop, web
+
+
+class Handler(web.RequestHandler):
+    @web.asynchronous
+    def get(self):
+        pass
+
+
+@gen.engine
+def main():
+    yield gen.Task(loop.add_callback)
+    loop.stop()
+
+
+loop = ioloop.IOLoop.instance()
+main()
+loop.start()
+"""
+
+
+def test_report(tmp_path: Path) -> None:
+    program = tmp_path / "old.py"
+    program.write_text(PROGRAM)
+    ended = run("-m", "compat", "--report", "--generation", "4.5", str(program))
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert ended.stderr.splitlines() == [
+        "3 old idioms of Tornado before 6 in use:",
+        f"{program}:5: @asynchronous",
+        f"{program}:10: gen.engine",
+        f"{program}:12: gen.Task",
+    ]
+    # The same as warnings, for those who have their own ways with warnings.
+    ended = run("-W", "error:gen.Task", "-m", "compat", str(program))
+    assert "OldIdiomWarning: gen.Task: gone since Tornado 6" in ended.stderr
+    assert run("-m", "compat", str(program)).stderr == ""
+
+
+def test_launcher_options() -> None:
+    version = "import tornado; print(tornado.version)"
+    assert run("-m", "compat", "--generation=5.1", "-c", version).stdout == "5.1.1\n"
+    for wrong in (["--generation"], ["--generation", "9", "-c", version]):
+        ended = run("-m", "compat", *wrong)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "error:" in ended.stderr
