@@ -41,7 +41,7 @@ def return_future(f: Callable[..., Any]) -> Callable[..., Future]:
                 answer = result
                 future.set_result(result[0] if result else None)
 
-        callback, args, kwargs = replacer.replace(finished, args, kwargs)
+        callback, positional, kwargs = replacer.replace(finished, args, kwargs)
 
         def failed(*exc_info: Any) -> bool:
             if not future.done():
@@ -50,7 +50,7 @@ def return_future(f: Callable[..., Any]) -> Callable[..., Future]:
 
         raised = True
         with ExceptionStackContext(failed, delay_warning=True):
-            result = f(*args, **kwargs)
+            result = f(*positional, **kwargs)
             raised = result is not None
             if result is not None:
                 raise ReturnValueIgnoredError(

@@ -19,6 +19,7 @@ from tornado._generation import before, old_idiom
 from tornado.concurrent import Future, future_set_exc_info
 from tornado.gen import KeyReuseError, LeakedCallbackError, UnknownKeyError
 from tornado.ioloop import IOLoop
+from tornado.log import app_log
 from tornado.stack_context import (
     ExceptionStackContext,
     StackContextInconsistentError,
@@ -248,7 +249,7 @@ class MultiYieldPoint(YieldPoint):
                 if error is None:
                     error = exc
                 elif not isinstance(exc, self.quiet_exceptions):
-                    gen.app_log.error("Multiple exceptions in yield list", exc_info=True)
+                    app_log.error("Multiple exceptions in yield list", exc_info=True)
         if error is not None:
             raise error
         return values if self.keys is None else dict(zip(self.keys, values, strict=True))
@@ -290,7 +291,7 @@ class LegacyRunner(gen.Runner):
     def _wake(self, future: Any) -> None:
         if before(5):
             # There Futures call back at once; coroutines went on in the loop's next turn.
-            self.io_loop.add_callback(self.ctx_run, self.run)  # type: ignore[union-attr]
+            self.io_loop.add_callback(self.ctx_run, self.run)
         else:
             self.ctx_run(_step, self.run)
 
@@ -420,7 +421,7 @@ def _step(run: Callable[[], None]) -> None:
 
 def install() -> None:
     """Give every coroutine that begins from now on this kind of runner."""
-    gen.Runner = LegacyRunner  # type: ignore[misc]
+    gen.Runner = LegacyRunner  # type: ignore[misc, assignment]
 
 
 install()

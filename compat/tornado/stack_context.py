@@ -225,9 +225,9 @@ def _teach_loop() -> None:
         with NullContext():
             spawn(loop, callback, *args, **kwargs)
 
-    IOLoop._run_callback = run_callback  # type: ignore[method-assign]
-    IOLoop.add_future = add_future_here  # type: ignore[method-assign]
-    IOLoop.spawn_callback = spawn_callback  # type: ignore[method-assign]
+    IOLoop._run_callback = run_callback  # type: ignore[method-assign, assignment]
+    IOLoop.add_future = add_future_here  # type: ignore[method-assign, assignment]
+    IOLoop.spawn_callback = spawn_callback  # type: ignore[method-assign, assignment]
 
 
 class _State:
