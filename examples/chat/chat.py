@@ -3,14 +3,14 @@
     python -m compat examples/chat/chat.py --port=8888
 
 Browsers hear of new messages by a websocket, or by long polling where there is none
-(``/?transport=polling`` shows that one). Messages are kept in memory, the last two hundred.
+(``/?transport=polling`` shows that one). Messages are kept in memory, the last two hundred;
+`examples/chat_cluster` keeps them in Redis, for several processes.
 """
 
 import asyncio
 import collections
 import os.path
 import time
-import uuid
 
 import tornado.escape
 import tornado.ioloop
@@ -36,20 +36,27 @@ class Room:
         self.messages = collections.deque(maxlen=size)
         self.sockets = set()
         self.polling = 0
-        self.last = 0
+        # Numbers grow over a restart, too: pages that stayed open go on from what they have.
+        self.last = int(time.time() * 1000)
 
-    def add(self, name, text):
-        self.last += 1
-        message = {
-            "id": self.last,
-            "name": name,
-            "text": text,
+    async def add(self, name, text):
+        message = self.compose(self.last + 1, name, text)
+        self.deliver(message)
+        return message
+
+    def compose(self, number, name, text):
+        return {
+            "id": number,
+            "name": name[:LONGEST_NAME] or "Guest",
+            "text": text[:LONGEST_MESSAGE],
             "time": time.strftime("%H:%M"),
         }
+
+    def deliver(self, message):
+        self.last = message["id"]
         self.messages.append(message)
         self.changed.notify_all()
         self.broadcast({"messages": [message]})
-        return message
 
     def since(self, number):
         return [message for message in self.messages if message["id"] > number]
@@ -82,12 +89,12 @@ class PageHandler(BaseHandler):
 class MessageHandler(BaseHandler):
     """A message is posted by the form of the page, with or without JavaScript."""
 
-    def post(self):
-        name = " ".join(self.get_body_argument("name").split())[:LONGEST_NAME]
-        text = self.get_body_argument("text").strip()[:LONGEST_MESSAGE]
+    async def post(self):
+        name = " ".join(self.get_body_argument("name").split())
+        text = self.get_body_argument("text").strip()
         if not text:
             raise tornado.web.HTTPError(400, reason="Empty message")
-        message = self.room.add(name or "Guest", text)
+        message = await self.room.add(name, text)
         if self.get_body_argument("next", None):
             self.redirect("/")
         else:
@@ -137,19 +144,19 @@ class LiveHandler(tornado.websocket.WebSocketHandler):
         except tornado.websocket.WebSocketClosedError:
             self.on_close()
 
-    def on_message(self, message):
+    async def on_message(self, message):
         data = tornado.escape.json_decode(message)
-        name = " ".join(str(data.get("name", "")).split())[:LONGEST_NAME]
-        text = str(data.get("text", "")).strip()[:LONGEST_MESSAGE]
+        name = " ".join(str(data.get("name", "")).split())
+        text = str(data.get("text", "")).strip()
         if text:
-            self.room.add(name or "Guest", text)
+            await self.room.add(name, text)
 
     def on_close(self):
         self.room.sockets.discard(self)
         self.room.broadcast({})
 
 
-def make_app(**settings):
+def make_app(room=None, **settings):
     here = os.path.dirname(os.path.abspath(__file__))
     return tornado.web.Application(
         [
@@ -158,8 +165,7 @@ def make_app(**settings):
             (r"/updates", UpdatesHandler),
             (r"/live", LiveHandler),
         ],
-        room=Room(),
-        cookie_secret=uuid.uuid4().hex,
+        room=room or Room(),
         template_path=os.path.join(here, "templates"),
         static_path=os.path.join(here, "static"),
         xsrf_cookies=True,

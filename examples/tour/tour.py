@@ -9,6 +9,7 @@ Each handler below shows one group of methods, each as few lines as possible.
 import os.path
 
 import tornado.ioloop
+import tornado.locale
 import tornado.web
 from tornado import gen
 from tornado.httputil import format_timestamp
@@ -171,6 +172,21 @@ class SignedHandler(BaseHandler):
         self.write(f"visit {visits}")
 
 
+class LocaleHandler(BaseHandler):
+    """In the language the user has chosen, else in that of the browser."""
+
+    def get_user_locale(self):
+        chosen = self.get_argument("locale", None)
+        return tornado.locale.get(chosen) if chosen else None
+
+    def get(self):
+        translate = self.locale.translate
+        count = int(self.get_argument("count", "2"))
+        self.write(translate("Hello, %(name)s") % {"name": "Ann"} + "; ")
+        self.write(translate("%(count)d story", "%(count)d stories", count) % {"count": count})
+        self.write("; " + self.locale.friendly_number(1234567))
+
+
 class RedirectHandler(BaseHandler):
     def get(self, how):
         if how == "permanent":
@@ -253,6 +269,7 @@ class PatienceHandler(BaseHandler):
 def make_app(diary=None):
     here = os.path.dirname(os.path.abspath(__file__))
     diary = [] if diary is None else diary
+    tornado.locale.load_translations(os.path.join(here, "locale"))
     return tornado.web.Application(
         [
             (r"/arguments", ArgumentsHandler),
@@ -263,6 +280,7 @@ def make_app(diary=None):
             (r"/template", TemplateHandler),
             (r"/cookies", CookieHandler),
             (r"/signed", SignedHandler),
+            (r"/locale", LocaleHandler),
             (r"/redirect/(\w+|see-other)", RedirectHandler),
             (r"/error/(\w+)", ErrorHandler),
             (r"/methods", MethodsHandler, {"diary": diary}),

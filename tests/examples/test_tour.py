@@ -12,6 +12,7 @@ The methods and attributes, by test:
     templates   render render_string get_template_namespace static_url
     cookies     get_cookie set_cookie clear_cookie clear_all_cookies, cookies,
                 set_secure_cookie get_secure_cookie
+    locale      get_user_locale, the browser's, locale
     redirects   redirect (302, 301, 303), reverse_url
     errors      HTTPError send_error write_error Finish
     methods     initialize prepare get head post delete patch put options on_finish
@@ -150,6 +151,13 @@ class TestTour(AsyncHTTPTestCase):
         with ExpectLog("tornado.general", ".*", required=False):
             response = self.fetch("/signed", headers={"Cookie": f"visits={forged}"})
         assert response.body == b"visit 1"
+
+    def test_locale(self) -> None:
+        german = self.fetch("/locale", headers={"Accept-Language": "de-DE,en;q=0.5"})
+        assert german.body.decode().startswith("Hallo, Ann; 2 Geschichten; ")
+        assert self.fetch("/locale?locale=de_DE&count=1").body.startswith(b"Hallo, Ann; 1 Gesch")
+        english = self.fetch("/locale?locale=en_US&count=1")
+        assert english.body == b"Hello, Ann; 1 story; 1,234,567"
 
     def test_redirects(self) -> None:
         for how, code, location in [
