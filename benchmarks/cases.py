@@ -63,7 +63,16 @@ CASES = [
         connections=8,
         unit="messages/s",
     ),
-    Case(name="client fetches", app="fetches.py", kind="fetch", unit="fetches/s"),
+    *(
+        Case(
+            name=f"client fetches, {together}",
+            app="fetches.py",
+            kind="fetch",
+            arguments=(together,),
+            unit="fetches/s",
+        )
+        for together in ("1", "10", "100")
+    ),
     Case(
         name="generator coroutines",
         app="coroutines.py",
@@ -79,6 +88,14 @@ CASES = [
         unit="loops/s",
     ),
     Case(name="loop callbacks", app="callbacks.py", kind="program", unit="callbacks/s"),
+    *(
+        Case(name=name, app="awaiting.py", kind="program", arguments=(what,), unit="per second")
+        for name, what in (
+            ("pending futures", "pending"),
+            ("spawned callbacks", "spawned"),
+            ("spawned, 1000 blocked", "blocked"),
+        )
+    ),
     Case(name="queue items", app="queues.py", kind="program", unit="items/s"),
     *(
         Case(
@@ -100,5 +117,16 @@ CASES = [
         unit="bytes",
         lower_is_better=True,
     ),
+    Case(
+        name="idle websocket",
+        app="echo.py",
+        kind="memory",
+        path="/echo",
+        arguments=("websocket",),
+        connections=2000,
+        unit="bytes",
+        lower_is_better=True,
+    ),
+    Case(name="first answer", app="first.py", kind="program", unit="ms", lower_is_better=True),
     Case(name="import", app="imports.py", kind="program", unit="ms", lower_is_better=True),
 ]

@@ -1,6 +1,7 @@
 """Side-by-side speed: upstream Tornado against this project, the same programs under both.
 
-    python benchmarks/compare.py [--rounds 5] [--seconds 2] [--only hello,websocket] [--json FILE]
+    python benchmarks/compare.py [--rounds 3] [--seconds 1.5] [--quick]
+                                 [--only hello,websocket] [--json FILE]
 
 Upstream runs in an environment of its own (made on first use, by pip, next to this file);
 this project runs by ``python -m compat app.py``. Each round measures every case under both, one
@@ -23,6 +24,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections.abc import Iterator
@@ -61,8 +63,11 @@ def upstream_python(folder: Path) -> str:
     return str(python)
 
 
-def sides(folder: Path) -> tuple[Side, Side]:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+def sides(folder: Path, compiled: str) -> tuple[Side, Side]:
+    """Both sides; what they import is compiled once, into a folder of this run's."""
+    unwanted = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    environment = {k: v for k, v in os.environ.items() if k not in unwanted}
+    environment["PYTHONPYCACHEPREFIX"] = compiled
     ours = [sys.executable, "-m", "compat"]
     return (
         Side("upstream", [upstream_python(folder)], environment),
@@ -151,12 +156,14 @@ def measure(side: Side, case: Case, seconds: float) -> tuple[float, float]:
         server = [sys.executable, str(HERE / "hello_server.py"), str(port)]
         with running(server, port, load_cpus):
             url = f"http://127.0.0.1:{port}/"
-            rate, cost = numbers_from([*side.command, app, url], server_cpus, 120, **where)
+            command = [*side.command, app, url, *case.arguments]
+            rate, cost = numbers_from(command, server_cpus, 120, **where)
             return rate, cost
     with running([*side.command, app, str(port)], port, server_cpus, **where) as pid:
         common = [str(port), case.path, str(case.connections)]
         if case.kind == "memory":
-            return numbers_from([*load, "idle", *common, str(pid)], load_cpus, 120)[0], 0
+            command = [*load, "idle", *common, str(pid), *case.arguments]
+            return numbers_from(command, load_cpus, 120)[0], 0
         if case.kind == "websocket":
             arguments = ["websocket", *common, str(seconds), str(case.size)]
         else:
@@ -196,10 +203,29 @@ def table(cases: list[Case], upstream: Side, ours: Side) -> str:
     return "\n".join(lines)
 
 
+def run_rounds(cases: list[Case], both: tuple[Side, Side], rounds: int, seconds: float) -> None:
+    """Measure each case under both, in turns, into the sides' results."""
+    for side in both:  # compiles what is imported
+        program = [*side.command, str(HERE / "apps" / "first.py")]
+        numbers_from(program, set(), 120, env=side.environment, cwd=str(HERE / "apps"))
+    for number in range(rounds):
+        for case in cases:
+            for side in both if number % 2 == 0 else reversed(both):
+                try:
+                    value, cost = measure(side, case, seconds)
+                except (RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
+                    side.errors[case.name] = str(error)
+                    continue
+                side.results.setdefault(case.name, []).append(value)
+                side.costs.setdefault(case.name, []).append(cost)
+                print(f"{number + 1} {case.name}: {side.name} {value:,.1f}", file=sys.stderr)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="per server measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5, help="per server measurement")
+    parser.add_argument("--quick", action="store_true", help="one short round: under 2 minutes")
     parser.add_argument("--only", default="", help="cases whose name holds one of these words")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument(
@@ -209,20 +235,13 @@ def main() -> int:
         help="environment with upstream Tornado (made if missing), or its interpreter",
     )
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 0.5
     words = [word.strip() for word in options.only.split(",") if word.strip()]
     cases = [case for case in CASES if not words or any(word in case.name for word in words)]
-    upstream, ours = sides(options.upstream)
-    for number in range(options.rounds):
-        for case in cases:
-            for side in (upstream, ours) if number % 2 == 0 else (ours, upstream):
-                try:
-                    value, cost = measure(side, case, options.seconds)
-                except (RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
-                    side.errors[case.name] = str(error)
-                    continue
-                side.results.setdefault(case.name, []).append(value)
-                side.costs.setdefault(case.name, []).append(cost)
-                print(f"{number + 1} {case.name}: {side.name} {value:,.1f}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as compiled:
+        upstream, ours = sides(options.upstream, compiled)
+        run_rounds(cases, (upstream, ours), options.rounds, options.seconds)
     python = platform.python_version()
     print(f"Python {python}, {options.rounds} rounds of {options.seconds} s, medians\n")
     print(table(cases, upstream, ours))

@@ -2,7 +2,7 @@
 
     python load.py http PORT PATH CONNECTIONS SECONDS [FORM]
     python load.py websocket PORT PATH CONNECTIONS SECONDS SIZE
-    python load.py idle PORT PATH CONNECTIONS PID
+    python load.py idle PORT PATH CONNECTIONS PID [websocket]
 
 Prints answers per second and how many there were in all, or bytes of memory per idle connection.
 Each connection has one request under way (no pipelining). `wrk` is used for HTTP
@@ -184,12 +184,15 @@ def memory(pid: int) -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def idle(port: int, path: str, count: int, pid: int) -> float:
+def idle(port: int, path: str, count: int, pid: int, websocket: bool) -> float:
     """Bytes per connection that has been answered once and now waits."""
     message = request_bytes(port, path, None)
 
     def open_some(number: int) -> list[Connection]:
-        opened = [Connection(port, message) for _ in range(number)]
+        if websocket:
+            opened: list[Connection] = [WebSocket(port, path, 100) for _ in range(number)]
+        else:
+            opened = [Connection(port, message) for _ in range(number)]
         for connection in opened:
             connection.send()
             while not connection.receive():
@@ -209,7 +212,7 @@ def idle(port: int, path: str, count: int, pid: int) -> float:
 def main() -> None:
     kind, port, path, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     if kind == "idle":
-        print(idle(port, path, count, int(sys.argv[5])))
+        print(idle(port, path, count, int(sys.argv[5]), "websocket" in sys.argv[6:]))
         return
     seconds = float(sys.argv[5])
     if kind == "websocket":

@@ -1,4 +1,4 @@
-"""Fetches of AsyncHTTPClient per second, ten at a time. Usage: fetches.py URL
+"""Fetches of AsyncHTTPClient per second. Usage: fetches.py URL [HOW_MANY_AT_A_TIME]
 
 Prints fetches per second, and processor time per fetch in µs.
 """
@@ -11,7 +11,7 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 
 
-async def run(count):
+async def run(count, together):
     client = AsyncHTTPClient()
     left = count
 
@@ -22,14 +22,16 @@ async def run(count):
             response = await client.fetch(sys.argv[1])
             assert response.body == b"Hello, world"
 
-    await gen.multi([worker() for _ in range(10)])
+    await gen.multi([worker() for _ in range(together)])
 
 
 def main():
+    together = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    AsyncHTTPClient.configure(None, max_clients=together)
     loop = IOLoop.current()
-    loop.run_sync(lambda: run(100))
+    loop.run_sync(lambda: run(100, together))
     start, used = time.perf_counter(), time.process_time()
-    loop.run_sync(lambda: run(2000))
+    loop.run_sync(lambda: run(2000, together))
     print(2000 / (time.perf_counter() - start), (time.process_time() - used) / 2000 * 1e6)
 
 
