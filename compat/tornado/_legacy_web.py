@@ -12,7 +12,7 @@ from typing import Any
 
 from tornado._generation import old_idiom
 
-__all__ = ["asynchronous", "call_when_flushed"]
+__all__ = ["asynchronous", "call_when_flushed", "error_html", "guarded_callback"]
 
 
 def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,3 +65,33 @@ def call_when_flushed(future: Any, callback: Callable[[], Any]) -> None:
     loop = IOLoop.current()
     assert loop is not None
     loop.add_future(future, done)
+
+
+def guarded_callback(
+    handler: Any, callback: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """`async_callback`: a callback whose errors are the request's. None stays None."""
+    if callback is None:
+        return None
+    old_idiom("async_callback")
+    if args or kwargs:
+        callback = functools.partial(callback, *args, **kwargs)
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return callback(*args, **kwargs)
+        except Exception as error:
+            handler._handle_request_exception(error)
+            return None
+
+    return guarded
+
+
+def error_html(
+    get_error_html: Callable[..., Any], status_code: int, kwargs: dict[str, Any]
+) -> Any:
+    """The error page of a handler that has `get_error_html`, which got the exception itself."""
+    old_idiom("get_error_html")
+    if "exc_info" in kwargs:
+        kwargs["exception"] = kwargs.pop("exc_info")[1]
+    return get_error_html(status_code, **kwargs)

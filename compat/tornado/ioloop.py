@@ -122,8 +122,12 @@ class IOLoop(Configurable):
     @staticmethod
     def instance() -> IOLoop:
         """The loop installed as the process's, else `current()` (Tornado 4's singleton)."""
-        installed = IOLoop._instance_loop
-        loop = installed if installed is not None else IOLoop.current()
+        loop = IOLoop._instance_loop
+        if loop is None or getattr(loop, "closing", False):
+            loop = IOLoop.current()
+            if before(5):
+                # One for all threads: the first to ask shows the others where to call back.
+                IOLoop._instance_loop = loop
         assert loop is not None
         return loop
 
@@ -136,6 +140,11 @@ class IOLoop(Configurable):
         """Make this the loop `instance()` returns, and the thread's current one."""
         IOLoop._instance_loop = self
         self._make_current()
+
+    def running(self) -> bool:
+        """Whether the loop is running (Tornado 2)."""
+        host = getattr(self, "asyncio_loop", None)
+        return True if host is None else bool(host.is_running())
 
     @staticmethod
     def clear_instance() -> None:

@@ -3,6 +3,8 @@
 from tornado.options import define, options, parse_command_line
 """
 
+from typing import Any
+
 from tornado_trio.options import (
     Error,
     OptionParser,
@@ -24,3 +26,11 @@ __all__ = [
     "parse_config_file",
     "print_help",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "enable_pretty_logging":  # here until Tornado 3
+        from tornado.log import enable_pretty_logging
+
+        return enable_pretty_logging
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,12 @@ from tornado._delegates import HandlerDelegate as _HandlerDelegate
 from tornado._delegates import drive_delegate
 from tornado._generation import before
 from tornado._legacy_handlers import check_known_status, md5_version
-from tornado._legacy_web import asynchronous, call_when_flushed
+from tornado._legacy_web import (
+    asynchronous,
+    call_when_flushed,
+    error_html,
+    guarded_callback,
+)
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
 from tornado.platform.trio import run_task
@@ -139,6 +144,17 @@ class RequestHandler(_handler.RequestHandler):
             super()._clear_representation_headers()
             for name in ("Allow", "Last-Modified"):
                 self.clear_header(name)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Override for error pages of your own; `get_error_html` of Tornado 2 serves too."""
+        if hasattr(self, "get_error_html"):
+            self.finish(error_html(self.get_error_html, status_code, kwargs))
+        else:
+            super().write_error(status_code, **kwargs)
+
+    def async_callback(self, callback: Any, *args: Any, **kwargs: Any) -> Any:
+        """`callback` so that its errors are this request's; of Tornado 2 and 3."""
+        return guarded_callback(self, callback, args, kwargs)
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
         """Send a redirect to a (possibly relative) URL."""

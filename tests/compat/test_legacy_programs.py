@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tornado import gen, testing, web
 from tornado.httpclient import AsyncHTTPClient
+from tornado.ioloop import IOLoop
 from tornado.netutil import OverrideResolver, Resolver
+from tornado.stack_context import NullContext
 
 import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
@@ -198,3 +200,43 @@ class OwnershipTest(testing.AsyncHTTPTestCase):
         with testing.ExpectLog("tornado.application", "Uncaught exception GET /broken"):
             response = self.fetch("/broken")
         self.assertEqual((response.code, response.body), (500, b"in a callback of this request"))
+
+
+class Tornado2Handler(web.RequestHandler):
+    @web.asynchronous
+    def get(self) -> None:
+        self.io_loop_callback(self.async_callback(self.called, "with an argument"))
+
+    def io_loop_callback(self, callback: object) -> None:
+        with NullContext():  # nothing but async_callback ties it to the request
+            IOLoop.instance().add_callback(callback, "result")
+
+    def called(self, argument: str, result: str) -> None:
+        raise ValueError(f"{argument}, {result}")
+
+    def get_error_html(self, status_code: int, **kwargs: object) -> str:
+        return f"{status_code} {kwargs['exception']}"
+
+
+class Tornado2Test(testing.AsyncHTTPTestCase):
+    def get_app(self) -> web.Application:
+        return web.Application([("/", Tornado2Handler)])
+
+    def test_async_callback_and_get_error_html(self) -> None:
+        with testing.ExpectLog("tornado.application", "Uncaught exception"):
+            response = self.fetch("/")
+        self.assertEqual(response.body, b"500 with an argument, result")
+
+    def test_names_that_moved(self) -> None:
+        import tornado.netutil
+        import tornado.options
+        from tornado.log import enable_pretty_logging
+        from tornado.tcpserver import TCPServer
+
+        assert tornado.netutil.TCPServer is TCPServer
+        assert tornado.options.enable_pretty_logging is enable_pretty_logging
+        assert callable(tornado.netutil.set_close_exec)
+        assert self.io_loop.running() is False
+        for module in (tornado.netutil, tornado.options):
+            with pytest.raises(AttributeError):
+                _ = module.no_such_name
