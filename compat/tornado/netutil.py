@@ -45,6 +45,15 @@ def __getattr__(name: str) -> Any:
         return _ssl_defaults(False)
     if name == "_server_ssl_defaults":
         return _ssl_defaults(True)
+    # Where these were in Tornado 2 and 3.
+    if name == "TCPServer":
+        from tornado.tcpserver import TCPServer
+
+        return TCPServer
+    if name == "set_close_exec":
+        from tornado.platform.auto import set_close_exec
+
+        return set_close_exec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -480,16 +489,3 @@ __all__ = [
     "ssl_options_to_context",
     "ssl_wrap_socket",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Where these were in Tornado 2 and 3.
-    if name == "TCPServer":
-        from tornado.tcpserver import TCPServer
-
-        return TCPServer
-    if name == "set_close_exec":
-        from tornado.platform.auto import set_close_exec
-
-        return set_close_exec
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
