@@ -4,6 +4,8 @@ import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import json
 import signal
+import socket
+import time
 
 import pytest
 from tornado.testing import AsyncHTTPTestCase
@@ -93,3 +95,45 @@ class TestRoutes(AsyncHTTPTestCase):
         assert app.reverse_url("info", "Jürgen", 7).startswith("/people/J%C3%BCrgen/7")
         with pytest.raises(KeyError):
             app.reverse_url("nobody")
+
+
+@pytest.mark.parametrize(
+    ("program", "path", "page"),
+    [
+        ("chat/chat.py", "/", "It is quiet in here."),
+        ("routes.py", "/people/ann", "Hello, ann"),
+        ("blocking.py", "/method?word=a", "a70f77ca"),
+        ("tour/tour.py", "/arguments?a=1", '"argument": "1"'),
+        ("login/login.py", "/login", "Sign up"),
+        ("oauth.py", "/nowhere", "404"),
+        ("wsgi.py", "/page", "GET /page"),
+    ],
+)
+def test_start_as_described(program: str, path: str, page: str) -> None:
+    port = free_port()
+    with running(program, f"--port={port}") as process:
+        assert page in get(f"http://127.0.0.1:{port}{path}")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) in (0, -signal.SIGINT)
+
+
+def test_loops_and_lines_as_described() -> None:
+    with running("minute_loops.py", "--period=0.05", "--work=0.01") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(6)]
+    assert {line.partition(":")[0] for line in lines} == {
+        "minute_loop",
+        "minute_loop2",
+        "periodic",
+    }
+    port = free_port()
+    with running("tcp.py", f"--port={port}"):
+        for _ in range(200):
+            try:
+                client = socket.create_connection(("127.0.0.1", port), timeout=10)
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        with client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"HELLO\n"
