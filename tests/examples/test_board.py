@@ -15,7 +15,7 @@ from tornado.ioloop import IOLoop
 from tornado.testing import ExpectLog, bind_unused_port
 
 from .programs import EXAMPLES, free_port, get, load, running
-from .test_found import SERVER, table
+from .test_found import DATABASE, SERVER, table
 
 __all__ = ["table"]
 
@@ -93,7 +93,7 @@ def test_on_sqlite(board: Any, tmp_path: Path) -> None:
 
 def test_on_mysql(board: Any, table: Any) -> None:
     table.execute("DROP TABLE tb_message")
-    server = {**SERVER, "db": "test"}
+    server = {**SERVER, "db": DATABASE}
     store = sys.modules["store"].MysqlStore(**server)
     run_sync(lambda: use(board, store))
     table.execute("SELECT COUNT(*) FROM tb_message")

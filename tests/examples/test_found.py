@@ -26,13 +26,13 @@ except ImportError:
 
 
 @contextlib.contextmanager
-def started(name: str, folder: Path, **replaced: str) -> Iterator[str]:
+def started(name: str, folder: Path, replaced: dict[str, str] | None = None) -> Iterator[str]:
     """The program in a copy of its folder, on a free port; yields its address."""
     port = free_port()
     shutil.copytree(FOUND, folder, dirs_exist_ok=True)
     program = folder / name
     text = program.read_text()
-    for before, after in {"8888": str(port), **replaced}.items():
+    for before, after in {"8888": str(port), **(replaced or {})}.items():
         text = text.replace(before, after)
     program.write_text(text)
     with running(program, cwd=folder):
@@ -84,28 +84,33 @@ def test_client(tmp_path: Path, up: bool) -> None:
 # --- the message board, on a MySQL or MariaDB server --------------------------------------
 
 SERVER = {"host": "127.0.0.1", "port": 3306, "user": "root", "password": ""}
+# Its own: what others keep on the server is left alone, and two runs do not meet.
+DATABASE = f"tornado_trio_test_{os.getpid()}"
 
 
 @pytest.fixture
 def table() -> Iterator[Any]:
-    """An empty tb_message in the database `test`."""
+    """A cursor on an empty tb_message, in a database made for it."""
     try:
         if aiomysql is None:
             raise RuntimeError("aiomysql is not installed")
-        connection = pymysql.connect(**SERVER, database="test", autocommit=True)
+        connection = pymysql.connect(**SERVER, autocommit=True)
     except (RuntimeError, pymysql.err.OperationalError) as error:
-        reason = f"no MySQL server at 127.0.0.1:3306 (root, no password, database test): {error}"
+        reason = f"no MySQL server at 127.0.0.1:3306 for root without a password: {error}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     with connection, connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS tb_message")
-        cursor.execute(
-            "CREATE TABLE tb_message (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50),"
-            " email VARCHAR(100), address VARCHAR(200), message TEXT) CHARACTER SET utf8mb4"
-        )
-        yield cursor
-        cursor.execute("DROP TABLE tb_message")
+        cursor.execute(f"CREATE DATABASE {DATABASE}")
+        try:
+            cursor.execute(f"USE {DATABASE}")
+            cursor.execute(
+                "CREATE TABLE tb_message (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(50),"
+                " email VARCHAR(100), address VARCHAR(200), message TEXT) CHARACTER SET utf8mb4"
+            )
+            yield cursor
+        finally:
+            cursor.execute(f"DROP DATABASE {DATABASE}")
 
 
 def post(url: str, **fields: str) -> str:
@@ -117,7 +122,7 @@ def post(url: str, **fields: str) -> str:
 
 
 def test_message_board(tmp_path: Path, table: Any) -> None:
-    with started("board.py", tmp_path) as site:
+    with started("board.py", tmp_path, {'"name": "test"': f'"name": "{DATABASE}"'}) as site:
         page = get(site)
         assert '<input name="name" value="">' in page
         assert "/static/board.css?v=" in page
