@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import tornado_trio
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_each_name_is_there() -> None:
@@ -26,3 +31,25 @@ def test_nothing_is_imported_before_it_is_asked_for() -> None:
     code = "import tornado_trio, sys; print('trio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == "False", done.stderr
+
+
+PUBLIC = re.findall(
+    r"`(?:tornado_trio)?\.(\w+)`",
+    "".join(
+        line
+        for line in (DOCS / "reference" / "public.md").read_text().splitlines(keepends=True)
+        if line.startswith("| `tornado_trio")
+    ),
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_modules_have_what_they_list(name: str) -> None:
+    module = importlib.import_module(f"tornado_trio.{name}")
+    assert module.__doc__
+    for exported in getattr(module, "__all__", ()):
+        assert hasattr(module, exported), exported
+
+
+def test_public_modules_are_found() -> None:
+    assert {"web", "server", "client", "websocket", "errors", "template"} <= set(PUBLIC)
