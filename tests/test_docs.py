@@ -13,6 +13,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
+# A guide for old programs shows what they look like.
+OLD_IDIOMS = ["-W", "ignore::PendingDeprecationWarning"]
+
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(block, id=f"{page.relative_to(ROOT)}:{number}")
@@ -26,7 +29,7 @@ def test_program_loads(block: str, tmp_path: Path) -> None:
     """Imported, not started: what it defines and the names it uses are there."""
     (tmp_path / "doc_program.py").write_text(block)
     ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "import compat, doc_program"],
+        [sys.executable, "-W", "error", *OLD_IDIOMS, "-c", "import compat, doc_program"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -34,6 +37,22 @@ def test_program_loads(block: str, tmp_path: Path) -> None:
         timeout=30,
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if "def test_" in b.values[0]])
+def test_tests_pass(block: str, tmp_path: Path) -> None:
+    """The tests that pages show are run."""
+    (tmp_path / "test_page.py").write_text(block)
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:anyio"]
+        + ["-o", "trio_mode=true", "-W", "error", "test_page.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stdout
 
 
 def test_every_page_is_listed() -> None:
