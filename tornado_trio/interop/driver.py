@@ -31,13 +31,11 @@ from typing import Any, NoReturn, TypeVar
 
 import outcome
 import trio
-from sniffio import thread_local as _library
 
 from .trio_internals import (
     BORROW,
     CancelShieldedCheckpoint,
     WaitTaskRescheduled,
-    run_context,
 )
 
 T = TypeVar("T")
@@ -227,9 +225,11 @@ class Driver:
         """Step in the name of the parked task, as trio's run loop does in its slice."""
         task = self.task
         loop = self._loop
-        dispatcher = self._guest.dispatcher  # the trio task that is running us, if one is
-        _library.name = "trio"
-        run_context.task = task
+        guest = self._guest
+        dispatcher = guest.dispatcher  # the trio task that is running us, if one is
+        run_mark, library_mark = guest.marks
+        library_mark["name"] = "trio"
+        run_mark["task"] = task
         task._abort_func = None
         trap: Any = None
         _enter_task(loop, self)  # type: ignore[arg-type]
@@ -245,20 +245,20 @@ class Driver:
                 trap = self._wait_for(yielded)
         finally:
             if dispatcher is None:
-                _library.name = None
-                del run_context.task
+                library_mark["name"] = None
+                del run_mark["task"]
             else:
-                run_context.task = dispatcher
+                run_mark["task"] = dispatcher
         if type(trap) is WaitTaskRescheduled:
             task._cancel_points += 1
             task._abort_func = trap.abort_func
             if task._cancel_status.effectively_cancelled:
-                self._guest.expect_wake()
+                guest.expect_wake()
                 task._attempt_delivery_of_any_pending_cancel()
         elif trap is None:
             self._finish_borrowed()
         elif trap is CancelShieldedCheckpoint:
-            self._guest.reschedule(task)
+            guest.reschedule(task)
         else:
             self._inner = False
             error = TypeError(f"a driven coroutine yielded {trap!r}, which neither library knows")

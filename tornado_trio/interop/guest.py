@@ -68,6 +68,7 @@ class Guest:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop  # the loop that turned us last
         self.thread = threading.get_ident()
+        self.marks = trio_internals.thread_marks()
         self.scopes: set[LoopScope] = set()
         self.root: trio.Nursery | None = None
         self.finished = False
@@ -148,6 +149,7 @@ class Guest:
             )
         trio_internals.adopt_run(self._runner)
         self.thread = threading.get_ident()
+        self.marks = trio_internals.thread_marks()
         _local.guest = self
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:

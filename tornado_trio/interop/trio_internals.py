@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
+from sniffio import thread_local as _library
 
 WaitTaskRescheduled: Any
 CancelShieldedCheckpoint: Any
@@ -62,6 +63,15 @@ else:
             )
         )
     )
+
+
+def thread_marks() -> tuple[dict[str, Any], dict[str, Any]]:
+    """What says in this thread which trio task runs (`task`), and which library (`name`).
+
+    The dicts behind two thread-locals: setting and clearing both for each borrowed step
+    costs 60 ns this way, 180 by attributes.
+    """
+    return run_context.__dict__ if BORROW else {}, _library.__dict__
 
 
 def poll_descriptor(runner: Any) -> int | None:

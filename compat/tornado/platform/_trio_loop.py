@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.platform.trio import TaskFuture
 
+from tornado_trio.interop.trio_internals import thread_marks
 from tornado_trio.interop.workers import Workers
 
 _loop_of_run: trio.lowlevel.RunVar[TrioIOLoop] = trio.lowlevel.RunVar("tornado.ioloop")
@@ -131,6 +132,9 @@ class _PlainHost:
     """What a driver asks of a guest's host, where trio hosts itself."""
 
     dispatcher: Any = None  # the trio task that runs the futures' callbacks
+
+    def __init__(self) -> None:
+        self.marks = thread_marks()
 
     def expect_wake(self) -> None:
         pass  # trio's own loop sees for itself what is runnable
