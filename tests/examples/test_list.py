@@ -1,0 +1,18 @@
+"""The list of examples is complete, and each example says what it is."""
+
+import ast
+
+from .programs import EXAMPLES
+
+PARTS = {"board/store.py"}  # of other programs
+
+
+def test_each_example_is_listed() -> None:
+    listed = (EXAMPLES / "README.md").read_text()
+    for path in sorted(EXAMPLES.rglob("*.py")):
+        name = str(path.relative_to(EXAMPLES))
+        assert f"`{name}`" in listed or name in PARTS, name
+        described = ast.get_docstring(ast.parse(path.read_text()))
+        assert described, name
+        if name not in PARTS:
+            assert f"examples/{name}" in described, f"{name} does not say how to run it"
