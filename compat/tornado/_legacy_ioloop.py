@@ -100,6 +100,8 @@ def watch_blocking(
     watch = _watch = _Watch(loop, seconds)
     # The first turn winds it: until then the loop does not run, which is not being blocked.
     loop.add_callback(watch.wind)
+    if "start" in vars(loop):  # from an earlier call
+        return
     plain_start = loop.start
 
     def start() -> None:

@@ -14,7 +14,9 @@ from weakref import WeakKeyDictionary
 
 import trio
 from tornado import gen, httpclient, httputil
+from tornado._generation import old_idiom
 from tornado._http_routes import Routes
+from tornado._io_loop_argument import checked_loop
 from tornado._websocket_base import (
     WebSocketClosedError,
     WebSocketError,
@@ -249,6 +251,7 @@ class WebSocketClientConnection(_HTTPConnection):
         """A Future of the next message; of None when the connection is closed."""
         awaitable = self.read_queue.get()
         if callback is not None:
+            old_idiom("read_message(callback=)")
             self.io_loop.add_future(gen.convert_yielded(awaitable), callback)
         return awaitable
 
@@ -301,10 +304,16 @@ def websocket_connect(
         ping_interval, ping_timeout: as of `WebSocketHandler`.
         io_loop: as before Tornado 5, where it was the second argument; the current one serves.
     """
-    if isinstance(callback, IOLoop):
-        callback, connect_timeout, on_message_callback, compression_options = (
-            connect_timeout, on_message_callback, compression_options, None,
-        )  # type: ignore[assignment] # fmt: skip
+    if isinstance(callback, IOLoop) or callable(connect_timeout):
+        # Tornado 4: the loop came second, the callback third, and so on; told by their types,
+        # since some may have been given by name.
+        io_loop, callback = callback, None  # type: ignore[assignment]
+        if callable(connect_timeout):
+            callback, connect_timeout = connect_timeout, None
+        if isinstance(on_message_callback, (int, float)) or callable(compression_options):
+            connect_timeout, on_message_callback, compression_options = (
+                on_message_callback, compression_options, None,
+            )  # type: ignore[assignment] # fmt: skip
     if isinstance(url, httpclient.HTTPRequest):
         assert connect_timeout is None
         # The caller's request stays as it is: ours gets another scheme and more headers.
@@ -323,7 +332,10 @@ def websocket_connect(
         subprotocols=subprotocols,
         resolver=resolver,
     )
+    if io_loop is not None:
+        checked_loop(io_loop)
     if callback is not None:
+        old_idiom("websocket_connect(callback=)")
         IOLoop.current().add_future(connection.connect_future, callback)
     return connection.connect_future
 
