@@ -221,6 +221,27 @@ class TestGen(AsyncHTTPTestCase):
         assert (first, waiting.current_index) == (2, "b")
 
     @gen_test
+    def test_loop_over_a_cursor(self) -> Any:
+        """The pattern of database drivers: `while (yield cursor.fetch_next)`."""
+
+        class Cursor:
+            rows = ["a", "b"]
+
+            @property
+            def fetch_next(self) -> Future[bool]:
+                future: Future[bool] = Future()
+                IOLoop.current().add_callback(future.set_result, bool(self.rows))
+                return future
+
+            def next_object(self) -> str:
+                return self.rows.pop(0)
+
+        cursor, seen = Cursor(), []
+        while (yield cursor.fetch_next):
+            seen.append(cursor.next_object())
+        assert seen == ["a", "b"]
+
+    @gen_test
     def test_old_names(self) -> Any:
         def with_callback(x: int, callback: Any) -> None:
             self.io_loop.add_callback(callback, x + 1)
