@@ -18,6 +18,8 @@ from tornado.escape import native_str, utf8
 from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.log import app_log, gen_log
 
+from tornado_trio.wire import abnf
+
 CR_OR_LF_RE = re.compile(b"\r|\n")
 
 # Methods with an option of their own; anything else is a CUSTOMREQUEST.
@@ -180,17 +182,22 @@ def _set_headers(client: Any, curl: Any, request: HTTPRequest, info: dict[str, A
         headers["Expect"] = ""
     if "Pragma" not in headers:
         headers["Pragma"] = ""
-    lines = []
+    lines: dict[int, list[bytes]] = {pycurl.HTTPHEADER: [], pycurl.PROXYHEADER: []}
     for name, value in headers.get_all():
         raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
         if CR_OR_LF_RE.search(raw_name) or CR_OR_LF_RE.search(raw_value):
             raise ValueError(f"Illegal characters (CR or LF) in header {name!r}: {value!r}")
+        # For proxies only: libcurl keeps Authorization and Cookie from other origins when it
+        # follows a redirect, this one it would tell them.
+        proxy = raw_name.lower() == b"proxy-authorization"
+        to = lines[pycurl.PROXYHEADER if proxy else pycurl.HTTPHEADER]
         # "Name;" is libcurl's spelling of a field with an empty value, "Name:" of none.
         if not raw_value and name not in ("Expect", "Pragma"):
-            lines.append(raw_name + b";")
+            to.append(raw_name + b";")
         else:
-            lines.append(raw_name + b": " + raw_value)
-    curl.setopt(pycurl.HTTPHEADER, lines)
+            to.append(raw_name + b": " + raw_value)
+    for option, fields in lines.items():
+        curl.setopt(option, fields)
 
     def on_header(line: bytes) -> int | None:
         return _header_line(client, info, request.header_callback, line)
@@ -292,6 +299,9 @@ def _set_method(curl: Any, request: HTTPRequest) -> None:
     option = _METHOD_OPTIONS.get(method)
     if option is None and not (method in _CUSTOM_METHODS or request.allow_nonstandard_methods):
         raise KeyError(f"unknown method {method}")
+    if abnf.method.fullmatch(method) is None:
+        # libcurl would send any text (CVE-2023-49082 is aiohttp's).
+        raise ValueError(f"Invalid HTTP method: {method!r}")
     if request.body_producer is not None:
         raise NotImplementedError("body_producer is not supported by curl_httpclient")
     body = request.body
