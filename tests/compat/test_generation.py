@@ -74,12 +74,13 @@ def test_activate() -> None:
         ),
         ("second_loop()", {"6.6": "True", "5.1": "False", "4.5": "False"}),
         ("unknown_status()", {"6.6": "None", "5.1": "None", "4.5": "ValueError"}),
+        ("instance_in_a_thread()", {"6.6": "False", "5.1": "False", "4.5": "True"}),
         ("dict_verifies()", {"6.6": "True", "5.1": "False", "4.5": "False"}),
     ],
 )
 def test_contradictions(expression: str, values: dict[str, str]) -> None:
     code = f"""
-import asyncio, ssl
+import asyncio, ssl, threading
 import tornado.escape, tornado.httputil, tornado.netutil, tornado.web
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
@@ -97,6 +98,13 @@ def second_loop():
 def unknown_status():
     handler = tornado.web.RequestHandler.__new__(tornado.web.RequestHandler)
     handler.set_status(799)
+
+def instance_in_a_thread():
+    found = [IOLoop.instance()]
+    thread = threading.Thread(target=lambda: found.append(IOLoop.instance()))
+    thread.start()
+    thread.join()
+    return found[0] is found[1]
 
 def dict_verifies():
     context = tornado.netutil.ssl_options_to_context({{}}, server_side=False)
