@@ -35,7 +35,7 @@ class Room:
         self.changed = tornado.locks.Condition()
         self.messages = collections.deque(maxlen=size)
         self.sockets = set()
-        self.polling = 0
+        self.polling = {}  # page: until when it counts as present
         # Numbers grow over a restart, too: pages that stayed open go on from what they have.
         self.last = int(time.time() * 1000)
 
@@ -62,7 +62,20 @@ class Room:
         return [message for message in self.messages if message["id"] > number]
 
     def present(self):
-        return len(self.sockets) + self.polling
+        now = time.monotonic()
+        self.polling = {page: until for page, until in self.polling.items() if until > now}
+        return len(self.sockets) + len(self.polling)
+
+    def poll_begins(self, page):
+        """A page polls; until it is late for its next poll, it counts as present."""
+        before = self.present()
+        self.polling[page] = time.monotonic() + 2 * POLL_SECONDS
+        if self.present() != before:
+            self.broadcast({})
+
+    def poll_ends(self, page):
+        if self.polling.pop(page, None):
+            self.broadcast({})
 
     def broadcast(self, event):
         for socket in list(self.sockets):
@@ -106,9 +119,10 @@ class UpdatesHandler(BaseHandler):
 
     async def post(self):
         cursor = int(self.get_body_argument("cursor", "0"))
+        self.page = self.get_body_argument("page", "")
+        self.room.poll_begins(self.page)
         messages = self.room.since(cursor)
         if not messages:
-            self.room.polling += 1
             self.waiting = self.room.changed.wait(
                 timeout=tornado.ioloop.IOLoop.current().time() + POLL_SECONDS
             )
@@ -116,16 +130,13 @@ class UpdatesHandler(BaseHandler):
                 await self.waiting
             except asyncio.CancelledError:
                 return
-            finally:
-                self.room.polling -= 1
             messages = self.room.since(cursor)
-        if self.request.connection.stream.closed():
-            return
-        self.write({"messages": messages, "present": max(1, self.room.present())})
+        self.write({"messages": messages, "present": self.room.present()})
 
     def on_connection_close(self):
         if hasattr(self, "waiting"):
             self.waiting.cancel()
+            self.room.poll_ends(self.page)
 
 
 class LiveHandler(tornado.websocket.WebSocketHandler):

@@ -6,13 +6,18 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
 from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.simple_httpclient import HTTPTimeoutError
 from tornado.testing import AsyncHTTPTestCase, gen_test
 from tornado.websocket import websocket_connect
 
 from .programs import load
 
+
 class ChatTest(AsyncHTTPTestCase):
+    request_timeout = 20.0
+
     def get_app(self) -> Any:
         self.chat = load("chat/chat.py")
         return self.chat.make_app()
@@ -33,6 +38,7 @@ class ChatTest(AsyncHTTPTestCase):
             headers=headers,
             body=body,
             raise_error=False,
+            request_timeout=self.request_timeout,
             follow_redirects=False,
         )
 
@@ -42,10 +48,11 @@ class ChatTest(AsyncHTTPTestCase):
         assert "It is quiet in here." in page
         assert "chat.css?v=" in page
         answer = await self.post("/messages", name=" Jo  Doe ", text="a <b> & c")
-        assert json.loads(answer.body)["name"] == "Jo Doe"
+        message = json.loads(answer.body)
+        assert message["name"] == "Jo Doe"
         page = await self.page()
         assert "a &lt;b&gt; &amp; c" in page
-        assert 'data-last="1"' in page
+        assert f'data-last="{message["id"]}"' in page
 
     @gen_test
     async def test_form_without_script(self) -> None:
@@ -70,14 +77,25 @@ class ChatTest(AsyncHTTPTestCase):
         future = convert_yielded(waiting)
         await sleep(0.1)
         assert not future.done()
-        assert self._app.settings["room"].polling == 1
+        room = self._app.settings["room"]
+        assert room.present() == 1
         await self.post("/messages", name="Jo", text="now")
         answer = json.loads((await future).body)
         assert [message["text"] for message in answer["messages"]] == ["now"]
-        assert self._app.settings["room"].polling == 0
         # What is there already is answered at once.
         answer = json.loads((await self.post("/updates", cursor=0)).body)
         assert len(answer["messages"]) == 1
+        assert room.present() == 1  # it will be back
+        # A page that goes while it waits is there no longer.
+        self.request_timeout = 0.2
+        last = answer["messages"][0]["id"]
+        with pytest.raises(HTTPTimeoutError):
+            await self.post("/updates", cursor=last)
+        for _ in range(100):
+            if room.present() == 0:
+                break
+            await sleep(0.02)
+        assert room.present() == 0
 
     @gen_test
     async def test_websocket(self) -> None:
@@ -88,7 +106,8 @@ class ChatTest(AsyncHTTPTestCase):
         first = await websocket_connect(request)
         event = json.loads(await first.read_message())
         assert event["messages"][0]["text"] == "before"
-        second = await websocket_connect(url.replace("cursor=0", "cursor=1"))
+        cursor = event["messages"][0]["id"]
+        second = await websocket_connect(url.replace("cursor=0", f"cursor={cursor}"))
         assert json.loads(await second.read_message())["messages"] == []
         await second.write_message(json.dumps({"name": "Al", "text": "hello"}))
         while True:

@@ -9,19 +9,31 @@ const empty = document.getElementById("empty");
 let last = Number(document.body.dataset.last);
 let socket = null;
 
-const me = () => nameField.value.trim() || "Guest";
-nameField.value = localStorage.getItem("chat-name") || "";
-nameField.addEventListener("change", () => localStorage.setItem("chat-name", nameField.value));
+const me = () => nameField.value.trim().replace(/\s+/g, " ") || "Guest";
+const pick = (words) => words.split(" ")[Math.floor(Math.random() * words.split(" ").length)];
+// A name for each tab, so that two windows of one browser are two people.
+nameField.value =
+  sessionStorage.getItem("chat-name") ||
+  pick("Amber Bold Calm Clever Gentle Merry Quick Quiet Sunny Witty") + " " +
+  pick("Badger Crane Dolphin Fox Heron Lynx Otter Panda Robin Wren");
+nameField.addEventListener("input", () => {
+  sessionStorage.setItem("chat-name", nameField.value);
+  document.querySelectorAll(".message").forEach(dress);
+});
+sessionStorage.setItem("chat-name", nameField.value);
 
 function hue(name) {
-  let value = 0;
-  for (const letter of name) value = (value * 31 + letter.codePointAt(0)) % 360;
-  return value;
+  let value = 2166136261; // FNV-1a: near names get far colours
+  for (const letter of name) value = Math.imul(value ^ letter.codePointAt(0), 16777619);
+  return ((value >>> 8) % 24) * 15;
 }
 
 function dress(item) {
-  item.style.setProperty("--hue", hue(item.dataset.name));
-  item.classList.toggle("mine", item.dataset.name === me());
+  const name = item.dataset.name;
+  item.style.setProperty("--hue", hue(name));
+  item.classList.toggle("mine", name === me());
+  const before = item.previousElementSibling;
+  item.classList.toggle("more", before !== null && before.dataset.name === name);
 }
 
 function element(tag, className, text) {
@@ -44,9 +56,9 @@ function show(message) {
   const bubble = element("div", "bubble");
   bubble.append(head, element("p", "body", message.text));
   item.append(face, bubble);
-  dress(item);
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-  list.append(item);
+  list.insertBefore(item, empty);
+  dress(item);
   empty.hidden = true;
   if (atEnd || item.classList.contains("mine")) list.scrollTop = list.scrollHeight;
 }
@@ -66,9 +78,10 @@ const fields = (more) =>
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function poll() {
+  const page = Math.random().toString(36).slice(2);
   for (;;) {
     try {
-      const answer = await fetch("/updates", { method: "POST", body: fields({ cursor: last }) });
+      const answer = await fetch("/updates", { method: "POST", body: fields({ cursor: last, page }) });
       if (!answer.ok) throw new Error(answer.statusText);
       status(true, "long polling");
       receive(await answer.json());
@@ -79,7 +92,9 @@ async function poll() {
   }
 }
 
-function connect(failures) {
+// A websocket that never opened is taken for one that something on the way does not let pass;
+// one that did is waited for, with growing pauses.
+function connect(failures, everOpened) {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const opened = new WebSocket(`${scheme}://${location.host}/live?cursor=${last}`);
   let worked = false;
@@ -93,8 +108,8 @@ function connect(failures) {
     socket = null;
     status(false, "reconnecting");
     const failed = worked ? 0 : failures + 1;
-    if (failed >= 3) poll();
-    else setTimeout(() => connect(failed), 800 * (failed + 1));
+    if (failed >= 3 && !worked && !everOpened) poll();
+    else setTimeout(() => connect(failed, worked || everOpened), Math.min(500 * 2 ** failed, 8000));
   };
 }
 
@@ -132,4 +147,4 @@ textField.addEventListener("keydown", (event) => {
 document.querySelectorAll(".message").forEach(dress);
 list.scrollTop = list.scrollHeight;
 if (document.body.dataset.transport === "polling" || !window.WebSocket) poll();
-else connect(0);
+else connect(0, false);

@@ -1,0 +1,136 @@
+"""The chat in a real browser: headless Chromium, two people, over the overlay.
+
+Skipped where there is no Chromium; with CI set in the environment that is a failure.
+"""
+
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
+
+from collections.abc import Iterator
+
+import pytest
+
+from .chromium import Browser, Page, chromium
+from .programs import free_port, get, running
+from .redis_room import URL, room
+
+__all__ = ["room"]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(shared: Browser) -> Iterator[Browser]:
+    """The browser; the pages must not have thrown anything."""
+    shared.complaints.clear()
+    yield shared
+    assert shared.complaints == []
+    shared.close_pages()
+
+
+def via(page: Page, how: str, present: int | None = None) -> None:
+    page.wait_for(f"document.getElementById('via').textContent === '{how}'")
+    if present is not None:
+        page.wait_for(f"document.getElementById('present').textContent === '{present}'")
+
+
+def enter(browser: Browser, port: int, name: str, query: str = "") -> Page:
+    page = browser.page(f"http://127.0.0.1:{port}/{query}")
+    page.write("#name", name)
+    return page
+
+
+def say(page: Page, text: str) -> None:
+    page.write("#text", text)
+    page.press_enter()
+
+
+def sees(page: Page, name: str, text: str, mine: bool = False) -> None:
+    """The last message on the page, and only there."""
+    page.wait_for(
+        f"[...document.querySelectorAll('.message .body')].at(-1)?.textContent === '{text}'"
+    )
+    last = "[...document.querySelectorAll('.message')].at(-1)"
+    assert page.evaluate(f"{last}.dataset.name") == name
+    assert page.evaluate(f"{last}.classList.contains('mine')") == mine
+    bodies = page.evaluate("[...document.querySelectorAll('.body')].map(each => each.textContent)")
+    assert bodies.count(text) == 1
+
+
+def converse(ada: Page, grace: Page) -> None:
+    say(ada, "Hello <b>Grace</b> & all")
+    sees(ada, "Ada", "Hello <b>Grace</b> & all", mine=True)
+    sees(grace, "Ada", "Hello <b>Grace</b> & all")
+    say(grace, "坐看云起时")
+    sees(grace, "Grace", "坐看云起时", mine=True)
+    sees(ada, "Grace", "坐看云起时")
+    assert ada.evaluate("document.getElementById('text').value") == ""
+
+
+def test_two_pages_talk(browser: Browser) -> None:
+    port = free_port()
+    with running("chat/chat.py", f"--port={port}"):
+        get(f"http://127.0.0.1:{port}/")
+        ada, grace = enter(browser, port, "Ada"), enter(browser, port, "Grace")
+        via(ada, "websocket", present=2)
+        via(grace, "websocket", present=2)
+        converse(ada, grace)
+        # What the template makes is what the script made.
+        grace.reload()
+        sees(grace, "Grace", "坐看云起时", mine=True)
+        via(grace, "websocket", present=2)
+        grace.close()
+        via(ada, "websocket", present=1)
+
+
+def test_server_restarts(browser: Browser) -> None:
+    port = free_port()
+    with running("chat/chat.py", f"--port={port}"):
+        get(f"http://127.0.0.1:{port}/")
+        ada, grace = enter(browser, port, "Ada"), enter(browser, port, "Grace")
+        via(ada, "websocket", present=2)
+        converse(ada, grace)
+    via(ada, "reconnecting")
+    say(ada, "Is anybody there?")
+    # It could not be sent, and is not lost.
+    ada.wait_for("document.getElementById('text').value === 'Is anybody there?'")
+    with running("chat/chat.py", f"--port={port}"):
+        via(ada, "websocket", present=2)
+        via(grace, "websocket", present=2)
+        ada.press_enter()
+        sees(ada, "Ada", "Is anybody there?", mine=True)
+        sees(grace, "Ada", "Is anybody there?")
+
+
+def test_long_polling(browser: Browser) -> None:
+    port = free_port()
+    with running("chat/chat.py", f"--port={port}"):
+        get(f"http://127.0.0.1:{port}/")
+        ada, grace = (
+            enter(browser, port, "Ada"),
+            enter(browser, port, "Grace", "?transport=polling"),
+        )
+        via(ada, "websocket", present=2)
+        say(ada, "first")
+        sees(grace, "Ada", "first")
+        via(grace, "long polling")
+        converse(ada, grace)
+
+
+def test_processes(browser: Browser, room: str) -> None:
+    """Each page has a process of its own to talk to; they meet in Redis."""
+    ports = [free_port(), free_port()]
+    common = (f"--room={room}", f"--redis={URL}", "--processes=1")
+    with (
+        running("chat_cluster/cluster.py", f"--port={ports[0]}", *common),
+        running("chat_cluster/cluster.py", f"--port={ports[1]}", *common),
+    ):
+        for port in ports:
+            get(f"http://127.0.0.1:{port}/")
+        ada, grace = enter(browser, ports[0], "Ada"), enter(browser, ports[1], "Grace")
+        via(ada, "websocket", present=2)
+        via(grace, "websocket", present=2)
+        converse(ada, grace)
