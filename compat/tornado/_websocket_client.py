@@ -307,13 +307,13 @@ def websocket_connect(
     if isinstance(callback, IOLoop) or callable(connect_timeout):
         # Tornado 4: the loop came second, the callback third, and so on; told by their types,
         # since some may have been given by name.
-        io_loop, callback = callback, None  # type: ignore[assignment]
+        io_loop, callback = callback, None
         if callable(connect_timeout):
             callback, connect_timeout = connect_timeout, None
         if isinstance(on_message_callback, (int, float)) or callable(compression_options):
             connect_timeout, on_message_callback, compression_options = (
                 on_message_callback, compression_options, None,
-            )  # type: ignore[assignment] # fmt: skip
+            )  # fmt: skip
     if isinstance(url, httpclient.HTTPRequest):
         assert connect_timeout is None
         # The caller's request stays as it is: ours gets another scheme and more headers.

@@ -1,11 +1,9 @@
 """`gen.engine`, `gen.Task`, yield points, `return_future`, `callback=` of coroutines."""
 
-from __future__ import annotations
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import pytest
 from tornado import concurrent, gen, testing
-
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gone since Tornado 6")
 

@@ -1,6 +1,6 @@
 """What IOLoop had until Tornado 5; the `io_loop=` argument."""
 
-from __future__ import annotations
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import signal
 import socket
@@ -13,8 +13,6 @@ from tornado.ioloop import IOLoop, PeriodicCallback, PollIOLoop
 from tornado.platform.asyncio import AsyncIOLoop
 from tornado.platform.select import SelectIOLoop
 from tornado.stack_context import NullContext
-
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gone since Tornado 6")
 

@@ -1,6 +1,6 @@
 """Callback programs from notes about Tornado 3 and 4, unchanged."""
 
-from __future__ import annotations
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +11,6 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.netutil import OverrideResolver, Resolver
 from tornado.stack_context import NullContext
-
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gone since Tornado 6")
 

@@ -1,13 +1,11 @@
 """`@asynchronous`, `flush(callback=)`, WSGI adapters: tornado.web before Tornado 6."""
 
-from __future__ import annotations
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import warnings
 
 import pytest
 from tornado._generation import OldIdiomWarning
-
-import compat  # noqa: F401
 
 warnings.filterwarnings("ignore", category=OldIdiomWarning)  # of decorators below, at import
 

@@ -1,7 +1,5 @@
 """`websocket_connect` and `read_message` as they were called until Tornado 5."""
 
-from __future__ import annotations
-
 import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import pytest

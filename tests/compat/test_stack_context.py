@@ -1,6 +1,6 @@
 """Contexts follow callbacks: through the loop, timers, threads, Futures, coroutines."""
 
-from __future__ import annotations
+import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +15,6 @@ from tornado.stack_context import (
     run_with_stack_context,
     wrap,
 )
-
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gone since Tornado 6")
 
