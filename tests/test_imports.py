@@ -36,3 +36,32 @@ def test_loads_alone(part: str) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "later"),
+    [
+        ("tornado.web", "h11 tornado_trio.server tornado_trio.client tornado_trio.wire.websocket"),
+        ("tornado.websocket", "h11 tornado_trio.server tornado_trio.client"),
+    ],
+)
+def test_what_few_programs_need_is_loaded_later(name: str, later: str) -> None:
+    code = f"import compat, sys, {name}\nprint(*set({later.split()!r}) & set(sys.modules))\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == []
+
+
+def test_names_loaded_later() -> None:
+    from tornado_trio import web
+
+    assert set(web.__all__) <= set(dir(web))
+    assert web.WebSocketHandler.__module__ == "tornado_trio.web.websocket"
+    with pytest.raises(AttributeError, match="no_such_name"):
+        web.no_such_name  # noqa: B018 - asking is the point

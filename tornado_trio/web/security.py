@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from ..escape import xhtml_escape
 from ..wire.signing import decode_xsrf_token, encode_xsrf_token, new_xsrf_token
-from ..wire.websocket.handshake import origin_matches_host
 from .errors import HTTPError
 
 if TYPE_CHECKING:
@@ -119,6 +118,9 @@ def same_origin(origin: str, host: str) -> bool:
 
 def may_connect(handler: RequestHandler, origin: str) -> bool:
     """The default of `check_origin`: pages of this host, and origins the handler trusts."""
+    # Here: applications without websockets need not load their protocol.
+    from ..wire.websocket.handshake import origin_matches_host
+
     headers = handler.request.headers
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
