@@ -58,15 +58,16 @@ class WSGIContainer:
         An application that fails is logged and answered for with 500.
         """
         try:
-            status, fields, body = await self._answer(request)
+            self._send(request, *await self._answer(request))
         except Exception:
+            # Sending fails too, before anything was sent: line breaks in fields are refused.
             app_log.error("Uncaught exception in WSGI application", exc_info=True)
             if before(5):
                 request.connection.abort()  # then, the client saw the connection close
                 return
             error = [("Content-Type", "text/plain")]
-            status, fields, body = "500 Internal Server Error", error, b"500: Internal Server Error"
-        self._send(request, status, fields, body)
+            message = b"500: Internal Server Error"
+            self._send(request, "500 Internal Server Error", error, message)
 
     async def _answer(self, request: httputil.HTTPServerRequest) -> tuple[str, Any, bytes]:
         head: list[Any] = []

@@ -68,15 +68,14 @@ async def open_websocket(
 
     Raises:
         WebSocketRefused: the server answered otherwise. Redirects are not followed.
-        ClientError: no connection, or no answer in time.
+        ClientError: no connection, or no answer in time; or `InvalidRequest`.
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
     options = options or WebSocketOptions()
     address = _http_url(url)
     key = make_key()
-    fields = HTTPHeaders(request_headers(key, subprotocols=subprotocols, deflate=options.deflate))
-    for name, value in headers:
-        fields.add(name, value)
+    made = request_headers(key, subprotocols=subprotocols, deflate=options.deflate)
+    fields = [*HTTPHeaders(made).get_all(), *headers]
     async with AsyncExitStack() as stack:
         if client is None:
             if network is not None and network.proxy is not None:

@@ -357,7 +357,12 @@ class ServerWire(_Wire):
 
     def next_cycle(self) -> bool:
         """Go on to the next request, if this connection may have one."""
+        head = self.head
         if self._state != _DONE or self.close_after:
+            return False
+        if self._buffer and head and head.chunked and head.start_line.version == "HTTP/1.0":
+            # Whoever forwarded it may have seen another end: what came along with it is no
+            # request (Dialect.chunked_http10). Clients of 1.0 wait for their answer.
             return False
         self._state = _HEAD
         self.head = None
