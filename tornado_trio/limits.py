@@ -82,7 +82,8 @@ class Dialect:
     bare_lf: bool = False
     #: "Content-Length: 5, 5".
     repeated_length: bool = False
-    #: A chunked request body from an HTTP/1.0 client (we read it as chunked).
+    #: A chunked request body from an HTTP/1.0 client (we read it as chunked; what came
+    #: along with it is dropped, and the connection ends).
     chunked_http10: bool = False
     #: HTTP/1.1 requests without Host (Tornado before 6.5).
     missing_host: bool = False

@@ -256,6 +256,7 @@ BETTER_THAN_TORNADO = [
         "chunked in HTTP/1.0",
         "what came along with it is not served as a request",
         f"{RAW}[chunked in HTTP/1.0]",
+        "wire/test_http1.py::test_chunked_http10_ends_with_what_came_along",
         "security/test_compat_server.py::test_the_corpus_is_judged_alike[chunked in HTTP/1.0]",
     ),
     held(

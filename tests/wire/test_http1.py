@@ -167,6 +167,23 @@ def test_lenient_dialect() -> None:
     assert isinstance(server_wire.next_event(), RequestHead)
 
 
+@pytest.mark.parametrize("along", [b"", GET])
+def test_chunked_http10_ends_with_what_came_along(along: bytes) -> None:
+    """A proxy may have taken those bytes for the body; a client waits for its answer."""
+    wire = ServerWire(LIMITS, Dialect(chunked_http10=True))
+    head = b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    wire.feed(head + b"2\r\nab\r\n0\r\n\r\n" + along)
+    assert isinstance(wire.next_event(), RequestHead)
+    while not isinstance(wire.next_event(), EndOfMessage):
+        pass
+    wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "0"}))
+    wire.end()
+    assert wire.next_cycle() is not bool(along)
+    if not along:
+        wire.feed(GET)
+        assert isinstance(wire.next_event(), RequestHead)
+
+
 # --- what we write --------------------------------------------------------------------
 
 
