@@ -116,8 +116,8 @@ KINDS = (
 )
 
 
-# What Tornado 6.6.1 takes, and its own tests ask for; nothing can be smuggled by it, since
-# we read it as everybody does who takes it at all. Tornado 6.7 is to refuse bare LF.
+# What Tornado 6.6.1 takes, and its own tests ask for; the corpus smuggles nothing by it.
+# Tornado 6.7 is to refuse bare LF.
 FORGIVEN = {
     "bare LF after a field": [200],
     "bare LF throughout": [200],
