@@ -6,12 +6,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, is_valid_ip
 from tornado.platform.asyncio import BaseAsyncIOLoop
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 
 class TornadoReactor(AsyncioSelectorReactor):

@@ -10,7 +10,6 @@ import socket
 from typing import Any
 
 import pycares
-
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, is_valid_ip

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.python import failure
-
 from tornado import gen
 from tornado.concurrent import Future, future_set_exc_info
+from twisted.internet.defer import Deferred
+from twisted.python import failure
 
 _LEGACY = ("TornadoDelayedCall", "TornadoReactor", "TwistedIOLoop", "TwistedResolver")
 
