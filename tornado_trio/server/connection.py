@@ -524,7 +524,7 @@ class ServerConnection:
                 nursery.cancel_scope.cancel()
         except ExceptionGroup:
             # One connection's bug must not end the others.
-            app_logger.error("Uncaught exception in %r, detached", self, exc_info=True)
+            app_logger.exception("Uncaught exception in %r, detached", self)
             self.stream.close()
 
     # --- the client's leave: see `presence` -----------------------------------------
