@@ -16,12 +16,13 @@ from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import __version__
+from .._util.object_dict import ObjectDict
 from ..escape import utf8
 from ..template import BaseLoader
 from . import arguments, cookies, lifecycle, localization, output, rendering, security
 from .arguments import REQUIRED
 from .errors import HTTPError
-from .ui import Names, UIModule, names_for
+from .ui import UIModule, names_for
 
 if TYPE_CHECKING:
     import trio
@@ -81,7 +82,7 @@ class RequestHandler:
     _transforms: Sequence[OutputTransform] = ()
     _new_cookie: SimpleCookie | None = None
     _active_modules: dict[str, UIModule] | None = None
-    _ui: Names | None = None
+    _ui: ObjectDict | None = None
     _xsrf_token: bytes | None = None
     _raw_xsrf_token: tuple[int | None, bytes, float] | None = None
     _current_user: Any
@@ -476,7 +477,7 @@ class RequestHandler:
     # --- templates ----------------------------------------------------------------------------
 
     @property
-    def ui(self) -> Names:
+    def ui(self) -> ObjectDict:
         """UI methods by name, and `modules`, as templates see them."""
         names = self._ui
         if names is None:

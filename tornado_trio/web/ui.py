@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._util.object_dict import ObjectDict
 from ..escape import linkify
 
 if TYPE_CHECKING:
@@ -139,26 +140,13 @@ class ModuleNamespace:
             raise AttributeError(str(exc)) from None
 
 
-class Names(dict[str, Any]):
-    """A dict whose items are attributes too: `handler.ui`."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
-
-
 def names_for(
     handler: RequestHandler,
     methods: Mapping[str, Callable[..., Any]],
     modules: Mapping[str, type[UIModule]],
-) -> Names:
+) -> ObjectDict:
     """The names UI methods and modules have in a handler's templates."""
-    names = Names({name: _bound(handler, method) for name, method in methods.items()})
+    names = ObjectDict({name: _bound(handler, method) for name, method in methods.items()})
     # _tt_modules is what {% module %} compiles to; it cannot be shadowed by a variable.
     names["_tt_modules"] = ModuleNamespace(handler, modules)
     names["modules"] = names["_tt_modules"]

@@ -77,12 +77,6 @@ def check_name(name: str) -> None:
         raise HTTPInputError(f"Invalid header name {name!r}")
 
 
-def check_value(value: str) -> None:
-    """Raise HTTPInputError unless `value` may stand in a head."""
-    if not is_valid_value(value):
-        raise HTTPInputError(f"Invalid header value {value!r}")
-
-
 class _Repeated(list[str]):
     """The values of a field that came more than once."""
 
