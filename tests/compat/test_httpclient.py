@@ -421,6 +421,7 @@ def test_clients_of_closed_loops_are_forgotten() -> None:
     assert first() is None
 
 
+@with_curl
 def test_configure() -> None:
     saved = AsyncHTTPClient._save_configuration()
     try:

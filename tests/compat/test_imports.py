@@ -27,8 +27,8 @@ optional = {optional!r}
 for name in {modules!r}:
     try:
         __import__(name)
-    except ModuleNotFoundError as error:
-        if error.name.partition('.')[0] not in optional:
+    except ImportError as error:
+        if (error.name or '').partition('.')[0] not in optional:
             raise
 # The test of import without side effects: no loop was made or set for this thread.
 assert asyncio._get_running_loop() is None
