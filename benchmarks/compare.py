@@ -52,6 +52,7 @@ class Side:
 
 def upstream_python(folder: Path) -> str:
     """The interpreter of an environment with upstream Tornado, made when it is not there."""
+    folder = folder.absolute()  # the programs run in another folder
     if folder.is_file():
         return str(folder)  # an interpreter was named
     python = folder / "bin" / "python"
