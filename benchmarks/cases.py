@@ -10,16 +10,16 @@ from typing import Literal
 
 __all__ = ["CASES", "Case"]
 
-Kind = Literal["http", "websocket", "program", "fetch", "memory"]
+Kind = Literal["http", "websocket", "broadcast", "program", "fetch", "memory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One measurement.
 
-    kind: how: requests to a server (``http``, ``websocket``), a program that prints a number
-      (``program``; ``fetch`` if it needs a server to fetch from), or memory of idle
-      connections (``memory``).
+    kind: how: requests to a server (``http``, ``websocket``), messages of one that all hear
+      (``broadcast``), a program that prints a number (``program``; ``fetch`` if it needs a
+      server to fetch from), or memory of idle connections (``memory``).
     app: file in ``apps/``.
     """
 
@@ -47,20 +47,29 @@ CASES = [
     Case(name="static file, 1 KB", app="files.py", path="/static/small.txt"),
     Case(name="static file, 1 MB", app="files.py", path="/static/big.bin", connections=8),
     Case(name="streamed, 64 chunks", app="files.py", path="/stream", connections=8),
-    Case(
-        name="websocket echo, 100 B",
-        app="echo.py",
-        kind="websocket",
-        path="/echo",
-        unit="messages/s",
+    *(
+        Case(
+            name=f"websocket {what}, {label}",
+            app="sockets.py",
+            kind="websocket",
+            path=f"/{what}",
+            size=size,
+            connections=connections,
+            unit="messages/s",
+        )
+        for what in ("echo", "deflate")
+        for label, size, connections in (
+            ("100 B", 100, 32),
+            ("64 KB", 65536, 8),
+            ("alone", 100, 1),
+        )
     ),
     Case(
-        name="websocket echo, 64 KB",
-        app="echo.py",
-        kind="websocket",
-        path="/echo",
-        size=65536,
-        connections=8,
+        name="websocket to 1000 peers",
+        app="sockets.py",
+        kind="broadcast",
+        path="/room",
+        connections=1000,
         unit="messages/s",
     ),
     *(
@@ -87,10 +96,18 @@ CASES = [
         arguments=("native",),
         unit="loops/s",
     ),
-    Case(name="loop callbacks", app="callbacks.py", kind="program", unit="callbacks/s"),
+    *(
+        Case(name=name, app="callbacks.py", kind="program", arguments=(what,), unit="callbacks/s")
+        for name, what in (
+            ("loop callbacks", "soon"),
+            ("call_later", "later"),
+            ("call_later, removed", "never"),
+        )
+    ),
     *(
         Case(name=name, app="awaiting.py", kind="program", arguments=(what,), unit="per second")
         for name, what in (
+            ("ready futures", "ready"),
             ("pending futures", "pending"),
             ("spawned callbacks", "spawned"),
             ("spawned, 1000 blocked", "blocked"),
@@ -117,15 +134,18 @@ CASES = [
         unit="bytes",
         lower_is_better=True,
     ),
-    Case(
-        name="idle websocket",
-        app="echo.py",
-        kind="memory",
-        path="/echo",
-        arguments=("websocket",),
-        connections=2000,
-        unit="bytes",
-        lower_is_better=True,
+    *(
+        Case(
+            name=name,
+            app="sockets.py",
+            kind="memory",
+            path=path,
+            arguments=("websocket",),
+            connections=2000,
+            unit="bytes",
+            lower_is_better=True,
+        )
+        for name, path in (("idle websocket", "/echo"), ("idle websocket, deflate", "/deflate"))
     ),
     Case(name="first answer", app="first.py", kind="program", unit="ms", lower_is_better=True),
     Case(name="import", app="imports.py", kind="program", unit="ms", lower_is_better=True),

@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import platform
+import resource
 import socket
 import statistics
 import subprocess
@@ -165,8 +166,8 @@ def measure(side: Side, case: Case, seconds: float) -> tuple[float, float]:
         if case.kind == "memory":
             command = [*load, "idle", *common, str(pid), *case.arguments]
             return numbers_from(command, load_cpus, 120)[0], 0
-        if case.kind == "websocket":
-            arguments = ["websocket", *common, str(seconds), str(case.size)]
+        if case.kind in ("websocket", "broadcast"):
+            arguments = [case.kind, *common, str(seconds), str(case.size)]
         else:
             arguments = ["http", *common, str(seconds), *([case.form] if case.form else [])]
         before = processor_time(pid)
@@ -240,6 +241,9 @@ def main() -> int:
         options.rounds, options.seconds = 1, 0.5
     words = [word.strip() for word in options.only.split(",") if word.strip()]
     cases = [case for case in CASES if not words or any(word in case.name for word in words)]
+    with contextlib.suppress(ValueError, OSError):  # then thousands of connections may fail
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as compiled:
         upstream, ours = sides(options.upstream, compiled)
         run_rounds(cases, (upstream, ours), options.rounds, options.seconds)

@@ -2,15 +2,18 @@
 
     python load.py http PORT PATH CONNECTIONS SECONDS [FORM]
     python load.py websocket PORT PATH CONNECTIONS SECONDS SIZE
+    python load.py broadcast PORT PATH CONNECTIONS SECONDS SIZE
     python load.py idle PORT PATH CONNECTIONS PID [websocket]
 
 Prints answers per second and how many there were in all, or bytes of memory per idle connection.
-Each connection has one request under way (no pipelining). `wrk` is used for HTTP
+Each connection has one request under way (no pipelining); in a broadcast the first one speaks
+and all hear it. Websockets of /deflate send and get compressed messages. `wrk` is used for HTTP
 when it is installed: it costs the machine a fraction of this.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import select
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\nTransfer-Encoding: *chunked", re.IGNORECASE)
@@ -33,6 +37,9 @@ def request_bytes(port: int, path: str, form: str | None) -> bytes:
     kind = "Content-Type: application/x-www-form-urlencoded\r\n"
     head += f"{kind}Content-Length: {len(body)}\r\n"
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+WASTE = bytearray(1024 * 1024)
 
 
 class Connection:
@@ -51,12 +58,12 @@ class Connection:
 
     def receive(self) -> bool:
         """Read what has come; True when the answer is complete."""
-        data = self.socket.recv(262144)
-        if not data:
-            raise SystemExit("the server closed a connection")
         if self.missing > 0:
-            self.missing -= len(data)
+            self.skip()
         else:
+            data = self.socket.recv(65536)
+            if not data:
+                raise SystemExit("the server closed a connection")
             self.buffer += data
             if not self.chunked and self.missing < 0 and not self.look():
                 return False
@@ -68,6 +75,13 @@ class Connection:
             return False
         self.buffer, self.missing, self.chunked = b"", -1, False
         return True
+
+    def skip(self) -> None:
+        """Read what is missing, into room that is there: the client must not be what is slow."""
+        count = self.socket.recv_into(WASTE)
+        if not count:
+            raise SystemExit("the server closed a connection")
+        self.missing -= count
 
     def look(self) -> bool:
         """Find out how long the answer is; True when that is known."""
@@ -87,54 +101,93 @@ class Connection:
 
 
 class WebSocket(Connection):
-    """Sends one masked message and waits for as many bytes as come back for it."""
+    """Sends one masked message and waits for the frame that comes back for it."""
 
     def __init__(self, port: int, path: str, size: int) -> None:
         super().__init__(port, b"")
+        compressed = path == "/deflate"
         key = "dGhlIHNhbXBsZSBub25jZQ=="
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n{OFFER if compressed else ''}"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += self.socket.recv(1)
-        if b" 101 " not in head:
-            raise SystemExit(f"no websocket: {head!r}")
-        mask = b"\x01\x02\x03\x04"
-        if size < 126:
-            length, marked = bytes([size]), bytes([0x80 | size])
-        elif size < 65536:
-            length = b"\x7e" + size.to_bytes(2, "big")
-            marked = b"\xfe" + size.to_bytes(2, "big")
-        else:
-            length = b"\x7f" + size.to_bytes(8, "big")
-            marked = b"\xff" + size.to_bytes(8, "big")
-        self.message = b"\x82" + marked + mask + b"z" * size
-        self.answer = 1 + len(length) + size
+        if b" 101 " not in head or compressed != (b"permessage-deflate" in head):
+            raise SystemExit(f"no such websocket: {head!r}")
+        self.message = masked_message(size, compressed)
 
     def receive(self) -> bool:
         if self.missing < 0:
-            self.missing = self.answer
-        data = self.socket.recv(262144)
-        if not data:
-            raise SystemExit("the server closed a websocket")
-        self.missing -= len(data)
+            data = self.socket.recv(65536)
+            if not data:
+                raise SystemExit("the server closed a websocket")
+            self.buffer += data
+            size = frame_size(self.buffer)
+            if size < 0:
+                return False
+            self.missing = size - len(self.buffer)
+            self.buffer = b""
+        else:
+            self.skip()
         if self.missing:
             return False
         self.missing = -1
         return True
 
 
-def measure(connections: list[Connection], seconds: float) -> tuple[float, int]:
+# Without a context of ours, the same bytes are the same message every time.
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
+
+
+def masked_message(size: int, compressed: bool) -> bytes:
+    """A frame of a binary message of so many bytes, as clients send it."""
+    rows = (b'{"id": %d, "title": "item %d", "done": false}' % (n, n * n) for n in range(size))
+    payload = b"[" + b", ".join(itertools.islice(rows, size // 40 + 1))[: size - 2] + b"]"
+    lead = 0x82
+    if compressed:
+        lead |= 0x40
+        deflater = zlib.compressobj(wbits=-15)
+        payload = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        payload = payload.removesuffix(b"\0\0\xff\xff")
+    mask = b"\x01\x02\x03\x04"
+    size = len(payload)
+    if size < 126:
+        head = bytes([lead, 0x80 | size])
+    elif size < 65536:
+        head = bytes([lead, 0xFE]) + size.to_bytes(2, "big")
+    else:
+        head = bytes([lead, 0xFF]) + size.to_bytes(8, "big")
+    repeated = (mask * (size // 4 + 1))[:size]
+    return head + mask + bytes(a ^ b for a, b in zip(payload, repeated, strict=True))
+
+
+def frame_size(data: bytes) -> int:
+    """Of the unmasked frame that begins so; -1: not known yet."""
+    if len(data) < 2:
+        return -1
+    size = data[1]
+    if size < 126:
+        return 2 + size
+    digits = 2 if size == 126 else 8
+    if len(data) < 2 + digits:
+        return -1
+    return 2 + digits + int.from_bytes(data[2 : 2 + digits], "big")
+
+
+def measure(
+    connections: list[Connection], seconds: float, broadcast: bool = False
+) -> tuple[float, int]:
     """Answers per second, after a fifth of the time as a warm-up, and all answers."""
     poll = select.epoll()
     by_number = {connection.socket.fileno(): connection for connection in connections}
     for number in by_number:
         poll.register(number, select.EPOLLIN)
-    for connection in connections:
+    for connection in connections[:1] if broadcast else connections:
         connection.send()
+    hearing = len(connections)  # that have not yet got what was said last
     begin = time.perf_counter() + seconds / 5
     end = begin + seconds
     answers, warm_up, counting = 0, 0, False
@@ -152,7 +205,13 @@ def measure(connections: list[Connection], seconds: float) -> tuple[float, int]:
             connection = by_number[number]
             if connection.receive():
                 answers += 1
-                connection.send()
+                if not broadcast:
+                    connection.send()
+                    continue
+                hearing -= 1
+                if not hearing:
+                    hearing = len(connections)
+                    connections[0].send()
 
 
 def wrk(
@@ -215,9 +274,10 @@ def main() -> None:
         print(idle(port, path, count, int(sys.argv[5]), "websocket" in sys.argv[6:]))
         return
     seconds = float(sys.argv[5])
-    if kind == "websocket":
+    if kind in ("websocket", "broadcast"):
         size = int(sys.argv[6])
-        print(*measure([WebSocket(port, path, size) for _ in range(count)], seconds))
+        sockets: list[Connection] = [WebSocket(port, path, size) for _ in range(count)]
+        print(*measure(sockets, seconds, kind == "broadcast"))
         return
     form = sys.argv[6] if len(sys.argv) > 6 else None
     if shutil.which("wrk"):

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.python import python
 from tornado_trio import autoreload
-
-ROOT = str(Path(__file__).parent.parent)
 
 
 def touch(path: Path, text: str) -> None:
@@ -110,17 +109,6 @@ async def test_reload_on_change(
     assert "Exception in reload hook" in caplog.text
 
 
-def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": ROOT, **environ},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-
-
 def test_restart_keeps_options_and_arguments(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         "import os, sys\n"
@@ -132,7 +120,7 @@ def test_restart_keeps_options_and_arguments(tmp_path: Path) -> None:
         "    autoreload.reload()\n"
     )
     for command in (["-O", "app.py", "x"], ["-O", "-m", "app", "x"]):
-        ended = run(tmp_path, *command)
+        ended = python(*command, cwd=tmp_path)
         first, second = ended.stdout.splitlines()
         assert first == second, ended.stderr
         assert "'x'] 1" in first
@@ -150,16 +138,16 @@ def test_wrapper_survives_a_broken_program(tmp_path: Path) -> None:
         "autoreload.wait = wait\n"
         "autoreload.main(sys.argv[1:])\n"
     )
-    ended = run(tmp_path, "wrap.py", "broken.py")
+    ended = python("wrap.py", "broken.py", cwd=tmp_path)
     assert ended.returncode == 7, ended.stderr
     assert str(tmp_path / "broken.py") in ended.stdout
     assert "uncaught exception" in ended.stderr
 
     (tmp_path / "fine.py").write_text("import sys; print(sys.argv); sys.exit(0)")
-    ended = run(tmp_path, "wrap.py", "--until-success", "fine.py", "-x")
+    ended = python("wrap.py", "--until-success", "fine.py", "-x", cwd=tmp_path)
     assert ended.returncode == 0
     assert ended.stdout == "['fine.py', '-x']\n"
-    assert run(tmp_path, "wrap.py", "fine.py").returncode == 7
+    assert python("wrap.py", "fine.py", cwd=tmp_path).returncode == 7
 
 
 @pytest.mark.parametrize(
@@ -172,6 +160,6 @@ def test_wrapper_survives_a_broken_program(tmp_path: Path) -> None:
     ],
 )
 def test_wrapper_usage(tmp_path: Path, arguments: list[str], status: int, text: str) -> None:
-    ended = run(tmp_path, "-m", "tornado_trio.autoreload", *arguments)
+    ended = python("-m", "tornado_trio.autoreload", *arguments, cwd=tmp_path)
     assert ended.returncode == status
     assert text in ended.stdout + ended.stderr

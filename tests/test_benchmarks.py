@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from tornado_trio.wire.websocket import BINARY, DeflateOptions, DeflateParams, WebSocketProtocol
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -97,3 +99,34 @@ def test_form_request(harness: tuple[ModuleType, ModuleType, ModuleType]) -> Non
     request = harness[2].request_bytes(80, "/x", "a=1")
     assert request.startswith(b"POST /x HTTP/1.1\r\n")
     assert request.endswith(b"Content-Length: 3\r\n\r\na=1")
+
+
+@pytest.mark.parametrize("size", [100, 125, 126, 65535, 65536])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_websocket_messages(
+    harness: tuple[ModuleType, ModuleType, ModuleType], size: int, compressed: bool
+) -> None:
+    """What the load sends is what a server understands, and it finds the answer's end."""
+    load = harness[2]
+    deflate = DeflateParams(False, False, 15, 15) if compressed else None
+    server = WebSocketProtocol(client=False, deflate=deflate, options=DeflateOptions())
+    for _ in range(2):
+        server.receive(load.masked_message(size, compressed))
+        opcode, payload = server.next_event()
+        assert (opcode, len(payload)) == (BINARY, size)
+    answer = server.send_message(payload)
+    assert load.frame_size(answer) == load.frame_size(answer[:10]) == len(answer)
+    assert load.frame_size(answer[:1]) == -1
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        peer = load.WebSocket.__new__(load.WebSocket)
+        peer.socket, peer.buffer, peer.missing = ours, b"", -1
+        for _ in range(2):
+            theirs.sendall(answer[:1])
+            assert not peer.receive()
+            theirs.sendall(answer[1:-1])
+            while not peer.receive() and peer.missing != 1:
+                pass
+            theirs.sendall(answer[-1:])
+            assert peer.receive()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.python import python
 from tornado_trio import cli
 
 ROOT = str(Path(__file__).parent.parent)
@@ -23,17 +24,6 @@ print(__name__, globals().get("__file__"), __package__, __spec__ and __spec__.na
 print(sys.argv, sys.path[:2], sorted(globals()))
 print(sys.modules["__main__"].__dict__ is globals(), tornado.__file__, "compat" in sys.modules)
 """
-
-
-def run(folder: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": ROOT, **environ},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
 
 
 LAUNCHERS = [["-m", "compat"], ["-m", "tornado_trio.cli", "run"]]
@@ -72,8 +62,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_same_as_the_interpreter(app: Path, launcher: list[str], command: list[str]) -> None:
-    plain = run(app, *command, PYTHONPATH=os.pathsep.join([OVERLAY, ROOT]))
-    launched = run(app, *launcher, *command)
+    plain = python(*command, PYTHONPATH=os.pathsep.join([OVERLAY, ROOT]), cwd=app)
+    launched = python(*launcher, *command, cwd=app)
     assert launched.stdout == plain.stdout
     assert launched.stderr == plain.stderr
     assert launched.returncode == plain.returncode
@@ -96,7 +86,7 @@ def test_same_as_the_interpreter(app: Path, launcher: list[str], command: list[s
 def test_what_cannot_be_run(
     app: Path, launcher: list[str], command: list[str], status: int, text: str
 ) -> None:
-    ended = run(app, *launcher, *command)
+    ended = python(*launcher, *command, cwd=app)
     assert ended.returncode == status
     assert text in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
@@ -107,7 +97,7 @@ def test_an_application_may_have_its_own_compat(tmp_path: Path) -> None:
     (tmp_path / "sub" / "compat.py").write_text("mine = 1")
     (tmp_path / "sub" / "app.py").write_text("import compat, tornado\nprint(compat.mine)")
     for launcher in LAUNCHERS:
-        ended = run(tmp_path, *launcher, "sub/app.py")
+        ended = python(*launcher, "sub/app.py", cwd=tmp_path)
         assert ended.stdout == "1\n", ended.stderr
 
 
@@ -116,7 +106,8 @@ def test_another_tornado_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "tornado" / "__init__.py").write_text("raise SystemExit('the other one')")
     (tmp_path / "app.py").write_text("import tornado; print(tornado.version)")
     for launcher in LAUNCHERS:
-        ended = run(tmp_path, *launcher, "app.py", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+        searched = f"{ROOT}{os.pathsep}{tmp_path}"
+        ended = python(*launcher, "app.py", PYTHONPATH=searched, cwd=tmp_path)
         assert ended.stdout == "6.6.1\n", ended.stderr
 
 
@@ -126,7 +117,7 @@ def test_children_inherit_the_overlay(tmp_path: Path) -> None:
         "subprocess.run([sys.executable, '-c', 'import tornado; print(tornado.__file__)'])"
     )
     # Without the project on PYTHONPATH where it is not installed: the launcher adds it.
-    ended = run(Path(ROOT), "-m", "compat", "-c", code, PYTHONPATH=str(tmp_path))
+    ended = python("-m", "compat", "-c", code, PYTHONPATH=str(tmp_path), cwd=Path(ROOT))
     assert ended.stdout.strip() == os.path.join(OVERLAY, "tornado", "__init__.py"), ended.stderr
 
 
@@ -151,7 +142,7 @@ def test_main_survives_its_last_line(tmp_path: Path) -> None:
         "def last():\n"
         "    print(type(pickle.loads(pickle.dumps(Here()))) is Here, sys.argv)\n"
     )
-    ended = run(tmp_path, "-m", "compat", "app.py", "a")
+    ended = python("-m", "compat", "app.py", "a", cwd=tmp_path)
     assert ended.stdout == "True ['app.py', 'a']\n", ended.stderr
 
 

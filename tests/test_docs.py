@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.python import python
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -28,14 +27,7 @@ BLOCKS = [
 def test_program_loads(block: str, tmp_path: Path) -> None:
     """Imported, not started: what it defines and the names it uses are there."""
     (tmp_path / "doc_program.py").write_text(block)
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", *OLD_IDIOMS, "-c", "import compat, doc_program"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    ended = python("-W", "error", *OLD_IDIOMS, "-c", "import compat, doc_program", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -43,15 +35,8 @@ def test_program_loads(block: str, tmp_path: Path) -> None:
 def test_tests_pass(block: str, tmp_path: Path) -> None:
     """The tests that pages show are run."""
     (tmp_path / "test_page.py").write_text(block)
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:anyio"]
-        + ["-o", "trio_mode=true", "-W", "error", "test_page.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    options = ["-q", "-p", "no:asyncio", "-p", "no:anyio", "-o", "trio_mode=true", "-W", "error"]
+    ended = python("-m", "pytest", *options, "test_page.py", cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout
 
 

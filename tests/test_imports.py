@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.python import python
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tornado_trio"
@@ -27,13 +26,7 @@ def test_loads_alone(part: str) -> None:
         "loaded = {'asyncio', 'tornado', 'compat'} & set(sys.modules)\n"
         "print(*loaded)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = python("-W", "error", "-c", code)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == []
 
@@ -47,13 +40,7 @@ def test_loads_alone(part: str) -> None:
 )
 def test_what_few_programs_need_is_loaded_later(name: str, later: str) -> None:
     code = f"import compat, sys, {name}\nprint(*set({later.split()!r}) & set(sys.modules))\n"
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = python("-c", code)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split() == []
 

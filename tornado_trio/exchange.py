@@ -157,6 +157,9 @@ class Exchange(ABC):
         """Send `count` body bytes of `file`. Transports that can let the kernel do it."""
         raise NotImplementedError
 
+    def more_follows(self) -> None:  # noqa: B027 - a hint
+        """Body bytes follow the head that is sent next at once: they may share a packet."""
+
 
 class BodyIterator:
     """`async for chunk in exchange.body()`. Stopping early is allowed."""

@@ -78,7 +78,8 @@ class Dialect:
     release it answers for did.
     """
 
-    #: Lines of a head may end with LF alone.
+    #: Lines of a head may end with LF alone. In a request then all of them must: whoever
+    #: mixes both has a proxy in mind that reads one of them otherwise.
     bare_lf: bool = False
     #: "Content-Length: 5, 5".
     repeated_length: bool = False

@@ -149,7 +149,7 @@ class LogFormatter(logging.Formatter):
 
 
 def enable_pretty_logging(
-    options: Any = LogSettings(),  # noqa: B008 - frozen
+    options: Any = LogSettings(),  # frozen
     logger: logging.Logger | None = None,
 ) -> None:
     """Log as `options` say: level, files with rotation, or stderr in colour.

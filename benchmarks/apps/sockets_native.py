@@ -16,8 +16,11 @@ from tornado_trio.websocket import (
     broadcast,
 )
 
-PLAIN = WebSocketOptions(deflate=None)
-DEFLATE = WebSocketOptions(deflate=DeflateOptions(window_bits=15, mem_level=8))
+# Neither side pings unless asked to, and compression is what Tornado's is.
+PLAIN = WebSocketOptions(deflate=None, ping_interval=None)
+DEFLATE = WebSocketOptions(
+    deflate=DeflateOptions(window_bits=15, mem_level=8, min_size=0), ping_interval=None
+)
 peers: set[WebSocket] = set()
 
 

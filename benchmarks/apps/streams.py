@@ -34,7 +34,7 @@ class Echo(TCPServer):
                 size = int.from_bytes(await stream.read_bytes(4), "big")
                 await stream.write(await stream.read_bytes(size))
         except StreamClosedError:
-            pass
+            pass  # the client has had enough
 
 
 def load(port: int, size: int, tls: bool, report: Connection) -> None:

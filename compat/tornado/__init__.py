@@ -14,10 +14,10 @@ if __name__ != "tornado":
     )
 
 # version, version_info: the release whose behaviour this process answers for.
-from tornado._generation import version as version  # noqa: E402
-from tornado._generation import version_info as version_info  # noqa: E402
+from tornado._generation import version as version
+from tornado._generation import version_info as version_info
 
-from tornado_trio import __version__ as trio_version  # noqa: F401, E402
+from tornado_trio import __version__ as trio_version  # noqa: F401
 
 #: Submodules reachable as attributes without an import of their own.
 __all__ = [

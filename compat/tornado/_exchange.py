@@ -162,18 +162,13 @@ def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
 def as_iostream(native: Stream) -> Any:
     """An IOStream over the socket of a native stream, which is closed by that."""
     received = native._in.take_all() if native._in else b""
-    unsent = bytearray()
-    while native._out:
-        with native._out.peek() as view:
-            unsent += view
-            count = len(view)
-        native._out.advance(count)
+    unsent = native._out.take_all()
     sock = native.detach()  # type: ignore[attr-defined]
     stream = (SSLIOStream if native.tls else IOStream)(sock)
     if received:
         stream._read_buffer.append(received)
     if unsent:
-        stream.write(bytes(unsent))
+        stream.write(unsent)
     return stream
 
 

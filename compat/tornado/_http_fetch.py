@@ -350,10 +350,11 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         if not redirect.same_origin:
             following.auth_username = following.auth_password = None
         following.original_request = original  # type: ignore[attr-defined]
+        # First of all: a client that was closed meanwhile refuses, which is then our answer.
+        future = self.client.fetch(following, raise_error=False)
         final_callback, self.final_callback = self.final_callback, None
         assert final_callback is not None
         self._release()
-        future = self.client.fetch(following, raise_error=False)
         future.add_done_callback(lambda done: _chain(done, original, final_callback))
 
     # --- the end --------------------------------------------------------------

@@ -36,7 +36,8 @@ class Routes:
         # The system's resolver natively: the same answers, without a Future per address.
         ours = type(client.resolver) in (DefaultExecutorResolver, DefaultLoopResolver)
         self._resolver: NativeResolver | None = None if ours else _asking(client.resolver)
-        self._plain: dict[tuple[Origin, Any], Route] = {}
+        self._spelled: dict[str, NativeResolver] = {}
+        self._plain: dict[tuple[Origin, Any, Any], Route] = {}
         self._dialling: tuple[Any, Dial] | None = None
         self._contexts: dict[Any, ssl.SSLContext] = {}
 
@@ -57,7 +58,7 @@ class Routes:
             request.validate_cert,
         )
         if special == _NOTHING_SPECIAL:
-            key = (origin, request.allow_ipv6)
+            key = (origin, request.allow_ipv6, self._resolver_for(request, origin))
             route = self._plain.get(key)
             if route is None:
                 if len(self._plain) >= _MAX_KEPT:
@@ -82,8 +83,27 @@ class Routes:
             context=self._context(request) if origin.scheme == "https" else None,
             family=int(family),
             source_address=source,
-            resolver=self._resolver,
+            resolver=self._resolver_for(request, origin),
         )
+
+    def _resolver_for(self, request: Any, origin: Origin) -> NativeResolver | None:
+        """The program's resolver, to be asked for the host as the URL spells it.
+
+        Origins are in lower case; but a resolver may read something else out of a host, like
+        the path of a unix socket. The same function for the same spelling, as for `_dial`.
+        """
+        ask = self._resolver
+        if ask is None:
+            return None
+        host = host_field(request.url)[: len(origin.host)]
+        if host == origin.host or host.lower() != origin.host:
+            return ask
+        known = self._spelled.get(host)
+        if known is None:
+            if len(self._spelled) >= _MAX_KEPT:
+                self._spelled.clear()
+            known = self._spelled[host] = _spelling(ask, host)
+        return known
 
     def _dial(self, tcp_client: Any) -> Dial:
         """The same function for the same object: it is a part of what routes are compared by."""
@@ -168,6 +188,13 @@ def _asking(resolver: Any) -> NativeResolver:
     async def resolve(host: str, port: int, family: int) -> list[tuple[int, Any]]:
         found = await resolver.resolve(host, port, family)
         return [(int(address_family), address) for address_family, address in found]
+
+    return resolve
+
+
+def _spelling(ask: NativeResolver, spelled: str) -> NativeResolver:
+    async def resolve(host: str, port: int, family: int) -> list[tuple[int, Any]]:
+        return await ask(spelled if host == spelled.lower() else host, port, family)
 
     return resolve
 

@@ -40,7 +40,7 @@ __all__ = [
     "engine",
 ]
 
-Arguments = collections.namedtuple("Arguments", ["args", "kwargs"])  # noqa: PYI024 - as it was
+Arguments = collections.namedtuple("Arguments", ["args", "kwargs"])  # as it was
 Arguments.__doc__ = "What a callback got that was called with more than one argument."
 
 

@@ -87,7 +87,7 @@ class BaseIOStream:
         self._reading_to_close = False
         self._read_again_soon = False
         self._immediate = 0  # operations in a row that did not wait
-        self._written = 0  # bytes accepted by write, ever
+        self._total_write_index = 0  # bytes accepted, ever; distributed counts here too
         self._sent = 0  # bytes handed to the descriptor, ever
         self._write_futures: deque[tuple[int, Future]] = deque()
         self._connect_future: Future | None = None
@@ -101,7 +101,6 @@ class BaseIOStream:
         _stream_legacy.adapt_read_from_fd(cls)
 
     # --- what a subclass provides ------------------------------------------------
-
     def fileno(self) -> Any:
         """The descriptor to wait for."""
         raise NotImplementedError
@@ -126,7 +125,6 @@ class BaseIOStream:
         """Send small pieces at once (True), or wait for more to send with them (False)."""
 
     # --- reading -------------------------------------------------------------------
-
     @_stream_legacy.with_callback("max_bytes")
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to the end of the first match of `regex`; a Future of the bytes.
@@ -351,7 +349,6 @@ class BaseIOStream:
         self._fail(future, StreamClosedError(real_error=self.error))
 
     # --- writing -------------------------------------------------------------------
-
     @_stream_legacy.with_callback(result=False)
     def write(self, data: bytes | bytearray | memoryview) -> Future:
         """Send `data`; a Future that is done when the system has taken all of it.
@@ -372,7 +369,7 @@ class BaseIOStream:
         limit = self.max_write_buffer_size
         if limit is not None and len(buffer) + size > limit:
             raise StreamBufferFullError("Reached maximum write buffer size")
-        self._written += size
+        self._total_write_index += size
         sent = 0
         if not buffer and not self._connecting:
             sent = self._try_write(view) if size else 0
@@ -387,8 +384,9 @@ class BaseIOStream:
         buffer.append(data if type(data) is bytes else view)
         if sent:
             buffer.advance(sent)
-        self._write_futures.append((self._written, future))
-        if sent and not self._partial_means_full:
+        self._write_futures.append((self._total_write_index, future))
+        # Nothing: a flush of what distributed put into `_write_buffer` by itself.
+        if not self._connecting and (not size or (sent and not self._partial_means_full)):
             self._handle_write()
         if not self._closed:
             self._listen()
@@ -426,7 +424,6 @@ class BaseIOStream:
                 future.set_result(None)
 
     # --- closing -------------------------------------------------------------------
-
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         """Call `callback()` when the stream is closed, by whomever.
 
@@ -483,7 +480,6 @@ class BaseIOStream:
             future.exception()
 
     # --- state -----------------------------------------------------------------------
-
     def reading(self) -> bool:
         """Whether a read is pending."""
         return self._read_future is not None
@@ -516,7 +512,6 @@ class BaseIOStream:
         return future
 
     # --- the loop's events -------------------------------------------------------------
-
     def _wanted_events(self) -> int:
         """What to wait for now."""
         if self._connecting:

@@ -147,6 +147,7 @@ class WebSocketClientConnection(_HTTPConnection):
             await super()._read_response(hop)
             return
         self.headers_received(hop.head.start_line, hop.head.headers)
+        self.code = None  # as upstream's: for callers that take "a response or a websocket"
         protocol = self.get_websocket_protocol()
         try:
             protocol._process_server_headers(self.key, self.headers)

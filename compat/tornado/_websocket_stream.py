@@ -30,18 +30,13 @@ def native_stream(stream: Any) -> Stream:
     if not isinstance(stream, IOStream):
         raise TypeError(f"a WebSocket needs a socket, not {stream!r}")
     read_ahead = stream._read_buffer.take_all()
-    unsent = bytearray()
-    while stream._write_buffer:
-        with stream._write_buffer.peek() as view:
-            unsent += view
-            size = len(view)
-        stream._write_buffer.advance(size)
+    unsent = stream._write_buffer.take_all()
     sock = stream._give_away()
     kind = TlsStream if isinstance(sock, ssl.SSLSocket) else SocketStream
     native: Stream = kind(sock)  # type: ignore[arg-type]
     native.unread(read_ahead)
     if unsent:
-        native.write(bytes(unsent))
+        native.write(unsent)
     return native
 
 

@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen, httputil
-from tornado._generation import before
+from tornado._dialects import OF_REQUESTS, OF_RESPONSES
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
 from tornado.platform.trio import run_task
 
 from tornado_trio.errors import HTTPOutputError, PeerError
-from tornado_trio.limits import Dialect, Limits
+from tornado_trio.limits import Limits
 from tornado_trio.wire.codings import CodingError, make_decoder
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.http1 import ClientWire, ServerWire
@@ -29,14 +29,6 @@ CR_OR_LF_RE = re.compile(b"\r|\n")
 DIGITS = re.compile(r"[0-9]+")
 HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 _MAX_1XX_RESPONSES = 32
-
-_DIALECT = Dialect(
-    bare_lf=True,
-    repeated_length=True,
-    chunked_http10=True,
-    missing_host=before(6, 5),
-    loose_fields=before(6, 5),
-)
 
 
 class HTTP1ConnectionParameters:
@@ -103,11 +95,12 @@ class HTTP1Connection(httputil.HTTPConnection):
             chunk_size=params.chunk_size,
             max_body_size=params.max_body_size or stream.max_buffer_size,
         )
-        self._wire: Any = (ClientWire if is_client else ServerWire)(limits, _DIALECT)
+        self._wire: Any = (
+            ClientWire(limits, OF_RESPONSES) if is_client else ServerWire(limits, OF_REQUESTS)
+        )
         self._body_timeout = params.body_timeout
         self._close_callback: Callable[[], None] | None = None
         self._write_finished = False
-        self._read_finished = False
         self._detached = False
         self._pending_write: Future | None = None
         # Resolved when the response is finished or the connection closed.
@@ -131,7 +124,6 @@ class HTTP1Connection(httputil.HTTPConnection):
                 finished = self._detached
                 return False
             await self._read_body(delegate)
-            self._read_finished = True
             if not self._write_finished or self.is_client:
                 self._guarded(delegate.finish)
             finished = True

@@ -116,10 +116,11 @@ class AsyncHTTPClient(Configurable):
         return table
 
     def __new__(cls, *args: Any, force_instance: bool = False, **kwargs: Any) -> AsyncHTTPClient:
-        # Before Tornado 5 the loop was an argument, the first one; it still counts.
+        # Before Tornado 5 the loop was an argument, the first one. `force_instance` is that now,
+        # and true of a loop; but one that is not the current one would be a mistake either way.
         given = kwargs.pop("io_loop", None)
         for argument in args:
-            if isinstance(argument, IOLoop):
+            if isinstance(argument, IOLoop) and (before(5) or argument is not IOLoop.current()):
                 given = argument
             else:
                 force_instance = bool(argument)
@@ -151,7 +152,8 @@ class AsyncHTTPClient(Configurable):
         """Free what the client holds. Needed only for `force_instance` clients, and for
         shared ones whose IOLoop is closed too.
 
-        No fetch may be made afterwards; those under way end in an unspecified manner.
+        No fetch may be made afterwards, by a redirect neither; those under way go on, and
+        their connections are closed with the last of them (libcurl's: at once).
         """
         if self._closed:
             return

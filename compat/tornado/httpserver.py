@@ -7,6 +7,7 @@ A stream handed to `handle_stream` is served over that stream (`http1connection`
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from typing import Any
 import trio
 from tornado import gen, httputil
 from tornado._delegates import drive_delegate
+from tornado._dialects import OF_REQUESTS
 from tornado._exchange import ExchangeConnection
 from tornado._generation import before
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
@@ -30,7 +32,7 @@ from tornado_trio._util.policy import FINISH
 from tornado_trio.errors import DeadlineError, PeerError
 from tornado_trio.interop.driver import run_driver
 from tornado_trio.interop.guest import undriven
-from tornado_trio.limits import Dialect, Limits, Timeouts
+from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.net.listeners import SocketListener, accept_loop
 from tornado_trio.net.stream import Stream
 from tornado_trio.net.tls import start_tls
@@ -40,14 +42,6 @@ from tornado_trio.server.lingering import _leave_handler
 
 HTTPRequest = httputil.HTTPServerRequest
 
-# What Tornado 6.6 forgives in a request, and what older releases did.
-_DIALECT = Dialect(
-    bare_lf=True,
-    repeated_length=True,
-    chunked_http10=True,
-    missing_host=before(6, 5),
-    loose_fields=before(6, 5),
-)
 _MAX_BODY = 100 * 1024 * 1024
 _NO_ANSWER = frozenset((408,))
 _OWN_ANSWER = frozenset((414, 431))
@@ -303,6 +297,14 @@ def _refusal(error: PeerError) -> bytes:
     return b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
+def _call_soon(function: Callable[[], object]) -> bool:
+    try:
+        asyncio.get_running_loop().call_soon(function)
+    except RuntimeError:
+        return False  # no loop runs: tasks that unwind at the interpreter's exit
+    return True
+
+
 def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
     params = server.conn_params
     idle = params.header_timeout or 3600
@@ -320,7 +322,7 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
         timeouts=Timeouts(
             idle=idle, head=min(idle, 60), body=params.body_timeout, write=3600, half_closed=0.5
         ),
-        dialect=_DIALECT,
+        dialect=OF_REQUESTS,
         on_disconnect=FINISH,
         keep_alive=not params.no_keep_alive,
         xheaders=server.xheaders,
@@ -328,6 +330,7 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
         protocol=server.protocol,
         decompress_request=params.decompress,
         run=run,
+        call_soon=_call_soon,
         refuse=_refusal,
         answer_errors=False,
     )

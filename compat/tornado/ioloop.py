@@ -43,7 +43,7 @@ class IOLoop(Configurable):
     WRITE = 0x004
     ERROR = 0x018
 
-    _ioloop_for_asyncio: dict[Any, IOLoop] = {}  # noqa: RUF012 - shared on purpose
+    _ioloop_for_asyncio: dict[Any, IOLoop] = {}  # shared on purpose
     _instance_loop: IOLoop | None = None
 
     # --- which loop ----------------------------------------------------------------
@@ -339,8 +339,11 @@ class IOLoop(Configurable):
 
     def _watch_result(self, result: Any) -> None:
         # From the module, not the package: a third of the price.
-        from tornado.gen import BadYieldError, convert_yielded
+        from tornado.gen import BadYieldError, convert_yielded, plain_coroutine
 
+        if plain_coroutine(result):
+            self._run_discarded(result)
+            return
         try:
             result = convert_yielded(result)
         except BadYieldError:
@@ -349,6 +352,10 @@ class IOLoop(Configurable):
 
     def _discard_future_result(self, future: Any) -> None:
         future.result()
+
+    def _run_discarded(self, coro: Any) -> None:
+        """Drive a coroutine whose result nobody asked for."""
+        self.add_future(self._run_task(coro), self._discard_future_result)
 
     def handle_callback_exception(self, callback: Any) -> None:
         """Called in the `except` block of a callback that failed; override to do more than log."""
@@ -456,6 +463,7 @@ class PeriodicCallback:
             self._timeout = None
 
     def is_running(self) -> bool:
+        """Was `start` called, and not `stop` after it?"""
         return self._running
 
     def _run(self) -> None:

@@ -7,6 +7,7 @@ from tornado._stream_errors import (
     UnsatisfiableReadError,
 )
 from tornado._stream_kinds import IOStream, PipeIOStream, SSLIOStream
+from tornado.log import gen_log as gen_log
 
 
 def doctests() -> object:

@@ -107,6 +107,7 @@ class Event:
         return f"<{self.__class__.__name__} {'set' if self._value else 'clear'}>"
 
     def is_set(self) -> bool:
+        """Was `set` called, and not `clear` after it?"""
         return self._value
 
     def set(self) -> None:

@@ -78,9 +78,11 @@ class Queue(Generic[_T]):
         return len(self._queue)
 
     def empty(self) -> bool:
+        """Is nothing there to be taken at once?"""
         return not self._queue
 
     def full(self) -> bool:
+        """Would `put` have to wait?"""
         return self._maxsize != 0 and self.qsize() >= self._maxsize
 
     def put(self, item: _T, timeout: _Deadline = None) -> Future:

@@ -14,23 +14,22 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from tornado._generation import before
+from tornado._dialects import OF_RESPONSES
 from tornado._http_errors import HTTPStreamClosedError, HTTPTimeoutError
 from tornado._http_fetch import HTTPFetch
 from tornado._http_routes import Routes
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.log import gen_log as gen_log
 from tornado.netutil import OverrideResolver, Resolver
 from tornado.platform.trio import start_soon
 from tornado.tcpclient import TCPClient
 
 from tornado_trio.client.engine import Engine
 from tornado_trio.client.options import ClientLimits
-from tornado_trio.limits import Dialect
 
 __all__ = ["HTTPStreamClosedError", "HTTPTimeoutError", "SimpleAsyncHTTPClient"]
 
 # What Tornado forgives servers, and programs may rely on.
-_DIALECT = Dialect(bare_lf=True, repeated_length=True, loose_fields=before(6, 5))
 _UNBOUNDED = 1 << 30
 
 
@@ -80,6 +79,12 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
 
     def close(self) -> None:
         super().close()
+        self._close_when_done()
+
+    def _close_when_done(self) -> None:
+        # The shared client's other users may be waiting for answers: what was begun ends.
+        if self.active or self.queue:
+            return
         if self.own_resolver:
             self.resolver.close()
         self.tcp_client.close()
@@ -133,6 +138,8 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
     def _release_fetch(self, key: object) -> None:
         self.active.pop(key, None)
         self._process_queue()
+        if self._closed:
+            self._close_when_done()
 
     def _remove_timeout(self, key: object) -> None:
         _request, _callback, handle = self.waiting.pop(key)
@@ -170,7 +177,7 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
                 max_body_size=self.max_buffer_size if body is None else body,
             )
             engine = self._engine = Engine(
-                limits, self._spawn, dialect=_DIALECT, on_idle=self._on_idle
+                limits, self._spawn, dialect=OF_RESPONSES, on_idle=self._on_idle
             )
         return engine
 

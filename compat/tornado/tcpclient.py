@@ -127,7 +127,6 @@ class _Connector:
         self._winner = Future()
         self._lanes = self._split(addresses)
         self._running: dict[Any, Any] = {}  # streams being connected, and their addresses
-        self._tried: list[Any] = []
         self._last_error: BaseException | None = None
         self._timer: object | None = None
 

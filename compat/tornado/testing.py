@@ -143,7 +143,11 @@ class AsyncTestCase(unittest.TestCase):
         """The IOLoop for a test; may be overridden, for example to share one."""
         return IOLoop(make_current=False)
 
-    def _handle_exception(self, typ: type[Exception], value: Exception, tb: TracebackType) -> bool:
+    def _handle_exception(
+        self, typ: type[BaseException], value: BaseException, tb: TracebackType
+    ) -> bool:
+        if isinstance(value, asyncio.CancelledError):
+            return False  # as in the loop: what gave up, or tearDown ended, is no failure
         if self.__failure is None:
             self.__failure = value
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ from tornado._legacy_web import (
 )
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
+from tornado.log import access_log as access_log  # programs patch them here, as in upstream's
+from tornado.log import app_log as app_log
+from tornado.log import gen_log as gen_log
 from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
 
@@ -115,6 +119,7 @@ class RequestHandler(_handler.RequestHandler):
 
     _server_name = f"TornadoServer/{tornado.version}"
     _write_result = None
+    _flushed: Future | None = None  # what flush() returned when it had nothing to wait for
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)
 
@@ -122,7 +127,11 @@ class RequestHandler(_handler.RequestHandler):
         self, include_footers: bool = False, callback: Callable[[], Any] | None = None
     ) -> Future:
         """Send what was written so far; the Future is done when it is on its way."""
-        future = _as_future(_output.flush(self, include_footers))
+        awaitable = _output.flush(self, include_footers)
+        if type(awaitable) in _READY:
+            future = self._flushed = self._flushed or _completed()
+        else:
+            future = _as_future(awaitable)
         if callback is not None:
             call_when_flushed(future, callback)
         return future
@@ -200,10 +209,11 @@ class RequestHandler(_handler.RequestHandler):
         return super()._body_chunks() if pushed is None else pushed
 
 
+_READY = (Ready, _output.Ready)  # nearly always
+
+
 def _as_future(awaitable: Awaitable[None]) -> Future:
     """A Future of an output method's result; a failure nobody asks about is not logged."""
-    if type(awaitable) is Ready or type(awaitable) is _output.Ready:
-        return _completed()  # nearly always
     if hasattr(awaitable, "add_done_callback"):
         return awaitable
     if type(awaitable) is Pending:
@@ -283,6 +293,8 @@ class StaticFileHandler(_static.StaticFileHandler, RequestHandler):
 
     _static_hashes = {}
     _stamps = {}
+    # Subclasses of programs (Jupyter's FileFindHandler) guard their own tables with it.
+    _lock = threading.Lock()
 
     if before(6):
         get_content_version = classmethod(md5_version)

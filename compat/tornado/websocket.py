@@ -23,6 +23,7 @@ from tornado._websocket_protocol import WebSocketProtocol13
 from tornado._websocket_stream import native_stream
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
+from tornado.log import app_log as app_log
 from tornado.log import gen_log
 
 from tornado_trio.web.security import may_connect
@@ -72,7 +73,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
     close_code: int | None = None
     close_reason: str | None = None
     open_args: tuple[Any, ...] = ()
-    open_kwargs: dict[str, Any] = {}  # noqa: RUF012 - replaced per connection, never changed
+    open_kwargs: dict[str, Any] = {}  # replaced per connection, never changed
     stream = _StreamOf()
     _opened = False
     _on_close_called = False

@@ -127,4 +127,4 @@ if __name__ == "__main__":
     try:
         asyncio.run(main())
     except KeyboardInterrupt:
-        pass
+        pass  # Ctrl-C is how it ends

@@ -24,14 +24,15 @@ from tornado.httpserver import HTTPServer
 from tornado.options import define, options, parse_command_line
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "chat"))
-import chat  # noqa: E402 (the folder beside this one)
+import chat  # the folder beside this one
 
 define("processes", default=2, help="how many, on one port; 0: one for each processor")
 define("redis", default="redis://127.0.0.1:6379/0", help="where the processes meet")
 define("room", default="lobby", help="prefix of the keys and channels in Redis")
+define("beat", default=2.0, help="seconds from one sign of life of a process to the next")
 
 KEPT = 200
-BEAT_SECONDS = 2  # how often a process says how many people it has; three of these lost: none
+BEATS_LOST = 3  # after so many a process is taken for dead, and the people in it for gone
 
 # In one step, so that messages are published in the order of their numbers: pages take
 # a smaller number than the last for one they have seen. A Redis that has forgotten
@@ -50,9 +51,10 @@ return number
 class RedisRoom(chat.Room):
     """A room that is the same in every process; this one's share of the people in it."""
 
-    def __init__(self, url, name):
+    def __init__(self, url, name, beat):
         super().__init__(KEPT)
         self.last = 0
+        self.beat_seconds = beat
         self.redis = redis.asyncio.from_url(url, decode_responses=True)
         self.number, self.log = f"{name}:number", f"{name}:log"
         self.said, self.people = f"{name}:said", f"{name}:people"
@@ -76,7 +78,9 @@ class RedisRoom(chat.Room):
     def present(self):
         now = time.monotonic()
         return super().present() + sum(
-            people for people, when in self.others.values() if now - when < 3 * BEAT_SECONDS
+            people
+            for people, when in self.others.values()
+            if now - when < BEATS_LOST * self.beat_seconds
         )
 
     async def listen(self):
@@ -100,17 +104,20 @@ class RedisRoom(chat.Room):
             return
         process, _, people = event["data"].partition(" ")
         if process != self.me:
-            before = self.present()
             self.others[process] = (int(people), time.monotonic())
-            if self.present() != before:
-                self.broadcast({})
 
     async def beat(self):
-        """Tell the others how many people are here: at once when that changes."""
-        told, when = 0, 0.0
+        """Tell the others how many people are here, and those here how many there are.
+
+        Soon, when that changes; a process that died says nothing, so this has to look.
+        """
+        told, when, shown = 0, 0.0, 0
         while True:
+            if self.present() != shown:
+                shown = self.present()
+                self.broadcast({})
             here = super().present()
-            if here != told or time.monotonic() - when > BEAT_SECONDS:
+            if here != told or time.monotonic() - when > self.beat_seconds:
                 try:
                     await self.redis.publish(self.people, f"{self.me} {here}")
                     told, when = here, time.monotonic()
@@ -121,7 +128,7 @@ class RedisRoom(chat.Room):
 
 async def serve(sockets):
     async with asyncio.TaskGroup() as tasks:
-        room = RedisRoom(options.redis, options.room)
+        room = RedisRoom(options.redis, options.room, options.beat)
         tasks.create_task(room.listen())
         tasks.create_task(room.beat())
         await room.ready.wait()
@@ -137,4 +144,4 @@ if __name__ == "__main__":
     try:
         asyncio.run(serve(shared))
     except KeyboardInterrupt:
-        pass
+        pass  # Ctrl-C is how it ends

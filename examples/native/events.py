@@ -99,4 +99,4 @@ if __name__ == "__main__":
     try:
         trio.run(main)
     except* KeyboardInterrupt:
-        pass
+        pass  # Ctrl-C is how it ends

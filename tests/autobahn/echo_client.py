@@ -53,7 +53,6 @@ def compat(url: str, agent: str) -> None:
     from tornado.ioloop import IOLoop
     from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_connect
 
-
     async def connect(path: str):  # type: ignore[no-untyped-def]
         return await websocket_connect(
             f"{url}/{path}", compression_options={}, max_message_size=LIMIT

@@ -42,7 +42,6 @@ def compat(port: int) -> None:
     import tornado.web
     import tornado.websocket
 
-
     class Echo(tornado.websocket.WebSocketHandler):
         def get_compression_options(self) -> dict[str, int]:
             return {}

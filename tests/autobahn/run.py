@@ -58,11 +58,48 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def complaint(python: str) -> str | None:
+    """What is wrong with this interpreter; None: it is a Python 2.7 that runs."""
+    command = [python, "-c", "import sys; print(sys.version.split()[0])"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode:
+        return next(iter(done.stderr.splitlines()), f"it ended with status {done.returncode}")
+    return None if done.stdout.startswith("2.7.") else f"it is Python {done.stdout.strip()}"
+
+
+def python2(named: str | None) -> str:
+    """A Python 2.7: the one that was named, or the first on the path that runs.
+
+    The first that is there need not run: version managers put a program of every name on the
+    path, which then says that no such version is chosen.
+    """
+    names = [named] if named else ["python2.7", "python2"]
+    places = [None] if named else os.get_exec_path()
+    found = (shutil.which(name, path=place) for name in names for place in places)
+    wrong = []
+    for python in dict.fromkeys(filter(None, found)):
+        problem = complaint(python)
+        if problem is None:
+            return python
+        wrong.append(f"    {python}: {problem}")
+    lines = wrong or [f"    {' and '.join(names)}: not found"]
+    sys.exit(
+        "\n".join(
+            [
+                "the suite needs a Python 2.7 that runs:",
+                *lines,
+                "give one by --python2 FILE (make: PYTHON2=FILE in the environment)",
+            ]
+        )
+    )
+
+
 def suite(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """The command that starts the suite, and its environment."""
-    python = options.python2 or shutil.which("python2.7")
-    if python is None:
-        sys.exit("no Python 2.7: give --python2")
+    python = python2(options.python2)
     home = Path(options.home)
     if not (home / "autobahntestsuite").exists():
         command = [python, "-m", "pip", "install", "--target", str(home), "autobahntestsuite"]

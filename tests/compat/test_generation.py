@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.python import python
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def run(*command: str, generation: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-    environment.pop("TORNADO_TRIO_GENERATION", None)
-    if generation:
-        environment["TORNADO_TRIO_GENERATION"] = generation
-    return subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=30
-    )
+    return python(*command, TORNADO_TRIO_GENERATION=generation, **env)
 
 
 def evaluate(code: str, generation: str = "") -> str:
@@ -30,7 +24,12 @@ def evaluate(code: str, generation: str = "") -> str:
 
 @pytest.mark.parametrize(
     ("generation", "info"),
-    [("", "6.6.1 (6, 6, 1, 0)"), ("4.5", "4.5.3 (4, 5, 3, 0)"), ("3.2.1", "3.2.1 (3, 2, 1, 0)")],
+    [
+        ("", "6.6.1 (6, 6, 1, 0)"),
+        ("5.1.1", "5.1.1 (5, 1, 1, 0)"),
+        ("4.5", "4.5.3 (4, 5, 3, 0)"),
+        ("3.2.1", "3.2.1 (3, 2, 1, 0)"),
+    ],
 )
 def test_version(generation: str, info: str) -> None:
     code = "import tornado; print(tornado.version, tornado.version_info)"

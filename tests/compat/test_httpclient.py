@@ -1,4 +1,4 @@
-"""`tornado.httpclient` and its two implementations, against raw servers."""
+"""`tornado.httpclient` and the simple implementation, against raw servers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import compat  # noqa: F401  isort: skip
 
 import asyncio
 import gc
-import re
 import socket
 import subprocess
 import sys
 import threading
 import warnings
-import weakref
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -39,81 +35,7 @@ from tornado.simple_httpclient import (
 )
 from tornado.tcpclient import TCPClient
 
-try:
-    from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
-except ImportError:
-    CurlAsyncHTTPClient = CurlError = None  # type: ignore[assignment,misc]
-
-with_curl = pytest.mark.skipif(CurlAsyncHTTPClient is None, reason="pycurl is not installed")
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-Answer = Callable[[bytes], bytes | None]
-
-
-class RawServer:
-    """Answers what a function of the request says; None closes the connection."""
-
-    def __init__(self) -> None:
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self.port = 0
-
-    def url(self, path: str = "/", credentials: str = "") -> str:
-        return f"http://{credentials}127.0.0.1:{self.port}{path}"
-
-
-@asynccontextmanager
-async def serving(answer: Answer | bytes = OK, close: bool = False) -> Any:
-    server = RawServer()
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def read(reader: asyncio.StreamReader) -> bytes:
-        head = await reader.readuntil(b"\r\n\r\n")
-        if length := re.search(rb"Content-Length: (\d+)", head):
-            return head + await reader.readexactly(int(length[1]))
-        if b"Transfer-Encoding: chunked" in head:
-            body = b""
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                body += (await reader.readexactly(size + 2))[:-2]
-            await reader.readexactly(2)
-            return head + body
-        return head
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.connections += 1
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
-        try:
-            while True:
-                request = await read(reader)
-                server.requests.append(request)
-                data = answer if isinstance(answer, bytes) else answer(request)
-                if data is None:
-                    break
-                writer.write(data)
-                await writer.drain()
-                if close:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the client is done with us, or the test is
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        await asyncio.wait_for(test(), 20)
-
-    asyncio.run(bounded())
+from tests.compat.raw_server import OK, run, serving
 
 
 def client(**options: Any) -> SimpleAsyncHTTPClient:
@@ -163,6 +85,36 @@ def test_connections_are_reused_and_closed_with_the_client() -> None:
             assert http._engine.pool.statistics()["idle"] == 0
             with pytest.raises(RuntimeError):
                 http.fetch(server.url())
+
+    run(main)
+
+
+def test_what_is_under_way_survives_the_closing_of_the_client() -> None:
+    """A handler that closes the shared client must not cost others their answers."""
+
+    async def main() -> None:
+        async with serving() as server:
+            http = client(max_clients=1)
+            begun = [http.fetch(server.url()), http.fetch(server.url("/queued"))]
+            http.close()
+            assert [(await answer).body for answer in begun] == [b"ok", b"ok"]
+            assert len(server.requests) == 2
+            assert http._engine.closed  # with the last answer
+            assert http._engine.pool.statistics()["idle"] == 0
+
+    run(main)
+
+
+def test_a_redirect_of_a_closed_client_is_an_error_and_no_hang() -> None:
+    async def main() -> None:
+        answer = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n"
+        async with serving(answer) as server:
+            http = client()
+            begun = http.fetch(server.url())
+            http.close()
+            with pytest.raises(RuntimeError, match="closed AsyncHTTPClient"):
+                await begun
+            assert http._engine.closed
 
     run(main)
 
@@ -399,7 +351,8 @@ def test_one_client_per_loop_and_class() -> None:
         one = AsyncHTTPClient()
         assert one is AsyncHTTPClient() and isinstance(one, SimpleAsyncHTTPClient)
         assert one is not SimpleAsyncHTTPClient()
-        assert SimpleAsyncHTTPClient(IOLoop.current()) is SimpleAsyncHTTPClient()
+        # What comes first is `force_instance` today, also if it is a loop.
+        assert SimpleAsyncHTTPClient(IOLoop.current()) is not SimpleAsyncHTTPClient()
         forced = AsyncHTTPClient(force_instance=True, max_clients=3)
         assert forced is not one and forced.max_clients == 3
         forced.close()
@@ -408,42 +361,6 @@ def test_one_client_per_loop_and_class() -> None:
         return one
 
     assert asyncio.run(main()) is not asyncio.run(main())
-
-
-@with_curl
-def test_clients_of_closed_loops_are_forgotten() -> None:
-    async def main() -> weakref.ref[AsyncHTTPClient]:
-        return weakref.ref(AsyncHTTPClient())
-
-    first = asyncio.run(main())
-    asyncio.run(main())
-    gc.collect()
-    assert first() is None
-
-
-@with_curl
-def test_configure() -> None:
-    saved = AsyncHTTPClient._save_configuration()
-    try:
-        AsyncHTTPClient.configure(
-            "tornado.curl_httpclient.CurlAsyncHTTPClient",
-            max_clients=2,
-            defaults={"user_agent": "x"},
-        )
-
-        async def main() -> None:
-            async with serving() as server:
-                http = AsyncHTTPClient()
-                assert isinstance(http, CurlAsyncHTTPClient) and len(http._curls) == 2
-                await http.fetch(server.url())
-                assert b"User-Agent: x\r\n" in server.requests[0]
-                http.close()
-
-        run(main)
-        with pytest.raises(ValueError):
-            AsyncHTTPClient.configure(HTTPRequest)
-    finally:
-        AsyncHTTPClient._restore_configuration(saved)
 
 
 def test_connection_class_can_be_replaced() -> None:
@@ -669,68 +586,3 @@ def test_errors_and_responses_as_values() -> None:
     assert repr(response).startswith("HTTPResponse(_body=")
     assert HTTPRequest("x", use_gzip=True).decompress_response is True
     assert HTTPRequest("x", use_gzip=True, decompress_response=False).decompress_response is False
-
-
-# --- curl --------------------------------------------------------------------------------
-
-
-@with_curl
-def test_curl() -> None:
-    def answer(request: bytes) -> bytes | None:
-        if b" /moved" in request:
-            return (
-                b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"
-            )
-        if b" /gone" in request:
-            return None
-        return OK
-
-    async def main() -> None:
-        async with serving(answer) as server:
-            http = CurlAsyncHTTPClient(force_instance=True)
-            response = await http.fetch(server.url(), headers={"X": "\xe9", "Y": ""})
-            assert response.body == b"ok" and response.reason == "OK"
-            assert {"queue", "connect", "total"} <= set(response.time_info)
-            assert b"X: \xe9\r\n" in server.requests[0] and b"Y:\r\n" in server.requests[0]
-            assert b"Expect" not in server.requests[0] and b"Pragma" not in server.requests[0]
-            seen: list[Any] = []
-            await http.fetch(server.url(), prepare_curl_callback=seen.append)
-            assert len(seen) == 1 and server.connections == 1
-            for path in ("/moved", "/gone"):
-                with pytest.raises(CurlError) as caught:
-                    await http.fetch(server.url(path))
-                assert caught.value.code == 599 and caught.value.errno
-            with pytest.raises(ValueError):
-                await http.fetch(server.url(), headers={"a": "b\r\nc: d"})
-            with pytest.raises(NotImplementedError):
-                await http.fetch(server.url(), method="POST", body_producer=print)
-            with pytest.raises(ValueError):
-                await http.fetch(server.url(), ssl_options={})
-            http.close()
-            http.close()
-
-    run(main)
-
-
-@with_curl
-def test_curl_queues_beyond_max_clients() -> None:
-    async def main() -> None:
-        async with serving() as server:
-            http = CurlAsyncHTTPClient(force_instance=True, max_clients=2)
-            responses = await asyncio.gather(*[http.fetch(server.url()) for _ in range(10)])
-            assert [r.body for r in responses] == [b"ok"] * 10 and server.connections <= 2
-            http.close()
-
-    run(main)
-
-
-def test_without_pycurl_the_error_is_clear() -> None:
-    code = (
-        "import sys; sys.modules['pycurl'] = None\n"
-        "try:\n    import tornado.curl_httpclient\n"
-        "except ImportError as error:\n    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "compat", "-c", code], capture_output=True, text=True, timeout=30
-    )
-    assert "needs the package pycurl" in done.stdout, done.stderr

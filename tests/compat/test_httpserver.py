@@ -10,13 +10,16 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from tornado import gen, httputil, web
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
-from tornado.testing import bind_unused_port
+from tornado.testing import AsyncHTTPTestCase, bind_unused_port
+
+from tornado_trio.net import SocketStream
 
 
 def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -328,3 +331,39 @@ async def test_a_child_cancelled_by_asyncio_fails_its_request_only(
         await stream.read_until_close()
         assert (await slow)[0] == "HTTP/1.1 200 OK"
     assert "CancelledError" in caplog.text
+
+
+class TurnsHandler(web.RequestHandler):
+    """Flushes, waits for a future, flushes again: the second wait begins in a callback."""
+
+    async def get(self):
+        self.write("head ")
+        await self.flush()
+        for number in range(2):
+            for _ in range(3):
+                self.write(f"{number} ")
+                await self.flush()
+            self.events.append("wait")
+            await asyncio.sleep(0.001)
+            self.events.append("go on")
+
+
+class TurnsTest(AsyncHTTPTestCase):
+    """What is flushed in one turn may share packets, and waits for no later turn."""
+
+    def get_app(self):
+        self.events = TurnsHandler.events = []
+        return web.Application([("/", TurnsHandler)])
+
+    def test_nothing_is_kept_back_while_the_handler_waits(self):
+        push = SocketStream.push
+
+        def recorded(stream):
+            if stream._kept_back:
+                self.events.append("push")
+            push(stream)
+
+        with mock.patch.object(SocketStream, "push", recorded):
+            self.assertEqual(self.fetch("/").body, b"head 0 0 0 1 1 1 ")
+        expected = ["wait", "push", "go on"] if hasattr(socket, "MSG_MORE") else ["wait", "go on"]
+        self.assertEqual(self.events, expected * 2)

@@ -2,12 +2,11 @@
 
 import compat  # noqa: F401  isort: skip
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.python import python
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "compat" / "tornado"
@@ -32,20 +31,16 @@ for name in {modules!r}:
             raise
 # The test of import without side effects: no loop was made or set for this thread.
 assert asyncio._get_running_loop() is None
-assert asyncio.get_event_loop_policy()._local._loop is None
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    assert asyncio.get_event_loop_policy()._local._loop is None
 import threading
 assert threading.active_count() == 1, threading.enumerate()
 """
 
 
 def run(code: str, *options: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, *options, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = python(*options, "-c", code, seconds=280)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
 
@@ -55,6 +50,7 @@ def test_all_modules(options: tuple[str, ...]) -> None:
     run(CHECK.format(modules=MODULES, optional=OPTIONAL), *options)
 
 
+@pytest.mark.timeout(300)  # ten seconds of work, when nobody else wants the processors
 def test_each_module_alone() -> None:
     """No module relies on another having been imported first (no hidden cycles)."""
     code = (

@@ -376,3 +376,61 @@ def test_uvloop():
 
 def test_the_clock_is_the_wall_clock(io_loop):
     assert abs(io_loop.time() - time.time()) < 60
+
+
+def test_a_loop_closed_with_a_coroutine_waited_for_takes_no_other_down(caplog):
+    """As by asyncio: what waits for a coroutine of a closed loop waits for ever."""
+
+    async def forever():
+        await asyncio.Event().wait()
+
+    async def left_behind():
+        future = run_task(forever())
+        future.add_done_callback(print)  # asyncio would have to call it on the closed loop
+        await asyncio.sleep(0.01)
+        return future
+
+    async def working():
+        future = run_task(forever())
+        await asyncio.sleep(0.05)  # the closed loop's coroutine is cancelled meanwhile
+        assert not future.done()
+        return await run_task(answer())
+
+    async def answer():
+        await trio.lowlevel.checkpoint()
+        return 42
+
+    loop = asyncio.new_event_loop()
+    kept = loop.run_until_complete(left_behind())
+    loop.close()  # no shutdown_asyncgens: nobody told us
+    assert asyncio.run(working()) == 42
+    assert kept.cancelled()
+    assert not caplog.records
+
+
+@pytest.mark.skipif(
+    "TORNADO_TRIO_PUBLIC_ONLY" in os.environ, reason="a guest run stays in its thread then"
+)
+def test_a_loop_that_ran_elsewhere_is_closed_by_a_thread_with_tasks_of_its_own(io_loop):
+    async def background():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    def run_other():
+        other.make_current()
+        start_soon(background, io_loop=other)
+        run_for(other, 0.05)
+
+    ended = []
+    start_soon(trio.sleep_forever, io_loop=io_loop)
+    run_for(io_loop, 0.01)
+    other = IOLoop(make_current=False)
+    thread = threading.Thread(target=run_other)
+    thread.start()
+    thread.join()
+    other.close(all_fds=True)
+    assert ended == [True]
+    assert other.asyncio_loop.is_closed()
+    run_for(io_loop, 0.01)  # goes on

@@ -173,6 +173,33 @@ def test_write_buffer_is_bounded() -> None:
     run(main)
 
 
+def test_what_a_program_queued_by_itself_leaves_with_an_empty_write() -> None:
+    """dask's distributed gathers its frames this way, in all its releases."""
+
+    async def main() -> None:
+        left, right = stream_pair()
+        for frame in (b"small", memoryview(bytes(3_000_000)), b"end"):
+            left._write_buffer.append(frame)
+            left._total_write_index += len(frame)
+        sent = left.write(b"")
+        assert left.writing()
+        assert not sent.done()
+        received = await right.read_bytes(3_000_008)
+        assert (received[:5], received[-3:]) == (b"small", b"end")
+        await sent
+        assert not left.writing()
+        left._write_buffer.append(b"more")
+        left._total_write_index += 4
+        assert left.write(b"").done()  # the kernel took it at once
+        assert await right.read_bytes(4) == b"more"
+        left.close()
+        with pytest.raises(StreamClosedError):
+            left.write(b"")
+        right.close()
+
+    run(main)
+
+
 def test_awaited_writes_to_a_silent_peer_take_no_memory() -> None:
     async def main() -> None:
         a, b = stream_pair()

@@ -46,7 +46,7 @@ class BlockingTest(testing.AsyncTestCase):
 class IOLoopTest(testing.AsyncTestCase):
     def test_handle_callback_exception(self):
         class Telling(AsyncIOLoop):
-            def handle_callback_exception(loop, callback):  # noqa: N805
+            def handle_callback_exception(loop, callback):
                 told.append(callback)
 
         told = []

@@ -1,6 +1,6 @@
 """`tornado.process`: forking with restarts, and child processes with streams."""
 
-import compat  # noqa: F401, I001 - activates the overlay
+import compat  # noqa: I001 - activates the overlay
 
 import asyncio
 import os
@@ -78,7 +78,7 @@ def test_somebody_else_reaped_it() -> None:
     async def main() -> None:
         child = python("raise SystemExit(2)")
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
-        assert child.proc.wait() == 2  # noqa: ASYNC222 - it has ended
+        assert child.proc.wait() == 2  # it has ended
         assert await child.wait_for_exit(raise_error=False) == 2
 
     run(main)

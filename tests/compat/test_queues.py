@@ -4,8 +4,6 @@ import compat  # isort: skip
 
 import datetime
 import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +13,8 @@ from tornado import gen
 from tornado.ioloop import IOLoop
 from tornado.queues import LifoQueue, PriorityQueue, Queue, QueueEmpty, QueueFull
 from tornado.util import TimeoutError
+
+from tests.python import python
 
 ROOT = os.path.dirname(compat.path())
 
@@ -172,11 +172,5 @@ def test_callbacks_that_run_at_once() -> None:
         "queue.put_nowait(3)\n"
         "assert (getter.result(), queue.get_nowait()) == (3, 4)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        env={**os.environ, "PYTHONPATH": ROOT, "TORNADO_TRIO_GENERATION": "4.5"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    ended = python("-W", "ignore", "-c", code, TORNADO_TRIO_GENERATION="4.5")
     assert ended.returncode == 0, ended.stderr

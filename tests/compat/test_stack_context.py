@@ -3,6 +3,7 @@
 import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import contextlib
+import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -40,6 +41,27 @@ class ContextTest(testing.AsyncTestCase):
 
     def fail_with(self, text):
         raise ValueError(text)
+
+    def test_what_the_end_of_a_test_cancels_does_not_fail_it(self):
+        ended = []
+
+        async def forever():
+            await gen.sleep(3600)
+
+        def told(future):
+            ended.append(future.cancelled())
+            future.result()
+
+        class Case(testing.AsyncTestCase):
+            @testing.gen_test
+            async def test(self):
+                self.io_loop.add_future(gen.convert_yielded(forever()), told)
+                await gen.sleep(0)
+
+        result = unittest.TestResult()
+        Case("test").run(result)
+        assert ended == [True]
+        assert result.wasSuccessful(), result.errors
 
     def test_callbacks_and_timers(self):
         def first():

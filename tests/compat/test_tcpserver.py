@@ -1,6 +1,6 @@
 """`tornado.tcpserver`, `tcpclient`, `netutil`: servers and clients over real sockets."""
 
-import compat  # noqa: F401, I001 - activates the overlay
+import compat  # noqa: I001 - activates the overlay
 
 import asyncio
 import datetime
@@ -44,7 +44,7 @@ class Echo(TCPServer):
             while True:
                 await stream.write(await stream.read_bytes(1000, partial=True))
         except StreamClosedError:
-            pass
+            pass  # the client has had enough
 
 
 def test_echo() -> None:

@@ -4,10 +4,7 @@ import compat  # noqa: F401  isort: skip
 
 import asyncio
 import logging
-import os
 import ssl
-import subprocess
-import sys
 import unittest
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,8 @@ from tornado.testing import (
     get_unused_port,
 )
 from tornado.web import Application, RequestHandler
+
+from tests.python import python
 
 
 def run(case: type[unittest.TestCase]) -> unittest.TestResult:
@@ -166,7 +165,7 @@ class TestExpectLog:
         assert self.logger.level == logging.NOTSET
 
     def test_missing(self) -> None:
-        with pytest.raises(Exception, match="did not get expected"):  # noqa: B017, PT011
+        with pytest.raises(Exception, match="did not get expected"):
             with ExpectLog("tests.expect", "hello"):
                 pass
         with ExpectLog("tests.expect", "hello", required=False) as expect:
@@ -178,7 +177,7 @@ class TestExpectLog:
             _ = 1 / 0
 
     def test_level(self, caplog: pytest.LogCaptureFixture) -> None:
-        with pytest.raises(Exception, match="did not get expected"):  # noqa: B017, PT011
+        with pytest.raises(Exception, match="did not get expected"):
             with ExpectLog(self.logger, "hello", level=logging.INFO):
                 self.logger.error("hello")
         assert "unexpected level (INFO vs ERROR)" in caplog.text
@@ -207,17 +206,6 @@ def test_log_trap_shows_the_log_of_failures_only() -> None:
     ended = python("-c", code)
     assert "loud" in ended.stdout
     assert "quiet" not in ended.stdout
-
-
-def python(*args: str) -> subprocess.CompletedProcess[str]:
-    root = str(Path(__file__).parent.parent.parent)
-    return subprocess.run(
-        [sys.executable, *args],
-        env={**os.environ, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
 
 
 def test_main(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Tornado's API inside a plain `trio.run`: no asyncio loop is made."""
 
-import compat  # noqa: F401, I001 - first: makes `tornado` ours
+import compat  # noqa: I001 - first: makes `tornado` ours
 
 import asyncio
 import datetime

@@ -178,7 +178,7 @@ class HandlersTest(Base):
             await asyncio.sleep(0.02)
             stream.close()
             for _ in range(100):
-                if seen:
+                if "close" in seen:
                     break
                 await asyncio.sleep(0.01)
 

@@ -18,7 +18,7 @@ from types import ModuleType
 
 from tornado.options import options
 
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
+import compat  # noqa: F401 (first: it makes `tornado` ours)
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"

@@ -86,6 +86,29 @@ def test_two_pages_talk(browser: Browser) -> None:
         via(ada, "websocket", present=1)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everything_is_in_sight(browser: Browser, width: int) -> None:
+    """On a desk and on a phone, with many messages and one that has no spaces."""
+    port = free_port()
+    with running("chat/chat.py", f"--port={port}"):
+        get(f"http://127.0.0.1:{port}/")
+        page = enter(browser, port, "Ada")
+        page.resize(width, 800)
+        via(page, "websocket")
+        for number in range(15):
+            say(page, f"message {number} " + "long" * 100)
+        last = "[...document.querySelectorAll('.message')].at(-1)"
+        page.wait_for(f"{last}?.textContent.includes('message 14')")
+        for part in (last, "document.getElementById('text')", "document.querySelector('button')"):
+            left, top, right, bottom = page.evaluate(
+                f"(box => [box.left, box.top, box.right, box.bottom])"
+                f"({part}.getBoundingClientRect())"
+            )
+            assert 0 <= left < right <= width, part
+            assert 0 <= top < bottom <= 800, part
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_server_restarts(browser: Browser) -> None:
     port = free_port()
     with running("chat/chat.py", f"--port={port}"):

@@ -1,6 +1,6 @@
 """The crawler, the batch program, the loops and the threads: on an IOLoop, and in `trio.run`."""
 
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
+import compat  # noqa: I001 (first: it makes `tornado` ours)
 
 import asyncio
 import sys

@@ -1,6 +1,6 @@
 """A protocol of one's own, WSGI beside handlers, and what `debug` does."""
 
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
+import compat  # noqa: I001 (first: it makes `tornado` ours)
 
 import os
 import tempfile
@@ -41,7 +41,7 @@ class TestTcp(AsyncTestCase):
         try:
             await stream.read_until(b"\n")
         except StreamClosedError:
-            pass
+            pass  # as it should be
         else:
             raise AssertionError("the server went on")
 

@@ -4,7 +4,7 @@ RequestHandler's are in test_tour. What was taken out of Tornado 5 and 6 is here
 still have it in their notes, and in their programs.
 """
 
-import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
+import compat  # noqa: I001 (first: it makes `tornado` ours)
 
 import asyncio
 import datetime

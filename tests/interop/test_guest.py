@@ -1,6 +1,7 @@
 """The thread's one trio run and the asyncio loops that host it."""
 
 import asyncio
+import contextvars
 import gc
 import os
 import signal
@@ -17,7 +18,7 @@ import trio.lowlevel
 from tornado_trio.interop import LoopScope
 from tornado_trio.interop.guest import current_guest
 
-from .hosting import run_hosted, spawn
+from .hosting import Spawned, run_hosted, spawn
 
 
 def in_child(program, **kwargs):
@@ -224,6 +225,36 @@ def test_a_loop_set_up_in_one_thread_runs_in_another():
     assert run_hosted(trivial) == 1
 
 
+@pytest.mark.skipif(
+    "TORNADO_TRIO_PUBLIC_ONLY" in os.environ, reason="a guest run stays in its thread then"
+)
+def test_a_run_that_ends_in_another_thread_leaves_no_signal_handler_behind():
+    """trio's handler of SIGINT, which a run begun in the main thread has, is taken off there."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        loop = asyncio.new_event_loop()
+        scope = LoopScope(loop)
+        loop.run_until_complete(spawn(scope, trivial(scope)))
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        problems = []
+        loop.set_exception_handler(lambda _, context: problems.append(context))
+
+        def elsewhere():
+            scope.close()
+            loop.close()
+
+        thread = threading.Thread(target=elsewhere, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert not problems
+        assert current_guest() is None
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert run_hosted(trivial) == 1
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
 def test_uvloop():
     uvloop = pytest.importorskip("uvloop")
 
@@ -273,9 +304,83 @@ def test_nothing_is_left_behind():
     assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
-def test_the_interpreter_exits_quietly_with_the_run_frozen():
+@pytest.mark.skipif(
+    "TORNADO_TRIO_PUBLIC_ONLY" in os.environ, reason="a guest run stays in its thread then"
+)
+def test_a_loop_moves_to_a_thread_whose_own_loops_were_closed_behind_our_back():
+    """A test-suite leaves closed loops in a thread, then runs one from elsewhere in it."""
+    left, moved = asyncio.new_event_loop(), asyncio.new_event_loop()
+    scopes = [LoopScope(left), LoopScope(moved)]
+    ended = []
+
+    async def background():
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    def run(loop, scope):
+        scope.about_to_run()
+        return loop.run_until_complete(spawn(scope, trivial(scope)))
+
+    scopes[0].start_soon(background)
+    assert run(left, scopes[0]) == 1
+    thread = threading.Thread(target=run, args=(moved, scopes[1]))
+    thread.start()
+    thread.join()
+    with pytest.raises(RuntimeError, match="close one of the loops"):
+        scopes[1].about_to_run()
+    left.close()  # without shutdown_asyncgens
+    assert run(moved, scopes[1]) == 1
+    assert ended == [True]
+    assert current_guest() is scopes[1].guest
+    moved.run_until_complete(scopes[1].aclose())
+    moved.close()
+    assert current_guest() is None
+
+
+def test_what_is_spawned_while_the_scope_is_being_cancelled_is_run_or_told():
+    async def main():
+        scope = LoopScope(asyncio.get_running_loop())
+        assert await spawn(scope, trivial(scope)) == 1  # its task is idle from now on
+        began = []
+
+        async def late():
+            began.append(True)
+
+        def both():
+            scope.cancel()  # the idle task is woken, and has not run yet
+            scope.spawn(late(), contextvars.copy_context(), result.ended, result.began)
+
+        result = Spawned()
+        errors = []
+        scope.loop.set_exception_handler(lambda _, error: errors.append(error))
+        scope.loop.call_soon(both)
+        await asyncio.wait([result])
+        assert not errors
+        assert result.cancelled() or began
+        await scope.aclose()
+
+    asyncio.run(main())
+    assert current_guest() is None
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param("pass", id="at once"),
+        # As programs do that end with their last task: it must not cut the exit short.
+        pytest.param(
+            "loop.stop()\n"
+            "                with trio.CancelScope(shield=True):\n"
+            "                    await trio.sleep(0.05)",
+            id="stopping the loop",
+        ),
+    ],
+)
+def test_the_interpreter_exits_quietly_with_the_run_frozen(ending):
     done = in_child(
-        """
+        f"""
         import asyncio, trio
         from tornado_trio.interop import LoopScope
         loop = asyncio.new_event_loop()
@@ -284,6 +389,7 @@ def test_the_interpreter_exits_quietly_with_the_run_frozen():
             try:
                 await trio.sleep_forever()
             finally:
+                {ending}
                 print("unwound")
         scope.start_soon(background)
         loop.call_later(0.05, loop.stop)
@@ -375,9 +481,13 @@ def test_interrupt_ends_the_program_at_once():
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+    finally:
+        process.kill()  # if it has not ended, the tests to come shall not hear of it
+        _, errors = process.communicate()
     assert process.returncode in (-signal.SIGINT, 130)
     assert "abandoned" not in errors and "tornado_trio" not in errors
     assert errors.rstrip().endswith("KeyboardInterrupt")

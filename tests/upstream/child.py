@@ -32,7 +32,7 @@ class Reporter:
     """Writes events; only from the process that made it, not from forks of it."""
 
     def __init__(self, path: str) -> None:
-        self.out = open(path, "a", buffering=1)  # noqa: SIM115 - open until the process ends
+        self.out = open(path, "a", buffering=1)  # open until the process ends
         self.pid = os.getpid()
 
     @property

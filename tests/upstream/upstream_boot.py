@@ -118,7 +118,7 @@ def lazy_shims():
             try:
                 loader.exec_module = patched
             except AttributeError:
-                pass
+                pass  # a built-in module, whose loader cannot be patched
             return spec
 
     if pending:
@@ -149,7 +149,7 @@ def shim_asyncio(asyncio):
             try:
                 made._is_coroutine = asyncio.coroutines._is_coroutine
             except AttributeError:
-                pass
+                pass  # gone from this Python, which then asks nobody for it
             return made
 
         asyncio.coroutine = coroutine
@@ -164,7 +164,7 @@ def shim_asyncio(asyncio):
                     try:
                         setattr(cls, name, staticmethod(getattr(asyncio, name)))
                     except TypeError:
-                        pass
+                        pass  # the C class takes no attributes
 
 
 def shim_ssl(ssl):

@@ -444,18 +444,18 @@ async def test_critical_blocks_run_to_their_end(autojump_clock: MockClock) -> No
 
 async def test_timeouts(autojump_clock: MockClock) -> None:
     class Class(Slow):
-        seen: list[str] = []  # noqa: RUF012
+        seen: list[str] = []
         request_timeout = 5
 
     class Method(Slow):
-        seen: list[str] = []  # noqa: RUF012
+        seen: list[str] = []
 
         @timeout(5)
         async def get(self) -> None:
             await super().get()
 
     class Longer(Slow):
-        seen: list[str] = []  # noqa: RUF012
+        seen: list[str] = []
 
         @timeout(100)
         async def get(self) -> None:

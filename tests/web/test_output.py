@@ -167,6 +167,17 @@ async def test_if_none_match(wanted: str, code: int) -> None:
         assert response.body == b"" and "Content-Language" not in response.headers
 
 
+async def test_an_etag_of_the_handlers_own_is_left_alone() -> None:
+    class Handler(RequestHandler):
+        def get(self) -> None:
+            self.set_header("Etag", '"mine"')
+            self.write("x")
+
+    for wanted in ('"mine"', "*", '"other"'):
+        response = await get(Handler, headers={"If-None-Match": wanted})
+        assert (response.code, response.headers["Etag"], response.body) == (200, '"mine"', b"x")
+
+
 async def test_no_etag_for_errors_and_other_methods() -> None:
     class Handler(RequestHandler):
         def get(self) -> None:
@@ -274,7 +285,7 @@ async def test_vary_is_extended() -> None:
 
 def test_every_flush_reaches_the_client() -> None:
     class Request:
-        headers = {"Accept-Encoding": "gzip"}  # noqa: RUF012
+        headers = {"Accept-Encoding": "gzip"}
 
     transform = GZipContentEncoding(Request())  # type: ignore[arg-type]
     from tornado_trio.wire.headers import HTTPHeaders

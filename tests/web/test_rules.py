@@ -138,11 +138,11 @@ def test_cost_does_not_grow_with_the_table() -> None:
         asked = [request(f"/r{n - 1}/x"), request(f"/e{n - 1}"), request("/nothing")]
         best = 1.0
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(200):
                 for each in asked:
                     router.find_handler(each)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert cost(4000) < 4 * cost(40)

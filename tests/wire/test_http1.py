@@ -167,6 +167,22 @@ def test_lenient_dialect() -> None:
     assert isinstance(server_wire.next_event(), RequestHead)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: y\n\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_line_ends_of_both_kinds_in_a_request_are_never_forgiven(data: bytes) -> None:
+    wire = ServerWire(LIMITS, Dialect(bare_lf=True))
+    wire.feed(data)
+    with pytest.raises(PeerError, match="bare LF in head"):
+        wire.next_event()
+
+
 @pytest.mark.parametrize("along", [b"", GET])
 def test_chunked_http10_ends_with_what_came_along(along: bytes) -> None:
     """A proxy may have taken those bytes for the body; a client waits for its answer."""

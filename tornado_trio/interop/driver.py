@@ -25,13 +25,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import types
-from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, NoReturn, TypeVar
 
 import outcome
 import trio
 
+from .current import current_task, enter_task, leave_task
 from .trio_internals import (
     BORROW,
     CancelShieldedCheckpoint,
@@ -53,6 +53,7 @@ class Driver:
 
     __slots__ = (
         "__weakref__",
+        "_call_soon",
         "_cancel_message",
         "_cancel_requests",
         "_coro",
@@ -77,6 +78,7 @@ class Driver:
         self._coro = coro
         self.task = task
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
+        self._call_soon = loop.call_soon
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
         self._park = park  # the trap to park on; made when first needed
         self._waiting: Any = None
@@ -97,7 +99,7 @@ class Driver:
     def advance(self, method: Callable[[Any], Any], argument: Any) -> Any:
         """Run the coroutine to its next wait; the trap to park on, None when it finished."""
         loop = self._loop
-        _enter_task(loop, self)  # type: ignore[arg-type]
+        enter_task(loop, self)
         try:
             yielded = method(argument)
         except BaseException as exc:
@@ -105,7 +107,7 @@ class Driver:
             self._end_with(exc)
             return None
         finally:
-            _leave_task(loop, self)  # type: ignore[arg-type]
+            leave_task(loop, self)
         return self._wait_for(yielded)
 
     def _end_with(self, exc: BaseException) -> None:
@@ -119,7 +121,10 @@ class Driver:
 
     def _wait_for(self, yielded: Any) -> Any:
         """The trap to park on until what the coroutine yielded is done."""
-        # In the order of what is yielded most: futures, None, trio's traps.
+        if yielded is None:
+            self._waiting = _NEXT_TURN
+            self._call_soon(self._next_turn, context=self.task.context)
+            return self._park or self._make_park()
         if getattr(yielded, "_asyncio_future_blocking", None) is True:
             if yielded.get_loop() is self._loop and yielded is not self:
                 yielded._asyncio_future_blocking = False
@@ -129,10 +134,6 @@ class Driver:
                     self._must_cancel = False
                 return self._park or self._make_park()
             problem = f"awaits {yielded!r}, which belongs to another loop"
-        elif yielded is None:
-            self._waiting = _NEXT_TURN
-            self._loop.call_soon(self._next_turn, context=self.task.context)
-            return self._park or self._make_park()
         elif not hasattr(yielded, "_asyncio_future_blocking"):
             return self._wait_for_trap(yielded)
         else:
@@ -151,6 +152,8 @@ class Driver:
         self._inner = True
         if not BORROW and type(trap) is WaitTaskRescheduled:
             self._inner_abort = trap.abort_func
+            if self.task.custom_sleep_data is None:
+                self.task.custom_sleep_data = self  # trio clears it when it wakes the task
             return WaitTaskRescheduled(self._abort_inner)
         return trap
 
@@ -232,17 +235,22 @@ class Driver:
         run_mark["task"] = task
         task._abort_func = None
         trap: Any = None
-        _enter_task(loop, self)  # type: ignore[arg-type]
+        enter_task(loop, self)
         try:
-            # `advance`, without the call: this is every step.
+            # `advance` and the start of `_wait_for`, without the calls: this is every step.
             try:
                 yielded = method(argument)
             except BaseException as exc:
-                _leave_task(loop, self)  # type: ignore[arg-type]
+                leave_task(loop, self)
                 self._end_with(exc)
             else:
-                _leave_task(loop, self)  # type: ignore[arg-type]
-                trap = self._wait_for(yielded)
+                leave_task(loop, self)
+                if yielded is None:
+                    self._waiting = _NEXT_TURN
+                    self._call_soon(self._next_turn, context=task.context)
+                    trap = self._park or self._make_park()
+                else:
+                    trap = self._wait_for(yielded)
         finally:
             if dispatcher is None:
                 library_mark["name"] = None
@@ -275,12 +283,14 @@ class Driver:
         if waiting is None:
             return SUCCEEDED if self._resume_with is None else FAILED
         if waiting is not _NEXT_TURN:
-            waiting.cancel()
-            if not waiting.done() and not self._loop.is_closed():
-                # An asyncio task (or a gather of some) that needs time to unwind: its
-                # owner waits for it.
-                self._raise_cancel = raise_cancel
-                return FAILED
+            # On a closed loop nothing would act on it, and callbacks cannot be scheduled.
+            if not self._loop.is_closed():
+                waiting.cancel()
+                if not waiting.done():
+                    # An asyncio task (or a gather of some) that needs time to unwind: its
+                    # owner waits for it.
+                    self._raise_cancel = raise_cancel
+                    return FAILED
             waiting.remove_done_callback(self._wake)
         self._waiting = None
         return SUCCEEDED
@@ -308,6 +318,8 @@ class Driver:
                 self._guest.expect_wake()
                 self.task._attempt_abort(self._raise_cancelled_error)
             return
+        if self.task.custom_sleep_data is None:
+            return  # woken already: thrown at the next wait
         abort, self._inner_abort = self._inner_abort, None
         if abort is not None and abort(self._raise_cancelled_error) is SUCCEEDED:
             self._guest.reschedule(self.task, outcome.capture(self._raise_cancelled_error))
@@ -383,7 +395,7 @@ def run_driver(
     context: contextvars.Context | None = None,
 ) -> Generator[Any, Any, T]:
     """Drive `coro` in the current trio task; its result, or its exception."""
-    if context is None and asyncio.current_task(loop) is not None:
+    if context is None and current_task(loop) is not None:
         # This task is driven already, so `coro` may await what it likes.
         result: T = yield from coro
         return result

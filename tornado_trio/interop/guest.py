@@ -55,7 +55,8 @@ def current_guest() -> Guest | None:
         # Its loop was taken to another thread and it went along: trio still thinks of it
         # as running here.
         _local.guest = None
-        trio_internals.forget_run()
+        trio_internals.forget_run(guest._left_handler)
+        guest._left_handler = None
         return None
     return guest
 
@@ -80,6 +81,7 @@ class Guest:
         self._watchers: list[asyncio.AbstractEventLoop] = []
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         self._turning = False
+        self._left_handler: Any = None  # of SIGINT, in the thread where the run began
         self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         _local.guest = self
@@ -137,7 +139,7 @@ class Guest:
         Programs set a loop up in one thread (`run_sync`) and run it in another.
         """
         present = current_guest()
-        if present is not None and present is not self:
+        if present is not None and present is not self and not present.end_if_left_behind():
             raise RuntimeError(
                 f"{loop!r} has tasks from another thread, and this thread has tasks of its own "
                 "already: close one of the loops first"
@@ -147,7 +149,7 @@ class Guest:
                 f"{loop!r} shares its tasks' trio run with a loop that is running in the thread "
                 "it was made in; make it in the thread that runs it"
             )
-        trio_internals.adopt_run(self._runner)
+        self._left_handler = trio_internals.adopt_run(self._runner) or self._left_handler
         self.thread = threading.get_ident()
         self.marks = trio_internals.thread_marks()
         _local.guest = self
@@ -265,7 +267,8 @@ class Guest:
         except StopIteration:
             self._done(self._runner.main_task_outcome)
             return
-        except trio.TrioInternalError as exc:
+        except BaseException as exc:
+            # Whatever it was, the run is over: who waits for its end is told so.
             self._done(outcome.Error(exc))
             return
         finally:
@@ -331,15 +334,23 @@ class Guest:
             # Where trio happened to be is of no interest to who pressed Ctrl-C.
             error = found.with_traceback(None)
             error.__cause__ = error.__context__ = None
-        if self.loop.is_closed():
+        if self.loop.is_closed() or isinstance(self.loop, _NoLoop):
             log.error("the trio run ended with its loop closed", exc_info=error)
             return
         failed = self.loop.create_future()
         failed.set_exception(error)
         self.loop.call_soon(failed.result)
 
+    def end_if_left_behind(self) -> bool:
+        """End the run if all its loops were closed, with tasks left and nobody told."""
+        if self._turning or not all(scope.loop.is_closed() for scope in self.scopes):
+            return False
+        if not self.run_to_the_end(EXIT_GRACE):
+            self.abandon()
+        return True
+
     def run_to_the_end(self, seconds: float) -> bool:
-        """Cancel everything and turn without a loop. For interpreter exit only."""
+        """Cancel everything and turn without a loop: at interpreter exit, or all are closed."""
         if self.root is not None:
             self.root.cancel_scope.cancel()
         if self._state is None:
@@ -419,7 +430,7 @@ def _at_exit() -> None:
     for scope in list(guest.scopes):
         if not scope.loop.is_closed() and not scope.loop.is_running():
             try:
-                scope.loop.run_until_complete(scope.aclose(EXIT_GRACE))
+                scope.close(EXIT_GRACE)
             except (KeyboardInterrupt, SystemExit):
                 break
             except Exception:

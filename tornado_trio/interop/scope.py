@@ -86,6 +86,12 @@ class LoopScope:
         if guest is not None:
             guest.host_on(self.loop)
 
+    @property
+    def may_run_here(self) -> bool:
+        """Whether the calling thread has no tasks but those of the loop's own trio run."""
+        present = current_guest()
+        return not self.active or present is None or present is self.guest
+
     async def run(self) -> None:
         """The task that owns the loop's nursery."""
         try:
@@ -102,6 +108,7 @@ class LoopScope:
             self.ended()
 
     def cancel(self) -> None:
+        """Cancel the tasks of the loop; nobody waits for them here."""
         if self.nursery is not None:
             self.nursery.cancel_scope.cancel()
 
@@ -113,7 +120,19 @@ class LoopScope:
 
     @property
     def active(self) -> bool:
+        """Is the trio run beneath it still going on?"""
         return self.guest is not None and not self.guest.finished
+
+    def close(self, grace: float = CLOSE_GRACE) -> None:
+        """`aclose` on a loop that does not run: it runs until all has ended."""
+        loop = self.loop
+        self.about_to_run()
+        ending = loop.create_task(self.aclose(grace))
+        ending.add_done_callback(lambda _: loop.stop())
+        while not ending.done():  # what is cancelled may well call stop() too
+            loop.run_forever()
+        if not ending.cancelled():  # by a program that cancels all tasks there are
+            ending.result()
 
     async def aclose(self, grace: float = CLOSE_GRACE) -> None:
         """Cancel the loop's trio tasks and wait for them, on the running asyncio loop.

@@ -19,6 +19,7 @@ from typing import Any
 import trio
 
 from .driver import Driver
+from .host_loop import call_soon_of
 from .trio_internals import WaitTaskRescheduled
 
 MAX_IDLE = 64  # parked tasks kept for the next coroutine (3 KB each)
@@ -34,6 +35,7 @@ class Workers:
     def __init__(self, loop: Any) -> None:
         self.loop = loop
         self.guest: Any = None
+        self.call_soon = call_soon_of(loop)
         self._nursery: trio.Nursery | None = None
         self._idle: list[Seat] = []
         self._backlog: deque[Job] = deque()
@@ -51,7 +53,11 @@ class Workers:
         while self._backlog:
             coro, _, on_done, _ = self._backlog.popleft()
             coro.close()
-            on_done(None, asyncio.CancelledError("the loop was closed"))
+            try:
+                on_done(None, asyncio.CancelledError("the loop was closed"))
+            except RuntimeError:
+                if not self.loop.is_closed():
+                    raise  # else: whom it tells would have run on that loop
 
     def spawn(
         self,
@@ -123,6 +129,7 @@ class Workers:
         driver = WorkerDriver(coro, seat.task, self.loop, self.guest, seat.trap)
         driver._on_done = on_done
         driver._seat = seat
+        driver._call_soon = self.call_soon
         seat.driver = driver
         if on_start is not None:
             on_start(driver)
@@ -144,7 +151,10 @@ class Seat:
 
     def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
         driver = self.driver
-        return trio.lowlevel.Abort.SUCCEEDED if driver is None else driver._abort(raise_cancel)
+        if driver is None:
+            self.workers.unpark(self)  # the task is scheduled: nobody may take the seat
+            return trio.lowlevel.Abort.SUCCEEDED
+        return driver._abort(raise_cancel)
 
     @types.coroutine
     def work(self) -> Generator[Any, Any, None]:
@@ -253,4 +263,10 @@ class WorkerDriver(Driver):
         self._seat.driver = None
         value, error = self.value, self.error
         self._coro = self.value = self.error = None
-        self._on_done(value, error)
+        try:
+            self._on_done(value, error)
+        except RuntimeError:
+            # A loop that was closed with tasks left, as plain asyncio programs do: what its
+            # callbacks would do is lost, and must not cost the thread's other loops the run.
+            if not self._loop.is_closed():
+                raise

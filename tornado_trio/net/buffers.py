@@ -191,6 +191,12 @@ class WriteBuffer:
             if not blocks:
                 self._blocks = None
 
+    def take_all(self) -> bytes:
+        """Remove and return what is unsent."""
+        data = b"".join(self._blocks or ())[self._offset :]
+        self.clear()
+        return data
+
     def clear(self) -> None:
         """Drop everything."""
         self._blocks = None

@@ -22,6 +22,7 @@ from .stream import CHUNK, Stream, _size
 
 # One sendfile call moves at most this much, so that one fast reader does not hold the loop.
 _SENDFILE_CHUNK = 1024 * 1024
+_MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
 
 
 class SocketStream(Stream):
@@ -35,7 +36,7 @@ class SocketStream(Stream):
         do it cheaper); its `close` is called before the socket's.
     """
 
-    __slots__ = ("_fd", "_sock", "waiter")
+    __slots__ = ("_fd", "_kept_back", "_sock", "waiter")
 
     _sock: socket.socket
 
@@ -56,6 +57,7 @@ class SocketStream(Stream):
         # Waiting by number spares a Python call per wait, and survives sock.close().
         self._fd = sock.fileno()
         self.waiter: Any = None
+        self._kept_back = False
 
     @property
     def socket(self) -> _socket.socket:
@@ -161,23 +163,52 @@ class SocketStream(Stream):
         fd = file if isinstance(file, int) else file.fileno()
         await self.drain()
         while count:
-            try:
-                sent = os.sendfile(self._fd, fd, offset, min(count, _SENDFILE_CHUNK))
-            except (BlockingIOError, InterruptedError):
-                await self._wait(self._wait_send)
-                continue
-            except OSError as exc:
-                raise self._write_broke(exc) from exc
+            sent = self.sendfile_nowait(fd, offset, count)
             if not sent:
-                raise EOFError("the file is shorter than announced")
+                await (self.drain() if self._out else self._wait(self._wait_send))
+                continue
             offset += sent
             count -= sent
             await self._breathe()
 
+    def sendfile_nowait(self, file: IO[bytes] | int, offset: int, count: int) -> int:
+        if self._out or not hasattr(os, "sendfile"):
+            return 0
+        self._check_writable()
+        fd = file if isinstance(file, int) else file.fileno()
+        try:
+            sent = os.sendfile(self._fd, fd, offset, min(count, _SENDFILE_CHUNK))
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as exc:
+            raise self._write_broke(exc) from exc
+        if not sent and count:
+            raise EOFError("the file is shorter than announced")
+        self._kept_back = False
+        return sent
+
+    def push(self) -> None:
+        if self._kept_back and not self.closed:
+            self._kept_back = False
+            # Said again, TCP_NODELAY sends what is queued. A socket that refuses is broken,
+            # which the next write or read will tell.
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def write_more(self, data: Data) -> bool:
+        if not _MSG_MORE:  # pragma: no cover - not Linux
+            return self.write(data)
+        self._kept_back = True
+        return self._write(data, _MSG_MORE)
+
     def write(self, data: Data) -> bool:
+        self._kept_back = False
+        return self._write(data, 0)
+
+    def _write(self, data: Data, flags: int) -> bool:
         if not self._out and not self.closed and self._write_error is None:
             try:
-                sent = self._sock.send(data)
+                sent = self._sock.send(data, flags)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as exc:
@@ -187,4 +218,4 @@ class SocketStream(Stream):
             self._out.append(data)
             self._out.advance(sent)
             return self._flush_or_start()
-        return super().write(data)
+        return Stream.write(self, data)

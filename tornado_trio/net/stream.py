@@ -331,6 +331,14 @@ class Stream(ABC):
             out.advance(sent)
         return self._flush_or_start()
 
+    def write_more(self, data: Data) -> bool:
+        """`write`, by who writes more at once: the transport may keep back what does not fill
+        a packet, until the next `write`, or `push`, or for a moment (Linux: 200 ms)."""
+        return self.write(data)
+
+    def push(self) -> None:  # noqa: B027 - most transports keep nothing back
+        """Let go what `write_more` had the transport keep back."""
+
     def _flush_or_start(self) -> bool:
         if self._flushing:
             return False
@@ -375,6 +383,10 @@ class Stream(ABC):
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             await self.drain()
+
+    def sendfile_nowait(self, file: IO[bytes] | int, offset: int, count: int) -> int:
+        """How much of it went without waiting; 0: only `sendfile` can tell. Errors as there."""
+        return 0
 
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """Send `count` bytes of `file` from `offset`, read in a worker thread.

@@ -70,6 +70,9 @@ class TlsStream(SocketStream):
 
     read_nowait = Stream.read_nowait
     write = Stream.write
+    write_more = Stream.write_more
+    push = Stream.push
+    sendfile_nowait = Stream.sendfile_nowait
 
     def _recv(self, max_bytes: int) -> bytes | None:
         self._recv_wants_write = False

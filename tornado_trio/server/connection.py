@@ -86,6 +86,7 @@ class ServerConnection:
         "_reads",
         "_successor",
         "_suspended",
+        "_task",
         "_watched",
         "_watcher",
         "context",
@@ -144,7 +145,8 @@ class ServerConnection:
 
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
-        self._base_context = trio.lowlevel.current_task().context
+        self._task = trio.lowlevel.current_task()
+        self._base_context = self._task.context
         self.stream.max_write_buffer_size = self.options.limits.max_write_buffer
         again = True
         try:
@@ -193,6 +195,7 @@ class ServerConnection:
                         must_wait = True
                     else:
                         feed(data)
+                        data = None  # or an idle connection would keep its last request
                 elif type(event) is RequestHead:
                     exchange = self._start(event)
                     try:
@@ -277,7 +280,7 @@ class ServerConnection:
         trap: Any,
     ) -> None:
         """The rest of a handler that waits, with all that is spared those that do not."""
-        task = trio.lowlevel.current_task()
+        task = self._task
         # From its next step on trio runs this task in the request's context.
         task.context = context
         self._suspended = True
@@ -292,7 +295,7 @@ class ServerConnection:
         if not (watched or self.detached or self.wire.body_unread):
             self.start_watcher(watch_stream)
         try:
-            await rest_of(coro, trap)
+            await rest_of(coro, trap, exchange)
         except _NOT_THE_HANDLERS:
             raise
         except BaseException as exc:
@@ -377,6 +380,13 @@ class ServerConnection:
         access_log = self.options.access_log
         if access_log is not None:
             access_log(exchange)
+
+    def begin_turn(self, exchange: Http1Exchange) -> bool:
+        """Whether `exchange.turn_over` will be called once who writes now gives way."""
+        if self.options.call_soon is not None:
+            return self.options.call_soon(exchange.turn_over)
+        # Another task would give way without our seeing it.
+        return trio.lowlevel.current_task() is self._task
 
     # --- deadlines and the end ----------------------------------------------------
     def apply_deadline(self) -> None:

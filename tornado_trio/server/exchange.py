@@ -49,7 +49,9 @@ class Http1Exchange(Exchange):
         "_connection",
         "_done",
         "_inflater",
+        "_more",
         "_request_id",
+        "_turn",
         "context",
         "deadline",
         "finished",
@@ -90,6 +92,8 @@ class Http1Exchange(Exchange):
         self._done: trio.Event | None = None
         self._inflater: Inflater | None = None
         self._request_id = 0
+        self._more = False
+        self._turn = False
         self.route: str | None = None
 
     def __repr__(self) -> str:
@@ -221,14 +225,32 @@ class Http1Exchange(Exchange):
                 self._send(data)
                 return self._send(body)
             data += body
+        if self._more:
+            self._more = False
+            return self._send(data, more=True)
         return self._send(data)
+
+    def more_follows(self) -> None:
+        self._more = True
 
     def write(self, chunk: bytes) -> Awaitable[None]:
         if self.finished or not self._connection.wire.responded:
             raise HTTPOutputError("No response under way: write_headers comes first")
         data = self._connection.wire.body(chunk)
         self.sent += len(chunk)
-        return self._send(data) if data else READY
+        if not data:
+            return READY
+        if self._turn:
+            # Not the first of this turn: the kernel may join it with what follows, and the
+            # client wakes for 8 packets, not 64 (of 4 KiB): 170 us in the kernel against 355.
+            return self._send(data, more=True)
+        self._turn = self._connection.begin_turn(self)
+        return self._send(data)
+
+    def turn_over(self) -> None:
+        """Who writes gives way: nothing is to be kept back any longer."""
+        self._turn = False
+        self._connection.stream.push()
 
     def finish(self, trailers: HTTPHeaders | None = None) -> Awaitable[None]:
         if self.finished:
@@ -239,7 +261,11 @@ class Http1Exchange(Exchange):
         data = connection.wire.end(trailers)
         self.finished = True
         self._close_callback = None
-        pending = self._send(data) if data else (READY if not connection.stream.unsent else None)
+        if data:
+            pending: Awaitable[None] | None = self._send(data)
+        else:
+            connection.stream.push()
+            pending = READY if not connection.stream.unsent else None
         if self._done is not None:
             self._done.set()
         connection.response_finished()
@@ -261,12 +287,15 @@ class Http1Exchange(Exchange):
         self.sent += count
         await send_file(connection, file, offset, count)
 
-    def _send(self, data: bytes | bytearray | memoryview) -> Awaitable[None]:
+    def _send(
+        self, data: bytes | bytearray | memoryview, *, more: bool = False
+    ) -> Awaitable[None]:
         if self.gone is not None:
             return Failed(self.gone)
         connection = self._connection
+        stream = connection.stream
         try:
-            if connection.stream.write(data):
+            if stream.write_more(data) if more else stream.write(data):
                 return READY
         except StreamClosedError as exc:
             connection.lost(exc)
@@ -306,6 +335,7 @@ class Http1Exchange(Exchange):
         self._close_callback = None
         if self._done is not None:
             self._done.set()
+        self._connection.stream.push()
         return self._connection.detach()
 
     def set_drain_callback(self, callback: Callable[[], object] | None) -> None:

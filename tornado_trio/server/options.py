@@ -23,6 +23,8 @@ class ServerOptions:
     Attributes:
       run: wraps the coroutine of each request; compat drives coroutines that await
         asyncio with it.
+      call_soon: have a function called once what runs now has given way (False: it will not
+        be), for hosts whose callbacks write too; None: a turn ends when the handler waits.
       refuse: the bytes that answer a malformed request; None: a short plain page.
       answer_errors: an application that raises is answered for, with 500; else the
         connection is just closed.
@@ -46,6 +48,7 @@ class ServerOptions:
     decompress_request: bool = False
     tolerate_half_close: bool = True
     run: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]] | None = None
+    call_soon: Callable[[Callable[[], object]], bool] | None = None
     refuse: Callable[[PeerError], bytes] | None = None
     answer_errors: bool = True
     access_log: Callable[[Http1Exchange], None] | None = None

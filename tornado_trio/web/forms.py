@@ -105,7 +105,7 @@ class FormPart:
         The file is at its start, and the caller's to close. Disk writes are done in a
         thread. Cancellation: the file is closed.
         """
-        file = tempfile.SpooledTemporaryFile(max_size=max_memory)  # noqa: SIM115 - handed out
+        file = tempfile.SpooledTemporaryFile(max_size=max_memory)  # handed out
         size = 0
         try:
             async for chunk in self:

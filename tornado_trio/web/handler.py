@@ -91,8 +91,8 @@ class RequestHandler:
     _write_buffer: list[bytes]
     _status_code: int
     _reason: str
-    path_args: list[Any] = []  # noqa: RUF012 - replaced per request, never changed
-    path_kwargs: dict[str, Any] = {}  # noqa: RUF012
+    path_args: list[Any] = []  # replaced per request, never changed
+    path_kwargs: dict[str, Any] = {}
 
     def __init__(self, application: Application, request: Request, **kwargs: Any) -> None:
         self.application = application
@@ -223,6 +223,7 @@ class RequestHandler:
         self._reason = output.reason_phrase(status_code, reason)
 
     def get_status(self) -> int:
+        """The status code that the response has, or will have."""
         return self._status_code
 
     def set_header(self, name: str, value: Any) -> None:
@@ -307,15 +308,19 @@ class RequestHandler:
         return arguments.every(self, name, self.request.arguments, strip)
 
     def get_body_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        """`get_argument`, of the body's form only."""
         return arguments.last(self, name, default, self.request.body_arguments, strip)
 
     def get_body_arguments(self, name: str, strip: bool = True) -> list[Any]:
+        """`get_arguments`, of the body's form only."""
         return arguments.every(self, name, self.request.body_arguments, strip)
 
     def get_query_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        """`get_argument`, of the query only."""
         return arguments.last(self, name, default, self.request.query_arguments, strip)
 
     def get_query_arguments(self, name: str, strip: bool = True) -> list[Any]:
+        """`get_arguments`, of the query only."""
         return arguments.every(self, name, self.request.query_arguments, strip)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> Any:
@@ -330,6 +335,7 @@ class RequestHandler:
         return self.request.cookies
 
     def get_cookie(self, name: str, default: str | None = None) -> str | None:
+        """The value of a cookie of the request."""
         return cookies.get_cookie(self, name, default)
 
     def set_cookie(
@@ -366,6 +372,7 @@ class RequestHandler:
         cookies.clear_cookie(self, name, kwargs)
 
     def clear_all_cookies(self, **kwargs: Any) -> None:
+        """Delete every cookie of the request; `kwargs` as of `clear_cookie`."""
         for name in self.request.cookies:
             self.clear_cookie(name, **kwargs)
 
@@ -384,6 +391,7 @@ class RequestHandler:
     def create_signed_value(
         self, name: str, value: str | bytes, version: int | None = None
     ) -> bytes:
+        """`value` signed for the cookie `name`, as `set_signed_cookie` sends it."""
         return cookies.sign(self, name, value, version)
 
     def get_signed_cookie(
@@ -397,6 +405,7 @@ class RequestHandler:
         return cookies.get_signed(self, name, value, max_age_days, min_version)
 
     def get_signed_cookie_key_version(self, name: str, value: str | None = None) -> int | None:
+        """The number of the key that signed a cookie; None if it has none, or is malformed."""
         return cookies.get_key_version(self, name, value)
 
     set_secure_cookie = set_signed_cookie
@@ -470,6 +479,7 @@ class RequestHandler:
         return None
 
     def get_browser_locale(self, default: str = "en_US") -> Any:
+        """The best locale of those that the Accept-Language header names."""
         return localization.browser_locale(
             self.request.headers.get("Accept-Language"), default
         )
@@ -557,6 +567,7 @@ class RequestHandler:
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The application's settings."""
         return self.application.settings
 
     def require_setting(self, name: str, feature: str = "this feature") -> None:

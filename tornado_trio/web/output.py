@@ -205,7 +205,11 @@ def finish(handler: RequestHandler, chunk: Any = None) -> Awaitable[None]:
 def _complete_head(handler: RequestHandler) -> None:
     """Everything about the head that depends on the whole body being known."""
     status = handler._status_code
-    if status == 200 and handler.request.method in ("GET", "HEAD"):
+    if (
+        status == 200
+        and handler.request.method in ("GET", "HEAD")
+        and "Etag" not in handler._headers  # who sets one decides what it answers for
+    ):
         handler.set_etag_header()
         if handler.check_etag_header():
             handler._write_buffer = []

@@ -29,6 +29,7 @@ class UIModule:
 
     @property
     def current_user(self) -> Any:
+        """The handler's."""
         return self.handler.current_user
 
     def render(self, *args: Any, **kwargs: Any) -> str | bytes:
@@ -65,11 +66,15 @@ class UIModule:
 
 
 class Linkify(UIModule):
+    """`{% module linkify(text) %}`: text with links for its URLs."""
+
     def render(self, text: str, **kwargs: Any) -> str:
         return linkify(text, **kwargs)
 
 
 class XSRFFormHTML(UIModule):
+    """`{% module xsrf_form_html() %}`: the hidden field with the XSRF token."""
+
     def render(self) -> str:
         return self.handler.xsrf_form_html()
 

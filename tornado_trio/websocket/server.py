@@ -35,7 +35,7 @@ def _check_origin(exchange: Exchange, check: OriginCheck) -> None:
 
 
 @final
-class accept:  # noqa: N801 - used as a function
+class accept:  # used as a function
     """Answer an upgrade request and open the session, for the length of an `async with` block.
 
     Args:

@@ -312,7 +312,7 @@ class HTTPHeaders(MutableMapping[str, str]):
             for name in other:
                 self[name] = other[name]
         elif hasattr(other, "keys"):
-            for name in other.keys():  # noqa: SIM118 - duck-typed, need not be iterable
+            for name in other.keys():  # duck-typed, need not be iterable
                 self[name] = other[name]
         else:
             for name, value in other:

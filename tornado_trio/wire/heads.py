@@ -53,6 +53,8 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
 
     Raises `PeerError` (400, 417, 501, 505) and `LimitError` (413, 431).
     """
+    if dialect.bare_lf and b"\r\n" in data and _BARE_LF.search(data) is not None:
+        raise PeerError("Malformed HTTP message: bare LF in head")
     first, headers = _split(data, limits, dialect, "Malformed HTTP request line")
     match = _REQUEST_LINE.fullmatch(first)
     if match is None:

@@ -29,21 +29,6 @@ def _atexit_callback() -> None:
 atexit.register(_atexit_callback)
 
 
-class AnyThreadEventLoopPolicy(asyncio.DefaultEventLoopPolicy):  # type: ignore[name-defined,misc]
-    """An event loop policy that makes a loop for any thread that asks. Deprecated.
-
-    asyncio's own makes one in the main thread only; `asyncio.run` needs neither.
-    """
-
-    def get_event_loop(self) -> asyncio.AbstractEventLoop:
-        try:
-            loop: asyncio.AbstractEventLoop = super().get_event_loop()
-        except RuntimeError:
-            loop = self.new_event_loop()
-            self.set_event_loop(loop)
-        return loop
-
-
 class SelectorThread:
     """`add_reader` and `add_writer` for `real_loop`, by a thread that selects.
 
@@ -185,7 +170,7 @@ class SelectorThread:
 class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
     """`real_loop`, with `add_reader` and `add_writer` by a `SelectorThread`."""
 
-    MY_ATTRIBUTES = {  # noqa: RUF012 - upstream's name for it
+    MY_ATTRIBUTES = {  # upstream's name for it
         "_real_loop", "_selector", "add_reader", "add_writer", "close",
         "remove_reader", "remove_writer",
     }

@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.platform.trio import TaskFuture
 
+from tornado_trio.interop.current import current_task
 from tornado_trio.interop.trio_internals import thread_marks
 from tornado_trio.interop.workers import Workers
 
@@ -387,7 +388,7 @@ def _dual_init(self: Future, *, loop: Any = None) -> None:
 def _dual_await(self: Future) -> Generator[Any, Any, Any]:
     if not self.done():
         loop = self.get_loop()
-        if isinstance(loop, _FutureLoop) and asyncio.current_task(loop) is None:  # type: ignore[arg-type]
+        if isinstance(loop, _FutureLoop) and current_task(loop) is None:
             yield from _wait_in_plain_task(self).__await__()
         else:
             self._asyncio_future_blocking = True

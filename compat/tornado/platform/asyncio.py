@@ -21,6 +21,7 @@ from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 from tornado.platform.trio import TaskFuture
 
+from tornado_trio.interop.host_loop import poll_sparingly
 from tornado_trio.interop.scope import LoopScope
 
 
@@ -31,6 +32,7 @@ class BaseAsyncIOLoop(IOLoop):
 
     def initialize(self, asyncio_loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # type: ignore[override]
         self.asyncio_loop = asyncio_loop
+        poll_sparingly(asyncio_loop)
         # What watches descriptors: a thread does where asyncio itself cannot (Windows).
         self.selector_loop = asyncio_loop
         if type(asyncio_loop).__name__ == "ProactorEventLoop":
@@ -76,11 +78,11 @@ class BaseAsyncIOLoop(IOLoop):
                 self.close_fd(fileobj)
         loop = self.asyncio_loop
         if self._scope.active and not loop.is_closed() and not loop.is_running():
-            self._scope.about_to_run()
-            ending = loop.create_task(self._scope.aclose())
-            ending.add_done_callback(lambda _: loop.stop())
-            while not ending.done():  # what is cancelled may well call stop() too
-                loop.run_forever()
+            if self._scope.may_run_here:
+                self._scope.close()
+            else:  # this thread has tasks of its own: a loop that has run in another
+                with concurrent.futures.ThreadPoolExecutor(1) as elsewhere:
+                    elsewhere.submit(self._scope.close).result()
         # Removed before closing: the address of a closed loop may be used again.
         IOLoop._ioloop_for_asyncio.pop(loop, None)
         if self.selector_loop is not loop:
@@ -201,6 +203,19 @@ class BaseAsyncIOLoop(IOLoop):
         )
         return future
 
+    def _run_discarded(self, coro: Any) -> None:
+        # A Future of the result would be made, watched and called back (1.5 us) for the few
+        # that fail: it is made when one does.
+        self.asyncio_loop.call_soon(
+            self._scope.spawn, coro, contextvars.copy_context(), self._discard_outcome
+        )
+
+    def _discard_outcome(self, value: Any, error: BaseException | None) -> None:
+        if error is not None:
+            future = TaskFuture(loop=self.asyncio_loop)
+            self.add_future(future, self._discard_future_result)
+            future._ended(None, error)
+
     def _raise_out(self, error: BaseException) -> None:
         guest = self._scope.guest
         assert guest is not None
@@ -292,11 +307,11 @@ def to_asyncio_future(tornado_future: Any) -> asyncio.Future[Any]:
 
 _SELECTOR_NAMES = (
     "AddThreadSelectorEventLoop",
-    "AnyThreadEventLoopPolicy",
     "SelectorThread",
     "_atexit_callback",
     "_selector_loops",
 )
+_POLICY = "AnyThreadEventLoopPolicy"
 
 
 def __getattr__(name: str) -> Any:
@@ -304,8 +319,15 @@ def __getattr__(name: str) -> Any:
         from tornado.platform import _selector_thread
 
         return getattr(_selector_thread, name)
+    if name == _POLICY:
+        try:
+            from tornado.platform._any_thread import AnyThreadEventLoopPolicy
+
+            return AnyThreadEventLoopPolicy
+        except ImportError:
+            pass  # a Python without policies
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_SELECTOR_NAMES])
+    return sorted([*globals(), *_SELECTOR_NAMES, _POLICY])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from tornado.platform import common, interface
+from tornado.platform import common
 from tornado.platform.common import set_close_exec as set_close_exec
 
 
-class Waker(interface.Waker):
+class Waker(common.Waker):
     """Writes a byte to a pipe."""
 
     def __init__(self) -> None:
@@ -17,12 +17,6 @@ class Waker(interface.Waker):
         os.set_blocking(write, False)
         self.reader = os.fdopen(read, "rb", 0)
         self.writer = os.fdopen(write, "wb", 0)
-
-    def fileno(self) -> int:
-        return self.reader.fileno()
-
-    def write_fileno(self) -> int:
-        return self.writer.fileno()
 
     def wake(self) -> None:
         try:
@@ -36,7 +30,3 @@ class Waker(interface.Waker):
                 pass
         except OSError:
             pass  # empty now
-
-    def close(self) -> None:
-        self.reader.close()
-        common.try_close(self.writer)

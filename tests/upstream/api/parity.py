@@ -141,14 +141,14 @@ class Target:
             spec = importlib.util.find_spec(name)
             paths.append(getattr(spec, "origin", None))
         except (ImportError, ValueError, AttributeError):
-            pass
+            pass  # then by its parent, below
         # An alias may give no origin: look in the folders of the parent.
         parent, _, leaf = name.rpartition(".")
         try:
             folders = getattr(importlib.import_module(parent), "__path__", ())
             paths += [os.path.join(folder, leaf + ".py") for folder in folders]
         except ImportError:
-            pass
+            pass  # no parent: there is no such module
         for path in paths:
             if path and os.path.exists(path):
                 return inventory.static_module(inventory.parse_file(path))

@@ -40,12 +40,12 @@ def test_unreadable(field: str) -> None:
 
 @pytest.mark.parametrize("unit", ["a;", ' "', ",", "\\", 'x="\\', "a; b=c, "])
 def test_parse_is_linear(unit: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         parse_extensions("a;x=" + unit * 60000)
     except ExtensionError:
         pass  # what is asked here is how long it takes
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,22 @@
+"""What the overlay forgives in messages: what Tornado 6.6 does, as far as its tests ask for it.
+
+The older releases, which programs may ask for by their generation, forgave more. Knows the
+generation and `tornado_trio.limits.Dialect`.
+"""
+
+from __future__ import annotations
+
+from tornado._generation import before
+
+from tornado_trio.limits import Dialect
+
+__all__ = ["OF_REQUESTS", "OF_RESPONSES"]
+
+OF_REQUESTS = Dialect(
+    bare_lf=True,
+    repeated_length=before(6),
+    chunked_http10=True,
+    missing_host=before(6, 5),
+    loose_fields=before(6, 5),
+)
+OF_RESPONSES = Dialect(bare_lf=True, repeated_length=True, loose_fields=before(6, 5))

@@ -1,0 +1,138 @@
+"""What libraries that sit on Tornado do with it, beyond its documentation."""
+
+import compat  # noqa: F401, I001 - first: makes `tornado` ours
+
+import asyncio
+import socket
+import warnings
+
+from tornado import httpserver, web, websocket
+from tornado.httpclient import AsyncHTTPClient
+from tornado.ioloop import IOLoop
+from tornado.netutil import Resolver, bind_sockets, bind_unix_socket
+from tornado.platform.trio import run_task
+
+
+def test_a_loop_closed_under_a_waiting_coroutine_leaves_the_thread_usable() -> None:
+    """Each test of a suite may have a loop of its own, closed with handlers still waiting."""
+    unwound = []
+
+    async def wait():
+        try:
+            await asyncio.Future()
+        finally:
+            unwound.append(True)
+
+    async def begin():
+        IOLoop.current().spawn_callback(wait)
+        await asyncio.sleep(0.01)
+
+    async def answer():
+        return 42
+
+    async def work():
+        return await asyncio.wait_for(run_task(answer()), 10)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.close()  # no shutdown_asyncgens: nobody told us
+    assert asyncio.run(work()) == 42
+    assert unwound == [True]
+
+
+def test_subclasses_find_the_lock_of_static_files() -> None:
+    class Cached(web.StaticFileHandler):
+        known = {}
+
+        @classmethod
+        def get_absolute_path(cls, root: str, path: str) -> str:
+            with cls._lock:
+                return cls.known.setdefault(path, f"{root}/{path}")
+
+    assert Cached.get_absolute_path("/www", "a.css") == "/www/a.css"
+
+
+def test_the_current_loop_as_first_argument_of_a_client_forces_an_instance() -> None:
+    async def clients():
+        loop = IOLoop.current()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            first, second = AsyncHTTPClient(loop), AsyncHTTPClient(loop)
+        assert first is not second
+        assert AsyncHTTPClient() is not first
+        assert first.io_loop is second.io_loop is loop
+        first.close()
+        second.close()
+
+    asyncio.run(clients())
+
+
+def test_a_websocket_has_no_status() -> None:
+    """Callers that fetch "a response or a websocket" look at `code`."""
+
+    async def status():
+        server = httpserver.HTTPServer(web.Application([("/", websocket.WebSocketHandler)]))
+        [listener] = bind_sockets(0, "127.0.0.1")
+        server.add_socket(listener)
+        connection = await websocket.websocket_connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/")
+        connection.close()
+        server.stop()
+        await server.close_all_connections()
+        return connection.code
+
+    assert asyncio.run(status()) is None
+
+
+def test_content_of_static_files_may_be_a_plain_method(tmp_path) -> None:
+    """Overridden as one, not as a class method, it sees the request."""
+    (tmp_path / "a.css").write_text("body {}")
+
+    class Mangled(web.StaticFileHandler):
+        def compute_etag(self):
+            return None
+
+        def get_content_size(self):
+            return len(self.get_content(self.absolute_path))
+
+        def get_content(self, abspath, start=None, end=None):
+            return f"{self.path} of {self.request.host_name}".encode()
+
+    async def fetched():
+        server = httpserver.HTTPServer(web.Application([("/(.*)", Mangled, {"path": tmp_path})]))
+        [listener] = bind_sockets(0, "127.0.0.1")
+        server.add_socket(listener)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a.css"
+        response = await AsyncHTTPClient().fetch(url)
+        server.stop()
+        await server.close_all_connections()
+        return response.body
+
+    assert asyncio.run(fetched()) == b"a.css of 127.0.0.1"
+
+
+def test_a_resolver_is_asked_for_the_host_as_it_is_spelled(tmp_path) -> None:
+    """Such as one that reads the path of a unix socket out of it."""
+    asked = []
+
+    class Paths(Resolver):
+        async def resolve(self, host, port, *args):
+            asked.append(host)
+            return [(socket.AF_UNIX, str(tmp_path / host.replace("%2F", "/")))]
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write(self.request.headers["Host"])
+
+    async def fetched():
+        server = httpserver.HTTPServer(web.Application([("/", Page)]))
+        for name in ("S", "s"):
+            server.add_socket(bind_unix_socket(str(tmp_path / name)))
+        client = AsyncHTTPClient(force_instance=True, resolver=Paths())
+        bodies = [(await client.fetch(f"http://{host}/")).body for host in (".%2FS", ".%2Fs")]
+        client.close()
+        server.stop()
+        await server.close_all_connections()
+        return bodies
+
+    assert asyncio.run(fetched()) == [b".%2FS", b".%2Fs"]
+    assert asked == [".%2FS", ".%2Fs"]

@@ -1,0 +1,10 @@
+"""What every test may rely on."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    # Started in the background (`make test &`, nohup, many a job runner), a shell has SIGINT
+    # ignored. Programs that the tests start inherit that, and would never end by it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

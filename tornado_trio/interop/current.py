@@ -1,0 +1,54 @@
+"""Which task of a loop is running: asyncio's record, also for a loop that only stands in.
+
+Up to Python 3.13 asyncio takes a task of any loop. 3.14 has one place per thread, for the loop
+that runs there, and refuses others, such as the stand-in of a plain trio run: those are kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import tasks
+from collections.abc import Callable
+from typing import Any
+
+Record = Callable[[Any, Any], None]
+Current = Callable[[Any], Any]
+
+
+def for_any_loop(enter: Record, leave: Record, current: Current) -> tuple[Record, Record, Current]:
+    """asyncio's functions, made to serve loops that do not run as well."""
+    others: dict[Any, Any] = {}
+
+    def enter_any(loop: Any, task: Any) -> None:
+        if asyncio._get_running_loop() is loop:
+            enter(loop, task)
+        elif (entered := others.setdefault(loop, task)) is not task:
+            raise RuntimeError(f"cannot enter {task!r} while {entered!r} is being run")
+
+    def leave_any(loop: Any, task: Any) -> None:
+        if others.get(loop) is task:
+            del others[loop]
+        else:
+            leave(loop, task)
+
+    def current_any(loop: Any) -> Any:
+        return others[loop] if loop in others else current(loop)
+
+    return enter_any, leave_any, current_any
+
+
+def _serve_any_loop(enter: Record, leave: Record) -> bool:
+    loop, task = object(), object()
+    try:
+        enter(loop, task)
+    except RuntimeError:
+        return False
+    leave(loop, task)
+    return True
+
+
+enter_task: Record = tasks._enter_task
+leave_task: Record = tasks._leave_task
+current_task: Current = tasks.current_task
+if not _serve_any_loop(enter_task, leave_task):
+    enter_task, leave_task, current_task = for_any_loop(enter_task, leave_task, current_task)

@@ -1,0 +1,79 @@
+"""What a stock asyncio loop does at a lower price while it hosts us.
+
+`poll_sparingly`: asyncio polls its selector in every turn, which is a system call and a dozen
+function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callbacks are ready
+nobody waits for the answer, so here they are polled for every 100 us at most. I/O is seen later
+by that, or by one turn where a turn takes longer. A loop without ready callbacks polls as ever.
+
+`call_soon_of`: `call_soon` without the checks of debug mode, 0.1 us of a step of 2.2.
+
+Knows the selectors of the standard library and three private names of asyncio's loops
+(`_selector`, `_ready`, `_closed`); other loops (uvloop's, Windows' proactor) are left as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import selectors
+from asyncio import Handle
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from time import monotonic
+from typing import Any
+
+__all__ = ["POLL_EVERY", "call_soon_of", "poll_sparingly"]
+
+POLL_EVERY = 100e-6  # seconds between polls while callbacks are ready
+
+
+def poll_sparingly(loop: asyncio.AbstractEventLoop) -> None:
+    """Have `loop` poll every `POLL_EVERY` seconds while it has callbacks to run. Idempotent."""
+    selector = getattr(loop, "_selector", None)
+    kind: Any = type(selector)
+    if kind.__module__ == selectors.__name__ and isinstance(selector, selectors.BaseSelector):
+        # Its class, not a wrapper: a wrapper would cost more than it saves, and other code
+        # (the loop's own, debuggers) expects the selector that it made.
+        selector.__class__ = _sparing(kind)
+
+
+def call_soon_of(loop: Any) -> Callable[..., object]:
+    """`loop.call_soon` for callbacks without arguments and with a `context`, in one frame of three.
+
+    Not where loops want to look at each callback: in debug mode, and those that redefine it.
+    """
+    ready = getattr(loop, "_ready", None)
+    stock = getattr(type(loop), "call_soon", None) is asyncio.BaseEventLoop.call_soon
+    if not stock or type(ready) is not deque or loop.get_debug():
+        real: Callable[..., object] = loop.call_soon
+        return real
+    append = ready.append
+
+    def call_soon(callback: Callable[[], object], *, context: Context) -> object:
+        if loop._closed:
+            return loop.call_soon(callback, context=context)  # which says so
+        append(Handle(callback, (), loop, context))
+        return None
+
+    return call_soon
+
+
+@functools.cache
+def _sparing(kind: Any) -> Any:
+    real_select = kind.select
+
+    class Sparing(kind):  # type: ignore[misc]
+        _next_poll = 0.0
+
+        def select(self, timeout: float | None = None) -> Sequence[Any]:
+            if timeout == 0:
+                now = monotonic()
+                if now < self._next_poll:
+                    return ()
+                self._next_poll = now + POLL_EVERY
+            events: Sequence[Any] = real_select(self, timeout)
+            return events
+
+    Sparing.__name__ = Sparing.__qualname__ = f"Sparing{kind.__name__}"
+    return Sparing
