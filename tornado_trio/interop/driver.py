@@ -412,7 +412,10 @@ def run_driver(
             try:
                 result = yield trap
             except BaseException as exc:
-                # trio throws only for a trap it does not know: the coroutine's mistake.
+                # trio throws only for a trap it does not know: the coroutine's mistake. Or
+                # a signal's handler raised, after the last step was done in a callback.
+                if driver.finished:
+                    raise
                 driver._inner = False
                 trap = driver.advance(coro.throw, exc)
             else:

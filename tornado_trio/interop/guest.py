@@ -22,6 +22,7 @@ import atexit
 import logging
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -37,6 +38,7 @@ from sniffio import thread_local as _library
 from .._util.interrupts import interrupt_in
 from . import trio_internals
 from .driver import drive
+from .sigint import SigintHandler
 
 if TYPE_CHECKING:
     from .scope import LoopScope
@@ -55,8 +57,8 @@ def current_guest() -> Guest | None:
         # Its loop was taken to another thread and it went along: trio still thinks of it
         # as running here.
         _local.guest = None
-        trio_internals.forget_run(guest._left_handler)
-        guest._left_handler = None
+        trio_internals.forget_run()
+        guest._leave_sigint()
         return None
     return guest
 
@@ -81,10 +83,11 @@ class Guest:
         self._watchers: list[asyncio.AbstractEventLoop] = []
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         self._turning = False
-        self._left_handler: Any = None  # of SIGINT, in the thread where the run began
+        self._sigint: SigintHandler | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         _local.guest = self
+        handler = signal.getsignal(signal.SIGINT)
         try:
             trio.lowlevel.start_guest_run(
                 self._main,
@@ -92,11 +95,17 @@ class Guest:
                 run_sync_soon_not_threadsafe=self._step,
                 done_callback=self._done,
                 host_uses_signal_set_wakeup_fd=True,
+                restrict_keyboard_interrupt_to_checkpoints=True,  # SigintHandler knows better
                 instruments=[DriveNewTasks(self)],
             )
         except BaseException:
             _local.guest = None
             raise
+        tell_trio = signal.getsignal(signal.SIGINT)
+        if tell_trio is not handler and callable(tell_trio):
+            # In the main thread, where the program has no handler of its own.
+            self._sigint = SigintHandler(tell_trio, self._is_turned)
+            self._sigint.install()
         self._hooks = sys.get_asyncgen_hooks()
 
     async def _main(self) -> None:
@@ -149,7 +158,7 @@ class Guest:
                 f"{loop!r} shares its tasks' trio run with a loop that is running in the thread "
                 "it was made in; make it in the thread that runs it"
             )
-        self._left_handler = trio_internals.adopt_run(self._runner) or self._left_handler
+        trio_internals.adopt_run(self._runner)
         self.thread = threading.get_ident()
         self.marks = trio_internals.thread_marks()
         _local.guest = self
@@ -306,8 +315,16 @@ class Guest:
             self._turn(loop)
 
     # --- the end -------------------------------------------------------------------
+    def _is_turned(self) -> bool:
+        return not self.finished and self.loop.is_running()
+
+    def _leave_sigint(self) -> None:
+        if self._sigint is not None:
+            self._sigint.uninstall()
+
     def _done(self, result: outcome.Outcome[Any]) -> None:
         self.finished = True
+        self._leave_sigint()
         if _local.__dict__.get("guest") is self:
             _local.guest = None
         for loop in self._watchers:
@@ -364,6 +381,7 @@ class Guest:
     def abandon(self) -> None:
         """Forget a run that would not end, without trio's warning about it."""
         self.finished = True
+        self._leave_sigint()
         _local.guest = None
         if self._state is not None:
             with warnings.catch_warnings():
@@ -418,6 +436,9 @@ class _NoLoop:
     def get_debug(self) -> bool:
         return False
 
+    def is_running(self) -> bool:
+        return False
+
     def _timer_handle_cancelled(self, handle: object) -> None:
         pass  # nothing keeps these
 
@@ -445,6 +466,7 @@ def _after_fork() -> None:
     if guest is not None:
         _local.guest = None
         guest.finished = True
+        guest._leave_sigint()
         trio_internals.forget_run()
         _inherited.append(guest)
 

@@ -14,7 +14,6 @@ API only. Two things are bought here, each with a fallback on public calls:
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import types
 from collections.abc import Callable
@@ -119,28 +118,14 @@ def hooks_in_front(runner: Any, hooks: Any) -> bool:
     return True
 
 
-def adopt_run(runner: Any) -> Any:
-    """Let a guest's run, begun in another thread, go on in this one.
-
-    Returns its handler of SIGINT if it has one. trio takes that off when the run ends, which
-    only the main thread can: `forget_run` does.
-    """
+def adopt_run(runner: Any) -> None:
+    """Let a guest's run, begun in another thread, go on in this one."""
     if run_context is None or runner is None:
         raise RuntimeError("this release of trio cannot move a run to another thread")
     run_context.runner = runner
-    manager: Any = getattr(runner, "ki_manager", None)
-    handler = getattr(manager, "handler", None)
-    if handler is not None:
-        manager.handler = None
-    return handler
 
 
-def forget_run(handler: Any = None) -> None:
-    """The run this thread knew is elsewhere (or a forked parent's): a new one may be started.
-
-    `handler`: what the run left behind here, as `adopt_run` tells.
-    """
+def forget_run() -> None:
+    """The run this thread knew is elsewhere (or a forked parent's): a new one may be started."""
     if run_context is not None:
         run_context.__dict__.clear()
-    if handler is not None and signal.getsignal(signal.SIGINT) is handler:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

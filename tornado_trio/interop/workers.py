@@ -197,7 +197,12 @@ class Seat:
             try:
                 result = yield trap
             except BaseException as exc:
-                # trio throws only for a trap it does not know: the coroutine's mistake.
+                # trio throws only for a trap it does not know: the coroutine's mistake. Or
+                # a signal's handler raised, and nobody is in the midst of a step.
+                sitting = self.driver
+                if sitting is None or sitting.finished:
+                    raise
+                driver = sitting
                 driver._inner = False
                 trap = driver.advance(driver._coro.throw, exc)
                 continue

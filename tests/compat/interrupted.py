@@ -1,0 +1,133 @@
+"""A program that is interrupted: by itself, at moments nobody chose, or while it is busy.
+
+    python interrupted.py often 200    200 loops, each serving requests until its Ctrl-C
+    python interrupted.py spawned      busy in one place (see `PLACES`), until someone's Ctrl-C
+"""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import tornado.gen
+import tornado.httpserver
+import tornado.testing
+import tornado.web
+import trio
+from tornado.httpclient import AsyncHTTPClient
+from tornado.ioloop import IOLoop, PeriodicCallback
+
+
+def busy():
+    print("busy", flush=True)
+    while True:
+        pass
+
+
+async def busy_after_asyncio():
+    await asyncio.sleep(0.001)
+    busy()
+
+
+async def busy_after_trio():
+    await trio.sleep(0.001)
+    busy()
+
+
+@tornado.gen.coroutine
+def busy_generator():
+    yield tornado.gen.sleep(0.001)
+    busy()
+
+
+async def busy_until_interrupted():
+    await asyncio.sleep(0.001)
+    try:
+        busy()
+    except KeyboardInterrupt:
+        print("went on", flush=True)
+        IOLoop.current().stop()
+
+
+class BusyHandler(tornado.web.RequestHandler):
+    async def get(self):
+        await tornado.gen.sleep(0.001)
+        busy()
+
+
+class WaitingHandler(tornado.web.RequestHandler):
+    async def get(self):
+        await IOLoop.current().run_in_executor(None, time.sleep, 0)
+        await trio.lowlevel.checkpoint()
+        await asyncio.sleep(0)
+        self.write("answered")
+
+
+def listen(handler):
+    sock, port = tornado.testing.bind_unused_port()
+    server = tornado.httpserver.HTTPServer(tornado.web.Application([("/", handler)]))
+    server.add_socket(sock)
+    return server, f"http://127.0.0.1:{port}/"
+
+
+def in_handler():
+    url = listen(BusyHandler)[1]
+    IOLoop.current().add_callback(AsyncHTTPClient().fetch, url)
+
+
+def spawn(coroutine):
+    return lambda: IOLoop.current().spawn_callback(coroutine)
+
+
+PLACES = {
+    "callback": lambda: IOLoop.current().add_callback(busy),
+    "timeout": lambda: IOLoop.current().call_later(0.01, busy),
+    "periodic": lambda: PeriodicCallback(busy, 1).start(),
+    "asyncio": spawn(busy_after_asyncio),
+    "trio": spawn(busy_after_trio),
+    "generator": spawn(busy_generator),
+    "handler": in_handler,
+    "run_sync": lambda: IOLoop.current().run_sync(busy_after_asyncio),
+    "caught": spawn(busy_until_interrupted),
+}
+
+
+async def fetch_for_ever(url):
+    client = AsyncHTTPClient()
+    while True:
+        await client.fetch(url)
+
+
+def interrupt_once():
+    """Serve and fetch until Ctrl-C, which comes soon; whether there was one."""
+    loop = IOLoop()
+    loop.make_current()
+    server, url = listen(WaitingHandler)
+    loop.spawn_callback(fetch_for_ever, url)
+    loop.spawn_callback(fetch_for_ever, url)
+    interrupt = threading.Timer(
+        random.uniform(0.003, 0.02), os.kill, (os.getpid(), signal.SIGINT)
+    )
+    interrupt.start()
+    give_up = loop.call_later(5, loop.stop)
+    try:
+        loop.start()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        interrupt.join()
+        loop.remove_timeout(give_up)
+        server.stop()
+        loop.close()
+    return False
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "often":
+        print(sum(interrupt_once() for _ in range(int(sys.argv[2]))))
+    else:
+        PLACES[sys.argv[1]]()
+        IOLoop.current().start()
