@@ -1,7 +1,9 @@
 """A program that is interrupted: by itself, at moments nobody chose, or while it is busy.
 
     python interrupted.py often 200    200 loops, each serving requests until its Ctrl-C
-    python interrupted.py spawned      busy in one place (see `PLACES`), until someone's Ctrl-C
+    python interrupted.py opened 200   the same in a trio run each
+    python interrupted.py callback     busy in one place (see `PLACES`), until someone's Ctrl-C
+    python interrupted.py in_trio      the same in a trio run
 """
 
 import asyncio
@@ -20,11 +22,19 @@ import trio
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop, PeriodicCallback
 
+import compat
+from tornado_trio._util.interrupts import interrupt_in
+
 
 def busy():
     print("busy", flush=True)
     while True:
         pass
+
+
+async def busy_after_future():
+    await tornado.gen.sleep(0.001)
+    busy()
 
 
 async def busy_after_asyncio():
@@ -101,33 +111,69 @@ async def fetch_for_ever(url):
         await client.fetch(url)
 
 
+def serve_and_fetch(loop):
+    server, url = listen(WaitingHandler)
+    loop.spawn_callback(fetch_for_ever, url)
+    loop.spawn_callback(fetch_for_ever, url)
+    interrupt = threading.Timer(random.uniform(0, 0.02), os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    return server, interrupt
+
+
 def interrupt_once():
     """Serve and fetch until Ctrl-C, which comes soon; whether there was one."""
     loop = IOLoop()
     loop.make_current()
-    server, url = listen(WaitingHandler)
-    loop.spawn_callback(fetch_for_ever, url)
-    loop.spawn_callback(fetch_for_ever, url)
-    interrupt = threading.Timer(
-        random.uniform(0.003, 0.02), os.kill, (os.getpid(), signal.SIGINT)
-    )
-    interrupt.start()
     give_up = loop.call_later(5, loop.stop)
+    begun = []
+    loop.add_callback(lambda: begun.extend(serve_and_fetch(loop)))
     try:
         loop.start()
     except KeyboardInterrupt:
         return True
     finally:
-        interrupt.join()
+        begun[1].join()
         loop.remove_timeout(give_up)
-        server.stop()
+        begun[0].stop()
         loop.close()
     return False
+
+
+async def interrupt_trio():
+    """As `interrupt_once`, in a plain trio run."""
+    async with compat.open_loop() as loop:
+        server, interrupt = serve_and_fetch(loop)
+        try:
+            await trio.sleep(5)
+        finally:
+            interrupt.join()
+            server.stop()
+
+
+def interrupted_trio():
+    try:
+        trio.run(interrupt_trio)
+    except BaseException as error:  # a group of them, where tasks were interrupted
+        return interrupt_in(error) is not None
+    return False
+
+
+async def busy_in_trio():
+    async with compat.open_loop() as loop:
+        loop.spawn_callback(busy_after_future)
+        await trio.sleep_forever()
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "often":
         print(sum(interrupt_once() for _ in range(int(sys.argv[2]))))
+    elif sys.argv[1] == "opened":
+        print(sum(interrupted_trio() for _ in range(int(sys.argv[2]))))
+    elif sys.argv[1] == "in_trio":
+        try:
+            trio.run(busy_in_trio)
+        except BaseException as error:
+            sys.exit(interrupt_in(error) is None)
     else:
         PLACES[sys.argv[1]]()
         IOLoop.current().start()

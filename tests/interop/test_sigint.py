@@ -6,6 +6,8 @@ import threading
 import types
 
 import pytest
+import trio
+import trio.lowlevel
 
 from tornado_trio.interop.sigint import SigintHandler, in_program
 
@@ -46,6 +48,14 @@ def test_the_innermost_frame_that_is_not_the_standard_librarys(
     assert in_program(frame_in(*modules)) is interrupted
 
 
+def test_what_trio_is_told_to_protect_is_protected() -> None:
+    @trio.lowlevel.enable_ki_protection
+    def protected() -> types.FrameType:
+        return sys._getframe()
+
+    assert not in_program(protected())
+
+
 def test_what_is_raised_while_an_object_is_deleted_would_be_dropped() -> None:
     assert not in_program(frame_in("app", function="__del__"))
     assert not in_program(None)
@@ -55,9 +65,10 @@ class Told:
     def __init__(self) -> None:
         self.calls: list[int] = []
         self.turned = True
-        self.handler = SigintHandler(self.tell, lambda: self.turned)
+        self.handler = SigintHandler(self.tell, signal.default_int_handler, lambda: self.turned)
 
     def tell(self, signum: int, frame: types.FrameType | None) -> None:
+        assert frame is None  # trio would raise where it holds that for right
         self.calls.append(signum)
 
 
@@ -88,20 +99,48 @@ def test_a_run_that_nobody_turns_is_not_told() -> None:
         told.handler(signal.SIGINT, frame_in("asyncio"))
 
 
-def test_it_is_put_in_place_and_taken_off() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    handler = Told().handler
+async def test_it_stands_in_front_of_trios_until_it_is_taken_off() -> None:
+    trios = signal.getsignal(signal.SIGINT)
+    handler = SigintHandler.installed(lambda: True)
+    assert handler is not None
     try:
-        handler.install()
         assert signal.getsignal(signal.SIGINT) is handler
-        elsewhere = threading.Thread(target=handler.uninstall)  # where nobody may
-        elsewhere.start()
-        elsewhere.join()
+        assert SigintHandler.installed(lambda: True) is None  # one is enough
+        await trio.to_thread.run_sync(handler.uninstall)  # where nobody may
         assert signal.getsignal(signal.SIGINT) is handler
+    finally:
         handler.uninstall()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is trios
+
+
+async def test_a_program_keeps_its_own() -> None:
+    trios = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert SigintHandler.installed(lambda: True) is None
+        signal.signal(signal.SIGINT, trios)
+        handler = SigintHandler.installed(lambda: True)
+        assert handler is not None
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        handler.uninstall()  # a program has put its own in front meanwhile
+        handler.uninstall()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, trios)
+
+
+async def test_another_thread_has_none() -> None:
+    assert await trio.to_thread.run_sync(SigintHandler.installed, lambda: True) is None
+
+
+def test_the_main_task_is_told() -> None:
+    async def main() -> str:
+        handler = SigintHandler.installed(lambda: True)
+        assert handler is not None
+        try:
+            handler(signal.SIGINT, frame_in("app", "tornado_trio.interop"))
+            await trio.sleep_forever()
+        except KeyboardInterrupt:
+            return "interrupted"
+        finally:
+            handler.uninstall()
+
+    assert trio.run(main) == "interrupted"

@@ -87,7 +87,6 @@ class Guest:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         _local.guest = self
-        handler = signal.getsignal(signal.SIGINT)
         try:
             trio.lowlevel.start_guest_run(
                 self._main,
@@ -95,17 +94,14 @@ class Guest:
                 run_sync_soon_not_threadsafe=self._step,
                 done_callback=self._done,
                 host_uses_signal_set_wakeup_fd=True,
-                restrict_keyboard_interrupt_to_checkpoints=True,  # SigintHandler knows better
                 instruments=[DriveNewTasks(self)],
             )
         except BaseException:
             _local.guest = None
             raise
-        tell_trio = signal.getsignal(signal.SIGINT)
-        if tell_trio is not handler and callable(tell_trio):
-            # In the main thread, where the program has no handler of its own.
-            self._sigint = SigintHandler(tell_trio, self._is_turned)
-            self._sigint.install()
+        self._sigint = SigintHandler.installed(
+            self._is_turned, restore=signal.default_int_handler
+        )
         self._hooks = sys.get_asyncgen_hooks()
 
     async def _main(self) -> None:

@@ -1,10 +1,10 @@
-"""Ctrl-C while the thread's trio run is a guest. Knows frames, signals and module names.
+"""Ctrl-C in a trio run that steps coroutines in callbacks. Knows frames, signals, module names.
 
 trio raises KeyboardInterrupt right where a task of its own happens to be, which must not be
-between two steps of a driver, and only there, which leaves out the callbacks of the host
-loop. So while there is a guest its handler asks: is the program's own code running?
-Then it is interrupted, as upstream's would be (it may be in a loop without end). In our,
-trio's or asyncio's code trio is told instead, and ends the run from its main task.
+between two steps of a driver, and only there, which leaves out what callbacks run. So our
+handler asks first: is the program's own code at work? Then it is interrupted, as upstream's
+would be (it may be in a loop without end). In our, trio's or asyncio's code trio is told
+instead, and raises it in its main task.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from . import trio_internals
+
+Handler = Callable[[int, FrameType | None], object] | int
+
 # What must not be interrupted half-way: it would lose a wake-up, a result, or the interrupt.
 # weakref's callbacks are here since the interpreter drops what they raise.
 _MACHINERY = frozenset(
@@ -24,13 +28,16 @@ _MACHINERY = frozenset(
 
 
 def in_program(frame: FrameType | None) -> bool:
-    """Whether the innermost frame that is not merely the standard library's is a program's."""
+    """Whether the innermost frame that is not merely the standard library's is a program's.
+
+    What is marked by `trio.lowlevel.enable_ki_protection` is none of it.
+    """
     while frame is not None:
         if frame.f_code.co_name == "__del__":  # what it raises is dropped, too
             return False
         module = frame.f_globals.get("__name__") or ""
         package = module.partition(".")[0]
-        if package in _MACHINERY:
+        if package in _MACHINERY or trio_internals.is_ki_protected(frame.f_code):
             return False
         if package not in sys.stdlib_module_names:
             return True
@@ -39,30 +46,51 @@ def in_program(frame: FrameType | None) -> bool:
 
 
 class SigintHandler:
-    """The process's handler of SIGINT from `install` to `uninstall`.
+    """The process's handler of SIGINT from `installed` to `uninstall`, in front of trio's.
 
-    `tell_trio` is trio's own handler, `is_turned` says whether the host loop is running: if
-    not, nothing would end the run soon.
+    `is_turned` says whether trio's loop is running: if not, nothing would end the run soon.
     """
 
-    def __init__(self, tell_trio: Callable[..., object], is_turned: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        tell_trio: Callable[[int, FrameType | None], object],
+        restore: Handler,
+        is_turned: Callable[[], bool],
+    ) -> None:
         self._tell_trio = tell_trio
+        self._restore = restore
         self._is_turned = is_turned
         self._told = False
+
+    @classmethod
+    def installed(
+        cls, is_turned: Callable[[], bool], *, restore: Handler | None = None
+    ) -> SigintHandler | None:
+        """A new one, in place; None where the program has its own, or off the main thread.
+
+        `restore` is what `uninstall` puts in place, trio's own if None.
+        """
+        present = signal.getsignal(signal.SIGINT)
+        module = getattr(present, "__module__", None) or ""
+        if not callable(present) or module.partition(".")[0] != "trio" or not _in_main_thread():
+            return None
+        handler = cls(present, present if restore is None else restore, is_turned)
+        signal.signal(signal.SIGINT, handler)
+        return handler
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self._told or not self._is_turned() or in_program(frame):
             # Told before: whoever presses Ctrl-C twice does not want to wait for the unwinding.
             raise KeyboardInterrupt
         self._told = True
-        self._tell_trio(signum, frame)
-
-    def install(self) -> None:
-        signal.signal(signal.SIGINT, self)
+        self._tell_trio(signum, None)  # no frame: it may not raise here, whatever it thinks
 
     def uninstall(self) -> None:
-        """Put Python's own handler back. Nothing is done off the main thread, which may not."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        if signal.getsignal(signal.SIGINT) is self:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        """Put back what was there. Nothing is done off the main thread, which may not."""
+        present: object = signal.getsignal(signal.SIGINT)
+        if present is self and _in_main_thread():
+            signal.signal(signal.SIGINT, self._restore)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -65,6 +65,14 @@ else:
     )
 
 
+try:
+    from trio._core import _ki
+
+    _ki_marks: Any = _ki._CODE_KI_PROTECTION_STATUS_WMAP
+except (ImportError, AttributeError):
+    _ki_marks = {}
+
+
 def thread_marks() -> tuple[dict[str, Any], dict[str, Any]]:
     """What says in this thread which trio task runs (`task`), and which library (`name`).
 
@@ -72,6 +80,17 @@ def thread_marks() -> tuple[dict[str, Any], dict[str, Any]]:
     costs 60 ns this way, 180 by attributes.
     """
     return run_context.__dict__ if BORROW else {}, _library.__dict__
+
+
+def is_ki_protected(code: types.CodeType) -> bool:
+    """Whether functions of this code were marked so by `trio.lowlevel.enable_ki_protection`.
+
+    False where trio does not keep its marks by code objects.
+    """
+    try:
+        return bool(_ki_marks[code])
+    except KeyError:
+        return False
 
 
 def poll_descriptor(runner: Any) -> int | None:

@@ -23,6 +23,7 @@ from tornado.log import app_log
 from tornado.platform.trio import TaskFuture
 
 from tornado_trio.interop.current import current_task
+from tornado_trio.interop.sigint import SigintHandler
 from tornado_trio.interop.trio_internals import thread_marks
 from tornado_trio.interop.workers import Workers
 
@@ -167,6 +168,7 @@ class TrioIOLoop(IOLoop):
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Own the loop's tasks until cancelled."""
+        sigint = SigintHandler.installed(lambda: True)
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
@@ -177,6 +179,8 @@ class TrioIOLoop(IOLoop):
                 self.workers.open(nursery, self.guest)
                 task_status.started()
         finally:
+            if sigint is not None:
+                sigint.uninstall()
             self.nursery = None
             self.loop._closed = True
             self.workers.close()
