@@ -255,6 +255,31 @@ def test_a_run_that_ends_in_another_thread_leaves_no_signal_handler_behind():
         signal.signal(signal.SIGINT, previous)
 
 
+def test_closing_waits_for_a_program_that_cancels_every_task_meanwhile():
+    trace = []
+
+    async def background():
+        try:
+            await trio.sleep_forever()
+        finally:
+            for task in asyncio.all_tasks():  # the one that waits for us, too
+                task.cancel()
+            with trio.move_on_after(1, shield=True):
+                await trio.lowlevel.checkpoint()
+                await asyncio.sleep(0)
+            trace.append("unwound")
+
+    loop = asyncio.new_event_loop()
+    scope = LoopScope(loop)
+    loop.call_soon(lambda: spawn(scope, background()))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    scope.close()
+    trace.append("closed")
+    loop.close()
+    assert trace == ["unwound", "closed"]
+    assert current_guest() is None
+
+
 def test_uvloop():
     uvloop = pytest.importorskip("uvloop")
 

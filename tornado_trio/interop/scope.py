@@ -125,14 +125,22 @@ class LoopScope:
 
     def close(self, grace: float = CLOSE_GRACE) -> None:
         """`aclose` on a loop that does not run: it runs until all has ended."""
-        loop = self.loop
         self.about_to_run()
+        # What is cancelled may cancel all tasks that there are, this one too.
+        if not self._run_to_end(grace):
+            self._run_to_end(grace)
+
+    def _run_to_end(self, grace: float) -> bool:
+        """Run the loop while the scope is closed; False if the closing was cancelled."""
+        loop = self.loop
         ending = loop.create_task(self.aclose(grace))
         ending.add_done_callback(lambda _: loop.stop())
         while not ending.done():  # what is cancelled may well call stop() too
             loop.run_forever()
-        if not ending.cancelled():  # by a program that cancels all tasks there are
-            ending.result()
+        if ending.cancelled():
+            return False
+        ending.result()
+        return True
 
     async def aclose(self, grace: float = CLOSE_GRACE) -> None:
         """Cancel the loop's trio tasks and wait for them, on the running asyncio loop.
