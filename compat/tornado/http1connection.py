@@ -102,6 +102,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._close_callback: Callable[[], None] | None = None
         self._write_finished = False
         self._detached = False
+        self._delegate_told = False
         self._pending_write: Future | None = None
         # Resolved when the response is finished or the connection closed.
         self._finish_future: Future = Future()
@@ -113,7 +114,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         The result says whether the stream may be used for another message.
         """
         if self.params.decompress:
-            delegate = _InflatingDelegate(delegate, self.params.chunk_size)
+            delegate = _InflatingDelegate(delegate, self._wire, self.params.chunk_size)
         return run_task(self._read_message(delegate))
 
     async def _read_message(self, delegate: httputil.HTTPMessageDelegate) -> bool:
@@ -137,7 +138,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         except (_DelegateError, StreamClosedError):
             pass  # logged, or the peer's doing: the connection is over either way
         finally:
-            if not finished:
+            # A server's delegate that was never told of a request is owed nothing.
+            if not finished and (self._delegate_told or self.is_client):
                 self._tell_closed(delegate)
             if not self._detached:
                 self._clear_callbacks()
@@ -172,6 +174,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             if isinstance(event, RequestHead) and not self._write_finished:
                 self.stream.set_close_callback(self._on_connection_close)
                 self._wire.close_after |= self.no_keep_alive
+            self._delegate_told = True
             await self._awaited(delegate.headers_received, event.start_line, event.headers)
             if isinstance(event, ResponseHead) and event.informational:
                 if event.start_line.code != 101:
@@ -420,12 +423,17 @@ def _retrieve(future: Future) -> None:
 
 
 class _InflatingDelegate(httputil.HTTPMessageDelegate):
-    """Inflates a gzip body on its way to a delegate."""
+    """Inflates a gzip body on its way to a delegate, within the wire's `max_body_size`."""
 
-    def __init__(self, delegate: httputil.HTTPMessageDelegate, chunk_size: int) -> None:
+    def __init__(
+        self, delegate: httputil.HTTPMessageDelegate, wire: Any, chunk_size: int
+    ) -> None:
         self._delegate = delegate
+        self._wire = wire
         self._chunk_size = chunk_size
         self._decoder: Any = None
+        # What came out so far: the wire bounds only what went in (CVE-2026-49855).
+        self._size = 0
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         coding = headers.get("Content-Encoding", "")
@@ -438,6 +446,10 @@ class _InflatingDelegate(httputil.HTTPMessageDelegate):
     async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
         pieces = [chunk] if self._decoder is None else self._inflate(chunk)
         for piece in pieces:
+            if self._decoder is not None:
+                self._size += len(piece)
+                if self._size > self._wire.max_body_size:
+                    raise httputil.HTTPInputError("decompressed body too large")
             if piece:
                 result = self._delegate.data_received(piece)
                 if result is not None:
