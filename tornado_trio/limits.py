@@ -50,8 +50,11 @@ class Timeouts:
     head: float = 60.0
     #: No request under way. Tornado: 3600.
     idle: float = 3600.0
-    #: The whole request body; None waits as long as bytes may come. Tornado: None.
+    #: The whole request body; None: as long as bytes keep coming. Tornado: None.
     body: float | None = None
+    #: The peer sends nothing for so long of a body that is waited for. Tornado: for ever,
+    #: nginx: 60.
+    stall: float | None = 60.0
     #: The peer takes nothing of a response for so long.
     write: float = 60.0
     #: A response left unread after the last write, and the discard of what the peer

@@ -44,7 +44,7 @@ HTTPRequest = httputil.HTTPServerRequest
 
 _MAX_BODY = 100 * 1024 * 1024
 _NO_ANSWER = frozenset((408,))
-_OWN_ANSWER = frozenset((414, 431))
+_OWN_ANSWER = {414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
 
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
@@ -291,7 +291,7 @@ class _ProxiedDelegate(httputil.HTTPMessageDelegate):
 def _refusal(error: PeerError) -> bytes:
     """Tornado answers 400 to everything malformed, and nothing to who is too slow."""
     if error.status in _OWN_ANSWER:
-        return b"HTTP/1.1 %d Request Header Fields Too Large\r\n\r\n" % error.status
+        return b"HTTP/1.1 %d %s\r\n\r\n" % (error.status, _OWN_ANSWER[error.status])
     if error.status in _NO_ANSWER or before(5):
         return b""
     return b"HTTP/1.1 400 Bad Request\r\n\r\n"
@@ -317,10 +317,15 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
             chunks_per_step=1 if before(6, 6) else 400,
             max_write_buffer=None,
         ),
-        # Tornado waits for ever for a client to take its response; an hour is a pause
-        # that no player of videos makes.
+        # Tornado waits for ever for a client to send its body, or to take its response; an
+        # hour is a pause that no player of videos makes.
         timeouts=Timeouts(
-            idle=idle, head=min(idle, 60), body=params.body_timeout, write=3600, half_closed=0.5
+            idle=idle,
+            head=min(idle, 60),
+            body=params.body_timeout,
+            stall=3600,
+            write=3600,
+            half_closed=0.5,
         ),
         dialect=OF_REQUESTS,
         on_disconnect=FINISH,

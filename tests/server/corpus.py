@@ -84,6 +84,13 @@ def request_lines() -> list[Case]:
         b"CONNECT / HTTP/1.1",
         b"CONNECT b HTTP/1.1",
         b"CONNECT http://b:1/ HTTP/1.1",
+        b"CONNECT b: HTTP/1.1",
+        b"CONNECT :1 HTTP/1.1",
+        b"CONNECT [::1] HTTP/1.1",
+        b"CONNECT [::1]: HTTP/1.1",
+        b"CONNECT ::1:1 HTTP/1.1",
+        b"CONNECT b:65536 HTTP/1.1",
+        b"GET http://:80/ HTTP/1.1",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ]
     cases += [(_named("line", line), _get(line), BAD, True) for line in bad if line]
@@ -288,6 +295,8 @@ def persistence() -> list[Case]:
         ("Upgrade: h2c", _get(fields=b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"), OK, False),
         ("unknown expectation", _get(fields=b"Host: a\r\nExpect: 200-ok\r\n"), [417], True),
         ("expectation in HTTP/1.0 is ignored", b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na", OK, True),
+        ("100-continue in two fields", _post(b"Expect: 100-continue\r\n" * 2 + b"Content-Length: 3\r\n", b"abc"), OK, False),
+        ("100-continue and something else", _post(b"Expect: 100-continue, x\r\nContent-Length: 3\r\n", b"abc"), [417], True),
         ("100-Continue, spelled otherwise", _post(b"Expect: 100-CONTINUE\r\nContent-Length: 3\r\n", b"abc"), OK, False),
         ("HEAD, then GET", _get(b"HEAD / HTTP/1.1") + _get(), [200, 200], False),
     ]  # fmt: skip

@@ -153,6 +153,29 @@ async def test_unread_small_body_is_skipped_and_a_large_one_closes() -> None:
         assert response.headers["Connection"] == "close"
 
 
+async def test_a_body_that_is_too_large_is_not_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with memory_server(hello, ServerOptions(limits=Limits(max_body_size=2))) as server:
+        client = await server.connect()
+        response = await client.request(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+        )
+        assert (response.code, response.headers["Connection"]) == (200, "close")
+        assert await client.rest() == b""
+    assert not caplog.records
+
+
+async def test_head_has_no_body_when_the_server_answers_either() -> None:
+    async def app(exchange: Exchange) -> None:
+        raise ZeroDivisionError
+
+    async with memory_server(app) as server:
+        client = await server.connect()
+        await client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await client.rest()
+        assert answer.startswith(b"HTTP/1.1 500 ") and answer.endswith(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_body_too_large(chunked: bool, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)

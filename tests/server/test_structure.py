@@ -339,6 +339,47 @@ async def test_body_timeout(caplog: pytest.LogCaptureFixture, autojump_clock: Mo
 
 
 @both
+async def test_stalled_body(
+    serve: Serve, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    """Bytes may come slowly, but they must come; what the handler does meanwhile is its own."""
+    caplog.set_level(logging.INFO)
+
+    async def app(exchange: Exchange) -> None:
+        async for _ in exchange.body():
+            await trio.sleep(100)
+        reply(exchange, b"never")
+
+    async with serve(app) as (server, connect):
+        client, other = await connect(), await connect()
+        await other.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+        began = trio.current_time()
+        await trio.sleep(50)
+        await other.send(b"a")
+        for _ in range(4):
+            await client.send(b"a")
+            await trio.sleep(50)
+        response = await client.response("POST")
+        assert (response.code, response.headers["Connection"]) == (408, "close")
+        # Read at 50, 150 and 250 seconds; waited for from 350 on.
+        assert 410 <= trio.current_time() - began < 411
+        assert (await other.response("POST")).body == b"never"
+        await trio.sleep(61)
+        assert repr(server.stalls) == "<StallWatch of 0 connections>"
+    assert [record.message for record in caplog.records] == ["Timeout reading body from 127.0.0.1"]
+
+
+async def test_stalls_are_not_timed_unless_wanted(autojump_clock: MockClock) -> None:
+    witness = Witness()
+    async with memory_server(witness, ServerOptions(timeouts=Timeouts(stall=None))) as server:
+        client = await server.connect()
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+        await trio.sleep(10_000)
+        assert (await client.request(b"a", "POST")).code == 200
+
+
+@both
 async def test_client_that_does_not_read(serve: Serve, autojump_clock: MockClock) -> None:
     ended = trio.Event()
 

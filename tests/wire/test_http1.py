@@ -442,6 +442,18 @@ def test_connect() -> None:
     wire = server(b"CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n")
     assert wire.head is not None
     assert wire.head.start_line.path == "b:443"
+    # RFC 9110 9.3.6: no framing in the answer, and no request after the tunnel.
+    head = wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "5"}))
+    assert head == b"HTTP/1.1 200 OK\r\n\r\n"
+    assert (wire.body(b"bytes"), wire.end()) == (b"bytes", b"")
+    assert wire.skip_body() and not wire.next_cycle()
+
+
+def test_connect_refused() -> None:
+    wire = server(b"CONNECT [::1]:443 HTTP/1.1\r\nHost: b:443\r\n\r\n")
+    head = wire.response_head(403, "No", HTTPHeaders({"Content-Length": "0"}))
+    assert head == b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
+    assert wire.skip_body() and wire.next_cycle()
 
 
 def test_body_that_need_not_be_fed() -> None:

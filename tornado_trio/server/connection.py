@@ -16,7 +16,8 @@ States of the connection, by `phase`:
 
     idle     no byte of a request yet       deadline: Timeouts.idle; drain ends it
     head     part of a head has come        deadline: Timeouts.head; then 408
-    request  the handler runs               deadline: its own, then 503; the body's, 408
+    request  the handler runs               deadline: its own, then 503; the body's, or
+                                            Timeouts.stall while it is waited for: 408
     closing  the last response drains       deadline: Timeouts.write, Timeouts.linger
 """
 
@@ -159,7 +160,7 @@ class ServerConnection:
                 except BaseExceptionGroup as group:
                     if group.subgroup(_NOT_THE_HANDLERS) is not None:
                         raise
-                    self._child_failed(group)
+                    endings.child_failed(self, group)
                 if nursery.cancel_scope.cancelled_caught:
                     again = endings.was_cut(self)
                 if self.exchange is not None:
@@ -206,7 +207,7 @@ class ServerConnection:
                     except _NOT_THE_HANDLERS:
                         raise
                     except BaseException as exc:
-                        self._handler_failed(exchange, exc)
+                        endings.handler_failed(self, exchange, exc)
                     else:
                         await self._go_on(exchange, context, *rest)
                     if self.detached:
@@ -301,7 +302,7 @@ class ServerConnection:
         except BaseException as exc:
             if isinstance(exc, BaseExceptionGroup) and exc.subgroup(_NOT_THE_HANDLERS):
                 raise  # the same, out of a nursery of the handler's
-            self._handler_failed(exchange, exc)
+            endings.handler_failed(self, exchange, exc)
         finally:
             task.context = self._base_context
             self._suspended = False
@@ -310,36 +311,6 @@ class ServerConnection:
                 if watched:
                     watch.disarm(self)
             self._stop_watcher()
-
-    def _handler_failed(self, exchange: Http1Exchange, exc: BaseException) -> None:
-        """The application let an exception through: the last resort."""
-        if isinstance(exc, PeerError) and not exchange.finished:
-            self.refuse(exc)
-            return
-        self.fault = True
-        if self.nursery.child_tasks:
-            self.nursery.cancel_scope.cancel()
-        if exchange.gone is not None and isinstance(exc, StreamClosedError):
-            return
-        if exchange.finished and not isinstance(exc, Exception):
-            return  # a cancellation of another library's, after the answer
-        exc.add_note(exchange.describe())
-        app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
-        self.answer_fault(exchange, 500)
-
-    def _child_failed(self, group: BaseExceptionGroup[BaseException]) -> None:
-        """A child in the request's nursery failed, and so did the request."""
-        self.fault = True
-        exchange = self.exchange
-        error = group.exceptions[0] if len(group.exceptions) == 1 else group
-        if exchange is not None and isinstance(error, PeerError) and not exchange.finished:
-            self.refuse(error)
-            return
-        if exchange is not None:
-            error.add_note(f"in a child of {exchange.describe()}")
-        app_logger.error("Uncaught exception in a child of %r", exchange or self, exc_info=error)
-        if exchange is not None:
-            self.answer_fault(exchange, 500)
 
     def answer_fault(self, exchange: Http1Exchange, status: int, reason: str = "") -> None:
         """Answer for the application, if it is not too late; else break the response off."""
@@ -424,6 +395,8 @@ class ServerConnection:
             self._say(data)
 
     def _say(self, data: bytes) -> None:
+        if self.wire.head is not None and self.wire.head.start_line.method == "HEAD":
+            data = b"".join(data.partition(b"\r\n\r\n")[:2])
         try:
             self.stream.write(data)
         except StreamClosedError:
@@ -435,14 +408,18 @@ class ServerConnection:
 
         Returns them if they are body as they stand: then the wire did not take them.
         """
-        stream = self.stream
+        stream, stalls = self.stream, self.server.stalls
         try:
             while True:
                 data = stream.read_nowait()
                 if data is not None:
                     break
                 self._reads = 0
-                await stream.wait_readable()
+                stalls.expect(self)
+                try:
+                    await stream.wait_readable()
+                finally:
+                    stalls.arrived(self)
         except StreamClosedError as exc:
             self.lost(exc)
             raise
@@ -473,7 +450,9 @@ class ServerConnection:
     def must_close_unread(self, exchange: Http1Exchange) -> bool:
         """The response begins before the body was read: can the connection go on?"""
         head = exchange.head
-        return head.expect_continue or head.chunked or (head.content_length or 0) > _SKIP
+        # What is too long will be refused, not skipped.
+        skippable = min(_SKIP, self.wire.max_body_size)
+        return head.expect_continue or head.chunked or (head.content_length or 0) > skippable
 
     async def drain(self) -> None:
         """Until the client has taken everything written.

@@ -27,6 +27,7 @@ from ..net.stream import Stream
 from .connection import ServerConnection
 from .exchange import Http1Exchange
 from .options import ServerOptions
+from .stalls import StallWatch
 from .watch import DisconnectWatch
 
 __all__ = ["DrainReport", "Server"]
@@ -59,6 +60,7 @@ class Server:
         self.options = options or ServerOptions()
         self.connections: set[ServerConnection] = set()
         self.watch = DisconnectWatch()
+        self.stalls = StallWatch(self.options.timeouts.stall)
         self.nursery: trio.Nursery | None = None
         self.state = "accepting"
         self.draining = False

@@ -15,10 +15,12 @@ from ..errors import PeerError, StreamClosedError
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
+    from .exchange import Http1Exchange
 
-__all__ = ["close", "was_cut"]
+__all__ = ["child_failed", "close", "handler_failed", "was_cut"]
 
 logger = logging.getLogger("tornado.general")
+app_logger = logging.getLogger("tornado.application")
 
 
 def was_cut(connection: ServerConnection) -> bool:
@@ -60,6 +62,42 @@ def last_look(connection: ServerConnection) -> bool:
         return False
     connection.wire.feed(data)
     return True
+
+
+def handler_failed(
+    connection: ServerConnection, exchange: Http1Exchange, exc: BaseException
+) -> None:
+    """The application let an exception through: the last resort."""
+    if isinstance(exc, PeerError) and not exchange.finished:
+        connection.refuse(exc)
+        return
+    connection.fault = True
+    if connection.nursery.child_tasks:
+        connection.nursery.cancel_scope.cancel()
+    if exchange.gone is not None and isinstance(exc, StreamClosedError):
+        return
+    if exchange.finished and not isinstance(exc, Exception):
+        return  # a cancellation of another library's, after the answer
+    exc.add_note(exchange.describe())
+    app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
+    connection.answer_fault(exchange, 500)
+
+
+def child_failed(
+    connection: ServerConnection, group: BaseExceptionGroup[BaseException]
+) -> None:
+    """A child in the request's nursery failed, and so did the request."""
+    connection.fault = True
+    exchange = connection.exchange
+    error = group.exceptions[0] if len(group.exceptions) == 1 else group
+    if exchange is not None and isinstance(error, PeerError) and not exchange.finished:
+        connection.refuse(error)
+        return
+    if exchange is not None:
+        error.add_note(f"in a child of {exchange.describe()}")
+    app_logger.error("Uncaught exception in a child of %r", exchange or connection, exc_info=error)
+    if exchange is not None:
+        connection.answer_fault(exchange, 500)
 
 
 async def close(connection: ServerConnection) -> None:

@@ -34,6 +34,8 @@ _STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-
 _HOST = re.compile(
     r"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Za-z:.%\-_~]+\])(?::([0-9]{0,5}))?"
 )
+# RFC 9112 3.2.3: neither part of a tunnel's other end may be empty (RFC 9110 9.3.6).
+_AUTHORITY = re.compile(r"[^:]+:[0-9]+|\[[^\]]+\]:[0-9]+")
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)([/?].*)?", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _LOOSE_LINES = re.compile(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*")
@@ -225,7 +227,7 @@ def _framing_of_request(head: RequestHead, dialect: Dialect) -> None:
         head.chunked = True
     expect = head.headers.get("Expect")
     if expect is not None and version == "HTTP/1.1":
-        if expect.lower() != "100-continue":
+        if any(each.strip(" \t").lower() != "100-continue" for each in expect.split(",")):
             raise PeerError(f"Unsupported expectation {expect[:80]!r}", 417)
         head.expect_continue = True
 
@@ -238,11 +240,12 @@ def _resolve_target(line: RequestStartLine, headers: HTTPHeaders) -> RequestStar
             raise PeerError(f"Malformed HTTP request line: {method} *")
         return line
     if method == "CONNECT":
-        if not valid_host(target) or ":" not in target:
+        if _AUTHORITY.fullmatch(target) is None or not valid_host(target):
             raise PeerError("Malformed HTTP request line: CONNECT needs host:port")
         return line
     match = _ABSOLUTE.fullmatch(target)
-    if match is None or not valid_host(match[1]):
+    if match is None or match[1][0] == ":" or not valid_host(match[1]):
+        # RFC 9110 4.2.1: an empty host is refused, too.
         raise PeerError(f"Malformed HTTP request line: bad target {target[:80]!r}")
     # RFC 9112 3.2.2: the target's authority replaces the Host received.
     headers["Host"] = match[1]

@@ -322,12 +322,18 @@ class ServerWire(_Wire):
             return encode_head(status_line(code, reason), headers)
         if self.responded:
             raise HTTPOutputError("Response head already sent")
-        if code == 204:
-            # RFC 9110 8.6: no framing at all may stand there.
+        method = head.start_line.method if head is not None else ""
+        tunnel = method == "CONNECT" and code < 300
+        if code == 204 or tunnel:
+            # RFC 9110 8.6, 9.3.6: no framing at all may stand there.
             headers.pop("Content-Length", None)
             headers.pop("Transfer-Encoding", None)
+        if tunnel:
+            # What follows is no body, and nothing follows the tunnel.
+            self.responded = self.close_after = True
+            return encode_head(status_line(code, reason), headers)
         framed = self._frame(headers)
-        if head is not None and head.start_line.method == "HEAD":
+        if method == "HEAD":
             self._mute = True
             self._left = None
         elif code in _NO_BODY_CODES:
