@@ -61,6 +61,8 @@ class TaskFuture(Future):
         else:
             self.set_exception(error)
         if error is not None and interrupt_in(error) is not None:
+            if not self.cancelled():
+                self.exception()  # the loop raises it: nobody need ask for it here
             loop = IOLoop.current(instance=False)
             if loop is not None:
                 loop._raise_out(error)
