@@ -115,9 +115,21 @@ def serve_and_fetch(loop):
     server, url = listen(WaitingHandler)
     loop.spawn_callback(fetch_for_ever, url)
     loop.spawn_callback(fetch_for_ever, url)
-    interrupt = threading.Timer(random.uniform(0, 0.02), os.kill, (os.getpid(), signal.SIGINT))
-    interrupt.start()
-    return server, interrupt
+    return server
+
+
+class Interrupt(threading.Thread):
+    """Ctrl-C, some time after `aimed` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.aimed = threading.Event()
+        self.start()
+
+    def run(self):
+        self.aimed.wait()
+        time.sleep(random.uniform(0, 0.02))
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def interrupt_once():
@@ -125,16 +137,17 @@ def interrupt_once():
     loop = IOLoop()
     loop.make_current()
     give_up = loop.call_later(5, loop.stop)
-    begun = []
-    loop.add_callback(lambda: begun.extend(serve_and_fetch(loop)))
+    server = serve_and_fetch(loop)
+    interrupt = Interrupt()
+    loop.add_callback(interrupt.aimed.set)
     try:
         loop.start()
     except KeyboardInterrupt:
         return True
     finally:
-        begun[1].join()
+        interrupt.join()
         loop.remove_timeout(give_up)
-        begun[0].stop()
+        server.stop()
         loop.close()
     return False
 
@@ -142,8 +155,10 @@ def interrupt_once():
 async def interrupt_trio():
     """As `interrupt_once`, in a plain trio run."""
     async with compat.open_loop() as loop:
-        server, interrupt = serve_and_fetch(loop)
+        server = serve_and_fetch(loop)
+        interrupt = Interrupt()
         try:
+            interrupt.aimed.set()
             await trio.sleep(5)
         finally:
             interrupt.join()
