@@ -68,7 +68,8 @@ def test_waiting(pidfd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         child = python("pass")
         ended = child.wait_for_exit()
         ended.cancel()
-        await asyncio.sleep(0.1)
+        while child.returncode is None:  # noqa: ASYNC110 - it is reaped all the same
+            await asyncio.sleep(0.01)
         Subprocess.uninitialize()
 
     run(main)
