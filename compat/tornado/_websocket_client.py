@@ -30,7 +30,7 @@ from tornado.concurrent import (
     future_set_exception_unless_cancelled,
     future_set_result_unless_cancelled,
 )
-from tornado.escape import utf8
+from tornado.escape import json_encode, utf8
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log
@@ -257,13 +257,15 @@ class WebSocketClientConnection(_HTTPConnection):
         return awaitable
 
     def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> Future:
-        """Send a message; the Future is done when the socket has taken it.
+        """Send a message (a dict as JSON); the Future is done when the socket has taken it.
 
         Raises:
             WebSocketClosedError: the connection is closed or closing.
         """
         if self.protocol is None:
             raise WebSocketClosedError("Client connection has been closed")
+        if isinstance(message, dict):
+            message = json_encode(message)
         return self.protocol.write_message(message, binary=binary)
 
     def ping(self, data: str | bytes = b"") -> None:

@@ -574,10 +574,11 @@ class ClientTest(Base):
         )
         await client.write_message("one")
         await client.write_message(b"two", binary=True)
+        await client.write_message({"three": 3})
         client.close(1000, "enough")
         while None not in got:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        assert got == ["one", b"two", None]
+        assert got == ["one", b"two", '{"three": 3}', None]
         assert done[0].result() is client
         assert (client.close_code, client.close_reason) == (1000, None)
         with pytest.raises(WebSocketClosedError):
