@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tornado_trio.web import Application, HTTPError, RequestHandler, StaticFileHandler
-from tornado_trio.web.static import CHUNK
+from tornado_trio.web.static import CHUNK, THREAD_SIZE
 
 from .support import fetch
 
@@ -384,6 +384,22 @@ async def test_a_large_file_is_hashed_in_a_thread(root: Path) -> None:
     response = await get(root, "/static/large")
     assert response.headers["Etag"] == f'"{hashlib.sha512(content).hexdigest()}"'
     assert response.body == content
+
+
+async def test_an_etag_of_the_programs_own_needs_no_hash(root: Path) -> None:
+    class Unhashed(StaticFileHandler):
+        def compute_etag(self) -> str | None:
+            return None
+
+        @classmethod
+        def get_content_version(cls, abspath: str) -> str:
+            raise AssertionError("not wanted")
+
+    (root / "large").write_bytes(bytes(THREAD_SIZE + 1))
+    made = Application([("/(.*)", Unhashed, {"path": str(root)})])
+    response = await fetch(made, "/large", "HEAD")
+    assert response.code == 200 and "Etag" not in response.headers
+    assert str(root / "large") not in Unhashed._static_hashes
 
 
 # --- overriding -------------------------------------------------------------------------------

@@ -372,6 +372,8 @@ class StaticFileHandler(RequestHandler):
             if len(self._stamps) > self.MAX_CACHED_VERSIONS:
                 self._stamps.clear()
             self._stamps[path] = stamp
+        if type(self).compute_etag is not StaticFileHandler.compute_etag:
+            return  # an Etag of the program's own (or none) needs no hash
         size = self._stat_result.st_size
         if THREAD_SIZE < size <= self.MAX_VERSION_CONTENT_SIZE:
             if path not in self._static_hashes:
