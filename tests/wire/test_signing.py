@@ -82,6 +82,21 @@ def test_age() -> None:
         assert decode(old, max_age_days=33) == b"value"
 
 
+def test_v1_says_what_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    """As Tornado's logs do: someone is guessing, or sessions end unexpectedly."""
+    assert decode(V1[:-1] + b"x") is None
+    assert decode(V1, max_age_days=-1) is None
+    assert [record.getMessage().partition(" b")[0] for record in caplog.records] == [
+        "Invalid cookie signature",
+        "Expired cookie",
+    ]
+
+
+def test_none_is_no_value() -> None:
+    with pytest.raises(TypeError):
+        create_signed_value(SECRET, "key", None)  # type: ignore[arg-type]
+
+
 def sign_v1(value: bytes, stamp: bytes) -> bytes:
     signature = create_signature_v1(SECRET, "key", value, stamp)
     return b"|".join([value, stamp, signature])

@@ -39,7 +39,7 @@ _MAX_AHEAD: Final = 31 * _DAY
 def create_signed_value(
     secret: Secret,
     name: str,
-    value: str | bytes | None,
+    value: str | bytes,
     version: int | None = None,
     clock: Callable[[], float] | None = None,
     key_version: int | None = None,
@@ -50,7 +50,7 @@ def create_signed_value(
     ValueError for an unknown version or a missing `key_version`.
     """
     timestamp = str(int((clock or time.time)())).encode()
-    encoded = base64.b64encode(utf8(value) or b"")
+    encoded = base64.b64encode(utf8(value))
     if version is None:
         version = DEFAULT_SIGNED_VALUE_VERSION
     if version == 1:
@@ -147,6 +147,7 @@ def _decode_v1(
         return None
     encoded, stamp, given = parts
     if not hmac.compare_digest(given, create_signature_v1(secret, name, encoded, stamp)):
+        _log.warning("Invalid cookie signature %r", value[:100])
         return None
     # Nothing marks where the value ends and the timestamp begins, so digits can be
     # moved from one to the other under the same signature (BMSA-2010-01). That makes
@@ -159,6 +160,7 @@ def _decode_v1(
         _log.warning("Cookie timestamp in future; possible tampering %r", value[:100])
         return None
     if timestamp < now - max_age_days * _DAY:
+        _log.warning("Expired cookie %r", value[:100])
         return None
     return _unbase64(encoded)
 
