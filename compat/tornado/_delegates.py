@@ -115,7 +115,6 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
             self.body.close()
             return
         self.request.body = b"".join(self.chunks or ())
-        self.request._parse_body()
         self.execute()
 
     def on_connection_close(self) -> None:

@@ -189,6 +189,58 @@ async def test_error_after_the_head_went_out(caplog: pytest.LogCaptureFixture) -
     assert "Failed to flush partial response" in caplog.text
 
 
+class IllegalStatus(RequestHandler):
+    def get(self) -> None:
+        raise HTTPError(1000)
+
+
+class IllegalName(RequestHandler):
+    def get(self) -> None:
+        self.set_header("X a", "1")
+
+
+class BodyTooLong(RequestHandler):
+    def get(self) -> None:
+        self.set_header("Content-Length", "3")
+        self.write("abcdef")
+
+
+@pytest.mark.parametrize("handler", [IllegalStatus, IllegalName, BodyTooLong])
+async def test_what_cannot_be_sent_ends_the_connection(
+    handler: type[RequestHandler], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tornado")
+    async with memory_server(Application([("/", handler)])) as server:
+        client = await server.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await client.rest()  # the end
+    access = [record for record in caplog.records if record.name == "tornado.access"]
+    assert len(access) == 1
+
+
+async def test_a_flush_after_the_end_does_nothing() -> None:
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            self.finish("ok")
+            await self.flush()
+            self.set_header("X-Reached", "1")
+            reached.append(self)
+
+    reached: list[RequestHandler] = []
+    assert (await get(Handler)).body == b"ok"
+    assert reached
+
+
+async def test_reasons_are_escaped_in_the_page() -> None:
+    class Handler(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(400, reason="Don't & \"won't\"")
+
+    response = await get(Handler)
+    assert response.reason == "Don't & \"won't\""
+    assert b"<title>400: Don&#x27;t &amp; &quot;won&#x27;t&quot;</title>" in response.body
+
+
 async def test_error_after_finish_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     class Handler(RequestHandler):
         def get(self) -> None:
@@ -275,21 +327,61 @@ async def test_requests_leave_no_cycles() -> None:
 # --- bodies --------------------------------------------------------------------------------
 
 
-async def test_malformed_form_is_refused_before_the_handler(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"--x\r\nrubbish\r\n--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}),
+        (b"", {"Content-Type": "multipart/form-data; boundary=x"}),
+        (b"x", {"Content-Type": "multipart/form-data"}),
+        (
+            b"a=1",
+            {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"},
+        ),
+    ],
+)
+async def test_malformed_form_is_refused_by_the_handler(
+    body: bytes, fields: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "tornado")
+    finished: list[int] = []
+
     class Handler(RequestHandler):
-        def initialize(self) -> None:
+        def check_xsrf_cookie(self) -> None:
             raise AssertionError("not reached")
 
+        def prepare(self) -> None:
+            raise AssertionError("not reached")
+
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            error = kwargs["exc_info"][1]
+            assert isinstance(error, HTTPError)
+            self.finish({"code": status_code, "form": not self.request.arguments})
+
+        def on_finish(self) -> None:
+            finished.append(self.get_status())
+
     response = await get(
-        Handler,
-        method="POST",
-        headers={"Content-Type": "multipart/form-data; boundary=x"},
-        body=b"--x\r\nrubbish\r\n--x--\r\n",
+        Handler, method="POST", headers=fields, body=body, settings={"xsrf_cookies": True}
     )
-    assert response.code == 400
-    assert len(caplog.records) <= 2
+    assert (response.code, response.body) == (400, b'{"code": 400, "form": true}')
+    assert finished == [400]
+    general, access = [record.getMessage() for record in caplog.records]
+    assert general.startswith("400 POST / (") and "): Invalid body: " in general
+    assert access.startswith("400 POST / (")
+
+
+async def test_a_form_is_parsed_once() -> None:
+    class Inner(RequestHandler):
+        def post(self) -> None:
+            self.write(",".join(self.get_arguments("a")))
+
+    class Outer(RequestHandler):
+        async def post(self) -> None:
+            self._auto_finish = False
+            await Inner(self.application, self.request)._execute([])
+
+    response = await get(Outer, method="POST", body={"a": "1"})
+    assert response.body == b"1"
 
 
 async def test_too_many_arguments() -> None:

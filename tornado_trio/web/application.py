@@ -87,10 +87,6 @@ class HandlerCall:
             if body is None:
                 body = await exchange.read_body()
             request.body = body
-            if body:
-                # Now, so that a malformed form is refused before the handler has done a
-                # thing; the rest of the request is parsed when asked for.
-                request._parse_body()
         handler, transforms = self.start()
         policies.apply(handler, exchange)
         await handler._execute(transforms, *self.path_args, **self.path_kwargs)

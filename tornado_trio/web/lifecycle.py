@@ -10,7 +10,8 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PeerError, StreamClosedError
+from ..errors import HTTPInputError, PeerError, StreamClosedError
+from ..escape import xhtml_escape
 from .errors import Finish, HTTPError
 from .log import app_log, gen_log
 from .output import has_no_body
@@ -18,6 +19,7 @@ from .security import check_request_origin
 
 if TYPE_CHECKING:
     from .handler import RequestHandler
+    from .request import Request
 
 SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
 
@@ -45,6 +47,8 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
     method = handler.request.method
     if method not in handler.SUPPORTED_METHODS:
         raise HTTPError(405)
+    if not handler._stream_request_body:
+        _parse_form(handler.request)
     if args:
         handler.path_args = [arg if arg is None else handler.decode_argument(arg) for arg in args]
     else:
@@ -76,6 +80,14 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
         handler.finish()
 
 
+def _parse_form(request: Request) -> None:
+    """Refuse a malformed form before `prepare`, with the handler's own error page."""
+    try:
+        request._parse_body()
+    except HTTPInputError as error:
+        raise HTTPError(error.status, "Invalid body: %s", error) from error
+
+
 async def _feed_body(handler: RequestHandler) -> bool:
     """Pass the body on as it arrives; `data_received` sets the pace.
 
@@ -98,7 +110,7 @@ async def _feed_body(handler: RequestHandler) -> bool:
 
 
 def abandon(handler: RequestHandler) -> None:
-    """The response will not be completed: the hooks and the log line, and no output."""
+    """The response will not be completed: the hooks, and no output."""
     handler._finished = True
     connection = handler.request.connection
     if handler._close_callback_set and connection is not None:
@@ -119,6 +131,8 @@ def handle_exception_guarded(handler: RequestHandler, exc: BaseException) -> Non
         handler._handle_request_exception(exc)
     except Exception:
         app_log.error("Exception in exception handler", exc_info=True)
+        if not handler._finished:
+            _give_up(handler)
 
 
 def handle_exception(handler: RequestHandler, exc: BaseException) -> None:
@@ -187,7 +201,7 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
                 return handler.finish()
             except Exception:
                 gen_log.error("Failed to flush partial response", exc_info=True)
-                handler._give_up()
+                _give_up(handler)
         return None
     handler.clear()
     reason = kwargs.get("reason")
@@ -209,6 +223,12 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
     return None
 
 
+def _give_up(handler: RequestHandler) -> None:
+    """The response cannot be completed, and why has been logged: close, and log the request."""
+    handler._give_up()
+    handler._log()
+
+
 def allowed_methods(handler: RequestHandler) -> list[str]:
     """The methods a handler implements."""
     cls = type(handler)
@@ -227,6 +247,5 @@ def write_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any
             handler.write(line)
         handler.finish()
         return
-    # The reason was checked by set_status: it holds no markup.
-    text = f"{status_code}: {handler._reason}"
+    text = f"{status_code}: {xhtml_escape(handler._reason)}"
     handler.finish(f"<html><title>{text}</title><body>{text}</body></html>")

@@ -160,6 +160,8 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
             chunk = transform.transform_chunk(chunk, include_footers)
         if request.method == "HEAD" or (include_footers and not chunk):
             return READY
+        if handler._finished:
+            return READY  # nothing can follow, and nothing was asked to
         # Also of nothing: it tells what is still unsent.
         flushed = connection.write(chunk)
         handler._flushes += 1

@@ -100,6 +100,7 @@ class Request:
         self._take_peer(connection)
         self._take_start_line(start_line, None)
 
+    _form_parsed = False
     #: RFC 9112 3.2; hosts of older programs may think otherwise.
     _requires_host = True
 
@@ -189,10 +190,14 @@ class Request:
         return None if morsel is None else morsel.value
 
     def _parse_body(self) -> None:
-        """Take arguments and files from the body, if it is a form. HTTPInputError if malformed."""
-        content_type = self.headers.get("Content-Type", "")
-        if not is_form(content_type):
+        """Take arguments and files from the body, if it is a form. HTTPInputError if malformed.
+
+        Once: a request may pass through several handlers.
+        """
+        content_type = self.headers.get("Content-Type")
+        if content_type is None or self._form_parsed or not is_form(content_type):
             return
+        self._form_parsed = True
         # Before the parse, so that a lazy `arguments` does not see the body twice.
         merged = self.__dict__.get("arguments")
         found: Arguments = {}
