@@ -242,7 +242,8 @@ class HTTP1Connection(httputil.HTTPConnection):
                 await self._finish_future
             if self._detached:
                 return False
-            again = self._wire.next_cycle()
+            # A handler may still be writing to a peer that left: the wire stays at its request.
+            again = not self.stream.closed() and self._wire.next_cycle()
         else:
             again = self._wire.keep_alive and not self.no_keep_alive
         self._clear_callbacks()
@@ -313,6 +314,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._clear_callbacks()
         if not self._finish_future.done():
             self._finish_future.set_result(None)
+
+    def abort(self) -> None:
+        """Break the response off; the peer must not take what it has for the whole."""
+        self.close()
 
     def detach(self) -> IOStream:
         """Take the stream over, with what the peer sent ahead. HTTP ends here."""
@@ -510,6 +515,11 @@ class HTTP1ServerConnection:
                 if not await connection.read_response(request):
                     return
                 await asyncio.sleep(0)  # let others run between pipelined requests
+        except StreamClosedError:
+            pass  # the peer left while the last answer was on the way
+        except Exception:
+            gen_log.error("Uncaught exception", exc_info=True)
+            self.stream.close()
         finally:
             delegate.on_close(self)
 

@@ -136,6 +136,11 @@ class RequestHandler(_handler.RequestHandler):
             call_when_flushed(future, callback)
         return future
 
+    def _give_up(self) -> None:
+        # A connection of another make need not know how.
+        if hasattr(self.request.connection, "abort"):
+            super()._give_up()
+
     if before(5):
 
         def set_status(self, status_code: int, reason: str | None = None) -> None:
@@ -186,6 +191,8 @@ class RequestHandler(_handler.RequestHandler):
         super().send_error(status_code, **kwargs)
 
     def _handle_exception_guarded(self, exc: BaseException) -> None:
+        if isinstance(exc, trio.Cancelled):
+            raise exc  # no error, though a CancelledError too: whoever cancelled answers
         if isinstance(exc, asyncio.CancelledError):
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -207,6 +207,84 @@ def test_decompress() -> None:
     in_loop(main)
 
 
+def test_a_peer_that_leaves_does_not_change_what_is_answered() -> None:
+    """A handler that runs on writes the response to the request it has, if to nobody."""
+
+    class Late(Recorder):
+        connection: Any
+
+        def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+            super().headers_received(start_line, headers)
+            self.left = asyncio.Event()
+            self.connection.set_close_callback(self.left.set)
+
+    async def main() -> None:
+        ours, theirs = pair()
+
+        def late(connection: Any) -> Late:
+            delegate = Late()
+            delegate.connection = connection
+            return delegate
+
+        server = Server(late)
+        serving = HTTP1ServerConnection(theirs)
+        serving.start_serving(server)
+        await ours.write(GET.replace(b"GET", b"HEAD"))
+        while not (server.requests and server.requests[0].events):
+            await asyncio.sleep(0)
+        ours.close()
+        await serving._serving  # type: ignore[misc]
+        connection = server.requests[0].connection
+        connection.write_headers(OK, httputil.HTTPHeaders({"Content-Length": "4"}))
+        connection.finish()  # a HEAD still: no body is missing
+
+    in_loop(main)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_ends_a_connection_is_not_left_to_the_loop(
+    at_once: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Server):
+        def start_request(self, server_conn: object, request_conn: Any) -> Any:
+            if not at_once:
+                ours.close()
+                return super().start_request(server_conn, request_conn)
+            raise ZeroDivisionError
+
+    ours: Any = None
+
+    async def main() -> None:
+        nonlocal ours
+        ours, theirs = pair()
+        await ours.write(b"garbage\r\n\r\n")
+        serving = HTTP1ServerConnection(theirs)
+        serving.start_serving(Failing())
+        await serving._serving  # type: ignore[misc]
+        assert theirs.closed()
+        ours.close()
+
+    in_loop(main)
+    assert [record.message for record in caplog.records] == ["Uncaught exception"] * at_once
+
+
+def test_abort() -> None:
+    async def main() -> None:
+        ours, theirs = pair()
+
+        class Short(Recorder):
+            def finish(self) -> None:
+                connection.write_headers(OK, httputil.HTTPHeaders({"Content-Length": "4"}), b"a")
+                connection.abort()
+
+        connection = HTTP1Connection(theirs, False)
+        await ours.write(GET)
+        assert await connection.read_response(Short()) is False
+        assert (await ours.read_until_close()).endswith(b"\r\n\r\na")
+
+    in_loop(main)
+
+
 def test_decompressed_bodies_are_bounded() -> None:
     async def main() -> None:
         ours, theirs = pair()
