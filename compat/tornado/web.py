@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import tornado
+import trio
 from tornado import httputil
 from tornado._delegates import HandlerDelegate as _HandlerDelegate
 from tornado._delegates import drive_delegate
