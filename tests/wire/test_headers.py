@@ -185,6 +185,16 @@ def test_not_a_string() -> None:
     assert h.encode() == b"Content-Length: 5\r\n"
 
 
+def test_bytes_go_out_as_they_are() -> None:
+    h = HTTPHeaders()
+    h["X"] = b"\xe9"  # type: ignore[assignment]
+    assert h.encode() == b"X: \xe9\r\n"
+    assert h.get_list("X") == ["\xe9"]
+    h["X"] = b"a\r\nY: b"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="Illegal"):
+        h.encode()
+
+
 def test_copies() -> None:
     h = HTTPHeaders([("A", "1"), ("B", "2")])
     h.add("A", "3")

@@ -253,10 +253,12 @@ class HTTPHeaders(MutableMapping[str, str]):
         for name, value in self._fields.items():
             if name not in _checked_names:
                 _check_out_name(name)
-            if type(value) is _Repeated:
+            if type(value) is str:
+                lines.append(f"{name}: {value}")
+            elif type(value) is _Repeated:
                 lines.extend([f"{name}: {each}" for each in value])
             else:
-                lines.append(f"{name}: {value}")
+                lines.append(f"{name}: {_as_text(value)}")
         if not lines:
             return b""
         # One look at all the lines; the slow way only to say which one it was.
@@ -368,8 +370,8 @@ def _joined(value: _Repeated) -> str:
 
 
 def _as_text(value: object) -> str:
-    """A stored value as text: `h["Content-Length"] = 5` stores an int."""
-    return value if isinstance(value, str) else str(value)
+    """A stored value as text: `h["Content-Length"] = 5` stores an int, other code bytes."""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _to_str(value: object) -> str:
