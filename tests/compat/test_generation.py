@@ -74,13 +74,14 @@ def test_activate() -> None:
         ("second_loop()", {"6.6": "True", "5.1": "False", "4.5": "False"}),
         ("unknown_status()", {"6.6": "None", "5.1": "None", "4.5": "ValueError"}),
         ("instance_in_a_thread()", {"6.6": "False", "5.1": "False", "4.5": "True"}),
+        ("client_of_the_loop()", {"6.6": "False", "5.1": "False", "4.5": "True"}),
         ("dict_verifies()", {"6.6": "True", "5.1": "False", "4.5": "False"}),
     ],
 )
 def test_contradictions(expression: str, values: dict[str, str]) -> None:
     code = f"""
 import asyncio, ssl, threading
-import tornado.escape, tornado.httputil, tornado.netutil, tornado.web
+import tornado.escape, tornado.httpclient, tornado.httputil, tornado.netutil, tornado.web
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 
@@ -104,6 +105,10 @@ def instance_in_a_thread():
     thread.start()
     thread.join()
     return found[0] is found[1]
+
+def client_of_the_loop():
+    loop = IOLoop.current()
+    return tornado.httpclient.AsyncHTTPClient(loop) is tornado.httpclient.AsyncHTTPClient()
 
 def dict_verifies():
     context = tornado.netutil.ssl_options_to_context({{}}, server_side=False)

@@ -6,7 +6,6 @@ for what they show. Knows nothing of the programs that are looked at.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
 import json
@@ -115,9 +114,6 @@ class Page:
     def close(self) -> None:
         self.browser.pages.remove(self)
         self.browser.call("Target.disposeBrowserContext", browserContextId=self.context)
-
-    def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
 
 class Browser:
