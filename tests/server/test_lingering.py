@@ -7,6 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from tornado_trio.exchange import Exchange
+from tornado_trio.limits import Limits
+from tornado_trio.server import ServerOptions
 from tornado_trio.testing import memory_server
 
 from .apps import reply
@@ -87,3 +89,22 @@ async def test_the_drain_waits_for_the_handler_and_ends_it(autojump_clock: MockC
         assert report.cancelled == 2
         assert 5 <= trio.current_time() - began < 10
         assert app.ended == 0
+
+
+async def test_connections_are_counted_however_their_handlers_linger(
+    autojump_clock: MockClock,
+) -> None:
+    options = ServerOptions(limits=Limits(max_connections=1))
+    async with memory_server(Lingers(wait_first=False), options) as server:
+        first, second = await server.connect(), await server.connect()
+        for _ in range(2):
+            assert (await first.request(GET)).body == b"answer"
+        await trio.sleep(100)  # both handlers have ended
+        await second.send(GET)
+        with trio.move_on_after(10) as scope:
+            await second.stream.wait_readable()
+        assert scope.cancelled_caught
+        first.stream.close()
+        assert (await second.response()).body == b"answer"
+        await trio.sleep(100)
+        assert repr(server.server.gate) == "<Gate 1 of 1>"

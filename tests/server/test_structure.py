@@ -438,6 +438,40 @@ async def test_nursery_children_end_with_the_request(autojump_clock: MockClock) 
         assert done == ["/a"]
 
 
+@pytest.mark.parametrize("waits", [0, 1])
+@pytest.mark.parametrize("request_", [None, 20])
+async def test_children_have_the_deadline_of_their_request(
+    waits: int, request_: int | None, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    """And not what was left of the time for the wait before it."""
+    ended = []
+
+    async def child() -> None:
+        with trio.move_on_after(1000) as scope:
+            try:
+                await trio.sleep_forever()
+            finally:
+                ended.append((scope.cancel_called, trio.current_time()))
+
+    async def app(exchange: Exchange) -> None:
+        exchange.nursery.start_soon(child)
+        if waits:
+            await trio.lowlevel.checkpoint()
+        reply(exchange, b"answer")
+
+    timeouts = Timeouts(idle=5, request=request_)
+    async with memory_server(app, ServerOptions(timeouts=timeouts)) as server:
+        client = await server.connect()
+        await trio.sleep(4)
+        assert (await client.request(GET)).body == b"answer"
+        await trio.sleep(1500)
+        assert ended == ([(True, 1004)] if request_ is None else [(False, 24)])
+        assert not server.server.connections
+    assert [record.message.partition(": ")[2] for record in caplog.records] == (
+        [] if request_ is None else ["children of its request took longer than they may"]
+    )
+
+
 async def test_a_failing_child_fails_the_request(
     caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:

@@ -214,10 +214,15 @@ class ServerConnection:
                         pass  # the wire and the stream are others' by now
                     elif not (exchange.finished and wire.skip_body() and not stream.unsent):
                         await self._settle(exchange)
+                    children = self.nursery.child_tasks
+                    if children:
+                        # They have the request's deadline, not that of the wait before it.
+                        due = exchange.deadline
+                        self.nursery.cancel_scope.deadline = inf if due is None else due
                     self._end_exchange(exchange)
                     if self.fault or self.detached or not wire.next_cycle():
                         return False
-                    if self.nursery.child_tasks:
+                    if children:
                         return True
                     must_wait = not wire.buffered
                     burst += 1

@@ -26,6 +26,7 @@ from ..exchange import App
 from ..net.stream import Stream
 from .connection import ServerConnection
 from .exchange import Http1Exchange
+from .gate import Gate
 from .options import ServerOptions
 from .stalls import StallWatch
 from .watch import DisconnectWatch
@@ -50,6 +51,7 @@ class Server:
     Attributes:
       state: "accepting", "draining", "cancelling" or "closed".
       exchange_type: made for each request; for hosts that give exchanges more names.
+      gate: counts connections, where their number is limited; set by who accepts them.
       nursery: owner of helper tasks of connections (watchers); set by who owns both.
     """
 
@@ -60,6 +62,7 @@ class Server:
         self.options = options or ServerOptions()
         self.connections: set[ServerConnection] = set()
         self.watch = DisconnectWatch()
+        self.gate: Gate | None = None
         self.stalls = StallWatch(self.options.timeouts.stall)
         self.nursery: trio.Nursery | None = None
         self.state = "accepting"

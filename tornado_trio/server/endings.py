@@ -31,6 +31,8 @@ def was_cut(connection: ServerConnection) -> bool:
             return last_look(connection)
         if connection.phase == "head":
             connection.refuse(PeerError("Timeout reading head", 408))
+        elif not connection.cut:
+            logger.warning("%r: children of its request took longer than they may", connection)
         return False
     connection.fault = True
     now = trio.current_time()

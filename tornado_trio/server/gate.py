@@ -30,6 +30,10 @@ class Gate:
     def full(self) -> bool:
         return self.open >= self.limit
 
+    def enter(self) -> None:
+        """One more is open."""
+        self.open += 1
+
     def leave(self) -> None:
         """A connection is over."""
         self.open -= 1
@@ -67,7 +71,7 @@ class GatedListener:
             return None
         stream = self._listener.accept_nowait()
         if stream is not None:
-            self._gate.open += 1
+            self._gate.enter()
         return stream
 
     async def wait_acceptable(self) -> None:

@@ -31,4 +31,13 @@ async def _leave_handler(connection: ServerConnection) -> None:
     # A new connection object, on the same stream and wire, where the old one stopped.
     successor = type(connection)(stream, server, connection.context)
     successor.succeed(connection)
-    await server.adopt(successor)
+    gate = server.gate
+    if gate is None:
+        await server.adopt(successor)
+        return
+    # The place of the first is free when its handler ends, not when the connection does.
+    gate.enter()
+    try:
+        await server.adopt(successor)
+    finally:
+        gate.leave()

@@ -85,7 +85,7 @@ async def serve_connections(
             connections, shield = await accepting.start(_hold, server)
 
             limit = server.options.limits.max_connections
-            gate = None if limit is None else Gate(limit)
+            gate = server.gate = None if limit is None else Gate(limit)
 
             def start(stream: Stream) -> None:
                 if gate is None:
