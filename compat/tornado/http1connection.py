@@ -8,6 +8,7 @@ programs and tests that have a stream of their own.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,7 +21,7 @@ from tornado.log import app_log, gen_log
 from tornado.platform.trio import run_task
 
 from tornado_trio.errors import HTTPOutputError, PeerError
-from tornado_trio.limits import Limits
+from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.wire.codings import CodingError, make_decoder
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.http1 import ClientWire, ServerWire
@@ -29,6 +30,7 @@ CR_OR_LF_RE = re.compile(b"\r|\n")
 DIGITS = re.compile(r"[0-9]+")
 HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 _MAX_1XX_RESPONSES = 32
+_DRAIN_IDLE = Timeouts().drain_idle
 
 
 class HTTP1ConnectionParameters:
@@ -329,6 +331,16 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._finish_future.set_result(None)
         return stream
 
+    @property
+    def _begun(self) -> bool:
+        """Has anything of the message come?"""
+        return self._delegate_told or self._wire.buffered > 0
+
+    def _make_last(self) -> None:
+        """No message after this one; said in the response's head if that is not out."""
+        self.no_keep_alive = True
+        self._wire.close_after = True
+
     def set_body_timeout(self, timeout: float) -> None:
         """The time for this message's body, instead of `body_timeout`."""
         self._body_timeout = timeout
@@ -491,6 +503,8 @@ class HTTP1ServerConnection:
         self.params = params or HTTP1ConnectionParameters()
         self.context = context
         self._serving: Future | None = None
+        self._connection: HTTP1Connection | None = None
+        self._draining = False
 
     async def close(self) -> None:
         """Close the stream; done when serving has ended."""
@@ -502,6 +516,32 @@ class HTTP1ServerConnection:
                 # What it had to tell was logged where it happened.
                 gen_log.debug("connection ended with an error", exc_info=True)
 
+    async def drain(self, grace: float) -> bool:
+        """Answer what is under way, then close; after `grace` seconds in any case, which
+        False tells. Not in Tornado.
+        """
+        self._draining = True
+        current = self._connection
+        if current is not None:
+            current._make_last()
+            # A request may be on its way: see the native server's drain.
+            if not current._begun:
+                await self._ended(min(grace, _DRAIN_IDLE))
+            if not current._begun:
+                await self.close()
+        ended = await self._ended(grace)
+        await self.close()
+        return ended
+
+    async def _ended(self, seconds: float) -> bool:
+        """Wait for the end of serving, so long."""
+        if self._serving is not None:
+            try:
+                await gen.with_timeout(datetime.timedelta(seconds=seconds), self._serving)
+            except gen.TimeoutError:
+                return False
+        return True
+
     def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Serve requests, each by a delegate that `delegate` makes."""
         self._serving = run_task(self._serve(delegate))
@@ -511,6 +551,9 @@ class HTTP1ServerConnection:
         try:
             while True:
                 connection = HTTP1Connection(self.stream, False, self.params, self.context)
+                self._connection = connection
+                if self._draining:
+                    connection._make_last()
                 request = delegate.start_request(self, connection)
                 if not await connection.read_response(request):
                     return

@@ -8,8 +8,10 @@ A stream handed to `handle_stream` is served over that stream (`http1connection`
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -153,10 +155,15 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         (with "Connection: close"), and cut it after `grace` seconds. Not in Tornado."""
         self.stop()
         # A task of its own: the caller may be one of asyncio's.
-        report: DrainReport = await run_task(self._native.drain(grace))
-        for connection in list(self._streams):
-            await connection.close()
-        return report
+        began = time.monotonic()
+        native = run_task(self._native.drain(grace))
+        ended = await gen.multi([connection.drain(grace) for connection in self._streams])
+        report: DrainReport = await native
+        return dataclasses.replace(
+            report,
+            abandoned=report.abandoned + ended.count(False),
+            seconds=time.monotonic() - began,
+        )
 
     # --- requests --------------------------------------------------------------------
     def start_request(

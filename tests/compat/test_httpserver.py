@@ -206,9 +206,10 @@ async def test_start_request_can_be_overridden() -> None:
     assert Counting.requests == 2
 
 
+@both
 @in_loop
-async def test_drain_loses_nothing() -> None:
-    async with serving(web.Application([("/", Hello)])) as (server, connect):
+async def test_drain_loses_nothing(kind: type[HTTPServer]) -> None:
+    async with serving(web.Application([("/", Hello)]), kind) as (server, connect):
         idle, busy = await connect(), await connect()
         await ask(idle, GET + b"\r\n")
         answer = asyncio.ensure_future(ask(busy, b"GET /?delay=0.2 HTTP/1.1\r\nHost: a\r\n\r\n"))
@@ -218,6 +219,24 @@ async def test_drain_loses_nothing() -> None:
         first, headers, _ = await answer
         assert (first, headers["Connection"]) == ("HTTP/1.1 200 OK", "close")
         assert await idle.read_until_close() == b""
+
+
+@in_loop
+async def test_drain_answers_what_is_on_its_way_over_a_stream_and_cuts_what_lasts() -> None:
+    async with serving(web.Application([("/", Hello)]), OverStreams) as (server, connect):
+        arriving, lasting = await connect(), await connect()
+        for stream in (arriving, lasting):
+            await ask(stream, GET + b"\r\n")
+        await lasting.write(b"GET /?delay=60 HTTP/1.1\r\nHost: a\r\n\r\n")
+        await arriving.write(GET[:5])
+        await asyncio.sleep(0.05)
+        draining = asyncio.ensure_future(server.drain(grace=1))
+        await asyncio.sleep(0)
+        first, headers, _ = await ask(arriving, GET[5:] + b"\r\n")
+        assert (first, headers["Connection"]) == ("HTTP/1.1 200 OK", "close")
+        report = await draining
+        assert (report.cancelled, report.abandoned) == (0, 1)
+        assert await lasting.read_until_close() == b""
 
 
 @in_loop
