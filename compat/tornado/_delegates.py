@@ -23,6 +23,10 @@ class PushedBody:
     """A body that is pushed in, for a handler that pulls: each `put` waits for its reader.
 
     An async iterator of chunks. `close` ends it, `abort` breaks it off.
+
+    Attributes:
+      awaited: a Future, done when the reader first asks, or will not: until then the body's
+        limits may be changed, so nothing of it should be read.
     """
 
     def __init__(self) -> None:
@@ -32,6 +36,7 @@ class PushedBody:
         self._ended = False
         self._error: Exception | None = None
         self.abandoned = False
+        self.awaited = Future()
 
     def put(self, chunk: bytes) -> Future | None:
         """Give a chunk to the reader; the result is done when it asks for the next one."""
@@ -54,12 +59,14 @@ class PushedBody:
         """The reader has gone; chunks are dropped from now on."""
         self.abandoned = True
         self._dealt_with()
+        self._begin()
 
     def __aiter__(self) -> PushedBody:
         return self
 
     async def __anext__(self) -> bytes:
         self._dealt_with()
+        self._begin()
         while self._chunk is None:
             if self._error is not None:
                 raise self._error
@@ -69,6 +76,10 @@ class PushedBody:
             await self._wanted
         chunk, self._chunk = self._chunk, None
         return chunk
+
+    def _begin(self) -> None:
+        if not self.awaited.done():
+            self.awaited.set_result(None)
 
     def _wake(self) -> None:
         wanted, self._wanted = self._wanted, None
@@ -99,8 +110,8 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
         if self.stream_request_body:
             self.body = self.request._pushed_body = PushedBody()
             self.execute()
-        else:
-            self.chunks = []
+            return self.body.awaited
+        self.chunks = []
         return None
 
     def data_received(self, data: bytes) -> Awaitable[None] | None:

@@ -206,6 +206,38 @@ async def test_start_request_can_be_overridden() -> None:
     assert Counting.requests == 2
 
 
+@web.stream_request_body
+class Bounded(web.RequestHandler):
+    """Sets the bound of its body, after a wait."""
+
+    size = 0
+
+    async def prepare(self) -> None:
+        await asyncio.sleep(0.01)
+        self.request.connection.set_max_body_size(int(self.get_argument("max")))
+        if self.get_argument("early", ""):
+            self.finish("early")
+
+    def data_received(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+
+    def post(self) -> None:
+        self.write(str(self.size))
+
+
+@both
+@in_loop
+async def test_no_body_is_read_before_its_bound_is_set(kind: type[HTTPServer]) -> None:
+    head = "POST /?max=%s HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n"
+    async with serving(web.Application([("/", Bounded)]), kind, max_body_size=20) as (_, connect):
+        for question, answer in (("100", b"50"), ("100&early=1", b"early")):
+            stream = await connect()
+            _, _, body = await ask(stream, (head % question).encode() + b"x" * 50)
+            assert body == answer
+        await stream.write((head % "10").encode() + b"x" * 50)
+        assert await stream.read_until_close() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
 @both
 @in_loop
 async def test_drain_loses_nothing(kind: type[HTTPServer]) -> None:
