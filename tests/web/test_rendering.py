@@ -111,6 +111,19 @@ async def test_autoescape_setting(tmp_path: Path) -> None:
     assert (await fetch(app)).body == b"< x"
 
 
+async def test_templates_of_another_engine() -> None:
+    class Page(RequestHandler):
+        def get(self) -> None:
+            self.render("page.html", word="hello")
+
+        def render_string(self, template_name: str, **kwargs: Any) -> bytes:
+            text = f"{template_name}: {kwargs['word']}"
+            return text  # type: ignore[return-value]  # as Jinja's, say
+
+    response = await fetch(Application([("/", Page)]))
+    assert (response.code, response.body) == (200, b"page.html: hello")
+
+
 async def test_error_pages_may_be_rendered() -> None:
     class Page(RequestHandler):
         def get(self) -> None:

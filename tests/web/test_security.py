@@ -133,7 +133,7 @@ async def test_signing_needs_a_secret() -> None:
             self.set_signed_cookie("a", "b")
         self.settings["key_version"] = 1
         self.set_signed_cookie("a", "b")
-        value = self._new_cookie["a"].value  # type: ignore[index]
+        value = self._new_cookie["a"].value
         assert self.get_signed_cookie_key_version("a", value) == 1
         assert self.get_signed_cookie("a", value) == b"b"
 
@@ -184,6 +184,20 @@ async def test_xsrf_token_is_masked_afresh() -> None:
     pages = [(await fetch(app, headers=cookie)).body for _ in range(3)]
     assert len(set(pages)) == 3 and not any(b"0123456789" in page for page in pages)
     assert await post(app, pages[0].decode(), pages[1].decode()) == 200
+
+
+async def test_state_is_not_there_before_it_is_needed() -> None:
+    """JupyterHub asks `hasattr(handler, "_xsrf_token")`, others the same of `_new_cookie`."""
+
+    def probe(self: RequestHandler) -> None:
+        names = ("_xsrf_token", "_raw_xsrf_token", "_new_cookie")
+        assert not any(hasattr(self, name) for name in names)
+        first = self.xsrf_token
+        assert all(hasattr(self, name) for name in names) and self._xsrf_token == first
+        del self._xsrf_token, self._raw_xsrf_token
+        assert self.xsrf_token != first
+
+    assert (await get(handler(probe))).code == 200
 
 
 async def test_xsrf_settings() -> None:

@@ -47,7 +47,7 @@ def set_cookie(
             DeprecationWarning,
             stacklevel=3,
         )
-    jar = handler._new_cookie
+    jar = getattr(handler, "_new_cookie", None)
     if jar is None:
         jar = handler._new_cookie = SimpleCookie()
     # dict's own method: SimpleCookie's would take the morsel apart.

@@ -80,11 +80,12 @@ class RequestHandler:
     _was_told = False
     _flushes = 0
     _transforms: Sequence[OutputTransform] = ()
-    _new_cookie: SimpleCookie | None = None
-    _active_modules: dict[str, UIModule] | None = None
     _ui: ObjectDict | None = None
-    _xsrf_token: bytes | None = None
-    _raw_xsrf_token: tuple[int | None, bytes, float] | None = None
+    # Not there until they are needed: libraries ask `hasattr`, and delete them.
+    _new_cookie: SimpleCookie
+    _active_modules: dict[str, UIModule]
+    _xsrf_token: bytes
+    _raw_xsrf_token: tuple[int | None, bytes, float]
     _current_user: Any
     _locale: Any
     _headers: HTTPHeaders
@@ -506,6 +507,9 @@ class RequestHandler:
         """Finish with a rendered template. One that awaits itself has to be awaited."""
         if self._finished:
             raise RuntimeError("Cannot render() after finish()")
+        if type(self).render_string is not RequestHandler._own_render_string:
+            html = self.render_string(template_name, **kwargs)  # templates of another make
+            return self.finish(rendering.insert_resources(self, utf8(html)))
         template = rendering.load(self, template_name)
         if template.asynchronous:
             return self._render_async(template, kwargs)
@@ -520,6 +524,8 @@ class RequestHandler:
         """A rendered template, as UTF-8."""
         template = rendering.load(self, template_name)
         return template.generate(**self._namespace(kwargs))
+
+    _own_render_string = render_string
 
     def _namespace(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         namespace = self.get_template_namespace()

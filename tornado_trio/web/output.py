@@ -176,8 +176,8 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
     if request.method == "HEAD":
         chunk = b""
     headers = handler._headers
-    if handler._new_cookie is not None:
-        for cookie in handler._new_cookie.values():
+    if (cookies := getattr(handler, "_new_cookie", None)) is not None:
+        for cookie in cookies.values():
             headers.add("Set-Cookie", cookie.OutputString(None))
     start_line = ResponseStartLine("HTTP/1.1", handler._status_code, handler._reason)
     return connection.write_headers(start_line, headers, chunk)

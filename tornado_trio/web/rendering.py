@@ -72,7 +72,7 @@ def module_renderer(
     """The function a template calls to render a UI module."""
 
     def render(*args: Any, **kwargs: Any) -> Any:
-        active = handler._active_modules
+        active = getattr(handler, "_active_modules", None)
         if active is None:
             active = handler._active_modules = {}
         instance = active.get(name)
@@ -88,7 +88,7 @@ def module_renderer(
 
 def insert_resources(handler: RequestHandler, html: bytes) -> bytes:
     """The page with what its UI modules need: CSS in the head, scripts at the body's end."""
-    modules = handler._active_modules
+    modules = getattr(handler, "_active_modules", None)
     if not modules:
         return html
     js_embed: list[bytes] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def raw_xsrf_token(handler: RequestHandler) -> tuple[int | None, bytes, float]:
     """The token of the request's cookie, or a fresh one with None for its version."""
-    raw = handler._raw_xsrf_token
+    raw = getattr(handler, "_raw_xsrf_token", None)
     if raw is None:
         cookie = handler.get_cookie(_cookie_name(handler))
         found = decode_xsrf_token(cookie) if cookie else None
@@ -37,7 +37,7 @@ def xsrf_token(handler: RequestHandler) -> bytes:
 
     Masked afresh per request, so that compression does not give it away (CVE-2014-9720).
     """
-    encoded = handler._xsrf_token
+    encoded = getattr(handler, "_xsrf_token", None)
     if encoded is None:
         version, token, timestamp = handler._get_raw_xsrf_token()
         settings = handler.settings
