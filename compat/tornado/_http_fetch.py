@@ -255,6 +255,8 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         """Wait for what a callback returned."""
         try:
             await result
+        except trio.Cancelled:
+            raise
         except (Exception, asyncio.CancelledError) as error:
             app_log.error("Uncaught exception", exc_info=True)
             raise HTTPStreamClosedError("Connection closed") from error

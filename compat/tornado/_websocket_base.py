@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
+import trio
 from tornado import gen
 from tornado.concurrent import Future
 from tornado.log import gen_log
@@ -80,6 +81,8 @@ class WebSocketProtocol(abc.ABC):
     async def _await_callback(self, result: Awaitable[Any]) -> None:
         try:
             await result
+        except trio.Cancelled:
+            raise
         except (Exception, asyncio.CancelledError):
             self._callback_failed()
 

@@ -193,6 +193,8 @@ class WebSocketProtocol13(WebSocketProtocol):
             result = handler.open(*handler.open_args, **handler.open_kwargs)
             if result is not None:
                 await self._busy(gen.convert_yielded(result))
+        except trio.Cancelled:
+            raise
         except (Exception, asyncio.CancelledError):
             handler.log_exception(*sys.exc_info())
             handler._open_failed()

@@ -484,10 +484,10 @@ class PeriodicCallback:
     def _finished(self, future: Any) -> None:
         try:
             future.result()
-        except (Exception, asyncio.CancelledError) as error:
-            # Once it is stopped, being cancelled is how the last call ends with its loop.
-            if self._running or isinstance(error, Exception):
-                app_log.error("Exception in callback %r", self.callback, exc_info=True)
+        except asyncio.CancelledError:
+            pass  # as in `IOLoop._run_callback`; so it ends with its loop, for one
+        except Exception:
+            app_log.error("Exception in callback %r", self.callback, exc_info=True)
         self._schedule_next()
 
     def _schedule_next(self) -> None:

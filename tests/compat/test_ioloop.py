@@ -4,6 +4,7 @@ import compat  # noqa: F401, I001 - first: makes `tornado` ours
 
 import asyncio
 import datetime
+import gc
 import logging
 import os
 import socket
@@ -135,8 +136,9 @@ class TestRunning:
         never = trio.sleep(1)  # noqa: ASYNC105 - run by the loop
         future = loop._run_task(never)
         loop.close()
-        never.close()
-        assert not future.done()
+        assert future.cancelled()
+        with pytest.raises(RuntimeError, match="cannot reuse"):
+            never.send(None)
 
     def test_add_callback_after_close_is_dropped(self, io_loop):
         io_loop.close()
@@ -313,7 +315,98 @@ class TestExecutors:
         io_loop.run_sync(main)
 
 
+class TestClosedWithWorkPending:
+    def test_cleanup_as_asyncio_programs_write_it(self):
+        ended = []
+
+        async def worker():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.001)
+                await gen.sleep(0.001)
+                ended.append("cleaned up")
+                raise
+
+        async def main():
+            IOLoop.current().spawn_callback(worker)
+            await asyncio.sleep(0.01)
+
+        asyncio.run(main())
+        loop = IOLoop(make_current=False)
+        loop.spawn_callback(worker)
+        run_for(loop, 0.01)
+        loop.close()
+        assert ended == ["cleaned up"] * 2
+
+    def test_a_coroutine_whose_turn_never_comes_is_closed(self, io_loop, recwarn):
+        async def never():
+            raise AssertionError
+
+        futures = [run_task(never(), io_loop) for _ in range(2)]
+        futures[1].cancel()
+        io_loop.close()
+        assert all(future.cancelled() for future in futures)
+        gc.collect()
+        assert not recwarn.list
+
+    def test_the_exit_that_ended_the_loop_does_not_end_its_closing(self, io_loop):
+        ended = []
+
+        async def exits():
+            await asyncio.sleep(0.001)
+            raise SystemExit(3)
+
+        @gen.coroutine
+        def yields():
+            yield exits()
+
+        async def pending():
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(True)
+
+        io_loop.spawn_callback(pending)
+        io_loop.spawn_callback(yields)
+        with pytest.raises(SystemExit):
+            io_loop.start()
+        io_loop.close()
+        assert ended
+        assert io_loop.asyncio_loop.is_closed()
+
+    def test_an_exit_while_closing_leaves_when_all_has_ended(self, io_loop):
+        ended = []
+
+        async def exits():
+            try:
+                await asyncio.sleep(60)
+            finally:
+                raise SystemExit(3)
+
+        async def pending():
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.001)
+                ended.append(True)
+
+        io_loop.spawn_callback(exits)
+        io_loop.spawn_callback(pending)
+        run_for(io_loop, 0.01)
+        with pytest.raises(SystemExit):
+            io_loop.close()
+        assert ended
+        assert io_loop.asyncio_loop.is_closed()
+
+
 class TestPeriodicCallback:
+    def test_a_call_that_ends_with_its_loop_is_no_error(self, io_loop, caplog):
+        PeriodicCallback(lambda: asyncio.sleep(60), 1).start()
+        run_for(io_loop, 0.02)
+        io_loop.close()
+        assert caplog.records == []
+
     def test_coroutines_never_overlap(self, io_loop):
         running, most, calls = 0, 0, 0
 

@@ -25,6 +25,37 @@ def test_both_libraries_in_one_body():
     assert run_hosted(body) == (1, 2)
 
 
+def test_the_current_task_tells_who_asked_how_it_ended():
+    async def body(scope):
+        told = []
+
+        async def child(fail):
+            task = asyncio.current_task()
+            with pytest.raises(asyncio.InvalidStateError):
+                task.result()
+            task.add_done_callback(told.append)
+            task.add_done_callback(print)
+            assert task.remove_done_callback(print) == 1
+            await asyncio.sleep(0)
+            if fail:
+                raise ValueError("ended")
+            return 5
+
+        assert await spawn(scope, child(False)) == 5
+        with pytest.raises(ValueError, match="ended"):
+            await spawn(scope, child(True))
+        await asyncio.sleep(0)
+        good, bad = told
+        good.add_done_callback(told.append)
+        await asyncio.sleep(0)
+        assert told[2] is good
+        with pytest.raises(ValueError, match="ended"):
+            bad.result()
+        return good.result(), good.exception(), str(bad.exception())
+
+    assert run_hosted(body) == (5, None, "ended")
+
+
 def test_children_of_a_nursery_may_await_asyncio():
     async def body(scope):
         seen = []
@@ -153,6 +184,66 @@ class TestCancelledByTrio:
             return await inner
 
         assert run_hosted(body) == 5
+
+
+    def test_what_is_written_for_asyncio_sees_its_own_exception(self):
+        async def body(scope):
+            with trio.move_on_after(0.01) as cancel_scope:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError as error:
+                    assert isinstance(error, trio.Cancelled)
+                    raise
+            return cancel_scope.cancelled_caught
+
+        assert run_hosted(body)
+
+    def test_a_task_group_and_wait_for_end_what_they_started(self):
+        async def body(scope):
+            ended = []
+
+            async def child(name):
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    await asyncio.sleep(0.01)
+                    ended.append(name)
+
+            with trio.move_on_after(0.01) as in_group:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(child("of the group"))
+                    await asyncio.sleep(60)
+            with trio.move_on_after(0.01) as in_wait:
+                await asyncio.wait_for(child("waited for"), 60)
+            while len(ended) < 2:  # noqa: ASYNC110 - where trio's insides are hidden
+                await asyncio.sleep(0.001)
+            return ended, in_group.cancelled_caught, in_wait.cancelled_caught
+
+        assert run_hosted(body) == (["of the group", "waited for"], True, True)
+
+    @pytest.mark.skipif(
+        "TORNADO_TRIO_PUBLIC_ONLY" in os.environ, reason="which scope it was is hidden there"
+    )
+    def test_each_scope_cuts_one_wait_for_asyncio_and_all_for_trio(self):
+        async def body(scope):
+            ran = []
+            with trio.CancelScope() as outer:
+                with trio.CancelScope() as inner:
+                    inner.cancel()
+                    try:
+                        await asyncio.sleep(60)
+                    finally:
+                        await asyncio.sleep(0.001)
+                        ran.append("cleaned up")
+                        try:
+                            await trio.sleep(0.001)
+                        finally:
+                            ran.append("cut by trio")
+                asyncio.get_running_loop().call_soon(outer.cancel)
+                await asyncio.sleep(60)
+            return ran, inner.cancelled_caught, outer.cancelled_caught
+
+        assert run_hosted(body) == (["cleaned up", "cut by trio"], True, True)
 
 
 class TestCancelledByAsyncio:

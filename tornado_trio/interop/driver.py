@@ -31,11 +31,13 @@ from typing import Any, NoReturn, TypeVar
 import outcome
 import trio
 
+from .cancelled import as_both
 from .current import current_task, enter_task, leave_task
 from .trio_internals import (
     BORROW,
     CancelShieldedCheckpoint,
     WaitTaskRescheduled,
+    cancelled_scope,
 )
 
 T = TypeVar("T")
@@ -54,6 +56,7 @@ class Driver:
     __slots__ = (
         "__weakref__",
         "_call_soon",
+        "_callbacks",
         "_cancel_message",
         "_cancel_requests",
         "_coro",
@@ -66,6 +69,7 @@ class Driver:
         "_park",
         "_raise_cancel",
         "_resume_with",
+        "_told_of",
         "_waiting",
         "_was_cancelled",
         "error",
@@ -86,11 +90,13 @@ class Driver:
         self._inner_abort: Any = None  # only where we may not read it off the task
         self._resume_with: tuple[Any, Any] | None = None
         self._raise_cancel: Any = None
+        self._told_of: Any = None  # the cancelled scope that a wait for asyncio has heard of
         self._must_cancel = False
         self._cancel_message: Any = None
         self._cancel_requests = 0
         self._name: str | None = None
         self._was_cancelled = False
+        self._callbacks: list[tuple[Callable[[Any], object], Any]] | None = None
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -112,6 +118,9 @@ class Driver:
 
     def _end_with(self, exc: BaseException) -> None:
         self.finished = True
+        if self._callbacks is not None and not self._loop.is_closed():
+            for callback, context in self._callbacks:
+                self._loop.call_soon(callback, self, context=context)
         if type(exc) is StopIteration:
             self.value = exc.value
             return
@@ -179,7 +188,7 @@ class Driver:
             method, argument = self._resume_with
             self._resume_with = None
             return self.advance(method, argument)
-        return self.advance(self._coro.throw, result.error)
+        return self.advance(self._coro.throw, as_both(result.error))
 
     # --- waking: called by the loop that hosts the futures -----------------------
     def _next_turn(self) -> None:
@@ -213,7 +222,8 @@ class Driver:
             raise_cancel, self._raise_cancel = self._raise_cancel, None
             if isinstance(error, asyncio.CancelledError):
                 cancelled: Any = outcome.capture(raise_cancel)
-                error = cancelled.error
+                error = as_both(cancelled.error)
+                self._told_of = cancelled_scope(self.task)
         if self._must_cancel and not isinstance(error, asyncio.CancelledError):
             error = self._cancelled_error()
         self._must_cancel = False
@@ -278,13 +288,26 @@ class Driver:
         self._guest.reschedule(self.task)
 
     def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
-        """trio cancels the parked task: cancel what it waits for, then raise `Cancelled`."""
+        """trio cancels the parked task: cancel what it waits for, then raise `Cancelled`.
+
+        Once for each scope, as asyncio cancels: so `finally` may await asyncio, and `TaskGroup`
+        its tasks. (Waits of trio's are cut by trio, as often as they are tried, and our own for
+        sockets likewise. In a plain trio run all is cut: what would end a wait for a Future
+        there is cancelled, too.)
+        """
         waiting = self._waiting
         if waiting is None:
             return SUCCEEDED if self._resume_with is None else FAILED
+        scope = None
+        # On a closed loop nothing would act on it, and callbacks cannot be scheduled.
+        closed = self._loop.is_closed()
+        asyncios = waiting is _NEXT_TURN or isinstance(waiting, asyncio.Future)
+        if asyncios and self._guest.dispatcher is None and not closed:
+            scope = cancelled_scope(self.task)
+            if scope is not None and scope is self._told_of:
+                return FAILED
         if waiting is not _NEXT_TURN:
-            # On a closed loop nothing would act on it, and callbacks cannot be scheduled.
-            if not self._loop.is_closed():
+            if not closed:
                 waiting.cancel()
                 if not waiting.done():
                     # An asyncio task (or a gather of some) that needs time to unwind: its
@@ -293,6 +316,7 @@ class Driver:
                     return FAILED
             waiting.remove_done_callback(self._wake)
         self._waiting = None
+        self._told_of = scope
         return SUCCEEDED
 
     # --- asyncio.Task, as far as its users look ---------------------------------
@@ -350,6 +374,42 @@ class Driver:
 
     def cancelled(self) -> bool:
         return self._was_cancelled
+
+    def result(self) -> Any:
+        """What the coroutine returned or raised; kept for those who had asked to be called."""
+        if not self.finished:
+            raise asyncio.InvalidStateError("Result is not set.")
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def exception(self) -> BaseException | None:
+        if not self.finished:
+            raise asyncio.InvalidStateError("Exception is not set.")
+        if self._was_cancelled and self.error is not None:
+            raise self.error
+        return self.error
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: contextvars.Context | None = None
+    ) -> None:
+        """Have the loop call `callback(self)` once the coroutine has ended."""
+        if context is None:
+            context = contextvars.copy_context()
+        if self.finished:
+            self._loop.call_soon(callback, self, context=context)
+        elif self._callbacks is None:
+            self._callbacks = [(callback, context)]
+        else:
+            self._callbacks.append((callback, context))
+
+    def remove_done_callback(self, callback: Callable[[Any], object]) -> int:
+        """Forget a callback; how many times it was there."""
+        callbacks = self._callbacks or []
+        kept = [entry for entry in callbacks if entry[0] != callback]
+        if self._callbacks is not None:
+            self._callbacks = kept
+        return len(callbacks) - len(kept)
 
     def get_loop(self) -> Any:
         return self._loop
@@ -425,7 +485,8 @@ def run_driver(
     driver._park = driver._coro = None  # no cycle is left to the garbage collector
     error = driver.error
     if error is not None:
-        driver.error = None
+        if driver._callbacks is None:
+            driver.error = None
         try:
             raise error
         finally:

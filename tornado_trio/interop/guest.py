@@ -84,6 +84,7 @@ class Guest:
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         self._turning = False
         self._sigint: SigintHandler | None = None
+        self.raised: BaseException | None = None  # what left the loop last by `raise_in_loop`
         self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         _local.guest = self
@@ -350,6 +351,7 @@ class Guest:
         if self.loop.is_closed() or isinstance(self.loop, _NoLoop):
             log.error("the trio run ended with its loop closed", exc_info=error)
             return
+        self.raised = error
         failed = self.loop.create_future()
         failed.set_exception(error)
         self.loop.call_soon(failed.result)

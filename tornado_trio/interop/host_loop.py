@@ -5,6 +5,8 @@ function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callba
 nobody waits for the answer, so here they are polled for every 100 us at most. I/O is seen later
 by that, or by one turn where a turn takes longer. A loop without ready callbacks polls as ever.
 
+`calls_ahead`: what `call_soon` was given, and its turn has not come.
+
 `call_soon_of`: `call_soon` without the checks of debug mode, 0.1 us of a step of 2.2.
 
 Knows the selectors of the standard library and three private names of asyncio's loops
@@ -23,7 +25,7 @@ from contextvars import Context
 from time import monotonic
 from typing import Any
 
-__all__ = ["POLL_EVERY", "call_soon_of", "poll_sparingly"]
+__all__ = ["POLL_EVERY", "call_soon_of", "calls_ahead", "poll_sparingly"]
 
 POLL_EVERY = 100e-6  # seconds between polls while callbacks are ready
 
@@ -57,6 +59,12 @@ def call_soon_of(loop: Any) -> Callable[..., object]:
         return None
 
     return call_soon
+
+
+def calls_ahead(loop: Any, callback: Callable[..., object]) -> list[tuple[Any, ...]]:
+    """The arguments of each call of `callback` that is still to come by `loop.call_soon`."""
+    handles = tuple(getattr(loop, "_ready", ()))
+    return [handle._args for handle in handles if getattr(handle, "_callback", None) == callback]
 
 
 @functools.cache

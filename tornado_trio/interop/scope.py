@@ -15,6 +15,7 @@ from typing import Any
 import trio
 
 from .guest import Guest, current_guest, undriven
+from .host_loop import calls_ahead
 from .workers import Workers
 
 log = logging.getLogger("tornado_trio.interop")
@@ -40,6 +41,7 @@ class LoopScope:
         self._entering = False
         self._ended: asyncio.Future[None] | None = None
         self._shutdown: AsyncGenerator[None, None] | None = None
+        self._exit: SystemExit | None = None
 
     def start_soon(
         self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: object = None
@@ -124,11 +126,26 @@ class LoopScope:
         return self.guest is not None and not self.guest.finished
 
     def close(self, grace: float = CLOSE_GRACE) -> None:
-        """`aclose` on a loop that does not run: it runs until all has ended."""
+        """`aclose` on a loop that does not run: it runs until all has ended.
+
+        A SystemExit raised meanwhile leaves when it has. (One that ended the loop before, and
+        comes again by who awaits its coroutine, has been heard.)
+        """
+        heard = self.guest.raised if self.guest is not None else None
         self.about_to_run()
         # What is cancelled may cancel all tasks that there are, this one too.
         if not self._run_to_end(grace):
             self._run_to_end(grace)
+        exit_, self._exit = self._exit, None
+        if exit_ is not None and exit_ is not heard:
+            raise exit_
+
+    def forget_spawned(self) -> None:
+        """The loop will not run again: close the coroutines whose turn to begin never comes."""
+        if not self.active:
+            for job in calls_ahead(self.loop, self.spawn):
+                self.workers.spawn(*job)
+            self.workers.close()
 
     def _run_to_end(self, grace: float) -> bool:
         """Run the loop while the scope is closed; False if the closing was cancelled."""
@@ -136,7 +153,10 @@ class LoopScope:
         ending = loop.create_task(self.aclose(grace))
         ending.add_done_callback(lambda _: loop.stop())
         while not ending.done():  # what is cancelled may well call stop() too
-            loop.run_forever()
+            try:
+                loop.run_forever()
+            except SystemExit as error:
+                self._exit = error
         if ending.cancelled():
             return False
         ending.result()

@@ -93,6 +93,19 @@ def is_ki_protected(code: types.CodeType) -> bool:
         return False
 
 
+def cancelled_scope(task: Any) -> Any:
+    """The outermost cancelled scope around `task`; None where trio does not show it."""
+    found, status = None, task._cancel_status if BORROW else None
+    while status is not None:
+        try:
+            if status._scope.cancel_called:
+                found = status._scope
+            status = status._parent if status.parent_cancellation_is_visible_to_us else None
+        except AttributeError:
+            return None
+    return found
+
+
 def poll_descriptor(runner: Any) -> int | None:
     """The descriptor that is readable when trio's I/O manager has events, if it has one."""
     io_manager = runner.io_manager

@@ -267,7 +267,9 @@ class WorkerDriver(Driver):
         """Leave the seat and report the result."""
         self._seat.driver = None
         value, error = self.value, self.error
-        self._coro = self.value = self.error = None
+        self._coro = None
+        if self._callbacks is None:
+            self.value = self.error = None
         try:
             self._on_done(value, error)
         except RuntimeError:

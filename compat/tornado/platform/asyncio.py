@@ -77,17 +77,24 @@ class BaseAsyncIOLoop(IOLoop):
             if all_fds:
                 self.close_fd(fileobj)
         loop = self.asyncio_loop
-        if self._scope.active and not loop.is_closed() and not loop.is_running():
-            if self._scope.may_run_here:
-                self._scope.close()
-            else:  # this thread has tasks of its own: a loop that has run in another
-                with concurrent.futures.ThreadPoolExecutor(1) as elsewhere:
-                    elsewhere.submit(self._scope.close).result()
-        # Removed before closing: the address of a closed loop may be used again.
-        IOLoop._ioloop_for_asyncio.pop(loop, None)
-        if self.selector_loop is not loop:
-            self.selector_loop.close()
-        loop.close()
+        try:
+            if self._scope.active and not loop.is_closed() and not loop.is_running():
+                self._close_scope()
+        finally:
+            if not loop.is_closed():
+                self._scope.forget_spawned()
+            # Removed before closing: the address of a closed loop may be used again.
+            IOLoop._ioloop_for_asyncio.pop(loop, None)
+            if self.selector_loop is not loop:
+                self.selector_loop.close()
+            loop.close()
+
+    def _close_scope(self) -> None:
+        if self._scope.may_run_here:
+            self._scope.close()
+        else:  # this thread has tasks of its own: a loop that has run in another
+            with concurrent.futures.ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(self._scope.close).result()
 
     # --- descriptors -----------------------------------------------------------
     def add_handler(self, fd: Any, handler: Callable[[Any, int], None], events: int) -> None:
