@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado._legacy_auth import callbacks, user_by_callback
 
-from tornado_trio.oauth import AuthError, mixins
+from tornado_trio.oauth import AuthError, mixins, oauth1
 
 __all__ = [
     "AuthError",
@@ -20,6 +20,9 @@ __all__ = [
     "TwitterMixin",
 ]
 
+
+# Programs sign requests to OAuth services with it, without a handler.
+_oauth10a_signature = oauth1.signature
 
 _OPENID_WARNING = "OpenIdMixin is deprecated and will be removed in Tornado 6.7"
 

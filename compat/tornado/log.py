@@ -10,6 +10,7 @@ from typing import Any
 
 import tornado_trio.log
 from tornado_trio.log import LogFormatter as LogFormatter
+from tornado_trio.log import _stderr_supports_color as _stderr_supports_color  # formatters ask it
 from tornado_trio.log import access_log as access_log
 from tornado_trio.log import app_log as app_log
 from tornado_trio.log import gen_log as gen_log

@@ -49,7 +49,7 @@ from tornado_trio.web.decorators import (
     stream_request_body,
 )
 from tornado_trio.web.errors import Finish, HTTPError, MissingArgumentError
-from tornado_trio.web.rendering import is_absolute
+from tornado_trio.web.rendering import is_absolute, loader_lock
 from tornado_trio.web.transforms import GZipContentEncoding, OutputTransform
 from tornado_trio.web.ui import Linkify as _linkify
 from tornado_trio.web.ui import ModuleNamespace as _UIModuleNamespace
@@ -120,6 +120,8 @@ class RequestHandler(_handler.RequestHandler):
 
     _server_name = f"TornadoServer/{tornado.version}"
     _write_result = None
+    # Programs that use or reset `_template_loaders` guard it with this.
+    _template_loader_lock = loader_lock
     _flushed: Future | None = None  # what flush() returned when it had nothing to wait for
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import warnings
 
-from tornado import httpserver, web, websocket
+from tornado import auth, httpserver, log, template, web, websocket
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, bind_sockets, bind_unix_socket
@@ -52,6 +52,23 @@ def test_subclasses_find_the_lock_of_static_files() -> None:
     assert Cached.get_absolute_path("/www", "a.css") == "/www/a.css"
 
 
+def test_names_that_programs_use() -> None:
+    class Page(web.RequestHandler):
+        def loader(self, path: str) -> template.BaseLoader:
+            with web.RequestHandler._template_loader_lock:
+                known = web.RequestHandler._template_loaders
+                return known.setdefault(path, template.DictLoader({}))
+
+    handler = Page.__new__(Page)
+    assert handler.loader("a") is handler.loader("a")
+    del web.RequestHandler._template_loaders["a"]
+    assert isinstance(log._stderr_supports_color(), bool)
+    consumer, token = {"key": "k", "secret": "s"}, {"key": "t", "secret": "u"}
+    parameters = {"p": "\u00e9 ~", "a": 1}
+    signed = auth._oauth10a_signature(consumer, "get", "http://X.com/a?b=1", parameters, token)
+    assert signed == b"icq5tPam2wgVEegtberTtNe9GxE="
+
+
 def test_the_current_loop_as_first_argument_of_a_client_forces_an_instance() -> None:
     async def clients():
         loop = IOLoop.current()
@@ -74,7 +91,9 @@ def test_a_websocket_has_no_status() -> None:
         server = httpserver.HTTPServer(web.Application([("/", websocket.WebSocketHandler)]))
         [listener] = bind_sockets(0, "127.0.0.1")
         server.add_socket(listener)
-        connection = await websocket.websocket_connect(f"ws://127.0.0.1:{listener.getsockname()[1]}/")
+        connection = await websocket.websocket_connect(
+            f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        )
         connection.close()
         server.stop()
         await server.close_all_connections()

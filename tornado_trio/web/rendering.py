@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .handler import RequestHandler
     from .ui import UIModule
 
-_loader_lock = threading.Lock()
+loader_lock = threading.Lock()
 # Modules whose frames are not the program's: see `caller_directory`.
 _OURS = ("tornado_trio.", "tornado.web")
 
@@ -34,7 +34,7 @@ def load(handler: RequestHandler, template_name: str) -> Template:
     loaders = handler._template_loaders
     loader = loaders.get(path)
     if loader is None:
-        with _loader_lock:
+        with loader_lock:
             loader = loaders.get(path)
             if loader is None:
                 loaders[path] = loader = handler.create_template_loader(path)
