@@ -45,6 +45,7 @@ class Exchange(ABC):
       on_disconnect: what becomes of the handler if the client goes away.
       finished: `finish` was called (or the response was given up).
       trailers: of the request, once its body has been read.
+      route: whoever finds the handler names it here, for logs: text, or the handler's class.
 
     Backpressure: `write_headers`, `write` and `finish` act at once (they send what the
     transport takes and buffer the rest, bounded) and return an awaitable that is ready
@@ -53,7 +54,7 @@ class Exchange(ABC):
     """
 
     # Implementations have slots; the annotations name what they must provide.
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "route")
 
     start_line: RequestStartLine
     headers: HTTPHeaders
@@ -63,6 +64,7 @@ class Exchange(ABC):
     on_disconnect: DisconnectPolicy
     finished: bool
     trailers: HTTPHeaders | None
+    route: str | type | None
 
     # --- request -------------------------------------------------------------
     @abstractmethod

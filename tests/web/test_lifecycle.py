@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 from collections.abc import Awaitable
 from typing import Any
 
@@ -576,7 +577,9 @@ async def test_children_end_with_the_request(autojump_clock: MockClock) -> None:
     assert seen == ["child"] or seen == []  # the drain at the end may cut it
 
 
-async def test_a_childs_error_is_the_requests_error(autojump_clock: MockClock) -> None:
+async def test_a_childs_error_is_the_requests_error(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     class Handler(RequestHandler):
         async def get(self) -> None:
             self.nursery.start_soon(self.child)
@@ -586,6 +589,10 @@ async def test_a_childs_error_is_the_requests_error(autojump_clock: MockClock) -
             raise ValueError("child")
 
     assert (await get(Handler)).code == 500
+    assert re.search(
+        r"child of request [0-9a-f]{6}: GET / \(127.0.0.1\), route .*test_lifecycle\..*Handler",
+        caplog.text,
+    )
 
 
 async def test_on_finish_that_fails_when_cancelled(

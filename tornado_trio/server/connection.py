@@ -318,12 +318,15 @@ class ServerConnection:
             self._stop_watcher()
 
     def answer_fault(self, exchange: Http1Exchange, status: int, reason: str = "") -> None:
-        """Answer for the application, if it is not too late; else break the response off."""
+        """Answer for the application, if it is not too late; else break the response off.
+
+        Without a reason only if it wants its own failures answered (`answer_errors`).
+        """
         self.fault = True
         if exchange.finished:
             return
         exchange.finished = True
-        if self.wire.responded or (status == 500 and not self.options.answer_errors):
+        if self.wire.responded or not (reason or status != 500 or self.options.answer_errors):
             # Closing before the announced end tells the client that it is incomplete.
             self.stream.close()
             return

@@ -99,7 +99,8 @@ def child_failed(
         error.add_note(f"in a child of {exchange.describe()}")
     app_logger.error("Uncaught exception in a child of %r", exchange or connection, exc_info=error)
     if exchange is not None:
-        connection.answer_fault(exchange, 500)
+        # Whatever a program expects of handlers that raise: this is news to all of them.
+        connection.answer_fault(exchange, 500, "A task of the request failed.")
 
 
 async def close(connection: ServerConnection) -> None:

@@ -39,7 +39,6 @@ class Http1Exchange(Exchange):
       status: of the response, 0 until its head was sent.
       sent: body bytes written so far.
       gone: why the client counts as gone, or None.
-      route: whoever finds the handler may name it here, for logs.
     """
 
     __slots__ = (
@@ -61,7 +60,6 @@ class Http1Exchange(Exchange):
         "on_disconnect",
         "protocol",
         "remote_ip",
-        "route",
         "sent",
         "start_line",
         "status",
@@ -94,7 +92,7 @@ class Http1Exchange(Exchange):
         self._request_id = 0
         self._more = False
         self._turn = False
-        self.route: str | None = None
+        self.route = None
 
     def __repr__(self) -> str:
         method, path, _ = self.start_line
@@ -110,8 +108,11 @@ class Http1Exchange(Exchange):
     def describe(self) -> str:
         """For logs and notes of exceptions: which request it was."""
         method, path, _ = self.start_line
-        route = "" if self.route is None else f", route {self.route}"
-        return f"request {self.request_id}: {method} {path} ({self.remote_ip}){route}"
+        route = self.route
+        if isinstance(route, type):
+            route = f"{route.__module__}.{route.__qualname__}"
+        where = "" if route is None else f", route {route}"
+        return f"request {self.request_id}: {method} {path} ({self.remote_ip}){where}"
 
     # --- request -------------------------------------------------------------
     async def read_chunk(self) -> bytes:

@@ -81,6 +81,7 @@ class HandlerCall:
 
     async def respond(self, exchange: Exchange) -> None:
         """Read the body unless the handler wants to, then run the handler."""
+        exchange.route = self.handler_class
         if not self.handler_class._stream_request_body:
             request = self.request
             body = exchange.read_body_nowait()
