@@ -3,6 +3,7 @@
     python interrupted.py often 200    200 loops, each serving requests until its Ctrl-C
     python interrupted.py opened 200   the same in a trio run each
     python interrupted.py callback     busy in one place (see `PLACES`), until someone's Ctrl-C
+    python interrupted.py idle         not busy at all: in `run_sync`
     python interrupted.py in_trio      the same in a trio run
 """
 
@@ -45,6 +46,26 @@ async def busy_after_asyncio():
 async def busy_after_trio():
     await trio.sleep(0.001)
     busy()
+
+
+async def idle(wait):
+    IOLoop.current().call_later(0.01, print, "busy", flush=True)  # waiting, by then
+    try:
+        await wait(60)
+    finally:
+        print("cleaned up", flush=True)
+
+
+def interrupt_while_idle(wait):
+    """The interrupt leaves `run_sync`; the coroutine goes on where the loop does."""
+    loop = IOLoop.current()
+    try:
+        loop.run_sync(lambda: idle(wait))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+    loop.run_sync(lambda: tornado.gen.sleep(0.01))
+    print("still there", flush=True)
+    loop.close()
 
 
 @tornado.gen.coroutine
@@ -184,6 +205,8 @@ if __name__ == "__main__":
         print(sum(interrupt_once() for _ in range(int(sys.argv[2]))))
     elif sys.argv[1] == "opened":
         print(sum(interrupted_trio() for _ in range(int(sys.argv[2]))))
+    elif sys.argv[1] == "idle":
+        interrupt_while_idle({"asyncio": asyncio, "trio": trio}[sys.argv[2]].sleep)
     elif sys.argv[1] == "in_trio":
         try:
             trio.run(busy_in_trio)

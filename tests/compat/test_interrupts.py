@@ -31,6 +31,15 @@ def test_a_program_may_catch_the_interrupt_where_it_was_busy() -> None:
     assert interrupt("caught", {}) == (0, "went on\n", "")
 
 
+@pytest.mark.parametrize("environ", [{}, PUBLIC_ONLY], ids=["private", "public"])
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_an_idle_program_is_interrupted_and_keeps_its_tasks(
+    library: str, environ: dict[str, str]
+) -> None:
+    printed = "interrupted\nstill there\ncleaned up\n"
+    assert interrupt("idle", environ, library) == (0, printed, "")
+
+
 def test_a_busy_program_is_interrupted_in_a_plain_trio_run() -> None:
     assert interrupt("in_trio", {}) == (0, "", "")
 
@@ -45,10 +54,10 @@ def test_no_moment_swallows_an_interrupt(hosting: str, environ: dict[str, str]) 
     assert "abandoned" not in ended.stderr
 
 
-def interrupt(place: str, environ: dict[str, str]) -> tuple[int, str, str]:
+def interrupt(place: str, environ: dict[str, str], *args: str) -> tuple[int, str, str]:
     """Status and output (after its "busy") of the program that is interrupted there."""
     with subprocess.Popen(
-        [sys.executable, "-m", "compat", PROGRAM, place],
+        [sys.executable, "-m", "compat", PROGRAM, place, *args],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

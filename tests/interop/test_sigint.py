@@ -90,6 +90,9 @@ def test_the_second_interrupt_waits_for_nothing() -> None:
     told.handler(signal.SIGINT, frame_in("asyncio"))
     with pytest.raises(KeyboardInterrupt):
         told.handler(signal.SIGINT, frame_in("asyncio"))
+    told.handler.told = False  # the first one has been raised
+    told.handler(signal.SIGINT, frame_in("asyncio"))
+    assert len(told.calls) == 2
 
 
 def test_a_run_that_nobody_turns_is_not_told() -> None:

@@ -84,6 +84,7 @@ class Guest:
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         self._turning = False
         self._sigint: SigintHandler | None = None
+        self._interrupt: asyncio.Handle | None = None
         self.raised: BaseException | None = None  # what left the loop last by `raise_in_loop`
         self._timer: asyncio.TimerHandle | None = None
         self._timer_loop: asyncio.AbstractEventLoop | None = None
@@ -101,7 +102,7 @@ class Guest:
             _local.guest = None
             raise
         self._sigint = SigintHandler.installed(
-            self._is_turned, restore=signal.default_int_handler
+            self._is_turned, tell=self._interrupt_loop, restore=signal.default_int_handler
         )
         self._hooks = sys.get_asyncgen_hooks()
 
@@ -314,6 +315,24 @@ class Guest:
     # --- the end -------------------------------------------------------------------
     def _is_turned(self) -> bool:
         return not self.finished and self.loop.is_running()
+
+    def _interrupt_loop(self, signum: int, frame: object) -> None:
+        """Ctrl-C while the machinery is at work: `run_forever` raises it next turn."""
+        schedule = self.loop.call_soon_threadsafe
+        schedule(self._interrupt_has_come)
+        self._interrupt = schedule(signal.default_int_handler, signum, None)
+
+    def _interrupt_has_come(self) -> None:
+        assert self._sigint is not None
+        self._sigint.told = False
+        self._interrupt = None
+
+    def raise_interrupt(self) -> None:
+        """Raise the Ctrl-C for which the loop, stopped now, had no turn left, if there is one."""
+        if self._interrupt is not None:
+            self._interrupt.cancel()
+            self._interrupt_has_come()
+            raise KeyboardInterrupt
 
     def _leave_sigint(self) -> None:
         if self._sigint is not None:

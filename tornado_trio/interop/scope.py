@@ -88,6 +88,11 @@ class LoopScope:
         if guest is not None:
             guest.host_on(self.loop)
 
+    def has_run(self) -> None:
+        """The loop has stopped: an interrupt that it had no turn left to raise is raised."""
+        if self.guest is not None:
+            self.guest.raise_interrupt()
+
     @property
     def may_run_here(self) -> bool:
         """Whether the calling thread has no tasks but those of the loop's own trio run."""
@@ -128,16 +133,14 @@ class LoopScope:
     def close(self, grace: float = CLOSE_GRACE) -> None:
         """`aclose` on a loop that does not run: it runs until all has ended.
 
-        A SystemExit raised meanwhile leaves when it has. (One that ended the loop before, and
-        comes again by who awaits its coroutine, has been heard.)
+        A SystemExit raised meanwhile leaves when it has; Ctrl-C at once.
         """
-        heard = self.guest.raised if self.guest is not None else None
         self.about_to_run()
         # What is cancelled may cancel all tasks that there are, this one too.
         if not self._run_to_end(grace):
             self._run_to_end(grace)
         exit_, self._exit = self._exit, None
-        if exit_ is not None and exit_ is not heard:
+        if exit_ is not None:
             raise exit_
 
     def forget_spawned(self) -> None:
@@ -150,12 +153,18 @@ class LoopScope:
     def _run_to_end(self, grace: float) -> bool:
         """Run the loop while the scope is closed; False if the closing was cancelled."""
         loop = self.loop
+        # What ended the loop before comes again by whoever awaits that coroutine.
+        heard = self.guest.raised if self.guest is not None else None
         ending = loop.create_task(self.aclose(grace))
         ending.add_done_callback(lambda _: loop.stop())
         while not ending.done():  # what is cancelled may well call stop() too
             try:
                 loop.run_forever()
-            except SystemExit as error:
+            except (SystemExit, KeyboardInterrupt) as error:
+                if error is heard:
+                    continue
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 self._exit = error
         if ending.cancelled():
             return False

@@ -3,8 +3,9 @@
 trio raises KeyboardInterrupt right where a task of its own happens to be, which must not be
 between two steps of a driver, and only there, which leaves out what callbacks run. So our
 handler asks first: is the program's own code at work? Then it is interrupted, as upstream's
-would be (it may be in a loop without end). In our, trio's or asyncio's code trio is told
-instead, and raises it in its main task.
+would be (it may be in a loop without end). In our, trio's or asyncio's code who runs the loop
+is told instead, and raises it between two steps: a plain trio run in its main task, an asyncio
+loop out of `run_forever`, which leaves its tasks as they are, as upstream's.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from types import FrameType
 
 from . import trio_internals
 
-Handler = Callable[[int, FrameType | None], object] | int
+Tell = Callable[[int, FrameType | None], object]
+Handler = Tell | int
 
 # What must not be interrupted half-way: it would lose a wake-up, a result, or the interrupt.
 # weakref's callbacks are here since the interpreter drops what they raise.
@@ -48,42 +50,42 @@ def in_program(frame: FrameType | None) -> bool:
 class SigintHandler:
     """The process's handler of SIGINT from `installed` to `uninstall`, in front of trio's.
 
-    `is_turned` says whether trio's loop is running: if not, nothing would end the run soon.
+    `is_turned` says whether the loop is running: if not, nothing would end the run soon.
+    `told` is set from telling who runs it (`tell`) until that one has raised it, and unsets it.
     """
 
-    def __init__(
-        self,
-        tell_trio: Callable[[int, FrameType | None], object],
-        restore: Handler,
-        is_turned: Callable[[], bool],
-    ) -> None:
-        self._tell_trio = tell_trio
+    def __init__(self, tell: Tell, restore: Handler, is_turned: Callable[[], bool]) -> None:
+        self._tell = tell
         self._restore = restore
         self._is_turned = is_turned
-        self._told = False
+        self.told = False
 
     @classmethod
     def installed(
-        cls, is_turned: Callable[[], bool], *, restore: Handler | None = None
+        cls,
+        is_turned: Callable[[], bool],
+        *,
+        tell: Tell | None = None,
+        restore: Handler | None = None,
     ) -> SigintHandler | None:
         """A new one, in place; None where the program has its own, or off the main thread.
 
-        `restore` is what `uninstall` puts in place, trio's own if None.
+        `tell` is trio's own if None; `restore`, what `uninstall` puts in place, too.
         """
         present = signal.getsignal(signal.SIGINT)
         module = getattr(present, "__module__", None) or ""
         if not callable(present) or module.partition(".")[0] != "trio" or not _in_main_thread():
             return None
-        handler = cls(present, present if restore is None else restore, is_turned)
+        handler = cls(tell or present, present if restore is None else restore, is_turned)
         signal.signal(signal.SIGINT, handler)
         return handler
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
-        if self._told or not self._is_turned() or in_program(frame):
+        if self.told or not self._is_turned() or in_program(frame):
             # Told before: whoever presses Ctrl-C twice does not want to wait for the unwinding.
             raise KeyboardInterrupt
-        self._told = True
-        self._tell_trio(signum, None)  # no frame: it may not raise here, whatever it thinks
+        self.told = True
+        self._tell(signum, None)  # no frame: it may not raise here, whatever it thinks
 
     def uninstall(self) -> None:
         """Put back what was there. Nothing is done off the main thread, which may not."""

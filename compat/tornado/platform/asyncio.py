@@ -21,6 +21,7 @@ from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 from tornado.platform.trio import TaskFuture
 
+from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.host_loop import poll_sparingly
 from tornado_trio.interop.scope import LoopScope
 
@@ -65,6 +66,7 @@ class BaseAsyncIOLoop(IOLoop):
         self._thread_identity = threading.get_ident()
         self._scope.about_to_run()
         self.asyncio_loop.run_forever()
+        self._scope.has_run()
 
     def stop(self) -> None:
         self.asyncio_loop.stop()
@@ -218,7 +220,11 @@ class BaseAsyncIOLoop(IOLoop):
         )
 
     def _discard_outcome(self, value: Any, error: BaseException | None) -> None:
-        if error is not None:
+        if error is None:
+            return
+        if interrupt_in(error) is not None:
+            self._raise_out(error)
+        else:
             future = TaskFuture(loop=self.asyncio_loop)
             self.add_future(future, self._discard_future_result)
             future._ended(None, error)
