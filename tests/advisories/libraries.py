@@ -30,7 +30,7 @@ PROTOCOL_LIBRARIES = [
         "the message limit applies to the decompressed size",
         "wire/websocket/test_ws_reader.py::test_limit_on_the_inflated_size",
         "wire/websocket/test_ws_deflate.py::test_bomb_stops_at_the_limit",
-        "compat/test_websocket.py::test_limit_applies_to_inflated_messages",
+        "compat/test_websocket_protocol.py::test_limit_applies_to_inflated_messages",
     ),
     held(
         "CVE-2021-33880 (websockets)",

@@ -45,7 +45,7 @@ TORNADO = [
         "WebSocket cross-origin (4.0)",
         "check_origin refuses other origins by default",
         "websocket/test_ws_server.py::test_refused[http://b.test]",
-        "compat/test_websocket.py::test_refused_upgrades[http://elsewhere.test]",
+        "compat/test_websocket_protocol.py::test_refused_upgrades[http://elsewhere.test]",
         "web/test_web_websocket.py::test_refused",
     ),
     held(
@@ -203,7 +203,7 @@ TORNADO = [
         "ping flood (6.6.0)",
         "unsent pongs do not pile up",
         "websocket/test_ws_session.py::test_pongs_do_not_pile_up",
-        "compat/test_websocket.py::test_pongs_do_not_pile_up",
+        "compat/test_websocket_protocol.py::test_pongs_do_not_pile_up",
     ),
     held(
         "RedirectHandler open redirect (6.6.0, 6.6.1)",
