@@ -57,7 +57,7 @@ PROTOCOL_LIBRARIES = [
         "wsproto 1.0",
         "invalid window bits are no 5xx",
         "websocket/test_ws_server.py::test_bad_offers_are_declined",
-        "compat/test_websocket.py::test_extension_offers",
+        "compat/test_websocket_protocol.py::test_extension_offers",
     ),
     held(
         "CVE-2020-7694 (uvicorn)",
