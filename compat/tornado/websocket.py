@@ -6,6 +6,8 @@ Messages, frames and the close handshake are theirs and the native library's.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import app_log as app_log
 from tornado.log import gen_log
+from tornado.platform.trio import start_soon
 
 from tornado_trio.web.security import may_connect
 
@@ -178,8 +181,12 @@ class WebSocketHandler(tornado.web.RequestHandler):
     def on_pong(self, data: bytes) -> None:
         """Invoked when a pong came."""
 
-    def on_close(self) -> None:
-        """Invoked when the connection is closed: `close_code` and `close_reason` tell how."""
+    def on_close(self) -> Awaitable[None] | None:
+        """Invoked when the connection is closed: `close_code` and `close_reason` tell how.
+
+        May be `async def`; it goes on in a task of the loop's then.
+        """
+        return None
 
     # --- acting -------------------------------------------------------------------------
 
@@ -230,7 +237,15 @@ class WebSocketHandler(tornado.web.RequestHandler):
             connection.on_connection_close()
         if self._opened and not self._on_close_called:
             self._on_close_called = True
-            self.on_close()
+            result = self.on_close()
+            if inspect.isawaitable(result):
+                start_soon(self._finish_on_close, result)
+
+    async def _finish_on_close(self, awaitable: Awaitable[object]) -> None:
+        try:
+            await awaitable
+        except Exception:
+            self.log_exception(*sys.exc_info())
 
     def on_ws_connection_close(
         self, close_code: int | None = None, close_reason: str | None = None

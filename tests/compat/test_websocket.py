@@ -86,6 +86,14 @@ class EndsTest(Base):
         assert await bystander.frame() == (1, b"still here")
 
     @gen_test
+    async def test_on_close_may_be_a_coroutine(self) -> None:
+        peer, handler = await self.peer("/slow_to_close")
+        peer.send(frame(8, b"\x03\xe8"))
+        assert await peer.close_code() == 1000
+        with ExpectLog("tornado.application", "Uncaught exception"):
+            assert await self.settle(handler) == ["open", ("close", 1000, None)]
+
+    @gen_test
     async def test_program_closes_the_stream(self) -> None:
         peer, handler = await self.peer()
         assert handler.ws_connection is not None

@@ -128,6 +128,13 @@ class FailsToClose(Recorder):
         raise ZeroDivisionError
 
 
+class SlowToClose(Recorder):
+    async def on_close(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(0.01)
+        super().on_close()
+        raise ZeroDivisionError
+
+
 class SlowOpen(Recorder):
     async def open(self) -> None:  # type: ignore[override]
         await asyncio.sleep(0.2)
@@ -205,6 +212,7 @@ class Base(AsyncHTTPTestCase):
             ("/fails", FailsToOpen),
             ("/fails_to_close", FailsToClose),
             ("/slow", SlowOpen),
+            ("/slow_to_close", SlowToClose),
             ("/pinging_task", PingingTask),
         ]
         return Application(routes, websocket_max_message_size=1000, **self.settings)
