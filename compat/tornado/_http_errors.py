@@ -5,6 +5,8 @@ Knows the native errors and Tornado's messages and log lines for the same events
 
 from __future__ import annotations
 
+import ssl
+
 from tornado._generation import before
 from tornado.httpclient import HTTPError
 from tornado.iostream import UnsatisfiableReadError
@@ -77,7 +79,7 @@ def translate(error: BaseException) -> BaseException:
 
 def _of_connecting(error: ConnectError) -> BaseException:
     cause = error.__cause__
-    if error.phase == "tls" and cause is not None:
+    if error.phase == "tls" and isinstance(cause, ssl.SSLError):  # a peer that left is none
         gen_log.warning("SSL Error on %s", error)
     real = _os_error_behind(error)
     if real is not None:

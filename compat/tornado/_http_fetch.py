@@ -166,6 +166,8 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
             headers["Content-Length"] = str(len(body))
         elif request.body_producer is not None:
             producer = _producer(request.body_producer)
+        elif request.method in _BODY_EXPECTED:
+            headers.setdefault("Content-Length", "0")  # some servers ask for a length (411)
         if request.method == "POST" and "Content-Type" not in headers:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if request.decompress_response:

@@ -78,3 +78,19 @@ async def test_what_must_not_be_recycled() -> None:
     await connection.read_head(deadlines, float("inf"))
     assert await read_all(connection, deadlines) == []
     assert not connection.recycle()
+
+
+async def test_one_request_has_one_framing() -> None:
+    """A Transfer-Encoding copied from elsewhere must not hide where the request ends."""
+    for length, body in ((None, b""), ("1", b"x"), ("1", None)):
+        connection, server, _ = make()
+        headers = HTTPHeaders({"Host": "a", "Transfer-Encoding": "chunked"})
+        if length is not None:
+            headers["Content-Length"] = length
+        connection.send_head("POST", "/", headers, body)
+        if body is None:
+            connection.send_chunk(b"x")
+            connection.send_end()
+        sent = await server.read_some()
+        assert b"Transfer-Encoding" not in sent
+        assert sent.endswith(b"\r\n\r\n" if length is None else b"\r\n\r\nx")

@@ -85,3 +85,20 @@ def test_secrets_stay_in_their_origin(location: str, same: bool) -> None:
     assert redirect is not None and redirect.same_origin is same
     kept = kept_fields(redirect, [*secrets, ("Host", "a.test"), ("X", "y")])
     assert kept == ([*secrets, ("X", "y")] if same else [("X", "y")])
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "there"),
+    [
+        (URL, "http://eve:pw@b.test/x", "http://b.test/x"),
+        (URL, "http://eve:pw@a.test:80/x", "http://a.test:80/x"),
+        ("http://me:pw@a.test/", "http://eve:pw@a.test/x", "http://a.test/x"),
+        ("http://me:pw@a.test/", "http://me:pw@b.test/x", "http://b.test/x"),
+        ("http://me:pw@a.test/", "/x", "http://me:pw@a.test/x"),
+        ("http://me:pw@a.test/", "http://me:pw@a.test/x", "http://me:pw@a.test/x"),
+    ],
+)
+def test_a_server_does_not_say_who_we_are(url: str, location: str, there: str) -> None:
+    """Otherwise it could have us log in elsewhere, where only we can reach."""
+    redirect = follow("GET", url, 302, location)
+    assert redirect is not None and redirect.url == there

@@ -586,3 +586,45 @@ def test_errors_and_responses_as_values() -> None:
     assert repr(response).startswith("HTTPResponse(_body=")
     assert HTTPRequest("x", use_gzip=True).decompress_response is True
     assert HTTPRequest("x", use_gzip=True, decompress_response=False).decompress_response is False
+
+
+def test_a_post_without_a_body_has_a_length() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            http = client()
+            for method, headers in (
+                ("POST", {}),
+                ("PUT", {"Content-Length": "0"}),
+                ("PATCH", {"Transfer-Encoding": "chunked"}),
+                ("DELETE", {}),
+            ):
+                await http.fetch(
+                    server.url(), method=method, headers=headers, allow_nonstandard_methods=True
+                )
+            http.close()
+            lengths = [request.count(b"Content-Length: 0\r\n") for request in server.requests]
+            assert lengths == [1, 1, 1, 0]
+            assert not any(b"Transfer-Encoding" in request for request in server.requests)
+
+    run(main)
+
+
+def test_a_server_that_leaves_during_the_handshake_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        async def leave(reader: Any, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.close()
+
+        listening = await asyncio.start_server(leave, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        http = client()
+        with pytest.raises(OSError):
+            await http.fetch(f"https://127.0.0.1:{port}/")
+        http.close()
+        listening.close()
+        await listening.wait_closed()
+
+    run(main)
+    assert not [record for record in caplog.records if record.name.startswith("tornado")]

@@ -92,9 +92,15 @@ class Connection:
     ) -> bool:
         """Send the request head, and `body` if it is given whole.
 
+        A Transfer-Encoding beside a known length, copied from another message by a proxy,
+        say, is left out of `headers`: it would have the server look for the end of this
+        request in the next one.
+
         Returns: everything was taken by the transport. Otherwise `Stream.drain` flushes.
         Raises: `HTTPOutputError` (nothing was sent), `StreamClosedError`.
         """
+        if (body is not None or "Content-Length" in headers) and "Transfer-Encoding" in headers:
+            del headers["Transfer-Encoding"]
         head = self.wire.request_head(method, target, headers)
         self.exchanges += 1
         self.heard = False

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import InvalidRequest
-from .targets import Origin, parse_target, resolve_location
+from .targets import Origin, parse_target, resolve_location, without_credentials
 
 #: 300 and 304 are not redirects; 305 and 306 are obsolete and dangerous.
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
@@ -64,6 +64,8 @@ def follow(method: str, url: str, status: int, location: str | None) -> Redirect
 
     A redirect without Location is an ordinary response. Raises `InvalidRequest` when the
     target is not an http or https URL: such a redirect fails at once and leaks nothing.
+    A user name and password in the location are left out, unless they are those of `url`:
+    whom we are is not for a server to say.
     """
     if status not in REDIRECT_CODES or not location:
         return None
@@ -72,13 +74,16 @@ def follow(method: str, url: str, status: int, location: str | None) -> Redirect
     if not target_url[:4].lower() == "http":
         raise InvalidRequest(f"Unsupported url scheme: {target_url}")
     before = parse_target(url)
+    same = same_origin(before.origin, target.origin)
+    if target.credentials is not None and not (same and target.credentials == before.credentials):
+        target_url = without_credentials(target_url)
     after = method_after(method, status)
     return Redirect(
         method=after,
         url=target_url,
         # 303 turns everything but HEAD into a bodiless GET; a HEAD never has a body.
         keep_body=after == method and status != 303,
-        same_origin=same_origin(before.origin, target.origin),
+        same_origin=same,
     )
 
 
