@@ -6,6 +6,7 @@ Knows sockets, ssl and pipes. The reading and writing itself is in `_stream_base
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import socket
@@ -18,13 +19,14 @@ from tornado._stream_errors import StreamClosedError
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
-from tornado.netutil import _ssl_defaults, ssl_wrap_socket
+from tornado.netutil import _ssl_defaults, ssl_options_to_context, ssl_wrap_socket
 
 
 class IOStream(BaseIOStream):
     """A stream over a TCP or Unix socket, connected already or by `connect`.
 
-    The stream owns the socket.
+    The stream owns the socket. `socket` is None once the stream is closed, or has given it
+    away: programs ask for that.
     """
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -33,8 +35,8 @@ class IOStream(BaseIOStream):
         super().__init__(*args, **kwargs)
 
     def fileno(self) -> Any:
-        """The socket: loops watch it by its number."""
-        return self.socket.fileno()
+        """The socket's descriptor; -1 when the stream is closed."""
+        return -1 if self.socket is None else self.socket.fileno()
 
     def _fd_owner(self) -> Any:
         # The object, not its number: a number closed behind a socket's back is closed
@@ -43,7 +45,8 @@ class IOStream(BaseIOStream):
 
     def close_fd(self) -> None:
         """Close the socket."""
-        self.socket.close()
+        sock, self.socket = self.socket, None
+        sock.close()
 
     def get_fd_error(self) -> Exception | None:
         """The socket's pending error."""
@@ -72,6 +75,7 @@ class IOStream(BaseIOStream):
         waits (see `TCPClient`). Writing may begin at once. `server_hostname` is for
         `SSLIOStream`. Fails with `StreamClosedError`; its `real_error` says why.
         """
+        self._check_closed()
         future = Future()
         self._connecting = True
         self._connect_future = future
@@ -120,13 +124,20 @@ class IOStream(BaseIOStream):
             raise ValueError("IOStream is not idle; cannot convert to SSL")
         if ssl_options is None:
             ssl_options = _ssl_defaults(server_side)
-        wrapped = ssl_wrap_socket(
-            self._give_away(),
-            ssl_options,
-            server_hostname=server_hostname,
-            server_side=server_side,
-            do_handshake_on_connect=False,
-        )
+        # Options that are of no use leave this stream as it is.
+        context = ssl_options_to_context(ssl_options, server_side=server_side)
+        plain = self._give_away()
+        try:
+            wrapped = ssl_wrap_socket(
+                plain,
+                context,
+                server_hostname=server_hostname,
+                server_side=server_side,
+                do_handshake_on_connect=False,
+            )
+        except BaseException:
+            plain.close()
+            raise
         stream = SSLIOStream(
             wrapped,
             ssl_options=ssl_options,
@@ -140,7 +151,9 @@ class IOStream(BaseIOStream):
     def _give_away(self) -> socket.socket:
         """The socket, for another stream; this one is closed without closing it."""
         self._closed = True
-        return self._unwatched()
+        sock = self._unwatched()
+        self.socket = None
+        return sock
 
     def _unwatched(self) -> socket.socket:
         """The socket, which the loop no longer knows."""
@@ -399,4 +412,11 @@ class PipeIOStream(BaseIOStream):
         try:
             return os.readv(self.fd, [buf])
         except BlockingIOError:
+            return None
+        except OSError as exc:
+            if exc.errno != errno.EBADF:
+                raise
+            # What reading the writing end says. It is read when the reader has left (the
+            # child has closed its stdin): an end like any other, nothing to be logged.
+            self.close(exc_info=exc)
             return None

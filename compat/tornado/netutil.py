@@ -237,7 +237,8 @@ def _resolve_addr(
 
 def _numeric(host: str, port: int, family: int) -> list[tuple[int, Any]] | None:
     """The addresses of an address: nobody has to be asked, nor a thread to wait for it."""
-    if not (":" in host or host[-1:].isdigit()):
+    # Bytes and None (the loopback interface) mean something to the system, too.
+    if not isinstance(host, str) or not (":" in host or host[-1:].isdigit()):
         return None
     try:
         return _addresses(

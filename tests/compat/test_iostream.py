@@ -521,3 +521,63 @@ def test_closed_streams_are_freed_without_the_garbage_collector() -> None:
             gc.enable()
 
     run(main)
+
+
+def test_a_closed_stream_has_no_socket() -> None:
+    """Programs ask `stream.socket is None` to learn that a stream is closed."""
+
+    async def main() -> None:
+        left, right = stream_pair()
+        left.close()
+        assert left.socket is None and left.fileno() == -1
+        left.set_nodelay(True)  # harmless
+        with pytest.raises(StreamClosedError):
+            await right.read_bytes(1)
+        assert right.socket is None
+
+    run(main)
+
+
+def test_a_closed_stream_does_not_connect() -> None:
+    async def main() -> None:
+        stream = IOStream(socket.socket())
+        stream.close(exc_info=ValueError("why"))
+        with pytest.raises(StreamClosedError) as caught:
+            await stream.connect(("127.0.0.1", 1))
+        assert isinstance(caught.value.real_error, ValueError)
+
+    run(main)
+
+
+def test_bad_options_of_start_tls_leave_the_stream_as_it_is() -> None:
+    async def main() -> None:
+        left, right = stream_pair()
+        with pytest.raises(FileNotFoundError):
+            left.start_tls(True, {"certfile": "/nonexistent"})
+        await left.write(b"still")
+        assert await right.read_bytes(5) == b"still"
+        with pytest.raises(ValueError, match="server_hostname"):  # too late for that
+            left.start_tls(False)
+        assert left.closed() and left.socket is None
+        with pytest.raises(StreamClosedError):
+            await right.read_bytes(1)
+
+    run(main)
+
+
+def test_the_writing_end_of_a_pipe_hears_of_the_readers_leaving(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As the stdin of a child does that is waited for; nothing went wrong."""
+
+    async def main() -> None:
+        reading, writing = os.pipe()
+        stream = PipeIOStream(writing)
+        closed = asyncio.Event()
+        stream.set_close_callback(closed.set)
+        os.close(reading)
+        await closed.wait()
+        assert stream.closed()
+
+    run(main)
+    assert not caplog.records

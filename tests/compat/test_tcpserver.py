@@ -20,6 +20,8 @@ from tornado import gen
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import (
+    DefaultExecutorResolver,
+    DefaultLoopResolver,
     OverrideResolver,
     Resolver,
     ThreadedResolver,
@@ -363,3 +365,14 @@ def test_every_process_serves(style: str, processes: int) -> None:
         child.wait()
         assert child.stdout is not None
         child.stdout.close()
+
+
+@pytest.mark.parametrize("kind", [DefaultLoopResolver, DefaultExecutorResolver])
+def test_hosts_that_are_no_text(kind: Any) -> None:
+    async def main() -> None:
+        resolver = kind()
+        assert await resolver.resolve(b"127.0.0.1", 80) == [(socket.AF_INET, ("127.0.0.1", 80))]
+        addresses = await resolver.resolve(None, 80, socket.AF_INET)
+        assert addresses == [(socket.AF_INET, ("127.0.0.1", 80))]
+
+    run(main)
