@@ -197,7 +197,7 @@ class IllegalStatus(RequestHandler):
 
 class IllegalName(RequestHandler):
     def get(self) -> None:
-        self.set_header("X a", "1")
+        self._headers["X a"] = "1"  # `set_header` would refuse it
 
 
 class BodyTooLong(RequestHandler):

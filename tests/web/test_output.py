@@ -60,6 +60,10 @@ async def test_header_values() -> None:
                             self.set_header("X", value)
                 with pytest.raises(ValueError, match="Unsafe header value"):
                     self.add_header("X", "a" + char)
+        for name in ["", "two words", "X:", "X\r\nSet-Cookie", "Ü"]:
+            for set_or_add in [self.set_header, self.add_header]:
+                with pytest.raises(ValueError, match="Illegal header name"):
+                    set_or_add(name, "a")
         self.clear_header("X")
         self.clear_header("X-None")
         self.add_header("X-Multi", 3)

@@ -19,6 +19,7 @@ from .. import __version__
 from .._util.object_dict import ObjectDict
 from ..escape import utf8
 from ..template import BaseLoader
+from ..wire.headers import check_outgoing_name
 from . import arguments, cookies, lifecycle, localization, output, rendering, security
 from .arguments import REQUIRED
 from .errors import HTTPError
@@ -228,11 +229,16 @@ class RequestHandler:
         return self._status_code
 
     def set_header(self, name: str, value: Any) -> None:
-        """Set a header, replacing earlier values. Datetimes and integers are formatted."""
+        """Set a header, replacing earlier values. Datetimes and integers are formatted.
+
+        ValueError for a name or a value that no head can hold, TypeError for other values.
+        """
+        check_outgoing_name(name)
         self._headers[name] = output.header_value(value)
 
     def add_header(self, name: str, value: Any) -> None:
-        """Add a header beside those of the same name."""
+        """Add a header beside those of the same name; as `set_header` otherwise."""
+        check_outgoing_name(name)
         self._headers.add(name, output.header_value(value))
 
     def clear_header(self, name: str) -> None:

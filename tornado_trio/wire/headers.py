@@ -251,7 +251,7 @@ class HTTPHeaders(MutableMapping[str, str]):
         """
         lines = []
         for name, value in self._fields.items():
-            if name not in _checked_names:
+            if name not in _checked_names:  # as `check_outgoing_name`
                 _check_out_name(name)
             if type(value) is str:
                 lines.append(f"{name}: {value}")
@@ -385,8 +385,14 @@ def _to_str(value: object) -> str:
 
 # --- writing ---------------------------------------------------------------------------
 
-_checked_names: set[str] = set()  # names that encode() has seen and found good
+_checked_names: set[str] = set()  # names that were seen and found good
 _controls = abnf.control_character.findall
+
+
+def check_outgoing_name(name: str) -> None:
+    """ValueError unless `name` may stand in a head (RFC 9110 5.1)."""
+    if name not in _checked_names:
+        _check_out_name(name)
 
 
 def _check_out_name(name: str) -> None:
