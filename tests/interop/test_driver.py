@@ -90,7 +90,7 @@ def test_current_task_is_a_task_of_the_running_loop():
 class TestCancelledByTrio:
     def test_an_asyncio_wait_ends_at_the_deadline(self):
         async def body(scope):
-            with trio.move_on_after(0.01) as cancel_scope:
+            with trio.move_on_after(0.05) as cancel_scope:
                 await asyncio.sleep(60)
             return cancel_scope.cancelled_caught
 
@@ -119,7 +119,7 @@ class TestCancelledByTrio:
     def test_the_future_waited_for_is_cancelled(self):
         async def body(scope):
             future = asyncio.get_running_loop().create_future()
-            with trio.move_on_after(0.01):
+            with trio.move_on_after(0.05):
                 await future
             return future.cancelled()
 
@@ -136,7 +136,7 @@ class TestCancelledByTrio:
                     await asyncio.sleep(0.01)
                     trace.append("unwound")
 
-            with trio.move_on_after(0.01) as cancel_scope:
+            with trio.move_on_after(0.05) as cancel_scope:
                 await asyncio.create_task(slow_to_die())
             trace.append("after")
             return trace, cancel_scope.cancelled_caught
@@ -151,7 +151,7 @@ class TestCancelledByTrio:
                 except asyncio.CancelledError:
                     return "anyway"
 
-            with trio.move_on_after(0.01) as cancel_scope:
+            with trio.move_on_after(0.05) as cancel_scope:
                 result = await asyncio.create_task(stubborn())
                 await asyncio.sleep(60)
             return result, cancel_scope.cancelled_caught
@@ -168,7 +168,7 @@ class TestCancelledByTrio:
                 finally:
                     ended.append(n)
 
-            with trio.move_on_after(0.01):
+            with trio.move_on_after(0.05):
                 await asyncio.gather(child(1), child(2))
             return sorted(ended)
 
@@ -177,7 +177,7 @@ class TestCancelledByTrio:
     def test_shield_protects_what_it_holds(self):
         async def body(scope):
             inner = asyncio.get_running_loop().create_future()
-            with trio.move_on_after(0.01):
+            with trio.move_on_after(0.05):
                 await asyncio.shield(inner)
             assert not inner.cancelled()
             inner.set_result(5)
@@ -188,7 +188,7 @@ class TestCancelledByTrio:
 
     def test_what_is_written_for_asyncio_sees_its_own_exception(self):
         async def body(scope):
-            with trio.move_on_after(0.01) as cancel_scope:
+            with trio.move_on_after(0.05) as cancel_scope:
                 try:
                     await asyncio.sleep(60)
                 except asyncio.CancelledError as error:
@@ -208,11 +208,11 @@ class TestCancelledByTrio:
                 finally:
                     ended.append(name)
 
-            with trio.move_on_after(0.01) as in_group:
+            with trio.move_on_after(0.05) as in_group:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(child("of the group"))
                     await asyncio.sleep(60)
-            with trio.move_on_after(0.01) as in_wait:
+            with trio.move_on_after(0.05) as in_wait:
                 await asyncio.wait_for(child("waited for"), 60)
             while len(ended) < 2:  # noqa: ASYNC110 - where trio's insides are hidden
                 await asyncio.sleep(0.001)
@@ -395,7 +395,7 @@ def test_anyio():
         async with anyio.create_task_group() as group:
             group.start_soon(child, 1, into)
             group.start_soon(child, 2, into)
-        with anyio.move_on_after(0.01) as cancel_scope:
+        with anyio.move_on_after(0.05) as cancel_scope:
             await anyio.sleep(60)
         assert cancel_scope.cancelled_caught
         return sorted(into), await anyio.to_thread.run_sync(lambda: 3)
@@ -453,7 +453,7 @@ class TestMistakes:
                 trio.CancelScope().__enter__()
 
             await spawn(scope, messy())
-            with trio.move_on_after(0.01) as cancel_scope:
+            with trio.move_on_after(0.05) as cancel_scope:
                 await spawn(scope, asyncio.sleep(60))
             return cancel_scope.cancelled_caught
 
