@@ -1,9 +1,17 @@
-"""The programs in the documentation can be loaded; its pages are all in the table of contents."""
+"""The programs in the documentation can be loaded; its pages are all in the table of contents.
+
+And the reference has every public class and function, with every field of those that are data.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import inspect
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -51,3 +59,59 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+PUBLIC = """server web client websocket template locale escape oauth net limits options log
+autoreload testing""".split()
+ENTRY = re.compile(r"^::: (tornado_trio\S*)\n((?:    .*\n)*)", re.MULTILINE)
+
+
+def public(package: str) -> list[tuple[str, Any]]:
+    """What a module lists that can be called."""
+    module = importlib.import_module(f"tornado_trio.{package}")
+    return [(name, thing) for name in module.__all__ if callable(thing := getattr(module, name))]
+
+
+def rendered(path: str, options: str) -> set[int]:
+    """The identities of the objects that an entry of the reference shows."""
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError:
+        home, _, name = path.rpartition(".")
+        return {id(getattr(importlib.import_module(home), name))}
+    members = re.search(r"members: \[(.*)\]", options)
+    names = members[1].split(", ") if members else getattr(module, "__all__", list(vars(module)))
+    # The page's maker takes a name for the submodule where there is one.
+    return {id(getattr(module, name)) for name in names if not is_module(f"{path}.{name}")}
+
+
+def is_module(path: str) -> bool:
+    try:
+        return isinstance(importlib.import_module(path), ModuleType)
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_reference_is_complete(package: str) -> None:
+    text = "".join(page.read_text() for page in (ROOT / "docs/reference").glob("*.md"))
+    shown = set().union(*(rendered(*entry) for entry in ENTRY.findall(text)))
+    assert [name for name, thing in public(package) if id(thing) not in shown] == []
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_fields_are_documented(package: str) -> None:
+    """By a comment above, a string below, or a line of the class's own docstring."""
+    missing = []
+    for name, thing in public(package):
+        if not (isinstance(thing, type) and dataclasses.is_dataclass(thing)):
+            continue
+        source, doc = inspect.getsource(thing), thing.__doc__ or ""
+        for field in dataclasses.fields(thing):
+            own = field.name in thing.__annotations__ and not field.name.startswith("_")
+            line = rf"\n    {field.name}: "
+            above = re.search(rf"\n    #: [^\n]+{line}", source)
+            below = re.search(rf'{line}[^\n]+\n    """', source)
+            if own and not above and not below and not re.search(rf"\b{field.name}\b", doc):
+                missing.append(f"{name}.{field.name}")
+    assert missing == []

@@ -42,11 +42,15 @@ class LogSettings:
     log_to_stderr: bool | None = None
     """None: to stderr unless there is a file."""
     log_file_prefix: str | None = None
+    """Path of the log file; rotated ones have a suffix. None: no file."""
     log_file_max_size: int = 100 * 1000 * 1000
     """Bytes; a file that reaches it is rotated (mode "size")."""
     log_file_num_backups: int = 10
+    """Rotated files to keep."""
     log_rotate_when: str = "midnight"
+    """Unit of the interval, as `logging.handlers.TimedRotatingFileHandler` has it (mode "time")."""
     log_rotate_interval: int = 1
+    """How many units there are from one file to the next (mode "time")."""
     log_rotate_mode: str = "size"
     """ "size" or "time"."""
 

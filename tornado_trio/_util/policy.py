@@ -19,7 +19,14 @@ __all__ = ["CANCEL", "FINISH", "DisconnectPolicy", "critical", "grace"]
 @dataclass(frozen=True, slots=True)
 class DisconnectPolicy:
     """`cancel`: the request's scope is cancelled at once. `finish`: it runs to its end
-    (only the close callback tells it). `grace`: cancelled after `seconds`."""
+    (only the close callback tells it). `grace`: cancelled after `seconds`.
+
+    Made by `CANCEL`, `FINISH` and `grace(seconds)`.
+
+    Attributes:
+        kind: which of the three.
+        seconds: how long a request runs on, for `grace`.
+    """
 
     kind: Literal["cancel", "finish", "grace"]
     seconds: float = 0.0

@@ -58,11 +58,13 @@ class ClientTimeouts:
 class Policy:
     """How requests are made when a call does not say otherwise."""
 
+    #: Redirects are followed; False: they are the response.
     follow_redirects: bool = True
     #: Browsers allow 20; Tornado 5.
     max_redirects: int = 10
     #: Ask for compressed bodies and decode them.
     decompress: bool = True
+    #: The User-Agent field; None for none.
     user_agent: str | None = "tornado_trio"
     #: Fields of every request that does not set them itself.
     headers: tuple[tuple[str, str], ...] = ()
@@ -78,9 +80,11 @@ class TlsOptions:
     verify: bool = True
     #: PEM file of authorities to trust instead of the system's.
     ca_file: str | None = None
-    #: PEM files with the client's certificate (chain) and its key.
+    #: PEM file with the client's certificate (chain).
     cert_file: str | None = None
+    #: PEM file with its key; None: in `cert_file` too.
     key_file: str | None = None
+    #: What the key is encrypted with.
     key_password: str | None = None
     #: Name to verify and to send as SNI instead of the URL's host.
     server_hostname: str | None = None
@@ -109,8 +113,11 @@ class Proxy:
     are forwarded; everything else is tunnelled (CONNECT).
     """
 
+    #: Where the proxy is.
     url: str
+    #: Credentials, instead of those in the URL.
     username: str | None = None
+    #: Its password.
     password: str | None = None
     #: Additional fields of CONNECT and of forwarded requests.
     headers: tuple[tuple[str, str], ...] = ()
@@ -126,7 +133,9 @@ class Proxy:
 class Network:
     """How servers are reached."""
 
+    #: How https servers are verified.
     tls: TlsOptions = TlsOptions()
+    #: The proxy to go through; None: straight to the server.
     proxy: Proxy | None = None
     #: Path of a Unix socket that answers for every host (a container's daemon, a test).
     unix: str | None = None

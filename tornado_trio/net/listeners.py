@@ -47,7 +47,8 @@ class Listener(Protocol):
     closed: bool
 
     @property
-    def address(self) -> Any: ...
+    def address(self) -> Any:
+        """Where it listens, as the socket module gives it: (host, port, ...), or a path."""
 
     def accept_nowait(self) -> Stream | None:
         """A connection that is waiting, or None."""

@@ -24,12 +24,15 @@ logger = logging.getLogger("tornado_trio.net")
 class Certificate:
     """Where a certificate (with its chain) and its key are. PEM files."""
 
+    #: The certificate, and those of the authorities between it and the root.
     certfile: str | os.PathLike[str]
+    #: The key; None: in `certfile` too.
     keyfile: str | os.PathLike[str] | None = None
+    #: What the key is encrypted with.
     password: str | None = None
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Errors: OSError, ssl.SSLError."""
+        """Have `context` present it. Errors: OSError, ssl.SSLError for unusable files."""
         context.load_cert_chain(self.certfile, self.keyfile, self.password)
 
     def modified(self) -> tuple[float, ...]:

@@ -52,9 +52,13 @@ class TokenRequest:
 class SignIn:
     """One sign-in under way. Keep it for as long as the browser is away, bound to that browser."""
 
+    #: Where to send the browser.
     url: str = field(compare=False)
+    #: Where the provider sends it back to.
     redirect_uri: str
+    #: Has to come back with it; secret.
     state: str = field(repr=False)
+    #: Proves to the provider that we are who began (PKCE, RFC 7636); secret.
     verifier: str = field(repr=False)
 
 
@@ -62,9 +66,13 @@ class SignIn:
 class Provider:
     """An authorization server, and who we are to it."""
 
+    #: The page at which users sign in.
     authorize_url: str
+    #: Where codes are exchanged for tokens.
     token_url: str
+    #: What the provider calls this service.
     client_id: str
+    #: What it knows it by; None for public clients.
     client_secret: str | None = field(default=None, repr=False)
 
     def start(

@@ -38,10 +38,13 @@ logger = logging.getLogger("tornado.general")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainReport:
-    """How a drain went: requests cancelled, streams closed under a handler's feet."""
+    """How a drain went."""
 
+    #: Requests that were not answered within `grace`, and so were cancelled.
     cancelled: int = 0
+    #: Connections whose handler did not end then either: closed under its feet.
     abandoned: int = 0
+    #: How long it took.
     seconds: float = 0.0
 
 
@@ -73,7 +76,7 @@ class Server:
         return f"<Server {self.state}, {len(self.connections)} connections>"
 
     def statistics(self) -> dict[str, Any]:
-        """Counts for inspection pages."""
+        """Counts for inspection pages: `state`, `connections`, and these by `phases`."""
         phases: dict[str, int] = {}
         for connection in self.connections:
             phases[connection.phase] = phases.get(connection.phase, 0) + 1

@@ -21,6 +21,12 @@ class ServerOptions:
     """Settings of one server; the defaults suit a service behind nothing.
 
     Attributes:
+      limits: bounds on sizes and counts.
+      timeouts: bounds on times.
+      dialect: what is forgiven in a request; by default nothing.
+      on_disconnect: what becomes of a request whose client goes away: `CANCEL`, `FINISH` or
+        `grace(seconds)`; applications, handlers and methods may say otherwise.
+      keep_alive: False: every connection ends with its first response.
       run: wraps the coroutine of each request; compat drives coroutines that await
         asyncio with it.
       call_soon: have a function called once what runs now has given way (False: it will not

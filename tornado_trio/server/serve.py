@@ -1,6 +1,6 @@
 """`serve`: an application on a port, with a bounded end.
 
-Knows listeners and the server. Must not know signals or processes (`service`).
+Knows listeners and the server. Must not know signals or processes.
 """
 
 from __future__ import annotations
@@ -49,15 +49,20 @@ async def serve(
     """Serve `app` until cancelled.
 
     Args:
-      port, host: where to listen (host None: every interface; port 0: any free one); or
-      listeners: ready ones, which are closed at the end.
+      app: an `Application`, or anything else that is called with each `Exchange`.
+      port: where to listen; 0: any free port. Needless with `listeners`.
+      host: a name or an address; None: every interface.
+      listeners: ready ones, instead of a port; they are closed at the end.
       tls: an `ssl.SSLContext`, or a `net.ServerTls` (several names, reloading).
       proxy: peers whose connections begin with a PROXY protocol header.
+      options: limits, timeouts, policies; see `ServerOptions`.
       grace: seconds that requests under way get when this is cancelled.
+
+    Errors: OSError if it cannot listen there; ValueError without a port or listeners.
 
     `await nursery.start(serve, app, 0)` returns the listeners.
 
-    Cancellation: stops accepting, drains (see `server.core`), returns at the latest
+    Cancellation: stops accepting, drains, returns at the latest
     after `grace` and five seconds more.
     """
     if listeners is None:

@@ -27,11 +27,17 @@ __all__ = ["MemoryServer", "RawClient", "RawResponse", "memory_server"]
 class RawResponse:
     """A response as it came: informational heads before it, trailers after it."""
 
+    #: Its status.
     code: int
+    #: The phrase beside it.
     reason: str
+    #: Its fields.
     headers: HTTPHeaders
+    #: Its body, without the framing; not inflated.
     body: bytes
+    #: The 1xx heads before it.
     informational: list[ResponseHead]
+    #: Fields after a chunked body, if there were any.
     trailers: HTTPHeaders | None = None
 
 

@@ -185,6 +185,7 @@ class Application(ReversibleRouter):
             )
 
     def add_transform(self, transform_class: type[OutputTransform]) -> None:
+        """Have each response pass through an instance of `transform_class` as well."""
         self.transforms.append(transform_class)
 
     def find_handler(self, request: Request, **kwargs: Any) -> Any:

@@ -55,6 +55,7 @@ class Rule:
         self.name = name
 
     def reverse(self, *args: Any) -> str | None:
+        """The URL path that this rule matches with `args`; None if its matcher cannot tell."""
         return self.matcher.reverse(*args)
 
     def __repr__(self) -> str:

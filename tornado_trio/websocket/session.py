@@ -32,12 +32,19 @@ __all__ = ["WebSocket", "WebSocketStatistics", "run_session"]
 class WebSocketStatistics:
     """A look at one session."""
 
+    #: "open", "close sent", "close received" or "closed".
     state: str
+    #: Messages taken from the peer.
     received: int
+    #: Messages given to the connection.
     sent: int
+    #: Messages that the peer was too slow for (`SlowConsumer`).
     dropped: int
+    #: Messages that wait for the handler.
     inbox: int
+    #: Bytes that wait for the peer.
     unsent: int
+    #: Seconds the last answered ping took; 0.0 before the first.
     latency: float
 
 
