@@ -105,3 +105,33 @@ def test_bounds() -> None:
     assert len(jar) == MAX_COOKIES == len(list(jar))
     jar.clear()
     assert len(jar) == 0 and "0 cookies" in repr(jar)
+
+
+@pytest.mark.parametrize(
+    ("value", "url", "kept"),
+    [
+        ("s=evil; Path=/", "http://a.test/", "s=good"),
+        ("s=evil; Path=/deep/er", "http://a.test/", "s=good"),
+        ("s=evil; Domain=a.test; Path=/", "http://b.a.test/", "s=good"),
+        ("s=new; Path=/; Secure", "https://a.test/", "s=new"),
+        ("s=new; Path=/", "https://a.test/", "s=new"),
+        ("t=2; Path=/", "http://a.test/", "s=good; t=2"),
+    ],
+)
+def test_a_secure_cookie_is_not_replaced_over_plain_http(value: str, url: str, kept: str) -> None:
+    jar = jar_with("s=good; Secure; Path=/", url="https://a.test/")
+    jar.store([value], parse_target(url), NOW)
+    assert sent(jar, "https://a.test/deep/er") == kept
+
+
+def test_a_wider_secure_cookie_is_not_shadowed() -> None:
+    jar = jar_with("s=good; Secure; Path=/; Domain=a.test", url="https://a.test/")
+    jar.store(["s=evil; Path=/"], parse_target("http://b.a.test/"), NOW)
+    assert sent(jar, "https://b.a.test/") == "s=good"
+    local = jar_with("s=1; Secure; Path=/", url="http://localhost/")
+    local.store(["s=2; Path=/"], parse_target("http://localhost/"), NOW)
+    assert sent(local, "http://localhost/") == "s=2"
+
+
+def test_prefixes_in_any_case() -> None:
+    assert len(jar_with("__HOST-a=1; Path=/", "__secure-b=2", url="https://a.test/")) == 0

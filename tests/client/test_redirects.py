@@ -52,6 +52,12 @@ def test_other_schemes_fail(location: str) -> None:
         follow("GET", URL, 302, location)
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "//[x]/", "http://a.test:99999/"])
+def test_what_is_no_url_fails_as_one(location: str) -> None:
+    with pytest.raises(InvalidRequest, match="bad"):
+        follow("GET", URL, 302, location)
+
+
 def test_body_fields_go_with_the_body() -> None:
     fields = [("Content-Type", "a/b"), ("Content-Length", "3"), ("Expect", "x"), ("X", "y")]
     redirect = follow("POST", URL, 302, "/x")

@@ -2,8 +2,9 @@
 
 Pure: takes Set-Cookie values and targets, gives Cookie values; the caller brings the time.
 Strict where a hostile server could gain: a cookie for a foreign or too wide domain, a
-`Secure` cookie over plain http, a `__Host-`/`__Secure-` name without its conditions, and
-values with control characters are ignored. The number and size of cookies are bounded.
+`Secure` cookie over plain http, one over plain http that would stand in for it, a `__Host-`
+or `__Secure-` name without its conditions, and values with control characters are ignored.
+The number and size of cookies are bounded.
 """
 
 from __future__ import annotations
@@ -125,9 +126,10 @@ def _apply(cookie: Cookie, attributes: dict[str, str], target: Target, now: floa
     cookie.expires = _expiry(attributes, now)
     if cookie.secure and not target.secure and not _is_local(host):
         return False
-    if cookie.name.startswith("__Secure-") and not cookie.secure:
+    prefix = cookie.name[:9].lower()  # servers may compare names in any case
+    if prefix == "__secure-" and not cookie.secure:
         return False
-    if cookie.name.startswith("__Host-"):
+    if prefix.startswith("__host-"):
         return cookie.secure and not domain and cookie.path == "/"
     return True
 
@@ -146,6 +148,10 @@ def _expiry(attributes: dict[str, str], now: float) -> float | None:
             moment = moment.replace(tzinfo=UTC)
         return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     return None
+
+
+def _within(domain: str, other: str) -> bool:
+    return domain == other or domain.endswith("." + other)
 
 
 def _is_address(host: str) -> bool:
@@ -191,7 +197,25 @@ class CookieJar:
             if not cookie.host_only and self._allow_domain is not None:
                 if not self._allow_domain(cookie.domain, target.origin.host):
                     continue
+            if not target.secure and self._shadows_secure(cookie, target.origin.host):
+                continue
             self.set(cookie, now)
+
+    def _shadows_secure(self, cookie: Cookie, host: str) -> bool:
+        """Whether whoever is on the line could replace a `Secure` cookie by this one.
+
+        Such a cookie is left alone (RFC 6265bis 5.7): same name, domains that meet, and a
+        path within its own.
+        """
+        if _is_local(host):
+            return False
+        return any(
+            kept.secure
+            and kept.name == cookie.name
+            and path_matches(kept.path, cookie.path)
+            and (_within(kept.domain, cookie.domain) or _within(cookie.domain, kept.domain))
+            for kept in self
+        )
 
     def set(self, cookie: Cookie, now: float = 0.0) -> None:
         """Add, replace or (if it has expired) delete one cookie."""

@@ -110,9 +110,13 @@ def ascii_host(host: str) -> str:
 def resolve_location(base: str, location: str) -> str:
     """The absolute URL a `Location` field means, seen from `base`.
 
-    A fragment of `base` is inherited when `location` has none (RFC 9110 10.2.2).
+    A fragment of `base` is inherited when `location` has none (RFC 9110 10.2.2). Raises
+    `InvalidRequest` for what is no URL.
     """
-    url = urljoin(base, location)
+    try:
+        url = urljoin(base, location)
+    except ValueError as error:  # half an IPv6 address, for example
+        raise InvalidRequest(f"bad URL {location!r}: {error}") from error
     fragment = urlsplit(base).fragment
     if fragment and "#" not in url:
         url = f"{url}#{fragment}"
