@@ -75,6 +75,8 @@ async def test_tunnel() -> None:
     ("answer", "status"),
     [
         (b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n", 407),
+        (b"HTTP/1.1 407 Who are you?\r\nContent-Length: 9\r\n\r\n<h1>407</", 407),
+        (b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", 503),
         (b"HTTP/1.1 403 No\r\n\r\n", 403),
         (b"HTTP/1.1 302 Go\r\nLocation: http://evil.test/\r\n\r\n", 302),
         (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", None),
@@ -136,6 +138,19 @@ async def test_socks_that_hangs_up() -> None:
     async with serving(leaves, 1080) as server:
         async with via(server, "socks5h://proxy.test") as client:
             with pytest.raises(ProxyError, match="hung up"):
+                await client.get("http://a.test/")
+
+
+async def test_socks_with_a_name_that_has_no_addresses() -> None:
+    async def nothing(host: str, port: int, family: int) -> list[Any]:
+        return []
+
+    async with serving(socks, 1080) as server:
+        network = Network(
+            dial=server.network.connect, proxy=Proxy(url="socks5://proxy.test"), resolver=nothing
+        )
+        async with open_client(network=network) as client:
+            with pytest.raises(ConnectError, match="no addresses"):
                 await client.get("http://a.test/")
 
 

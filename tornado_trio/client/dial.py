@@ -5,6 +5,7 @@ Knows `net`, SOCKS and CONNECT. Must not know the pool or requests.
 
 from __future__ import annotations
 
+import errno
 import math
 import ssl
 from functools import lru_cache
@@ -25,8 +26,9 @@ from .routes import ProxyAddress, Route, parse_proxy
 from .socks import negotiate
 from .tls_layer import TlsLayer
 
-# A proxy's answer to CONNECT: generous for its head, nothing for a body.
-_CONNECT_LIMITS = Limits(max_head_size=16 * 1024, max_body_size=0)
+# A proxy's answer to CONNECT: generous for its head. A refusal may announce any body (most
+# send a page), which is not read.
+_CONNECT_LIMITS = Limits(max_head_size=16 * 1024, max_body_size=1 << 62)
 
 
 async def open_route(route: Route, deadlines: Deadlines) -> Stream:
@@ -130,6 +132,8 @@ async def _socks(stream: Stream, route: Route, proxy: ProxyAddress, deadlines: D
     host, port = route.origin.host, route.origin.port
     if proxy.scheme == "socks5":
         found = await _Resolving(route, deadlines)(host, port, route.family)
+        if not found:
+            raise OSError(errno.EADDRNOTAVAIL, f"{host} has no addresses")
         deadlines.phase = "proxy"
         host = found[0][1][0]
     steps = negotiate(host, port, proxy.username, proxy.password)
