@@ -43,6 +43,7 @@ class Exchange(ABC):
       protocol: "http" or "https"; remote_ip: of the client (behind trusted proxies).
       context: the connection's own object, if any (compat keeps Tornado's there).
       on_disconnect: what becomes of the handler if the client goes away.
+      gone: why the client counts as gone, or None; a host that cannot tell leaves it None.
       finished: `finish` was called (or the response was given up).
       trailers: of the request, once its body has been read.
       route: whoever finds the handler names it here, for logs: text, or the handler's class.
@@ -62,6 +63,7 @@ class Exchange(ABC):
     remote_ip: str
     context: Any
     on_disconnect: DisconnectPolicy
+    gone: Exception | None = None
     finished: bool
     trailers: HTTPHeaders | None
     route: str | type | None

@@ -38,7 +38,6 @@ class Http1Exchange(Exchange):
     Attributes beyond the interface:
       status: of the response, 0 until its head was sent.
       sent: body bytes written so far.
-      gone: why the client counts as gone, or None.
     """
 
     __slots__ = (

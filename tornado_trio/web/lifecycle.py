@@ -148,10 +148,22 @@ def handle_exception(handler: RequestHandler, exc: BaseException) -> None:
         app_log.error("Error in exception logger", exc_info=True)
     if handler._finished:
         return  # answered already; there is nothing more to tell the client
+    if handler._headers_written and _client_left(handler, exc):
+        _give_up(handler)
+        return
     try:
         handler.send_error(status_of(exc), exc_info=exc_info)
     finally:
         del exc_info  # holds this frame through the traceback
+
+
+def _client_left(handler: RequestHandler, exc: BaseException | None) -> bool:
+    """That is its right, and no error. (A stream of the program's own that breaks is one.)"""
+    return (
+        isinstance(exc, StreamClosedError)
+        and not handler._log_disconnects
+        and handler.request.connection.gone is not None
+    )
 
 
 def status_of(exc: BaseException) -> int:
@@ -178,8 +190,7 @@ def log_exception(
             )
     elif isinstance(value, PeerError):
         gen_log.warning("%d %s: %s", value.status, handler._request_summary(), value)
-    elif isinstance(value, StreamClosedError) and not handler._log_disconnects:
-        # The client left while we wrote; that is its right, and no error of the program.
+    elif _client_left(handler, value):
         gen_log.debug("%s: client has gone", handler._request_summary())
     else:
         app_log.error(
