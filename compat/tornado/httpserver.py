@@ -400,7 +400,7 @@ class _NativeServer(Server):
 
     def _drive(self, coroutine: Any) -> Any:
         loop, guest = self._parts
-        return run_driver(coroutine, loop, guest)
+        return run_driver(coroutine, loop, guest, listed=guest.dispatcher is None)
 
     async def close_connections(self) -> None:
         for connection in list(self.connections):

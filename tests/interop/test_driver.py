@@ -11,6 +11,8 @@ import pytest
 import trio
 import trio.lowlevel
 
+from tornado_trio.interop.driver import Driver
+
 from .hosting import run_hosted, spawn
 
 
@@ -303,8 +305,10 @@ class TestCancelledByAsyncio:
     def test_task_group_ends_its_children_with_the_body(self):
         async def body(scope):
             ended = []
+            begun = asyncio.Event()
 
             async def child():
+                begun.set()
                 try:
                     await asyncio.sleep(60)
                 finally:
@@ -313,12 +317,76 @@ class TestCancelledByAsyncio:
             with pytest.raises(ExceptionGroup) as caught:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(child())
-                    await trio.sleep(0.001)
+                    await begun.wait()
+                    await trio.lowlevel.checkpoint()
                     raise ValueError("body")
             assert isinstance(caught.value.exceptions[0], ValueError)
             return ended
 
         assert run_hosted(body) == [True]
+
+
+class TestListed:
+    """What `asyncio.all_tasks()` knows of, as programs use it on their way out."""
+
+    def test_those_that_wait_are_known_cancelled_and_waited_for(self):
+        async def body(scope):
+            trace = []
+
+            async def background():
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    await trio.lowlevel.checkpoint()
+                    trace.append("unwound")
+
+            async def ready():
+                return 1
+
+            futures = [spawn(scope, each()) for each in (background, ready, background)]
+            await futures[1]
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            others = {task for task in others if isinstance(task, Driver)}
+            assert [task.get_coro().__name__ for task in others] == ["background"] * 2
+            for task in others:
+                task.cancel()
+            results = await asyncio.gather(*others, return_exceptions=True)
+            assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+            assert trace == ["unwound"] * 2
+            assert not {task for task in asyncio.all_tasks() if task in others}
+            return [future.cancelled() for future in futures]
+
+        assert run_hosted(body) == [True, False, True]
+
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_they_may_be_awaited(self, fails):
+        async def body(scope):
+            begun, told = asyncio.Event(), asyncio.Event()
+
+            async def background():
+                begun.set()
+                await told.wait()
+                if fails:
+                    raise ValueError("on purpose")
+                return 3
+
+            future = spawn(scope, background())
+            await begun.wait()
+            await asyncio.sleep(0)  # it waits
+            told.set()
+            (task,) = {
+                task
+                for task in asyncio.all_tasks() - {asyncio.current_task()}
+                if isinstance(task, Driver)
+            }
+            if not fails:
+                assert await task == await task == 3  # the second time it has ended
+                return
+            with pytest.raises(ValueError, match="on purpose"):
+                await asyncio.wait_for(asyncio.shield(task), 10)
+            assert future.exception() is task.exception()
+
+        run_hosted(body)
 
 
 def test_asyncio_primitives():

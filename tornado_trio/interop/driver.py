@@ -55,6 +55,7 @@ class Driver:
 
     __slots__ = (
         "__weakref__",
+        "_asyncio_future_blocking",
         "_call_soon",
         "_callbacks",
         "_cancel_message",
@@ -97,6 +98,7 @@ class Driver:
         self._name: str | None = None
         self._was_cancelled = False
         self._callbacks: list[tuple[Callable[[Any], object], Any]] | None = None
+        self._asyncio_future_blocking = False  # asyncio's mark of what may be awaited
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -358,6 +360,8 @@ class Driver:
         message = self._cancel_message
         return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
+    _make_cancelled_error = _cancelled_error  # for `asyncio.gather`
+
     def _raise_cancelled_error(self) -> NoReturn:
         raise self._cancelled_error()
 
@@ -376,7 +380,10 @@ class Driver:
         return self._was_cancelled
 
     def result(self) -> Any:
-        """What the coroutine returned or raised; kept for those who had asked to be called."""
+        """What the coroutine returned or raised.
+
+        An exception of a spawned coroutine is kept only for those who had asked to be called.
+        """
         if not self.finished:
             raise asyncio.InvalidStateError("Result is not set.")
         if self.error is not None:
@@ -410,6 +417,12 @@ class Driver:
         if self._callbacks is not None:
             self._callbacks = kept
         return len(callbacks) - len(kept)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.finished:
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
 
     def get_loop(self) -> Any:
         return self._loop
@@ -453,8 +466,13 @@ def run_driver(
     loop: Any,
     guest: Any,
     context: contextvars.Context | None = None,
+    *,
+    listed: bool = False,
 ) -> Generator[Any, Any, T]:
-    """Drive `coro` in the current trio task; its result, or its exception."""
+    """Drive `coro` in the current trio task; its result, or its exception.
+
+    `listed`: `asyncio.all_tasks()` knows of it once it waits.
+    """
     if context is None and current_task(loop) is not None:
         # This task is driven already, so `coro` may await what it likes.
         result: T = yield from coro
@@ -468,6 +486,8 @@ def run_driver(
         if trap is not None:
             base, task.context = task.context, context
     if trap is not None:
+        if listed:
+            asyncio._register_task(driver)  # type: ignore[arg-type]
         while trap is not None:
             try:
                 result = yield trap

@@ -36,6 +36,7 @@ class Workers:
         self.loop = loop
         self.guest: Any = None
         self.call_soon = call_soon_of(loop)
+        self._listed = isinstance(loop, asyncio.AbstractEventLoop)
         self._nursery: trio.Nursery | None = None
         self._idle: list[Seat] = []
         self._backlog: deque[Job] = deque()
@@ -113,6 +114,15 @@ class Workers:
         if missing > 0:
             self._start(missing)
 
+    def list(self, driver: Driver) -> None:
+        """Have `asyncio.all_tasks()` know of a coroutine that waits, as of its own tasks.
+
+        Those that never wait need not be known. It keeps weak references, and leaves out
+        what is done.
+        """
+        if self._listed:
+            asyncio._register_task(driver)  # type: ignore[arg-type]
+
     def park(self, seat: Seat) -> bool:
         if len(self._idle) >= MAX_IDLE:
             return False
@@ -172,6 +182,7 @@ class Seat:
                     driver = workers.driver(self, job)
                     trap = job[1].run(driver.advance, *driver.first_step())
                     if trap is not None:
+                        workers.list(driver)
                         workers.need_more()
                         yield from self._until_done(driver, trap)
                     continue
@@ -220,6 +231,8 @@ class Seat:
         """Begin a coroutine; called by the loop while the task is parked as idle."""
         driver = self.workers.driver(self, job)
         job[1].run(driver._go_on, *driver.first_step())
+        if not driver.finished:
+            self.workers.list(driver)
 
     def vacate(self) -> None:
         """The coroutine ended in a borrowed step: no turn of trio's scheduler is needed.
@@ -269,7 +282,7 @@ class WorkerDriver(Driver):
         value, error = self.value, self.error
         self._coro = None
         if self._callbacks is None:
-            self.value = self.error = None
+            self.error = None  # its traceback leads back here
         try:
             self._on_done(value, error)
         except RuntimeError:
