@@ -103,6 +103,7 @@ class ServerConnection:
         "requests",
         "server",
         "stream",
+        "watched_fd",
         "wire",
     )
 
@@ -135,6 +136,7 @@ class ServerConnection:
         self.detached = False
         self.drain_callback: Callable[[], object] | None = None
         self._watched = False
+        self.watched_fd = -1  # the watch's
         self._watcher: trio.CancelScope | None = None
 
     def __repr__(self) -> str:

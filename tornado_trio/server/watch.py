@@ -75,27 +75,33 @@ class DisconnectWatch:
         if not connection.input_waits and not connection.wire.body_unread:
             mask |= select.EPOLLIN
         try:
-            if fd in self._armed:
+            if self._armed.get(fd) is connection:
                 self._epoll.modify(fd, mask)
             else:
                 self._epoll.register(fd, mask)
         except FileExistsError:
             self._epoll.modify(fd, mask)
         self._armed[fd] = connection
+        connection.watched_fd = fd
         return True
 
     def disarm(self, connection: ServerConnection) -> None:
-        """Stop watching."""
+        """Stop watching.
+
+        A stream that was closed while its handler waited (a response broken off) has no
+        descriptor any more, and the number may be another connection's.
+        """
+        fd, connection.watched_fd = connection.watched_fd, -1
+        if self._armed.get(fd) is not connection:
+            return
+        del self._armed[fd]
         sock = connection.stream.socket
-        if sock is None or self._epoll is None:
-            return
-        fd = sock.fileno()
-        if self._armed.pop(fd, None) is None:
-            return
+        if self._epoll is None or sock is None or sock.fileno() != fd:
+            return  # closed: the kernel forgot it by itself
         try:
             self._epoll.unregister(fd)
         except OSError:
-            pass  # closed meanwhile: the kernel forgot it by itself
+            pass
 
 
 async def watch_stream(connection: ServerConnection) -> None:

@@ -1,0 +1,85 @@
+"""The watch for clients that leave: what it knows of sockets that are closed under it."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tornado_trio.exchange import Exchange
+from tornado_trio.net.socket_stream import SocketStream
+from tornado_trio.server import Server, ServerOptions
+from tornado_trio.server.connection import ServerConnection
+from tornado_trio.server.watch import DisconnectWatch
+from tornado_trio.wire.headers import HTTPHeaders
+
+from .apps import OK, reply
+from .test_structure import GET, socket_server
+
+pytestmark = pytest.mark.skipif(
+    "not hasattr(__import__('select'), 'epoll')", reason="the watch uses epoll"
+)
+
+
+async def waits(exchange: Exchange) -> None:
+    """`/fail`: fails in the middle of its response."""
+    await trio.sleep(0.001)
+    if exchange.start_line.path == "/fail":
+        exchange.write_headers(OK, HTTPHeaders({"Content-Length": "10"}), b"half")
+        await trio.sleep(0.001)
+        raise ValueError("on purpose")
+    reply(exchange, b"hello")
+
+
+async def test_a_response_that_is_broken_off_leaves_nothing_watched() -> None:
+    async with socket_server(waits) as (server, connect):
+        client = await connect()
+        await client.send(GET.replace(b"/ ", b"/fail "))
+        assert (await client.rest()).endswith(b"half")
+        await wait_all_tasks_blocked()
+        assert repr(server.watch) == "<DisconnectWatch of 0 sockets>"
+
+
+async def test_the_descriptor_of_a_socket_closed_under_the_watch_is_used_again() -> None:
+    """As the kernel does: the next connection has the number of the last."""
+    async with socket_server(waits) as (server, connect):
+        # Made beforehand, so that it is the server's socket that gets the number.
+        later = [socket.socket() for _ in range(3)]
+        client = await connect()
+        await client.send(GET.replace(b"/ ", b"/fail "))
+        address = client.stream.socket.getpeername()
+        await client.rest()
+        await wait_all_tasks_blocked()
+        for sock in later:
+            sock.connect(address)
+            sock.sendall(GET)
+            sock.setblocking(False)
+            await trio.lowlevel.wait_readable(sock)
+            assert sock.recv(4096).endswith(b"hello")
+            sock.close()
+
+
+async def test_disarming_leaves_the_next_owner_of_a_number_alone() -> None:
+    watch = DisconnectWatch()
+    server = Server(waits, ServerOptions())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch.run)
+        await wait_all_tasks_blocked()
+        ours, theirs = socket.socketpair()
+        first = ServerConnection(SocketStream(ours), server)
+        assert watch.arm(first)
+        number = ours.fileno()
+        first.stream.close()
+        again = socket.fromfd(theirs.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
+        assert again.fileno() == number
+        second = ServerConnection(SocketStream(again), server)
+        assert watch.arm(second)
+        watch.disarm(first)
+        assert repr(watch) == "<DisconnectWatch of 1 sockets>"
+        watch.disarm(second)
+        assert repr(watch) == "<DisconnectWatch of 0 sockets>"
+        second.stream.close()
+        theirs.close()
+        nursery.cancel_scope.cancel()
