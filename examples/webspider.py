@@ -1,6 +1,6 @@
 """A concurrent crawler: a queue of addresses, and workers that take from it.
 
-    python -m compat examples/webspider.py http://127.0.0.1:8888/ --workers=10
+    python -m compat examples/webspider.py --workers=10 http://127.0.0.1:8888/
 
 Every page below the given address is fetched once. `Queue.join` waits until each address that
 was put has been marked done; then the workers are told to end, by a None each.
@@ -93,5 +93,8 @@ async def main(start):
 
 
 if __name__ == "__main__":
-    [address] = parse_command_line()
+    addresses = parse_command_line()
+    if len(addresses) != 1:
+        sys.exit("usage: webspider.py [--workers=N] [--seconds=N] ADDRESS")
+    [address] = addresses
     ioloop.IOLoop.current().run_sync(lambda: main(address))

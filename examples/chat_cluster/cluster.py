@@ -4,7 +4,8 @@
 
 The page and the handlers are those of `examples/chat`; only the room is another one. What is said
 in one process is numbered, kept and published by Redis in one step, and every process tells its
-own browsers. Processes on other machines join by the same Redis. Needs the package `redis`.
+own browsers. Processes on other machines join by the same Redis: `--redis`, or else this
+machine's. Needs the package `redis`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A service that ends well: on SIGTERM or Ctrl+C requests under way finish, within a bound.
 
-    python examples/native/service.py
-    curl 'http://127.0.0.1:8888/?seconds=5' & kill %1
+    python examples/native/service.py &
+    curl 'http://127.0.0.1:8888/?seconds=5' & sleep 1; kill %1
 
 `serve` is cancelled like any task. Then it takes no new connections, says `Connection: close`
 to those under way, waits for them up to `grace` seconds, and returns.

@@ -16,3 +16,13 @@ def test_each_example_is_listed() -> None:
         assert described, name
         if name not in PARTS:
             assert f"examples/{name}" in described, f"{name} does not say how to run it"
+
+
+def test_commands_name_options_first() -> None:
+    """What follows another argument is no option any more: `parse_command_line` stops there."""
+    for path in sorted(EXAMPLES.rglob("*.py")):
+        for line in (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines():
+            _, script, arguments = line.partition(f"{path.name} ")
+            options = [word.startswith("--") for word in arguments.partition("#")[0].split()]
+            if script and line.lstrip().startswith("python"):
+                assert options == sorted(options, reverse=True), line
