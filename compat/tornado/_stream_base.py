@@ -132,12 +132,12 @@ class BaseIOStream:
         With `max_bytes` the connection is closed if more came and nothing matches.
         """
         pattern = re.compile(regex)
-        return self._start_read(lambda: self._take_found("find_regex", pattern, max_bytes))
+        return self._start_read(lambda: self._read_buffer.take_match(pattern, max_bytes))
 
     @_stream_legacy.with_callback("max_bytes")
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
-        return self._start_read(lambda: self._take_found("find", delimiter, max_bytes))
+        return self._start_read(lambda: self._read_buffer.take_until(delimiter, max_bytes))
 
     @_stream_legacy.with_callback("streaming_callback", "partial")
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
@@ -198,22 +198,25 @@ class BaseIOStream:
 
     def _start_read(self, take: Callable[[], Any]) -> Future:
         """Satisfy a read from the buffer, or from the descriptor, or as events come."""
-        self._check_not_reading()
+        if self._read_future is not None:
+            self._check_not_reading()
         try:
             result = take()
             if result is None:
                 self._check_closed()
                 if not self._connecting:
                     result = self._read_chunks(take)
-        except UnsatisfiableReadError as exc:
+        except ReadLimitError as exc:
             # Raised later, as it would be if the bytes had not been here already.
             self._read_future, self._read_take = Future(), take
             future = self._read_future
             self._give_up_reading(exc)
             return future
         if result is not None:
-            self._forget_read()
-            self._watch_for_close()
+            if self._read_target is not None or self._reading_to_close:
+                self._forget_read()
+            if self._close_callback is not None:
+                self._watch_for_close()
             return self._done(result)
         future = Future()
         self._immediate = 0
@@ -224,13 +227,6 @@ class BaseIOStream:
         else:
             self._listen()
         return future
-
-    def _take_found(self, how: str, wanted: Any, max_bytes: int | None) -> bytes | None:
-        try:
-            end = getattr(self._read_buffer, how)(wanted, max_bytes)
-        except ReadLimitError as exc:
-            raise UnsatisfiableReadError(str(exc)) from None
-        return None if end is None else self._read_buffer.take(end)
 
     def _read_chunks(self, take: Callable[[], Any]) -> Any:
         """Read while bytes come and `take` wants more; its result, or None.
@@ -311,7 +307,7 @@ class BaseIOStream:
             return
         try:
             result = self._read_chunks(take)
-        except UnsatisfiableReadError as exc:
+        except ReadLimitError as exc:
             self._give_up_reading(exc)
             return
         if result is not None:
@@ -319,9 +315,9 @@ class BaseIOStream:
         elif self._closed:
             self._end_read()
 
-    def _give_up_reading(self, exc: UnsatisfiableReadError) -> None:
+    def _give_up_reading(self, exc: ReadLimitError) -> None:
         gen_log.info("Unsatisfiable read, closing connection: %s", exc)
-        self.close(exc_info=exc)
+        self.close(exc_info=UnsatisfiableReadError(str(exc)))
 
     def _finish_read(self, result: Any) -> None:
         future = self._read_future
@@ -503,8 +499,8 @@ class BaseIOStream:
         coroutine could otherwise go on for ever, and nothing else would.
         """
         future = Future()
-        self._immediate += 1
         if self._immediate < _IMMEDIATE_IN_A_ROW:
+            self._immediate += 1
             future.set_result(result)
         else:
             self._immediate = 0

@@ -148,3 +148,22 @@ def test_small_writes_are_sent_together_and_large_ones_not_copied() -> None:
     buffer.append(large)
     with buffer.peek() as view:
         assert view.obj is large
+
+
+@pytest.mark.parametrize("limit", [None, 50])
+def test_lines_are_taken_one_by_one(limit: int | None) -> None:
+    buffer = ReadBuffer()
+    taken = []
+    for chunk in [b"one\ntwo\nth", b"ree", b"\n", b"\n12;3;"]:
+        buffer.append(chunk)
+        while (line := buffer.take_until(b"\n", limit)) is not None:
+            taken.append(line)
+    assert taken == [b"one\n", b"two\n", b"three\n", b"\n"]
+    assert buffer.take_until(b";", limit) == b"12;"
+    assert buffer.take_match(re.compile(b"x|;"), limit) == b"3;"
+    assert buffer.take_match(re.compile(b"x"), limit) is None
+    buffer.append(b"x" * 60)
+    if limit is not None:
+        with pytest.raises(ReadLimitError):
+            buffer.take_until(b"\n", limit)
+    assert len(buffer) == 60

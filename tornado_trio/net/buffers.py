@@ -94,6 +94,21 @@ class ReadBuffer:
             del data[:count]
         return count
 
+    def take_until(self, delimiter: bytes, max_bytes: int | None = None) -> bytes | None:
+        """Remove and return all to the end of what `find` finds; None while it is not here."""
+        if max_bytes is None and self._scan_for == delimiter:
+            # The next of many lines, which is here already: a call less.
+            at = self._data.find(delimiter, self._scanned)
+            if at >= 0:
+                return self.take(at + len(delimiter))
+        end = self.find(delimiter, max_bytes)
+        return None if end is None else self.take(end)
+
+    def take_match(self, pattern: re.Pattern[bytes], max_bytes: int | None = None) -> bytes | None:
+        """The same with `find_regex`."""
+        end = self.find_regex(pattern, max_bytes)
+        return None if end is None else self.take(end)
+
     def find(self, delimiter: bytes, max_bytes: int | None = None) -> int | None:
         """How many bytes reach to the end of the first `delimiter`; None if not here yet.
 
@@ -106,7 +121,8 @@ class ReadBuffer:
         at = self._data.find(delimiter, self._scanned)
         if at >= 0:
             end = at + len(delimiter)
-            self._check(end, max_bytes, delimiter)
+            if max_bytes is not None:
+                self._check(end, max_bytes, delimiter)
             return end
         self._scanned = max(0, len(self._data) - len(delimiter) + 1)
         self._check(len(self._data), max_bytes, delimiter)

@@ -188,9 +188,9 @@ class Stream(ABC):
         """
         while True:
             await self._breathe()
-            end = self._in.find(delimiter, max_bytes)
-            if end is not None:
-                return self._in.take(end)
+            found = self._in.take_until(delimiter, max_bytes)
+            if found is not None:
+                return found
             await self._fill(f"before {delimiter!r}")
 
     async def read_until_regex(
@@ -200,9 +200,9 @@ class Stream(ABC):
         compiled = re.compile(pattern)
         while True:
             await self._breathe()
-            end = self._in.find_regex(compiled, max_bytes)
-            if end is not None:
-                return self._in.take(end)
+            found = self._in.take_match(compiled, max_bytes)
+            if found is not None:
+                return found
             await self._fill(f"before a match of {compiled.pattern!r}")
 
     async def read_into(self, target: bytearray | memoryview, *, partial: bool = False) -> int:
