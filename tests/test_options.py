@@ -95,6 +95,17 @@ def test_bad_times_are_errors(parser: OptionParser, arguments: list[str]) -> Non
         parser.parse_command_line(["prog", *arguments])
 
 
+@pytest.mark.parametrize("argument", ["--n=x", "--many=1,x", "--wait=x"])
+def test_bad_values_are_errors_that_name_the_option(parser: OptionParser, argument: str) -> None:
+    parser.define("n", type=int)
+    parser.define("many", type=int, multiple=True)
+    parser.define("wait", type=datetime.timedelta)
+    with pytest.raises((Error, ValueError)) as caught:
+        parser.parse_command_line(["prog", argument])
+    name, _, value = argument[2:].partition("=")
+    assert caught.value.__notes__ == [f"This is the value of the option {name!r}: {value!r}"]
+
+
 def test_missing_value_and_unknown_option(
     parser: OptionParser, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,7 +162,8 @@ class OptionParser:
         for programs which read several sources.
 
         Raises:
-            Error: an option is unknown, lacks a value, or has a bad one.
+            Error: an option is unknown or lacks a value, or its date or interval is not one.
+            ValueError: a number is not one. As above, a note tells of which option.
         """
         if args is None:
             args = sys.argv
@@ -329,22 +330,29 @@ class _Option:
 
     def parse(self, text: str) -> Any:
         """Set the value from text (command line, or a string in a config file)."""
-        convert = _CONVERTERS.get(self.type, self.type)
-        if self.multiple:
-            self._value = []
-            for part in text.split(","):
-                if issubclass(self.type, numbers.Integral):
-                    first, _, last = part.partition(":")
-                    low = convert(first)
-                    high = convert(last) if last else low
-                    self._value.extend(range(low, high + 1))
-                else:
-                    self._value.append(convert(part))
-        else:
-            self._value = convert(text)
+        try:
+            self._value = self._convert(text)
+        except (Error, ValueError) as error:
+            error.add_note(f"This is the value of the option {self.name!r}: {text!r}")
+            raise
         if self.callback is not None:
             self.callback(self._value)
         return self.value()
+
+    def _convert(self, text: str) -> Any:
+        convert = _CONVERTERS.get(self.type, self.type)
+        if not self.multiple:
+            return convert(text)
+        values: list[Any] = []
+        for part in text.split(","):
+            if issubclass(self.type, numbers.Integral):
+                first, _, last = part.partition(":")
+                low = convert(first)
+                high = convert(last) if last else low
+                values.extend(range(low, high + 1))
+            else:
+                values.append(convert(part))
+        return values
 
     def set(self, value: Any) -> None:
         """Set a value that already is of the option's type."""

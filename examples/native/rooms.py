@@ -1,7 +1,8 @@
 """Rooms to talk in, by websocket: what one says, all in the room hear.
 
     python examples/native/rooms.py
-    # in a browser's console:  ws = new WebSocket("ws://127.0.0.1:8888/rooms/blue")
+    # at http://127.0.0.1:8888/, in the browser's console (other sites are refused):
+    # ws = new WebSocket("ws://127.0.0.1:8888/rooms/blue")
 
 `broadcast` waits for nobody. A member that does not read fast enough loses the oldest of the
 messages that wait for it: memory stays bounded, and the others do not notice. The session is a
