@@ -76,7 +76,7 @@ def test_same_as_the_interpreter(app: Path, launcher: list[str], command: list[s
         ([], 2, "usage:"),
         (["-x"], 2, "unknown option -x"),
         (["-m"], 2, "requires an argument"),
-        (["--help"], 0, "usage:"),
+        (["--help"], 0, "list at exit what the program uses"),
         (["nowhere.py"], 2, "can't open file"),
         (["-m", "nowhere"], 1, "No module named nowhere"),
         (["-m", "nowhere.deeper"], 1, "No module named nowhere.deeper"),

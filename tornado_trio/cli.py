@@ -22,16 +22,18 @@ from tornado_trio._util.program import CannotRun, Program
 
 __all__ = ["launch", "main", "overlay_folder"]
 
-USAGE = """\
+RUN = """\
+run a Python program with `import tornado` meaning this project's overlay
+       --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
+                             and today's contradict each other
+       --report              list at exit what the program uses of Tornado before 6
+"""
+USAGE = f"""\
 usage: tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
        tornado-trio path
        tornado-trio --version
 
-run    run a Python program with `import tornado` meaning this project's overlay
-       --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
-                             and today's contradict each other
-       --report              list at exit what the program uses of Tornado before 6
-path   print the overlay's folder, to be put on PYTHONPATH
+run    {RUN}path   print the overlay's folder, to be put on PYTHONPATH
 """
 
 
@@ -74,7 +76,7 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
         "[-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]"
     )
     if command[:1] in (["-h"], ["--help"]):
-        print(synopsis)
+        print(f"{synopsis}\n\n{RUN}", end="")
         sys.exit(0)
     try:
         command, settings = _take_options(command)
