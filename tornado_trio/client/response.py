@@ -102,7 +102,10 @@ class Response:
         return chunk
 
     async def read(self) -> bytes:
-        """The whole body (bounded by `ClientLimits.max_body_size`); kept in `body`."""
+        """The whole body (bounded by `ClientLimits.max_body_size`); kept in `body`.
+
+        Errors as `read_chunk`. Cancellation: what has been read of it is lost.
+        """
         if self._body is None:
             first = await self.read_chunk()
             pieces = [first]

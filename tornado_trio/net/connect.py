@@ -58,7 +58,7 @@ async def open_tcp_stream(
 
 
 async def open_unix_stream(path: str) -> SocketStream:
-    """Connect to the Unix socket at `path`. Errors as connect(2)."""
+    """Connect to the Unix socket at `path`. Errors as connect(2). Cancellation: it is closed."""
     sock = await _connect(socket.AF_UNIX, path, None)
     return SocketStream(sock, remote_address=path)
 

@@ -185,6 +185,7 @@ class Stream(ABC):
         Raises:
           ReadLimitError: not within `max_bytes`; nothing is consumed.
           StreamClosedError: the stream ended before; what came is still readable.
+        Cancellation: what came is still readable.
         """
         while True:
             await self._breathe()
@@ -196,7 +197,8 @@ class Stream(ABC):
     async def read_until_regex(
         self, pattern: bytes | re.Pattern[bytes], max_bytes: int | None = None
     ) -> bytes:
-        """Everything up to and with the first match of `pattern`. Errors as `read_until`."""
+        """Everything up to and with the first match of `pattern`. Errors, and cancellation, as
+        with `read_until`."""
         compiled = re.compile(pattern)
         while True:
             await self._breathe()
@@ -395,6 +397,7 @@ class Stream(ABC):
 
         Raises:
           EOFError: the file is shorter.
+        Cancellation: some of it has been sent, and nothing tells how much.
         """
         fd = file if isinstance(file, int) else file.fileno()
         while count:

@@ -90,7 +90,7 @@ class FormPart:
 
     async def read(self, max_bytes: int | None = None) -> bytes:
         """All of it. LimitError if that is more than `max_bytes` (the form's
-        `max_in_memory`)."""
+        `max_in_memory`). Cancellation: what has been read of it is lost."""
         limit = self._parts.limits.max_in_memory if max_bytes is None else max_bytes
         out = bytearray()
         async for chunk in self:
