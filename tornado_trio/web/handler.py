@@ -48,7 +48,9 @@ class RequestHandler:
     Cancellation: a handler is cancelled as trio code is; `on_finish` runs all the same.
     """
 
-    SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
+    SUPPORTED_METHODS: tuple[str, ...] = (
+        "GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS"
+    )  # fmt: skip
 
     # What becomes of a request whose client has gone, and when it is answered with 503;
     # None leaves both to the application's settings of these names.
