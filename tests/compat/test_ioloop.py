@@ -316,6 +316,10 @@ class TestExecutors:
 
 
 class TestClosedWithWorkPending:
+    @pytest.mark.skipif(
+        "TORNADO_TRIO_PUBLIC_ONLY" in os.environ,
+        reason="which scope was cancelled is hidden there: waits for asyncio are cut every time",
+    )
     def test_cleanup_as_asyncio_programs_write_it(self):
         ended = []
 
@@ -375,6 +379,10 @@ class TestClosedWithWorkPending:
         assert ended
         assert io_loop.asyncio_loop.is_closed()
 
+    @pytest.mark.skipif(
+        "TORNADO_TRIO_PUBLIC_ONLY" in os.environ,
+        reason="which scope was cancelled is hidden there: waits for asyncio are cut every time",
+    )
     def test_an_exit_while_closing_leaves_when_all_has_ended(self, io_loop):
         ended = []
 
