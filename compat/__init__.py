@@ -21,6 +21,7 @@ from typing import Any
 __all__ = [
     "Future",
     "IOLoop",
+    "OldIdiomWarning",
     "PeriodicCallback",
     "Queue",
     "activate",
@@ -35,6 +36,7 @@ __all__ = [
 _EXPORTS = {
     "Future": ("tornado.concurrent", "Future"),
     "IOLoop": ("tornado.ioloop", "IOLoop"),
+    "OldIdiomWarning": ("tornado._impl.generation", "OldIdiomWarning"),
     "PeriodicCallback": ("tornado.ioloop", "PeriodicCallback"),
     "Queue": ("tornado.queues", "Queue"),
     "coroutine": ("tornado.gen", "coroutine"),
@@ -82,7 +84,7 @@ def _choose_generation(generation: str) -> None:
     before = os.environ.get(name)
     os.environ[name] = generation
     try:
-        chosen = importlib.import_module("tornado._generation")
+        chosen = importlib.import_module("tornado._impl.generation")
         release = chosen.parse(generation)[0]
         if release != chosen.version:
             raise ImportError(

@@ -14,8 +14,8 @@ if __name__ != "tornado":
     )
 
 # version, version_info: the release whose behaviour this process answers for.
-from tornado._generation import version as version
-from tornado._generation import version_info as version_info
+from tornado._impl.generation import version as version
+from tornado._impl.generation import version_info as version_info
 
 from tornado_trio import __version__ as trio_version  # noqa: F401
 

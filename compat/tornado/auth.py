@@ -6,7 +6,7 @@ The client is imported when first asked for, so that importing this module costs
 import warnings
 from typing import Any
 
-from tornado._legacy_auth import callbacks, user_by_callback
+from tornado._impl.legacy.auth import callbacks, user_by_callback
 
 from tornado_trio.oauth import AuthError, mixins, oauth1
 

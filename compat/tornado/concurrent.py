@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
-from tornado._generation import before, old_idiom
+from tornado._impl.generation import before, old_idiom
 from tornado.log import app_log
 
 _T = typing.TypeVar("_T")
@@ -60,7 +60,7 @@ class Future(asyncio.Future, metaclass=_FutureType):  # type: ignore[type-arg]
 
 
 if before(5):
-    from tornado._legacy_future import call_back_at_once
+    from tornado._impl.legacy.future import call_back_at_once
 
     call_back_at_once(Future)
 
@@ -183,7 +183,7 @@ def future_add_done_callback(future: Any, callback: Callable[[Any], None]) -> No
 
 def __getattr__(name: str) -> Any:
     if name == "return_future":
-        from tornado._legacy_concurrent import return_future
+        from tornado._impl.legacy.concurrent import return_future
 
         return return_future
     if name == "TracebackFuture":

@@ -26,7 +26,7 @@ except ImportError as _error:
     ) from _error
 
 from tornado import ioloop
-from tornado._curl_requests import (
+from tornado._impl.client.curl_requests import (
     CR_OR_LF_RE,
     BodyBuffer,
     CurlError,

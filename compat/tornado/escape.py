@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tornado._generation import before
+from tornado._impl.generation import before
 from tornado.util import basestring_type, unicode_type  # noqa: F401
 
 from tornado_trio import escape as _native
@@ -30,7 +30,7 @@ _unquote_to_bytes = _native.unquote_to_bytes
 
 
 if before(6):
-    from tornado._legacy_escape import xhtml_escape as xhtml_escape
+    from tornado._impl.legacy.escape import xhtml_escape as xhtml_escape
 
 
 def linkify(

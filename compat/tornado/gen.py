@@ -18,8 +18,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any
 
-from tornado._generation import before
-from tornado._io_loop_argument import checked_loop
+from tornado._impl.generation import before
+from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado.concurrent import (
     Future,
     chain_future,
@@ -93,9 +93,9 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         future: Any = Future()
         if kwargs and "callback" in kwargs:
-            from tornado import _legacy_gen
+            from tornado._impl.legacy import gen as legacy_gen
 
-            _legacy_gen.take_callback(func, kwargs, future)
+            legacy_gen.take_callback(func, kwargs, future)
         context = contextvars.copy_context()
         try:
             try:
@@ -211,7 +211,7 @@ class Runner:
         try:
             future = self.future = convert_yielded(yielded)
         except BadYieldError:
-            legacy = sys.modules.get("tornado._legacy_gen")
+            legacy = sys.modules.get("tornado._impl.legacy.gen")
             if legacy is not None and type(self) is not legacy.LegacyRunner:
                 # Begun before the program met its first yield point, which this may be.
                 self.__class__ = legacy.LegacyRunner
@@ -520,14 +520,14 @@ _LEGACY_NAMES = frozenset({
 
 
 if before(5):
-    from tornado import _legacy_gen  # noqa: F401 - its runner serves from the start
+    from tornado._impl.legacy import gen as legacy_gen  # noqa: F401 - its runner serves from the start
 
 
 def __getattr__(name: str) -> Any:
     if name in _LEGACY_NAMES:
-        from tornado import _legacy_gen
+        from tornado._impl.legacy import gen as legacy_gen
 
-        return getattr(_legacy_gen, name)
+        return getattr(legacy_gen, name)
     if name == "TracebackFuture":
         return Future
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

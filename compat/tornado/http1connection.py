@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen, httputil
-from tornado._dialects import OF_REQUESTS, OF_RESPONSES
+from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log

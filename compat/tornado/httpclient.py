@@ -22,9 +22,9 @@ from io import BytesIO
 from typing import Any, cast
 
 from tornado import gen, httputil
-from tornado._generation import before
-from tornado._io_loop_argument import checked_loop
-from tornado._legacy_httpclient import LegacyCall
+from tornado._impl.generation import before
+from tornado._impl.legacy.httpclient import LegacyCall
+from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado.concurrent import (
     Future,
     future_set_exception_unless_cancelled,

@@ -17,10 +17,10 @@ from typing import Any
 
 import trio
 from tornado import gen, httputil
-from tornado._delegates import drive_delegate
-from tornado._dialects import OF_REQUESTS
-from tornado._exchange import ExchangeConnection
-from tornado._generation import before
+from tornado._impl.generation import before
+from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.http.dialects import OF_REQUESTS
+from tornado._impl.http.exchange import ExchangeConnection
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.ioloop import IOLoop
 from tornado.iostream import SSLIOStream

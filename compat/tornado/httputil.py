@@ -12,9 +12,9 @@ from collections.abc import Awaitable
 from http.client import responses  # noqa: F401
 from typing import TYPE_CHECKING, Any
 
-from tornado import _legacy_httputil
-from tornado._generation import before
-from tornado._legacy_httputil import LegacyRequestMethods
+from tornado._impl.generation import before
+from tornado._impl.legacy import httputil as legacy_httputil
+from tornado._impl.legacy.httputil import LegacyRequestMethods
 from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
 from tornado.log import gen_log
 from tornado.util import ObjectDict, unicode_type  # noqa: F401
@@ -98,8 +98,8 @@ def parse_multipart_form_data(
 
 
 if before(6, 5):
-    _legacy_httputil.read_heads_loosely()
-    parse_multipart_form_data = _legacy_httputil.log_if_malformed(parse_multipart_form_data)
+    legacy_httputil.read_heads_loosely()
+    parse_multipart_form_data = legacy_httputil.log_if_malformed(parse_multipart_form_data)
 
 
 # --- start lines -----------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
             return
         try:
             if before(6):
-                _legacy_httputil.check_form_is_text(self.headers, self.body)
+                legacy_httputil.check_form_is_text(self.headers, self.body)
             super()._parse_body()
         except HTTPInputError as exc:
             # Until 6.5 a malformed form was a line in the log, and a form without arguments.

@@ -21,8 +21,8 @@ from collections.abc import Callable
 from typing import Any, overload
 
 import trio
-from tornado._generation import before
-from tornado._io_loop_argument import checked_loop
+from tornado._impl.generation import before
+from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
 from tornado.util import Configurable, import_object
@@ -376,13 +376,13 @@ class IOLoop(Configurable):
         It is a handler of SIGALRM: the main thread's loop only, and one at a time. Without
         an action the signal ends the process. None for `seconds` turns it off.
         """
-        from tornado._legacy_ioloop import watch_blocking
+        from tornado._impl.legacy.ioloop import watch_blocking
 
         watch_blocking(self, seconds, action)
 
     def log_stack(self, signal: int, frame: Any) -> None:
         """An action for `set_blocking_signal_threshold`."""
-        from tornado._legacy_ioloop import log_stack
+        from tornado._impl.legacy.ioloop import log_stack
 
         log_stack(self, frame)
 
@@ -515,7 +515,7 @@ def _is_awaitable(value: Any) -> bool:
 
 def __getattr__(name: str) -> Any:
     if name == "PollIOLoop":
-        from tornado._legacy_ioloop import PollIOLoop
+        from tornado._impl.legacy.ioloop import PollIOLoop
 
         return PollIOLoop
     if name == "TracebackFuture":

@@ -1,12 +1,12 @@
 """`tornado.iostream`: non-blocking reading and writing of sockets and pipes."""
 
-from tornado._stream_base import BaseIOStream
-from tornado._stream_errors import (
+from tornado._impl.streams.base import BaseIOStream
+from tornado._impl.streams.errors import (
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
 )
-from tornado._stream_kinds import IOStream, PipeIOStream, SSLIOStream
+from tornado._impl.streams.kinds import IOStream, PipeIOStream, SSLIOStream
 from tornado.log import gen_log as gen_log
 
 

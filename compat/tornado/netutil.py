@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen
-from tornado._generation import before
-from tornado._io_loop_argument import checked_loop
+from tornado._impl.generation import before
+from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado.concurrent import dummy_executor, run_on_executor
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
@@ -468,7 +468,7 @@ SSLCertificateError = ssl.CertificateError
 
 def ssl_match_hostname(cert: Any, hostname: str) -> None:
     """`ssl.match_hostname` of old; today a context with `check_hostname` does it."""
-    from tornado._ssl_names import match_hostname
+    from tornado._impl.legacy.ssl_names import match_hostname
 
     match_hostname(cert, hostname)
 

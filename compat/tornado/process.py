@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tornado import _exit_watch
-from tornado._io_loop_argument import checked_loop
+from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.loop import exit_watch
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.iostream import PipeIOStream
@@ -164,7 +164,7 @@ class Subprocess:
         The code is negative after a signal, as in the `subprocess` module.
         """
         self._exit_callback = callback
-        _exit_watch.watch(self.pid, self.io_loop, self._ended)
+        exit_watch.watch(self.pid, self.io_loop, self._ended)
 
     def wait_for_exit(self, raise_error: bool = True) -> Any:
         """A Future of the return code.

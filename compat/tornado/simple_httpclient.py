@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from tornado._dialects import OF_RESPONSES
-from tornado._http_errors import HTTPStreamClosedError, HTTPTimeoutError
-from tornado._http_fetch import HTTPFetch
-from tornado._http_routes import Routes
+from tornado._impl.client.errors import HTTPStreamClosedError, HTTPTimeoutError
+from tornado._impl.client.fetch import HTTPFetch
+from tornado._impl.client.routes import Routes
+from tornado._impl.http.dialects import OF_RESPONSES
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.log import gen_log as gen_log
 from tornado.netutil import OverrideResolver, Resolver

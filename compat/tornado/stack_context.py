@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 
 __all__ = [
     "ExceptionStackContext",
@@ -206,10 +206,12 @@ def _teach_loop() -> None:
     if _taught:
         return
     _taught = True
-    from tornado import _legacy_gen  # its runner notices a yield inside a `with` block
+    from tornado._impl.legacy import (
+        gen as legacy_gen,  # its runner notices a yield inside a `with` block
+    )
     from tornado.ioloop import IOLoop
 
-    _legacy_gen.install()
+    legacy_gen.install()
     run, add_future, spawn = IOLoop._run_callback, IOLoop.add_future, IOLoop.spawn_callback
 
     def run_callback(loop: IOLoop, callback: Any, *args: Any) -> None:

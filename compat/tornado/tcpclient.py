@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tornado import gen
-from tornado._io_loop_argument import checked_loop
+from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream

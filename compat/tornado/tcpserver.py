@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tornado import process
-from tornado._io_loop_argument import checked_loop
+from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.log import app_log

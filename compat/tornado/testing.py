@@ -25,9 +25,9 @@ from types import GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tornado import gen
-from tornado._generation import before
-from tornado._legacy_testing import LogTrapTestCase as LogTrapTestCase
-from tornado._legacy_testing import get_unused_port as get_unused_port
+from tornado._impl.generation import before
+from tornado._impl.legacy.testing import LogTrapTestCase as LogTrapTestCase
+from tornado._impl.legacy.testing import get_unused_port as get_unused_port
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tornado._legacy_util import (  # noqa: F401
+from tornado._impl.legacy.util import (  # noqa: F401
     PY3,
     b,
     basestring_type,

@@ -16,11 +16,11 @@ from typing import Any
 import tornado
 import trio
 from tornado import httputil
-from tornado._delegates import HandlerDelegate as _HandlerDelegate
-from tornado._delegates import drive_delegate
-from tornado._generation import before
-from tornado._legacy_handlers import check_known_status, md5_version
-from tornado._legacy_web import (
+from tornado._impl.generation import before
+from tornado._impl.http.delegates import HandlerDelegate as _HandlerDelegate
+from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.legacy.handlers import check_known_status, md5_version
+from tornado._impl.legacy.web import (
     asynchronous,
     call_when_flushed,
     error_html,

@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import tornado.web
-from tornado._websocket_base import (
+from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketError,
     WebSocketProtocol,
@@ -21,8 +21,8 @@ from tornado._websocket_base import (
     _WebSocketParams,
     de_dupe_gen_log,
 )
-from tornado._websocket_protocol import WebSocketProtocol13
-from tornado._websocket_stream import native_stream
+from tornado._impl.websocket.protocol import WebSocketProtocol13
+from tornado._impl.websocket.stream_view import native_stream
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import app_log as app_log
@@ -43,14 +43,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from tornado._websocket_client import WebSocketClientConnection, websocket_connect
+    from tornado._impl.websocket.client import WebSocketClientConnection, websocket_connect
 
 
 def __getattr__(name: str) -> Any:
     # Servers need not wait for the client, and the HTTP client below it, to be loaded.
     if name not in ("WebSocketClientConnection", "websocket_connect"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tornado import _websocket_client
+    from tornado._impl.websocket import client as _websocket_client
 
     value = globals()[name] = getattr(_websocket_client, name)
     return value

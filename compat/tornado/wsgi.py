@@ -14,7 +14,7 @@ from typing import Any
 
 import tornado
 from tornado import httputil
-from tornado._generation import before
+from tornado._impl.generation import before
 from tornado.concurrent import dummy_executor
 from tornado.escape import url_unescape
 from tornado.ioloop import IOLoop
@@ -177,7 +177,7 @@ class WSGIContainer:
 def __getattr__(name: str) -> Any:
     # Tornado before 6; loaded when asked for.
     if name in ("WSGIAdapter", "WSGIApplication", "from_wsgi_str"):
-        from tornado import _legacy_wsgi
+        from tornado._impl.legacy import wsgi as legacy_wsgi
 
-        return getattr(_legacy_wsgi, name)
+        return getattr(legacy_wsgi, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,13 +5,13 @@ import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 import warnings
 
 import pytest
-from tornado._generation import OldIdiomWarning
+from compat import OldIdiomWarning
 
 warnings.filterwarnings("ignore", category=OldIdiomWarning)  # of decorators below, at import
 
 from tornado import gen, ioloop, testing, web, wsgi  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::tornado._generation.OldIdiomWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::compat.OldIdiomWarning")
 
 errors = []
 

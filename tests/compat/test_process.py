@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tornado import _exit_watch, process
+from tornado import process
+from tornado._impl.loop import exit_watch
 from tornado.process import CalledProcessError, Subprocess
 
 
@@ -83,7 +84,7 @@ def test_somebody_else_reaped_it() -> None:
         assert await child.wait_for_exit(raise_error=False) == 2
 
     run(main)
-    assert _exit_watch._reap(os.getpid(), os.WNOHANG) is None
+    assert exit_watch._reap(os.getpid(), os.WNOHANG) is None
 
 
 def test_a_program_that_does_not_exist_leaks_nothing() -> None:

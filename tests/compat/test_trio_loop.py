@@ -13,7 +13,7 @@ import trio.testing
 from tornado import gen, locks, queues
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop, PeriodicCallback
-from tornado.platform._trio_loop import TrioIOLoop
+from tornado._impl.loop.trio_loop import TrioIOLoop
 from tornado.platform.trio import run_task, start_soon
 
 

@@ -26,7 +26,7 @@ from tornado.testing import AsyncHTTPTestCase, ExpectLog, gen_test
 from tornado.web import Application, RequestHandler
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::tornado._generation.OldIdiomWarning"),
+    pytest.mark.filterwarnings("ignore::compat.OldIdiomWarning"),
     pytest.mark.filterwarnings("ignore:add_callback_from_signal:DeprecationWarning"),
 ]
 

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tornado._generation import before
+from tornado._impl.generation import before
 from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 from tornado.platform.trio import TaskFuture
@@ -37,7 +37,7 @@ class BaseAsyncIOLoop(IOLoop):
         # What watches descriptors: a thread does where asyncio itself cannot (Windows).
         self.selector_loop = asyncio_loop
         if type(asyncio_loop).__name__ == "ProactorEventLoop":
-            from tornado.platform._selector_thread import AddThreadSelectorEventLoop
+            from tornado._impl.loop.selector_thread import AddThreadSelectorEventLoop
 
             self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)
         self.handlers: dict[int, tuple[Any, Callable[..., None]]] = {}
@@ -265,13 +265,13 @@ class AsyncIOLoop(BaseAsyncIOLoop):
         self.old_asyncio: asyncio.AbstractEventLoop | None = None
         made = None
         if before(6, 2):
-            from tornado._legacy_ioloop import becomes_current
+            from tornado._impl.legacy.ioloop import becomes_current
 
             kwargs["make_current"] = becomes_current(kwargs.get("make_current"))
         if "asyncio_loop" not in kwargs:
             kwargs["asyncio_loop"] = made = asyncio.new_event_loop()
             if before(5):
-                from tornado._legacy_ioloop import log_as_tornado
+                from tornado._impl.legacy.ioloop import log_as_tornado
 
                 made.set_exception_handler(log_as_tornado)
         try:
@@ -329,12 +329,12 @@ _POLICY = "AnyThreadEventLoopPolicy"
 
 def __getattr__(name: str) -> Any:
     if name in _SELECTOR_NAMES:  # no thread machinery where none is needed
-        from tornado.platform import _selector_thread
+        from tornado._impl.loop import selector_thread as _selector_thread
 
         return getattr(_selector_thread, name)
     if name == _POLICY:
         try:
-            from tornado.platform._any_thread import AnyThreadEventLoopPolicy
+            from tornado._impl.loop.any_thread import AnyThreadEventLoopPolicy
 
             return AnyThreadEventLoopPolicy
         except ImportError:

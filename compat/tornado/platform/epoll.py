@@ -6,7 +6,7 @@ import asyncio
 import selectors
 from typing import Any
 
-from tornado._legacy_ioloop import PollIOLoop
+from tornado._impl.legacy.ioloop import PollIOLoop
 
 
 class EPollIOLoop(PollIOLoop):

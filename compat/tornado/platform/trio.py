@@ -133,13 +133,13 @@ async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = N
 
 def current_trio_loop(create: bool) -> IOLoop | None:
     """The IOLoop of a plain trio run; None when the run is a guest of asyncio."""
-    from tornado.platform._trio_loop import loop_of_this_run
+    from tornado._impl.loop.trio_loop import loop_of_this_run
 
     return loop_of_this_run(create)
 
 
 def open_loop() -> Any:
     """`async with open_loop() as io_loop:` in a plain trio run; see `TrioIOLoop`."""
-    from tornado.platform._trio_loop import open_loop as open_
+    from tornado._impl.loop.trio_loop import open_loop as open_
 
     return open_()

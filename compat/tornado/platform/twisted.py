@@ -47,7 +47,7 @@ def _(d: Deferred[Any]) -> Future:
 
 def __getattr__(name: str) -> Any:
     if name in _LEGACY:
-        from tornado.platform import _twisted_legacy
+        from tornado._impl.legacy import twisted as _twisted_legacy
 
         return getattr(_twisted_legacy, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

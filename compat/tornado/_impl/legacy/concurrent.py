@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 from tornado.concurrent import (
     Future,
     ReturnValueIgnoredError,

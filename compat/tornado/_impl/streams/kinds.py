@@ -13,9 +13,9 @@ import socket
 import ssl
 from typing import Any
 
-from tornado import _stream_legacy
-from tornado._stream_base import BaseIOStream
-from tornado._stream_errors import StreamClosedError
+from tornado._impl.legacy import streams as legacy_streams
+from tornado._impl.streams.base import BaseIOStream
+from tornado._impl.streams.errors import StreamClosedError
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
@@ -67,7 +67,7 @@ class IOStream(BaseIOStream):
         except BlockingIOError:
             return None
 
-    @_stream_legacy.with_callback("server_hostname", result=False, failure="Connect error")
+    @legacy_streams.with_callback("server_hostname", result=False, failure="Connect error")
     def connect(self, address: Any, server_hostname: str | None = None) -> Future:
         """Connect without blocking; a Future of the stream.
 
@@ -201,7 +201,7 @@ class SSLIOStream(IOStream):
             self._handshake_wants = IOLoop.WRITE
             self._listen()
 
-    @_stream_legacy.with_callback("server_hostname", result=False, failure="Connect error")
+    @legacy_streams.with_callback("server_hostname", result=False, failure="Connect error")
     def connect(self, address: Any, server_hostname: str | None = None) -> Future:
         """Connect and make the handshake; a Future of the stream.
 
@@ -216,7 +216,7 @@ class SSLIOStream(IOStream):
         super().connect(address)
         return future
 
-    @_stream_legacy.with_callback(leading=0, result=False)
+    @legacy_streams.with_callback(leading=0, result=False)
     def wait_for_handshake(self) -> Future:
         """A Future of the stream, when the handshake is made.
 

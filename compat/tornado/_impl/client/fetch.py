@@ -16,9 +16,9 @@ from typing import Any
 
 import trio
 from tornado import httputil, version
-from tornado._http_errors import HTTPStreamClosedError, translate
-from tornado._http_routes import host_field, url_credentials
-from tornado._legacy_httpclient import in_contexts
+from tornado._impl.client.errors import HTTPStreamClosedError, translate
+from tornado._impl.client.routes import host_field, url_credentials
+from tornado._impl.legacy.httpclient import in_contexts
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse, _RequestProxy

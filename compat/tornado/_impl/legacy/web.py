@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 
 __all__ = ["asynchronous", "call_when_flushed", "error_html", "guarded_callback"]
 

@@ -20,14 +20,14 @@ from typing import Any
 
 import trio
 from tornado import gen
-from tornado._websocket_base import (
+from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketProtocol,
     _default_max_message_size,
     _WebSocketParams,
     de_dupe_gen_log,
 )
-from tornado._websocket_stream import StreamView
+from tornado._impl.websocket.stream_view import StreamView
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.ioloop import IOLoop

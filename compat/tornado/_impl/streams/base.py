@@ -14,15 +14,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tornado import _stream_legacy
-from tornado._io_loop_argument import checked_loop
-from tornado._stream_errors import (
+from tornado._impl.legacy import streams as legacy_streams
+from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.streams.errors import (
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
 )
-from tornado._stream_scratch import scratch as _scratch
-from tornado._stream_watch import Watch
+from tornado._impl.streams.scratch import scratch as _scratch
+from tornado._impl.streams.watch import Watch
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
@@ -98,7 +98,7 @@ class BaseIOStream:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _stream_legacy.adapt_read_from_fd(cls)
+        legacy_streams.adapt_read_from_fd(cls)
 
     # --- what a subclass provides ------------------------------------------------
     def fileno(self) -> Any:
@@ -125,7 +125,7 @@ class BaseIOStream:
         """Send small pieces at once (True), or wait for more to send with them (False)."""
 
     # --- reading -------------------------------------------------------------------
-    @_stream_legacy.with_callback("max_bytes")
+    @legacy_streams.with_callback("max_bytes")
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to the end of the first match of `regex`; a Future of the bytes.
 
@@ -134,12 +134,12 @@ class BaseIOStream:
         pattern = re.compile(regex)
         return self._start_read(lambda: self._read_buffer.take_match(pattern, max_bytes))
 
-    @_stream_legacy.with_callback("max_bytes")
+    @legacy_streams.with_callback("max_bytes")
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
         return self._start_read(lambda: self._read_buffer.take_until(delimiter, max_bytes))
 
-    @_stream_legacy.with_callback("streaming_callback", "partial")
+    @legacy_streams.with_callback("streaming_callback", "partial")
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
         """Read `num_bytes`; with `partial`, whatever there is as soon as there is any."""
         if not isinstance(num_bytes, int):
@@ -176,7 +176,7 @@ class BaseIOStream:
             self._forget_read()
             raise
 
-    @_stream_legacy.with_callback("streaming_callback", leading=0)
+    @legacy_streams.with_callback("streaming_callback", leading=0)
     def read_until_close(self) -> Awaitable[bytes]:
         """Read everything until the peer closes. Bounded by `max_buffer_size`."""
         if self._closed:
@@ -345,7 +345,7 @@ class BaseIOStream:
         self._fail(future, StreamClosedError(real_error=self.error))
 
     # --- writing -------------------------------------------------------------------
-    @_stream_legacy.with_callback(result=False)
+    @legacy_streams.with_callback(result=False)
     def write(self, data: bytes | bytearray | memoryview) -> Future:
         """Send `data`; a Future that is done when the system has taken all of it.
 
@@ -426,7 +426,7 @@ class BaseIOStream:
         Pending operations fail with `StreamClosedError` too; this is for streams on which
         nothing is pending.
         """
-        self._close_callback = _stream_legacy.keep_context(callback)
+        self._close_callback = legacy_streams.keep_context(callback)
         self._watch_for_close()
 
     def close(self, exc_info: bool | BaseException | tuple[Any, Any, Any] = False) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado import httputil
-from tornado._websocket_stream import StreamView
+from tornado._impl.websocket.stream_view import StreamView
 from tornado.concurrent import Future
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.platform.trio import run_task

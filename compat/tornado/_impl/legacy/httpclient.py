@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 from tornado.concurrent import future_add_done_callback
 
 

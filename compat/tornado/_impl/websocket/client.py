@@ -14,17 +14,17 @@ from weakref import WeakKeyDictionary
 
 import trio
 from tornado import gen, httpclient, httputil
-from tornado._generation import old_idiom
-from tornado._http_routes import Routes
-from tornado._io_loop_argument import checked_loop
-from tornado._websocket_base import (
+from tornado._impl.client.routes import Routes
+from tornado._impl.generation import old_idiom
+from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketError,
     WebSocketProtocol,
     _default_max_message_size,
     _WebSocketParams,
 )
-from tornado._websocket_protocol import WebSocketProtocol13, deflate_options
+from tornado._impl.websocket.protocol import WebSocketProtocol13, deflate_options
 from tornado.concurrent import (
     Future,
     future_set_exception_unless_cancelled,

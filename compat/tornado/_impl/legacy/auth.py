@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tornado._generation import before, old_idiom
+from tornado._impl.generation import before, old_idiom
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.platform.trio import run_task
 

@@ -1,6 +1,6 @@
 """What handlers did otherwise in old releases, where both cannot hold: asked for by generation.
 
-Knows handlers by their methods; nothing here is used unless `_generation` says so.
+Knows handlers by their methods; nothing here is used unless `generation` says so.
 """
 
 from __future__ import annotations

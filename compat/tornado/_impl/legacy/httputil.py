@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 from tornado.log import gen_log
 
 from tornado_trio.errors import HTTPInputError

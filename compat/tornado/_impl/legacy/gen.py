@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tornado import gen
-from tornado._generation import before, old_idiom
+from tornado._impl.generation import before, old_idiom
 from tornado.concurrent import Future, future_set_exc_info
 from tornado.gen import KeyReuseError, LeakedCallbackError, UnknownKeyError
 from tornado.ioloop import IOLoop

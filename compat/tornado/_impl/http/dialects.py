@@ -6,7 +6,7 @@ generation and `tornado_trio.limits.Dialect`.
 
 from __future__ import annotations
 
-from tornado._generation import before
+from tornado._impl.generation import before
 
 from tornado_trio.limits import Dialect
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from tornado._generation import old_idiom
-from tornado._stream_errors import StreamClosedError
+from tornado._impl.generation import old_idiom
+from tornado._impl.streams.errors import StreamClosedError
 from tornado.log import app_log, gen_log
 
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 
-from tornado._generation import before
+from tornado._impl.generation import before
 from tornado.httpclient import HTTPError
 from tornado.iostream import UnsatisfiableReadError
 from tornado.log import gen_log

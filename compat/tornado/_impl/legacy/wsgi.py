@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from tornado import httputil, web
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 
 __all__ = ["WSGIAdapter", "WSGIApplication", "from_wsgi_str"]
 

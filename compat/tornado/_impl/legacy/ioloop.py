@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from tornado._generation import old_idiom
+from tornado._impl.generation import old_idiom
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
 from tornado.platform.asyncio import AsyncIOLoop
