@@ -280,7 +280,7 @@ async def test_refused_and_unknown() -> None:
         with pytest.raises(ConnectError) as caught:
             await client.get("http://a.test/")
         assert caught.value.phase == "connect"
-        assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+        assert isinstance(caught.value.os_error, ConnectionRefusedError)
 
     async def unknown(host: str, port: int, family: int) -> Any:
         raise OSError(f"no such host: {host}")
@@ -300,7 +300,7 @@ async def test_a_server_that_speaks_no_tls() -> None:
         async with open_client(network=Network(dial=server.network.connect)) as client:
             with pytest.raises(ConnectError) as caught:
                 await client.get("https://a.test/")
-            assert caught.value.phase == "tls" and isinstance(caught.value.__cause__, ssl.SSLError)
+            assert caught.value.phase == "tls" and isinstance(caught.value.os_error, ssl.SSLError)
 
 
 async def test_closing_the_client_ends_what_runs(autojump_clock: Any) -> None:

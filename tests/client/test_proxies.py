@@ -246,7 +246,7 @@ async def test_tls_over_memory(authority: trustme.CA, ca_file: str) -> None:
             assert len(server.peers) == 1
             with pytest.raises(ConnectError) as caught:
                 await client.get("https://b.test/")
-            assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+            assert isinstance(caught.value.os_error, ssl.SSLCertVerificationError)
             assert caught.value.phase == "tls"
         async with open_client(network=Network(dial=server.network.connect)) as client:
             with pytest.raises(ConnectError):

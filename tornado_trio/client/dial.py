@@ -47,10 +47,11 @@ async def open_route(route: Route, deadlines: Deadlines) -> Stream:
         raise
     except (OSError, ssl.SSLError, ssl.CertificateError) as error:
         phase = deadlines.phase
-        message = f"{route.where}: {error}"
+        # Errors of `net` name the address: once is enough.
+        message = str(error) if route.where in str(error) else f"{route.where}: {error}"
         if phase == "proxy":
-            raise ProxyError(message) from error
-        raise ConnectError(message, phase) from error
+            raise ProxyError(message, os_error=error) from None
+        raise ConnectError(message, phase, error) from None
 
 
 async def _open(route: Route, deadlines: Deadlines) -> Stream:
@@ -144,11 +145,18 @@ async def _socks(stream: Stream, route: Route, proxy: ProxyAddress, deadlines: D
         try:
             answer = await stream.read_exactly(ask.read)
         except StreamClosedError as error:
-            raise ProxyError(f"the SOCKS5 proxy hung up: {error}") from error
+            raise ProxyError(
+                f"the SOCKS5 proxy hung up: {error}", os_error=_system_error(error)
+            ) from None
         try:
             ask = steps.send(answer)
         except StopIteration:
             return
+
+
+def _system_error(error: Exception) -> OSError | None:
+    """What the transport said, where it broke a stream."""
+    return error.__cause__ if isinstance(error.__cause__, OSError) else None
 
 
 async def _tunnel(stream: Stream, route: Route, proxy: ProxyAddress) -> None:
@@ -164,7 +172,7 @@ async def _tunnel(stream: Stream, route: Route, proxy: ProxyAddress) -> None:
         await stream.send_all(wire.request_head("CONNECT", where, headers))
         head = await _connect_answer(stream, wire)
     except (StreamClosedError, PeerError, HTTPOutputError) as error:
-        raise ProxyError(f"CONNECT {where}: {error}") from error
+        raise ProxyError(f"CONNECT {where}: {error}", os_error=_system_error(error)) from None
     line = head.start_line
     if not 200 <= line.code < 300:
         raise ProxyError(

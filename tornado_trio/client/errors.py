@@ -60,19 +60,28 @@ class RequestTimeout(ClientError, DeadlineError):
 class ConnectError(ClientError, OSError):
     """No connection could be made; `phase` is "resolve", "connect", "proxy" or "tls".
 
-    `__cause__` holds the operating system's, resolver's or TLS library's error.
+    `os_error` is the operating system's, resolver's or TLS library's error, if one of them is
+    the cause (an `ssl.SSLError`, `socket.gaierror`, `ConnectionRefusedError`, ...), and `errno`
+    its number. It is not chained: one line says it all.
     """
 
-    def __init__(self, message: str, phase: str) -> None:
+    def __init__(self, message: str, phase: str, os_error: OSError | None = None) -> None:
         super().__init__(message)
         self.phase = phase
+        self.os_error = os_error
+        if os_error is not None:
+            self.errno = os_error.errno
+            for note in getattr(os_error, "__notes__", ()):
+                self.add_note(note)
 
 
 class ProxyError(ConnectError):
     """The proxy refused; `status` is its HTTP status or SOCKS reply code, if it gave one."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message, "proxy")
+    def __init__(
+        self, message: str, status: int | None = None, os_error: OSError | None = None
+    ) -> None:
+        super().__init__(message, "proxy", os_error)
         self.status = status
 
 

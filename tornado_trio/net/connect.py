@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from .addresses import address_error, check_port, unknown_host
 from .socket_stream import SocketStream
 
 #: (address family, socket address) pairs, as `socket.connect` wants them.
@@ -48,9 +49,14 @@ async def open_tcp_stream(
     Raises:
       socket.gaierror: the name is not known.
       OSError: no address answered; the first one's error, with notes about the others.
+      ValueError: there is no such port.
     Cancellation: every attempt is closed.
     """
-    addresses = interleave(await resolver(host, port, family))
+    port = check_port(port)
+    try:
+        addresses = interleave(await resolver(host, port, family))
+    except socket.gaierror as exc:
+        raise unknown_host(exc, host, port) from None
     if not addresses:
         raise OSError(errno.EADDRNOTAVAIL, f"{host} has no addresses")
     sock, address = await connect_first(addresses, source_address, happy_eyeballs_delay)
@@ -133,13 +139,8 @@ async def _connect(
         else:
             await trio.lowlevel.checkpoint()
         if code:
-            raise _error(code, address)
+            raise address_error(code, address)
     except BaseException:
         sock.close()
         raise
     return sock
-
-
-def _error(code: int, address: Any) -> OSError:
-    where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else address
-    return OSError(code, f"{os.strerror(code)}: {where}")  # picks ConnectionRefusedError etc.

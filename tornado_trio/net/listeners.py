@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import trio
 
 from ..errors import StreamClosedError
+from .addresses import address_error, check_port, unknown_host
 from .socket_stream import SocketStream
 from .stream import Stream
 
@@ -204,8 +205,13 @@ def bind_tcp_sockets(
 ) -> list[socket.socket]:
     """Listening sockets, one per address of `host` (None or "": every interface).
 
-    With port 0 all of them get the same free port. Errors as getaddrinfo and bind(2).
+    With port 0 all of them get the same free port.
+
+    Raises:
+      OSError: of bind(2), naming the address; socket.gaierror: `host` is not known.
+      ValueError: there is no such port.
     """
+    port = check_port(port)
     if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
         raise ValueError("the platform doesn't support SO_REUSEPORT")
     if not host:
@@ -213,9 +219,12 @@ def bind_tcp_sockets(
     if not socket.has_ipv6 and family == socket.AF_UNSPEC:
         # A Python without IPv6 may still be told of IPv6 addresses, and fail to bind them.
         family = socket.AF_INET
-    found = socket.getaddrinfo(
-        host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE if flags is None else flags
-    )
+    try:
+        found = socket.getaddrinfo(
+            host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE if flags is None else flags
+        )
+    except socket.gaierror as exc:
+        raise unknown_host(exc, host, port) from None
     sockets: list[socket.socket] = []
     shared_port: int | None = None
     seen: set[Any] = set()
@@ -242,9 +251,12 @@ def bind_tcp_sockets(
                     # Containers often name ::1 in /etc/hosts without having it.
                     sockets.pop().close()
                     continue
-                raise
+                raise address_error(exc.errno or 0, (address[0], wanted)) from None
             shared_port = shared_port or sock.getsockname()[1]
-            sock.listen(backlog)
+            try:
+                sock.listen(backlog)
+            except OSError as exc:  # with SO_REUSEADDR Linux tells here that the port is in use
+                raise address_error(exc.errno or 0, sock.getsockname()) from None
     except BaseException:
         for sock in sockets:
             sock.close()
@@ -280,6 +292,9 @@ def bind_unix_socket(
     """A listening Unix socket. A stale socket file is replaced; any other file is an error.
 
     A path that starts with NUL is in Linux's abstract namespace and has no file.
+
+    Raises:
+      OSError: of bind(2) and chmod(2), naming the path; ValueError: another file is there.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -297,6 +312,11 @@ def bind_unix_socket(
             sock.bind(path)
             os.chmod(path, mode)
         sock.listen(backlog)
+    except OSError as exc:
+        sock.close()
+        if exc.errno is None:  # too long a path, found before the system was asked
+            raise OSError(f"{exc}: {path}") from None
+        raise address_error(exc.errno, path) from None
     except BaseException:
         sock.close()
         raise

@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from .addresses import address_error, check_port
 from .buffers import Data
 from .stream import Stream, _size
 
@@ -192,7 +193,7 @@ class MemoryListener:
 
     def _offer(self, stream: MemoryStream) -> None:
         if len(self._queue) >= self._backlog:
-            raise _refused(self.address)
+            raise address_error(errno.ECONNREFUSED, self.address)
         self._queue.append(stream)
         self._lot.unpark_all()
 
@@ -211,10 +212,11 @@ class MemoryNetwork:
 
     def listen(self, port: int = 0, host: str = "", *, backlog: int = 1000) -> MemoryListener:
         """Open a listener; port 0 chooses a free one. Errors as bind(2)."""
+        port = check_port(port)
         if port == 0:
             port = next(self._ports)
         if (host, port) in self._listeners:
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            raise address_error(errno.EADDRINUSE, (host, port))
         listener = MemoryListener(self, (host, port), backlog)
         self._listeners[host, port] = listener
         return listener
@@ -224,7 +226,7 @@ class MemoryNetwork:
         await trio.lowlevel.checkpoint()
         listener = self._listeners.get((host, port)) or self._listeners.get(("", port))
         if listener is None:
-            raise _refused((host, port))
+            raise address_error(errno.ECONNREFUSED, (host, port))
         ours, theirs = memory_stream_pair(
             self._capacity,
             client_address=(source_ip, next(self._ports)),
@@ -235,9 +237,3 @@ class MemoryNetwork:
 
     def _forget(self, listener: MemoryListener) -> None:
         self._listeners.pop(listener.address, None)
-
-
-def _refused(address: tuple[str, int]) -> ConnectionRefusedError:
-    return ConnectionRefusedError(
-        errno.ECONNREFUSED, f"{os.strerror(errno.ECONNREFUSED)}: {address[0]}:{address[1]}"
-    )

@@ -78,12 +78,13 @@ def translate(error: BaseException) -> BaseException:
 
 
 def _of_connecting(error: ConnectError) -> BaseException:
-    cause = error.__cause__
+    cause = error.os_error
     if error.phase == "tls" and isinstance(cause, ssl.SSLError):  # a peer that left is none
         gen_log.warning("SSL Error on %s", error)
-    real = _os_error_behind(error)
-    if real is not None:
-        return real
+    if cause is not None:
+        real = cause if _is_systems(cause) else _os_error_behind(cause)
+        if real is not None:
+            return real
     if error.phase == "proxy":
         return HTTPError(599, message=str(error))
     return HTTPStreamClosedError("Stream closed")
@@ -93,10 +94,14 @@ def _os_error_behind(error: BaseException) -> OSError | None:
     """The operating system's (or TLS) error in the chain of causes."""
     cause = error.__cause__
     while cause is not None:
-        if isinstance(cause, OSError) and not type(cause).__module__.startswith("tornado_trio"):
+        if isinstance(cause, OSError) and _is_systems(cause):
             return cause
         cause = cause.__cause__
     return None
+
+
+def _is_systems(error: OSError) -> bool:
+    return not type(error).__module__.startswith("tornado_trio")
 
 
 def _of_the_message(error: ResponseError | BodyTooLarge) -> BaseException:
