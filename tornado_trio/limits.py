@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ["Dialect", "Limits", "STRICT", "Timeouts"]
+__all__ = ["Dialect", "Limits", "RESPONSES", "STRICT", "Timeouts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,13 @@ class Dialect:
     missing_host: bool = False
     #: Folded field lines and controls in values (Tornado before 6.5). A fold becomes a space.
     loose_fields: bool = False
+    #: Folded field lines alone: a client has to take them (RFC 9112 5.2).
+    folding: bool = False
+    #: Blanks between a chunk's size and the end of its line, as some servers pad it.
+    chunk_padding: bool = False
 
 
 STRICT = Dialect()
+#: What the client takes of a server: as RFC 9112 (5.2, 6.3) asks of a user agent. None of it
+#: leaves a doubt about where a message ends.
+RESPONSES = Dialect(repeated_length=True, folding=True, chunk_padding=True)

@@ -100,7 +100,9 @@ def test_response_that_lasts_until_the_end() -> None:
         (b"HTTP/1.1 200 O\rK\r\n\r\n", False),
         (b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n", False),
         (b"HTTP/1.1 200 OK\r\nX: a\x1bb\r\n\r\n", False),
-        (b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\n X: a\r\n\r\n", False),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", False),
+        (b"\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", False),
         (b"HTTP/1.1 200 OK\r\nX : a\r\n\r\n", False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", False),  # noqa: E501
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", False),
@@ -126,6 +128,28 @@ def test_bad_responses(data: bytes, eof: bool) -> None:
         wire.next_event()
     assert again.value is first.value
     assert not wire.next_cycle()
+
+
+@pytest.mark.parametrize("step", [0, 1, 7])
+def test_folds_become_blanks(step: int) -> None:
+    wire = client()
+    head = (
+        b"HTTP/1.1 200 OK\r\nX: one\r\n two\r\n\t three\r\nTransfer-Encoding:\r\n chunked\r\n\r\n"
+    )
+    data = b"\r\n" + head + b"2  \r\nok\r\n0\r\nT: a\r\n b\r\n\r\n"
+    status, body, end = read(wire, data, step)
+    assert (status, body) == (200, b"ok")
+    assert wire.head is not None and wire.head.headers["X"] == "one two three"
+    assert isinstance(end, EndOfMessage)
+    assert end.trailers is not None and end.trailers["T"] == "a b"
+    assert wire.next_cycle()
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_204_ends_at_its_head_and_with_it_the_connection(field: bytes) -> None:
+    wire = client()
+    assert read(wire, b"HTTP/1.1 204 No\r\n" + field + b"\r\n\r\n")[:2] == (204, b"")
+    assert not wire.next_cycle()  # the body that was announced may still come
 
 
 def test_no_response_at_all() -> None:

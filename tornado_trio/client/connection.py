@@ -12,7 +12,7 @@ from typing import Any, NoReturn, final
 import trio
 
 from ..errors import LimitError, PeerError, StreamClosedError
-from ..limits import STRICT, Dialect, Limits
+from ..limits import RESPONSES, Dialect, Limits
 from ..net import Stream
 from ..wire.events import EndOfMessage, ResponseHead, Signal
 from ..wire.headers import HTTPHeaders
@@ -52,7 +52,7 @@ class Connection:
         self,
         stream: Stream,
         limits: Limits,
-        dialect: Dialect = STRICT,
+        dialect: Dialect = RESPONSES,
         route: Any = None,
     ) -> None:
         self.stream = stream
@@ -137,7 +137,6 @@ class Connection:
             except PeerError as error:
                 self._refuse(error)
             if type(event) is ResponseHead:
-                _check_head(event)
                 return event
             if event is not Signal.NEED_DATA:
                 raise ConnectionLost(
@@ -233,12 +232,3 @@ class Connection:
         if isinstance(error, LimitError) and head is not None:
             raise BodyTooLarge(text) from error
         raise ResponseError(text, phase) from error
-
-
-def _check_head(head: ResponseHead) -> None:
-    code = head.start_line.code
-    # RFC 9112 6.3: such a response never has a body, so a server that announces one is
-    # out of step, and what follows would be taken for the next response.
-    if code == 204 and (head.content_length or head.chunked):
-        text = f"Response with code {code} should not have body"
-        raise ResponseError(text) from PeerError(text, 502)

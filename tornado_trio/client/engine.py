@@ -14,7 +14,7 @@ from typing import Any, final
 import trio
 
 from ..errors import HTTPOutputError, StreamClosedError
-from ..limits import STRICT, Dialect, Limits
+from ..limits import RESPONSES, Dialect, Limits
 from ..wire.events import ResponseHead
 from ..wire.headers import HTTPHeaders
 from .connection import Connection
@@ -94,7 +94,7 @@ class Engine:
         limits: ClientLimits,
         spawn: Callable[..., Any],
         *,
-        dialect: Dialect = STRICT,
+        dialect: Dialect = RESPONSES,
         on_idle: Callable[[], None] | None = None,
     ) -> None:
         self.limits = limits

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import trio
 
 from ..errors import HTTPOutputError, StreamClosedError
-from ..limits import STRICT, Dialect, Limits
+from ..limits import RESPONSES, Dialect, Limits
 from ..net import Stream
 from ..wire.events import ResponseHead
 from ..wire.headers import HTTPHeaders
@@ -43,7 +43,7 @@ async def open_upgrade(
     method: str = "GET",
     timeouts: ClientTimeouts | None = None,
     limits: ClientLimits | None = None,
-    dialect: Dialect = STRICT,
+    dialect: Dialect = RESPONSES,
 ) -> Upgraded:
     """Connect by `route`, ask for `target` with `headers` (complete), return the answer.
 

@@ -15,7 +15,7 @@ import re
 from typing import TypeAlias
 
 from ..errors import LimitError, PeerError
-from ..limits import Limits
+from ..limits import STRICT, Dialect, Limits
 from .events import END, EndOfMessage
 from .heads import parse_fields
 
@@ -24,7 +24,7 @@ __all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _T = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
-# string without controls, its escapes paired. Blanks alone after the size are refused.
+# string without controls, its escapes paired. Blanks before the line's end are no part of it.
 _EXTENSION = re.compile(
     rb"(?:[ \t]*;[ \t]*" + _T + rb"(?:[ \t]*=[ \t]*(?:" + _T + rb'|"(?:[\t\x20\x21\x23-\x5b'
     rb'\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*'
@@ -84,15 +84,18 @@ class ChunkedReader:
     section, and all extension bytes beyond what the data pays for.
     """
 
-    __slots__ = ("_in_trailers", "_limits", "_need_crlf", "_overhead", "left", "remaining")
+    __slots__ = (
+        "_dialect", "_in_trailers", "_limits", "_need_crlf", "_overhead", "left", "remaining",
+    )  # fmt: skip
 
-    def __init__(self, limit: int, limits: Limits) -> None:
+    def __init__(self, limit: int, limits: Limits, dialect: Dialect = STRICT) -> None:
         self.left = limit
         self.remaining = 0
         self._need_crlf = False
         self._in_trailers = False
         self._overhead = 0
         self._limits = limits
+        self._dialect = dialect
 
     def read(self, buffer: bytearray, max_bytes: int) -> bytes | EndOfMessage | None:
         if self._in_trailers:
@@ -152,8 +155,12 @@ class ChunkedReader:
         match = _SIZE.match(buffer, at, stop)
         if match is None or buffer[stop - 1] != 13:
             raise PeerError("invalid chunk size")
-        if match.end() != stop - 1 and not _EXTENSION.fullmatch(buffer, match.end(), stop - 1):
-            raise PeerError("invalid chunk size or extension")
+        if match.end() != stop - 1:
+            last = stop - 1
+            if self._dialect.chunk_padding:
+                last = match.end() + len(buffer[match.end() : last].rstrip(b" \t"))
+            if not _EXTENSION.fullmatch(buffer, match.end(), last):
+                raise PeerError("invalid chunk size or extension")
         size = int(match[0], 16)
         self.left -= size
         if self.left < 0:
@@ -179,7 +186,7 @@ class ChunkedReader:
             return None
         if end > self._limits.max_trailer_size:
             raise LimitError("trailer section too large", 431)
-        trailers = parse_fields(bytes(buffer[: end + 4]), self._limits)
+        trailers = parse_fields(bytes(buffer[: end + 4]), self._limits, self._dialect)
         del buffer[: end + 4]
         return EndOfMessage(trailers)
 

@@ -39,7 +39,7 @@ _AUTHORITY = re.compile(r"[^:]+:[0-9]+|\[[^\]]+\]:[0-9]+")
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)([/?].*)?", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _LOOSE_LINES = re.compile(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*")
-_FOLD = re.compile(r"\r\n[\t ]+(?=[^\r])")
+_FOLD = re.compile(r"\r\n[\t ]+")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _KNOWN_CODINGS = frozenset(("chunked", "gzip", "deflate", "compress", "x-gzip", "identity"))
 
@@ -112,9 +112,11 @@ def parse_response_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) 
     return head
 
 
-def parse_fields(data: bytes, limits: Limits) -> HTTPHeaders:
+def parse_fields(data: bytes, limits: Limits, dialect: Dialect = STRICT) -> HTTPHeaders:
     """The field lines of a trailer section, `data` including its empty line."""
     text = data.decode("latin-1")
+    if dialect.folding and ("\n " in text or "\n\t" in text):
+        text = _FOLD.sub(" ", text)
     if _FIELD_LINES.fullmatch(text, 0, len(text) - 2) is None:
         raise PeerError("Malformed trailer section")
     return _collect(text[:-4].split("\r\n"), 0, limits)
@@ -129,9 +131,12 @@ def _split(
     text = data.decode("latin-1")
     start = text.find("\r\n") + 2
     if _FIELD_LINES.fullmatch(text, start, len(text) - 2) is None:
-        if dialect.loose_fields:
+        # A fold right after the start line has nothing to go on: it stays, and is refused
+        # (RFC 9112 2.2).
+        if dialect.loose_fields or dialect.folding:
             text = text[:start] + _FOLD.sub(" ", text[start:])
-        if not dialect.loose_fields or not _LOOSE_LINES.fullmatch(text, start, len(text) - 2):
+        lines_match = (_LOOSE_LINES if dialect.loose_fields else _FIELD_LINES).fullmatch
+        if lines_match(text, start, len(text) - 2) is None:
             raise _diagnose(text, start, complaint)
     lines = text[:-4].split("\r\n")
     return lines[0], _collect(lines, 1, limits)

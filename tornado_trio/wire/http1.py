@@ -21,7 +21,7 @@ import re
 from typing import NoReturn
 
 from ..errors import HTTPOutputError, LimitError, PeerError
-from ..limits import STRICT, Dialect, Limits
+from ..limits import RESPONSES, STRICT, Dialect, Limits
 from .bodies import BodyReader, ChunkedReader, EofReader, LengthReader
 from .events import END, ClientEvent, EndOfMessage, RequestHead, ResponseHead, ServerEvent, Signal
 from .headers import HTTPHeaders
@@ -49,6 +49,7 @@ class _Wire:
     __slots__ = (
         "_buffer",
         "_chunking",
+        "_empty_lines",
         "_error",
         "_left",
         "_mute",
@@ -67,6 +68,7 @@ class _Wire:
         self.max_body_size = limits.max_body_size
         self.eof = False
         self._buffer = bytearray()
+        self._empty_lines = 0
         self._scanned = 0
         self._state = _HEAD
         self._reader: BodyReader | None = None
@@ -115,6 +117,22 @@ class _Wire:
         self._error = error
         self._buffer.clear()
         raise error
+
+    def _skip_empty_lines(self) -> bool:
+        """RFC 9112 2.2: ignore an empty line before the start line; but not a flood.
+
+        False: there is half of one, whose other half must come first.
+        """
+        buffer = self._buffer
+        while self._empty_lines < 2:
+            if buffer.startswith(b"\r\n"):
+                del buffer[:2]
+            elif self.dialect.bare_lf and buffer.startswith(b"\n"):
+                del buffer[:1]
+            else:
+                return buffer != b"\r" or self.eof
+            self._empty_lines += 1
+        return True
 
     def _take_head(self) -> bytes | None:
         """The next head with its empty line, or None. Bounded however it trickles in."""
@@ -215,14 +233,13 @@ class ServerWire(_Wire):
         head to announce it ("Connection: close").
     """
 
-    __slots__ = ("_empty_lines", "close_after", "head", "responded")
+    __slots__ = ("close_after", "head", "responded")
 
     def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
         super().__init__(limits, dialect)
         self.head: RequestHead | None = None
         self.close_after = False
         self.responded = False
-        self._empty_lines = 0
 
     def next_event(self) -> ServerEvent:
         """The next thing the client sent. Raises `PeerError`, again and again."""
@@ -264,22 +281,6 @@ class ServerWire(_Wire):
             self.close_after = True
         self._state = _BODY
         return head
-
-    def _skip_empty_lines(self) -> bool:
-        """RFC 9112 2.2: ignore an empty line before the request line; but not a flood.
-
-        False: there is half of one, whose other half must come first.
-        """
-        buffer = self._buffer
-        while self._empty_lines < 2:
-            if buffer.startswith(b"\r\n"):
-                del buffer[:2]
-            elif self.dialect.bare_lf and buffer.startswith(b"\n"):
-                del buffer[:1]
-            else:
-                return buffer != b"\r" or self.eof
-            self._empty_lines += 1
-        return True
 
     def _open_body(self, head: RequestHead) -> None:
         """Choose the reader, when the body is first asked for: by then the program had
@@ -388,11 +389,12 @@ class ClientWire(_Wire):
       head: the last response head.
     """
 
-    __slots__ = ("_informational", "_method", "head", "keep_alive")
+    __slots__ = ("_informational", "_method", "_upgrading", "head", "keep_alive")
 
-    def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
+    def __init__(self, limits: Limits, dialect: Dialect = RESPONSES) -> None:
         super().__init__(limits, dialect)
         self._method = ""
+        self._upgrading = False
         self._informational = 0
         self.head: ResponseHead | None = None
         self.keep_alive = True
@@ -401,6 +403,7 @@ class ClientWire(_Wire):
         """The request head. Framing is the caller's: Content-Length, or
         "Transfer-Encoding: chunked" (then `body` and `end` do the chunking), or no body."""
         self._method = method
+        self._upgrading = "Upgrade" in headers
         self._left = None
         framed = self._frame(headers)
         self._chunking = framed and self._left is None
@@ -418,7 +421,11 @@ class ClientWire(_Wire):
         if state == _BODY:
             return self._read_body()
         if state == _HEAD:
-            data = self._take_head() if self._buffer else None
+            buffer = self._buffer
+            if buffer and buffer[0] < 14 and not self._skip_empty_lines():
+                data = None
+            else:
+                data = self._take_head() if buffer else None
             if data is not None:
                 return self._response(data)
             if not self.eof:
@@ -438,8 +445,10 @@ class ClientWire(_Wire):
             head = parse_response_head(data, self.limits, self.dialect)
         except PeerError as exc:
             self._fail(exc)
-        self.head = head
         code = head.start_line.code
+        if code == 101 and not self._upgrading:
+            self._fail(PeerError("101 Switching Protocols, but no upgrade was asked for", 502))
+        self.head = head
         if code < 200 and code != 101:
             self._informational += 1
             if self._informational > _MAX_INFORMATIONAL:
@@ -452,9 +461,13 @@ class ClientWire(_Wire):
             return head
         self._state = _BODY
         if self._method == "HEAD" or code in _NO_BODY_CODES:
+            # RFC 9112 6.3: it ends here, whatever its fields say. A server that announces a
+            # body with 204 may send one, too: nothing more is read from it.
+            if code == 204 and (head.chunked or head.content_length):
+                self.keep_alive = False
             self._reader = None
         elif head.chunked:
-            self._reader = ChunkedReader(self.max_body_size, self.limits)
+            self._reader = ChunkedReader(self.max_body_size, self.limits, self.dialect)
         elif head.content_length is not None:
             if head.content_length > self.max_body_size:
                 self._fail(LimitError("Content-Length too long"))
@@ -474,6 +487,7 @@ class ClientWire(_Wire):
         if (self._buffer or self.eof) and not pipelined:
             return False
         self._state = _HEAD
+        self._empty_lines = 0
         self._informational = 0
         self.head = None
         self._chunking = False

@@ -6,9 +6,11 @@ generation and `tornado_trio.limits.Dialect`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tornado._impl.generation import before
 
-from tornado_trio.limits import Dialect
+from tornado_trio.limits import RESPONSES, Dialect
 
 __all__ = ["OF_REQUESTS", "OF_RESPONSES"]
 
@@ -19,4 +21,4 @@ OF_REQUESTS = Dialect(
     missing_host=before(6, 5),
     loose_fields=before(6, 5),
 )
-OF_RESPONSES = Dialect(bare_lf=True, repeated_length=True, loose_fields=before(6, 5))
+OF_RESPONSES = replace(RESPONSES, bare_lf=True, loose_fields=before(6, 5))
