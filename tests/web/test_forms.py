@@ -162,6 +162,33 @@ async def test_spool(max_memory: int) -> None:
             assert data == {"t": b"title", "f": b"0123456789" * 10, "u": b""}[each.name]
 
 
+async def test_spool_writes_in_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces may be of a byte each: a thread for each took 7.5 s for 0.3 MB."""
+    written = []
+
+    async def run(function: Any, data: bytes) -> None:
+        written.append(len(data))
+        function(data)
+
+    monkeypatch.setattr("tornado_trio.web.forms.FILES", SimpleNamespace(run=run))
+    body = part("f", b"0123456789" * 20000, "n") + b"--x--"
+    async for each in form_parts(request(Source(body, 100))):
+        with await each.spool(10) as file:
+            assert file.read() == b"0123456789" * 20000
+    assert len(written) == 4 and all(size >= 64 * 1024 for size in written[:-1])
+
+
+async def test_spool_needs_none_of_the_programs_threads() -> None:
+    async for each in form_parts(request(Source(part("f", b"12345") + b"--x--", 7))):
+        limiter = trio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = 1
+        async with limiter:
+            with trio.fail_after(30):
+                file = await each.spool(1)
+            with file:
+                assert file.read() == b"12345"
+
+
 async def test_spool_closes_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 

@@ -178,6 +178,23 @@ def test_data_comes_as_it_arrives() -> None:
     parser.finish()
 
 
+@pytest.mark.parametrize("filler", [b"\r\n--xA", b"\r\n--x-", b"\r\n--x\r", b"\r\n--x\n"])
+@pytest.mark.parametrize("size", [0, 999])
+def test_false_delimiters_are_data_and_no_objects(filler: bytes, size: int) -> None:
+    """20 MB of them took 8 s and 660 MB: each was an event, and so was what stood between."""
+    data = filler * 5000 + b"."
+    body = FIELD + data + END
+    parser = MultipartParser(b"x")
+    step = size or len(body)
+    feeds = [body[at : at + step] for at in range(0, len(body), step)]
+    events = [list(parser.feed(piece)) for piece in feeds]
+    parser.finish()
+    assert max(len(some) for some in events) <= 3
+    found = [event.data for some in events for event in some if isinstance(event, PartData)]
+    assert b"".join(found) == data
+
+
+
 @pytest.mark.parametrize("unit", [b"\r", b"\r\n", b"\r\n--", b"\r\n--x?", b"\r\n--x", b"a", b"-"])
 @pytest.mark.parametrize("size", [0, 1000])
 def test_linear(unit: bytes, size: int) -> None:

@@ -12,8 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, M
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
-import trio
-
+from .._util.threads import FILES
 from .errors import InvalidRequest
 from .upload import BodyWriter, Producer
 
@@ -94,8 +93,8 @@ def _of_file(file: BinaryIO) -> Content:
     def make_producer() -> Producer:
         async def produce(write: BodyWriter) -> None:
             if start is not None:
-                await trio.to_thread.run_sync(file.seek, start)
-            while chunk := await trio.to_thread.run_sync(file.read, _FILE_CHUNK):
+                await FILES.run(file.seek, start)
+            while chunk := await FILES.run(file.read, _FILE_CHUNK):
                 await write(chunk)
 
         return produce

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import zip_longest
 from typing import Any
 
+import idna
 import trio
 
+from .._util.threads import LOOKUPS
 from .addresses import address_error, check_port, unknown_host
 from .socket_stream import SocketStream
 
@@ -26,13 +28,44 @@ HAPPY_EYEBALLS_DELAY = 0.25
 
 
 async def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> Addresses:
-    """The addresses of `host`, by the system's resolver in a worker thread.
+    """The addresses of `host`, by the system's resolver in a worker thread of its own kind,
+    or by the one of `trio.socket.set_custom_hostname_resolver`.
 
     Raises:
       socket.gaierror: the name is not known.
+      UnicodeError: it cannot be a name.
     """
-    found = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    name = _encoded(host)
+    try:
+        # An address is no name: no thread for it.
+        found: list[Any] = socket.getaddrinfo(
+            name, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
+        )
+        await trio.lowlevel.checkpoint()
+    except socket.gaierror as error:
+        if error.errno != socket.EAI_NONAME:
+            raise
+        if _has_custom_resolver():
+            found = await trio.socket.getaddrinfo(name, port, family, socket.SOCK_STREAM)
+        else:
+            found = await LOOKUPS.run(
+                lambda: socket.getaddrinfo(name, port, family, socket.SOCK_STREAM),
+                abandon_on_cancel=True,
+            )
     return [(int(entry[0]), entry[4]) for entry in found]
+
+
+def _encoded(host: str) -> bytes:
+    """As DNS wants it: IDNA 2008 (socket's own `idna` codec knows 2003 only)."""
+    return host.encode("ascii") if host.isascii() else idna.encode(host, uts46=True)
+
+
+def _has_custom_resolver() -> bool:
+    """trio tells which resolver it has only when it is given another."""
+    resolver = trio.socket.set_custom_hostname_resolver(None)
+    if resolver is not None:
+        trio.socket.set_custom_hostname_resolver(resolver)
+    return resolver is not None
 
 
 async def open_tcp_stream(

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
+from .._util.threads import FILES
 from ..errors import ReadLimitError, StreamClosedError, WriteBufferFull
 from .buffers import Data, ReadBuffer, WriteBuffer
 
@@ -401,7 +402,7 @@ class Stream(ABC):
         """
         fd = file if isinstance(file, int) else file.fileno()
         while count:
-            data = await trio.to_thread.run_sync(os.pread, fd, min(count, 4 * CHUNK), offset)
+            data = await FILES.run(os.pread, fd, min(count, 4 * CHUNK), offset)
             if not data:
                 raise EOFError("the file is shorter than announced")
             await self.send_all(data)

@@ -19,15 +19,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import IO, final
+from typing import IO, Final, final
 
-import trio
-
+from .._util.threads import FILES
 from ..errors import LimitError, UnsupportedMediaError
 from ..wire.headers import HTTPHeaders
 from ..wire.multipart import Event, MultipartParser, Part, PartData
 from ..wire.parameters import parse_header
 from .request import Request
+
+_DISK_WRITE: Final = 64 * 1024
 
 __all__ = ["FormLimits", "FormPart", "FormParts", "form_parts"]
 
@@ -103,17 +104,23 @@ class FormPart:
         """All of it in a temporary file, which stays in memory up to `max_memory` bytes.
 
         The file is at its start, and the caller's to close. Disk writes are done in a
-        thread. Cancellation: the file is closed.
+        thread, 64 KiB or more at a time. Cancellation: the file is closed.
         """
         file = tempfile.SpooledTemporaryFile(max_size=max_memory)  # handed out
         size = 0
+        unwritten = bytearray()  # pieces may be as small as the client likes
         try:
             async for chunk in self:
                 size += len(chunk)
-                if size > max_memory:
-                    await trio.to_thread.run_sync(file.write, chunk)
-                else:
+                if size <= max_memory:
                     file.write(chunk)
+                    continue
+                unwritten += chunk
+                if len(unwritten) >= _DISK_WRITE:
+                    await FILES.run(file.write, bytes(unwritten))
+                    unwritten.clear()
+            if unwritten:
+                await FILES.run(file.write, bytes(unwritten))
             file.seek(0)
         except BaseException:
             file.close()

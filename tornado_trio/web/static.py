@@ -12,8 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-import trio
-
+from .._util.threads import FILES
 from ..errors import StreamClosedError
 from ..wire.codings import choose_coding
 from ..wire.conditional import if_range_holds, not_modified_since
@@ -377,7 +376,7 @@ class StaticFileHandler(RequestHandler):
         size = self._stat_result.st_size
         if THREAD_SIZE < size <= self.MAX_VERSION_CONTENT_SIZE:
             if path not in self._static_hashes:
-                await trio.to_thread.run_sync(self._get_cached_version, path)
+                await FILES.run(self._get_cached_version, path)
 
 
 def _pieces(path: str, start: int, end: int | None) -> Iterator[bytes]:
