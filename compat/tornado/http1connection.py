@@ -8,6 +8,7 @@ programs and tests that have a stream of their own.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime
 import re
 from collections.abc import Awaitable, Callable
@@ -554,8 +555,10 @@ class HTTP1ServerConnection:
                 self._connection = connection
                 if self._draining:
                     connection._make_last()
-                request = delegate.start_request(self, connection)
-                if not await connection.read_response(request):
+                # One context for all of a request: what it sets is not seen by the next.
+                context = contextvars.copy_context()
+                request = context.run(delegate.start_request, self, connection)
+                if not await context.run(connection.read_response, request):
                     return
                 await asyncio.sleep(0)  # let others run between pipelined requests
         except StreamClosedError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import datetime
 import functools
 import math
@@ -393,7 +394,7 @@ class IOLoop(Configurable):
         """Start a trio task owned by the loop. See `tornado.platform.trio.start_soon`."""
         raise NotImplementedError
 
-    def _run_task(self, coro: Any) -> Future:
+    def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
         raise NotImplementedError
 

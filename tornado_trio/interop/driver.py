@@ -26,6 +26,7 @@ import asyncio
 import contextvars
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import outcome
@@ -60,6 +61,7 @@ class Driver:
         "_callbacks",
         "_cancel_message",
         "_cancel_requests",
+        "_context",
         "_coro",
         "_guest",
         "_inner",
@@ -82,6 +84,7 @@ class Driver:
     def __init__(self, coro: Any, task: Any, loop: Any, guest: Any, park: Any = None) -> None:
         self._coro = coro
         self.task = task
+        self._context = task.context  # where the coroutine goes on, whatever it waited for
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
         self._call_soon = loop.call_soon
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
@@ -134,12 +137,12 @@ class Driver:
         """The trap to park on until what the coroutine yielded is done."""
         if yielded is None:
             self._waiting = _NEXT_TURN
-            self._call_soon(self._next_turn, context=self.task.context)
+            self._call_soon(self._next_turn, context=self._context)
             return self._park or self._make_park()
         if getattr(yielded, "_asyncio_future_blocking", None) is True:
             if yielded.get_loop() is self._loop and yielded is not self:
                 yielded._asyncio_future_blocking = False
-                yielded.add_done_callback(self._wake, context=self.task.context)
+                yielded.add_done_callback(self._wake, context=self._context)
                 self._waiting = yielded
                 if self._must_cancel and yielded.cancel():
                     self._must_cancel = False
@@ -259,7 +262,7 @@ class Driver:
                 leave_task(loop, self)
                 if yielded is None:
                     self._waiting = _NEXT_TURN
-                    self._call_soon(self._next_turn, context=task.context)
+                    self._call_soon(self._next_turn, context=self._context)
                     trap = self._park or self._make_park()
                 else:
                     trap = self._wait_for(yielded)
@@ -431,7 +434,7 @@ class Driver:
         return self._coro
 
     def get_context(self) -> contextvars.Context:
-        context: contextvars.Context = self.task.context
+        context: contextvars.Context = self._context
         return context
 
     def get_name(self) -> str:
@@ -482,10 +485,14 @@ def run_driver(
     if context is None:
         trap = driver.advance(coro.send, None)
     else:
+        driver._context = context
         trap = context.run(driver.advance, coro.send, None)
-        if trap is not None:
-            base, task.context = task.context, context
     if trap is not None:
+        advance: Any = driver.advance
+        resume: Any = driver.resume
+        if context is not None:
+            # Not by changing the task's: the rest of this slice is the caller's.
+            advance, resume = partial(context.run, advance), partial(context.run, resume)
         if listed:
             asyncio._register_task(driver)  # type: ignore[arg-type]
         while trap is not None:
@@ -497,11 +504,9 @@ def run_driver(
                 if driver.finished:
                     raise
                 driver._inner = False
-                trap = driver.advance(coro.throw, exc)
+                trap = advance(coro.throw, exc)
             else:
-                trap = driver.resume(result)
-        if context is not None:
-            task.context = base
+                trap = resume(result)
     driver._park = driver._coro = None  # no cycle is left to the garbage collector
     error = driver.error
     if error is not None:

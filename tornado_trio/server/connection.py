@@ -26,11 +26,13 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .._util.contexts import run_in
 from ..errors import DeadlineError, LimitError, PeerError, StreamClosedError
 from ..exchange import current_exchange
 from ..net.stream import Stream
@@ -201,17 +203,18 @@ class ServerConnection:
                         data = None  # or an idle connection would keep its last request
                 elif type(event) is RequestHead:
                     exchange = self._start(event)
+                    # Before the first step: whatever the handler waits for then goes on in it.
+                    context = self._task.context = self._base_context.copy()
                     try:
-                        context = self._base_context.copy()
                         rest = context.run(self._first_step, exchange)
                     except StopIteration:
                         pass  # the usual case: the handler never waited
                     except _NOT_THE_HANDLERS:
                         raise
                     except BaseException as exc:
-                        endings.handler_failed(self, exchange, exc)
+                        context.run(endings.handler_failed, self, exchange, exc)
                     else:
-                        await self._go_on(exchange, context, *rest)
+                        await self._go_on(exchange, *rest)
                     if self.detached:
                         pass  # the wire and the stream are others' by now
                     elif not (exchange.finished and wire.skip_body() and not stream.unsent):
@@ -234,7 +237,7 @@ class ServerConnection:
                 else:
                     return False
         except PeerError as exc:
-            self.refuse(exc)
+            self.in_context(self.refuse, exc)
         except StreamClosedError:
             pass  # between requests, or told to the handler already
         return False
@@ -283,14 +286,10 @@ class ServerConnection:
     async def _go_on(
         self,
         exchange: Http1Exchange,
-        context: contextvars.Context,
         coro: Coroutine[Any, Any, Any],
         trap: Any,
     ) -> None:
         """The rest of a handler that waits, with all that is spared those that do not."""
-        task = self._task
-        # From its next step on trio runs this task in the request's context.
-        task.context = context
         self._suspended = True
         self.apply_deadline()
         self.stream.nursery = self.nursery
@@ -311,7 +310,6 @@ class ServerConnection:
                 raise  # the same, out of a nursery of the handler's
             endings.handler_failed(self, exchange, exc)
         finally:
-            task.context = self._base_context
             self._suspended = False
             if not self.detached:
                 self.stream.nursery = None
@@ -340,9 +338,7 @@ class ServerConnection:
         if self.fault or self.detached:
             return
         if not exchange.finished:
-            if exchange.gone is None:
-                app_logger.error("%r: the handler ended without finishing its response", exchange)
-            self.answer_fault(exchange, 500)
+            self.in_context(endings.unanswered, self, exchange)
             return
         if self.stream.unsent:
             await self.drain()
@@ -360,7 +356,15 @@ class ServerConnection:
         self.requests += 1
         access_log = self.options.access_log
         if access_log is not None:
-            access_log(exchange)
+            self.in_context(access_log, exchange)
+        self._task.context = self._base_context
+
+    def in_context(self, function: Callable[..., object], *args: object) -> None:
+        """Call `function(*args)` in the context of the request under way, or in no request's.
+
+        A slice of trio's that began in one request's context may see the next ones, too.
+        """
+        run_in(self._task.context, function, *args)
 
     def begin_turn(self, exchange: Http1Exchange) -> bool:
         """Whether `exchange.turn_over` will be called once who writes now gives way."""
@@ -569,10 +573,15 @@ class ServerConnection:
         self._grace_deadline = trio.current_time() + seconds
         self.apply_deadline()
 
+    def start_beside(self, *task: Any, name: str) -> None:
+        """Start a task in the server's nursery; it is no request's and sees nothing of one."""
+        owner = self.server.nursery
+        assert owner is not None
+        self._base_context.copy().run(partial(owner.start_soon, *task, name=name))
+
     def start_watcher(self, watch: Callable[[ServerConnection], Awaitable[None]]) -> None:
         """Run `watch(self)` beside the handler until its end, in the server's nursery."""
-        owner = self.server.nursery
-        if owner is None:
+        if self.server.nursery is None:
             return  # served without a server's nursery: disconnects are noticed on use
         self._stop_watcher()
         scope = self._watcher = trio.CancelScope()
@@ -581,7 +590,7 @@ class ServerConnection:
             with scope:
                 await watch(self)
 
-        owner.start_soon(watcher, name="disconnect watcher")
+        self.start_beside(watcher, name="disconnect watcher")
 
     def _stop_watcher(self) -> None:
         if self._watcher is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .connection import ServerConnection
     from .exchange import Http1Exchange
 
-__all__ = ["child_failed", "close", "handler_failed", "was_cut"]
+__all__ = ["child_failed", "close", "handler_failed", "unanswered", "was_cut"]
 
 logger = logging.getLogger("tornado.general")
 app_logger = logging.getLogger("tornado.application")
@@ -82,6 +82,13 @@ def handler_failed(
         return  # a cancellation of another library's, after the answer
     exc.add_note(exchange.describe())
     app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
+    connection.answer_fault(exchange, 500)
+
+
+def unanswered(connection: ServerConnection, exchange: Http1Exchange) -> None:
+    """The handler is done and its response is not."""
+    if exchange.gone is None:
+        app_logger.error("%r: the handler ended without finishing its response", exchange)
     connection.answer_fault(exchange, 500)
 
 

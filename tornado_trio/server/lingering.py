@@ -19,9 +19,8 @@ __all__ = ["leave_handler_soon"]
 
 def leave_handler_soon(connection: ServerConnection) -> None:
     """See whether the handler lingers, once its present step is over."""
-    owner = connection.server.nursery
-    if owner is not None:
-        owner.start_soon(_leave_handler, connection, name="connection")
+    if connection.server.nursery is not None:
+        connection.start_beside(_leave_handler, connection, name="connection")
 
 
 async def _leave_handler(connection: ServerConnection) -> None:

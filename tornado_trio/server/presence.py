@@ -85,7 +85,7 @@ def lost(connection: ServerConnection, error: Exception) -> None:
         exchange.gone = error
         return
     try:
-        exchange.client_gone(error)
+        connection.in_context(exchange.client_gone, error)
     except Exception:
         app_logger.exception("Uncaught exception in a close callback of %r", exchange)
     policy = exchange.on_disconnect

@@ -201,14 +201,11 @@ class BaseAsyncIOLoop(IOLoop):
     def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:
         self._scope.start_soon(async_fn, *args, name=name)
 
-    def _run_task(self, coro: Any) -> Future:
+    def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future = TaskFuture(loop=self.asyncio_loop)
+        context = contextvars.copy_context() if context is None else context
         self.asyncio_loop.call_soon(
-            self._scope.spawn,
-            coro,
-            contextvars.copy_context(),
-            future._ended,
-            future._begun,
+            self._scope.spawn, coro, context, future._ended, future._begun
         )
         return future
 

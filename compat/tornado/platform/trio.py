@@ -108,15 +108,19 @@ async def _background(loop: IOLoop, async_fn: Callable[..., Awaitable[object]], 
             raise
 
 
-def run_task(coroutine: Awaitable[Any], io_loop: IOLoop | None = None) -> Future:
+def run_task(
+    coroutine: Awaitable[Any],
+    io_loop: IOLoop | None = None,
+    context: contextvars.Context | None = None,
+) -> Future:
     """Drive a coroutine (or anything awaitable) in a trio task; a Future of its result.
 
-    It begins on the loop's next turn, in the order of these calls, in a copy of the
-    caller's contextvars context.
+    It begins on the loop's next turn, in the order of these calls, in `context`: by default
+    a copy of the caller's.
     """
     loop = io_loop if io_loop is not None else IOLoop.current()
     assert loop is not None
-    return loop._run_task(as_coroutine(coroutine))
+    return loop._run_task(as_coroutine(coroutine), context)
 
 
 async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = None) -> T:

@@ -8,6 +8,7 @@ both ends of it. Knows httputil's delegates and the native `HandlerCall`.
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Awaitable
 from typing import Any
 
@@ -15,6 +16,7 @@ from tornado import httputil
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.platform.trio import run_task
 
+from tornado_trio._util.contexts import run_in
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.web.application import HandlerCall
 
@@ -97,6 +99,7 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
 
     chunks: list[bytes] | None = None
     body: PushedBody | None = None
+    _context: contextvars.Context
 
     @property
     def connection(self) -> Any:
@@ -131,7 +134,7 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         if self.body is not None:
             if self.handler is not None:
-                self.handler._client_left()
+                self._client_left()
             self.body.abort()
         else:
             self.chunks = None
@@ -139,11 +142,19 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
     def execute(self) -> Future:
         """Run the handler as a task of its own; the body has been read, or is pushed."""
         handler, transforms = self.start()
+        # What it sets is its own, and seen by `on_connection_close`, whoever calls that.
+        context = self._context = contextvars.copy_context()
+        if handler._close_callback_set:
+            self.connection.set_close_callback(self._client_left)
         coroutine = handler._execute(transforms, *self.path_args, **self.path_kwargs)
-        future = run_task(self._run(coroutine))
+        future = run_task(self._run(coroutine), context=context)
         # An exception here is a bug of the framework: the loop's handler reports it.
         future.add_done_callback(_reraise)
         return future
+
+    def _client_left(self) -> None:
+        assert self.handler is not None
+        run_in(self._context, self.handler._client_left)
 
     async def _run(self, coroutine: Awaitable[None]) -> None:
         try:

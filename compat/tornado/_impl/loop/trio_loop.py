@@ -300,11 +300,10 @@ class TrioIOLoop(IOLoop):
         else:
             self.nursery.start_soon(async_fn, *args, name=name)
 
-    def _run_task(self, coro: Any) -> Future:
+    def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future = TaskFuture(loop=self.loop)
-        self.loop.call_soon(
-            self.workers.spawn, coro, contextvars.copy_context(), future._ended, future._begun
-        )
+        context = contextvars.copy_context() if context is None else context
+        self.loop.call_soon(self.workers.spawn, coro, context, future._ended, future._begun)
         return future
 
     def _raise_out(self, error: BaseException) -> None:

@@ -18,6 +18,8 @@ from tornado import gen
 from tornado.concurrent import Future
 from tornado.log import gen_log
 
+from tornado_trio._util.contexts import Apart
+
 _default_max_message_size = 10 * 1024 * 1024
 # Bytes that wait for a peer that does not read. Tornado has no bound; this is the one it has
 # for the other direction of a connection.
@@ -76,7 +78,7 @@ class WebSocketProtocol(abc.ABC):
         except (Exception, asyncio.CancelledError):
             self._callback_failed()
             return None
-        return self._await_callback(result)
+        return Apart(self._await_callback(result))
 
     async def _await_callback(self, result: Awaitable[Any]) -> None:
         try:

@@ -34,6 +34,7 @@ from tornado.ioloop import IOLoop
 from tornado.log import gen_log
 from tornado.platform import trio as platform_trio
 
+from tornado_trio._util.contexts import Apart
 from tornado_trio.errors import StreamClosedError, WriteBufferFull
 from tornado_trio.interop.host_wait import HostReadable
 from tornado_trio.net.socket_stream import SocketStream
@@ -192,7 +193,11 @@ class WebSocketProtocol13(WebSocketProtocol):
         try:
             result = handler.open(*handler.open_args, **handler.open_kwargs)
             if result is not None:
-                await self._busy(gen.convert_yielded(result))
+                if not asyncio.iscoroutine(result):
+                    result = gen.convert_yielded(result)
+                # A coroutine goes on in the connection's context: what it sets there is seen
+                # by `on_message` and `on_close`.
+                await self._busy(result)
         except trio.Cancelled:
             raise
         except (Exception, asyncio.CancelledError):
@@ -311,7 +316,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             except (Exception, asyncio.CancelledError):
                 self._callback_failed()
                 return None
-        return self._busy(self._await_callback(result))
+        return self._busy(Apart(self._await_callback(result)))
 
     def _busy(self, result: Awaitable[Any]) -> Awaitable[Any]:
         """Go on looking at the connection while the program takes its time."""
