@@ -21,9 +21,9 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
 from tornado.platform.trio import run_task
 
-from tornado_trio.errors import HTTPOutputError, PeerError
+from tornado_trio.errors import HTTPOutputError, LimitError, PeerError
 from tornado_trio.limits import Limits, Timeouts
-from tornado_trio.wire.codings import CodingError, make_decoder
+from tornado_trio.wire.codings import BoundedDecoder, CodingError, GzipDecoder
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.http1 import ClientWire, ServerWire
 
@@ -449,40 +449,42 @@ class _InflatingDelegate(httputil.HTTPMessageDelegate):
         self._delegate = delegate
         self._wire = wire
         self._chunk_size = chunk_size
-        self._decoder: Any = None
-        # What came out so far: the wire bounds only what went in (CVE-2026-49855).
-        self._size = 0
+        self._decoder: BoundedDecoder | None = None
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
         coding = headers.get("Content-Encoding", "")
         if coding.lower() == "gzip":
-            self._decoder = make_decoder(coding)
+            self._decoder = BoundedDecoder(GzipDecoder(), None, max_chunk=self._chunk_size)
             headers["X-Consumed-Content-Encoding"] = coding
             del headers["Content-Encoding"]
         return self._delegate.headers_received(start_line, headers)
 
     async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
-        pieces = [chunk] if self._decoder is None else self._inflate(chunk)
-        for piece in pieces:
-            if self._decoder is not None:
-                self._size += len(piece)
-                if self._size > self._wire.max_body_size:
-                    raise httputil.HTTPInputError("decompressed body too large")
-            if piece:
-                result = self._delegate.data_received(piece)
-                if result is not None:
-                    await result
+        decoder = self._decoder
+        if decoder is None:
+            await self._deliver(chunk)
+            return
+        # The wire bounds only what went in (CVE-2026-49855), and its bound may be changed.
+        decoder.max_size = self._wire.max_body_size
+        decoder.feed(chunk)
+        while piece := self._inflated(decoder):
+            await self._deliver(piece)
 
-    def _inflate(self, chunk: bytes) -> Any:
+    def _inflated(self, decoder: BoundedDecoder) -> bytes:
         try:
-            yield from self._decoder.feed(chunk, self._chunk_size)
-        except CodingError as exc:
+            return decoder.next_piece()
+        except (CodingError, LimitError) as exc:
             raise httputil.HTTPInputError(f"invalid gzip data: {exc}") from exc
+
+    async def _deliver(self, piece: bytes) -> None:
+        result = self._delegate.data_received(piece)
+        if result is not None:
+            await result
 
     def finish(self) -> None:
         if self._decoder is not None:
             try:
-                self._decoder.finish()
+                self._decoder.feed(b"")
             except CodingError as exc:
                 raise httputil.HTTPInputError(f"invalid gzip data: {exc}") from exc
         self._delegate.finish()

@@ -6,6 +6,8 @@ import gzip
 import random
 import tracemalloc
 import zlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,10 +16,11 @@ from hypothesis import strategies as st
 from tornado_trio.errors import HTTPInputError, LimitError
 from tornado_trio.wire import codings
 from tornado_trio.wire.codings import (
+    BoundedDecoder,
     CodingError,
+    GzipDecoder,
     choose_coding,
     coding_quality,
-    decode_body,
     make_decoder,
     supported_codings,
 )
@@ -54,6 +57,19 @@ def decode(coding: str, data: bytes, size: int = 0, max_chunk: int = 65536) -> b
             out += piece
     decoder.finish()
     return out
+
+
+def decode_bounded(coding: str, data: bytes, max_size: int | None) -> bytes:
+    decoder = make_decoder(coding)
+    assert decoder is not None
+    bounded = BoundedDecoder(decoder, max_size)
+    out = []
+    for piece in (data, b""):
+        bounded.feed(piece)
+        while decoded := bounded.next_piece():
+            out.append(decoded)
+    assert bounded.finished
+    return b"".join(out)
 
 
 @pytest.mark.parametrize("coding", PACK)
@@ -106,7 +122,7 @@ def test_bombs_come_in_pieces(coding: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(LimitError) as info:
-            decode_body(coding, bomb, 1_000_000)
+            decode_bounded(coding, bomb, 1_000_000)
         assert info.value.status == 413
         assert tracemalloc.get_traced_memory()[1] < 16_000_000 + len(bomb)
     finally:
@@ -142,12 +158,54 @@ def test_old_brotli(monkeypatch: pytest.MonkeyPatch) -> None:
         decode("br", b"nonsense" * 100)
 
 
-def test_decode_body() -> None:
-    assert decode_body("identity", b"x", 0) == b"x"
-    assert decode_body("", b"x", 0) == b"x"
-    assert decode_body("gzip, br", brotli.compress(gzip.compress(PLAIN)), 10**6) == PLAIN
+def test_a_bounded_decoder() -> None:
+    assert decode_bounded("gzip, br", brotli.compress(gzip.compress(PLAIN)), 10**6) == PLAIN
+    assert decode_bounded("gzip", gzip.compress(PLAIN), None) == PLAIN
+    assert decode_bounded("gzip", gzip.compress(PLAIN), len(PLAIN)) == PLAIN
     with pytest.raises(CodingError):
-        decode_body("gzip, br", brotli.compress(gzip.compress(PLAIN)[:-1]), 10**6)
+        decode_bounded("gzip, br", brotli.compress(gzip.compress(PLAIN)[:-1]), 10**6)
+    with pytest.raises(LimitError) as info:
+        decode_bounded("gzip", gzip.compress(PLAIN), len(PLAIN) - 1)
+    assert info.value.status == 413
+
+
+def test_a_bounded_decoder_waits_for_more() -> None:
+    decoder = BoundedDecoder(GzipDecoder(), 10, max_chunk=3)
+    data = gzip.compress(b"12345")
+    decoder.feed(data[:5])
+    assert decoder.next_piece() == b"" and not decoder.finished
+    decoder.feed(data[5:])
+    assert [decoder.next_piece(), decoder.next_piece(), decoder.next_piece()] == [
+        b"123",
+        b"45",
+        b"",
+    ]
+    decoder.feed(b"")
+    assert decoder.finished and decoder.next_piece() == b""
+
+
+def test_many_short_members_copy_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each member's end copies what follows it: all of it would make that quadratic."""
+    sizes = []
+
+    def decompressobj(*args: int) -> Any:
+        real = zlib_decompressobj(*args)
+
+        def decompress(data: bytes, bound: int) -> bytes:
+            sizes.append(len(data))
+            out = real.decompress(data, bound)
+            for name in ("eof", "unused_data", "unconsumed_tail"):
+                setattr(proxy, name, getattr(real, name))
+            return out
+
+        proxy = SimpleNamespace(decompress=decompress)
+        return proxy
+
+    zlib_decompressobj = zlib.decompressobj
+    monkeypatch.setattr("zlib.decompressobj", decompressobj)
+    data = gzip.compress(b"", mtime=0) * 5000
+    assert b"".join(GzipDecoder().feed(data)) == b""
+    assert sum(sizes) < 5100 * 4096
 
 
 @pytest.mark.parametrize("field", ["nonsense", "gzip, nonsense", "gzip,gzip,gzip"])

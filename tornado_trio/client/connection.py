@@ -11,6 +11,7 @@ from typing import Any, NoReturn, final
 
 import trio
 
+from .._util.fairness import Budget
 from ..errors import LimitError, PeerError, StreamClosedError
 from ..limits import RESPONSES, Dialect, Limits
 from ..net import Stream
@@ -20,8 +21,8 @@ from ..wire.http1 import ClientWire
 from .deadlines import Deadlines
 from .errors import BodyTooLarge, ConnectionLost, ResponseError
 
-# Chunks parsed in a row before other tasks get a turn: 16 of up to 64 KiB are about 1 ms.
-_CHUNKS_PER_YIELD = 16
+# 16 of up to 64 KiB, with their parsing, are about a millisecond.
+_CHUNKS_IN_A_ROW = 16
 # Up to here head and body are one write: copying 16 KiB costs 1 µs, a packet of its own 5.
 _JOIN_BODY = 16 * 1024
 
@@ -38,7 +39,7 @@ class Connection:
     """
 
     __slots__ = (
-        "_chunks",
+        "_budget",
         "_sending",
         "exchanges",
         "heard",
@@ -62,7 +63,7 @@ class Connection:
         self.heard = False
         self.trailers: HTTPHeaders | None = None
         self._sending = False
-        self._chunks = 0
+        self._budget = Budget(_CHUNKS_IN_A_ROW)
 
     def __repr__(self) -> str:
         state = "closed" if self.stream.closed else f"{self.exchanges} exchanges"
@@ -178,7 +179,7 @@ class Connection:
             except PeerError as error:
                 self._refuse(error)
             if type(event) is bytes:
-                await self._breathe(deadlines)
+                await self._maybe_checkpoint(deadlines)
                 return event
             if event is not Signal.NEED_DATA:
                 if type(event) is EndOfMessage:
@@ -188,22 +189,20 @@ class Connection:
             if data is None:
                 if idle_at is None:
                     idle_at = deadlines.after(deadlines.timeouts.idle)
-                self._chunks = 0
+                self._budget.renew()
                 await self._wait(deadlines, "idle", idle_at, self.stream.wait_readable)
             else:
                 # Framing without payload (chunk heads in trickles) is progress too, but
                 # the total deadline bounds it.
                 idle_at = None
                 if wire.passes(data):
-                    await self._breathe(deadlines)
+                    await self._maybe_checkpoint(deadlines)
                     return data
                 wire.feed(data)
 
-    async def _breathe(self, deadlines: Deadlines) -> None:
+    async def _maybe_checkpoint(self, deadlines: Deadlines) -> None:
         """Now and then let others run, although nothing has to be waited for."""
-        self._chunks += 1
-        if self._chunks >= _CHUNKS_PER_YIELD:
-            self._chunks = 0
+        if self._budget.spent():
             await trio.lowlevel.checkpoint()
             deadlines.check_total()
 

@@ -1,17 +1,12 @@
-"""Undoing a response's content coding, piece by piece and bounded.
-
-Knows `wire.codings`. The bound counts decoded bytes (CVE-2026-49855), and a piece is
-handed on before the next one is decoded, so a bomb costs neither memory nor a long step.
-"""
+"""Undoing a response's content coding: the wire's bounded decoder with the client's errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import final
 
-from ..errors import HTTPInputError
-from ..wire.codings import CodingError, Decoder, make_decoder, supported_codings
+from ..errors import HTTPInputError, LimitError
+from ..wire.codings import BoundedDecoder, CodingError, make_decoder, supported_codings
 from .errors import BodyTooLarge, ResponseError
 
 
@@ -23,28 +18,24 @@ def accept_encoding() -> str:
 
 @final
 class BodyDecoder:
-    """A decoder with a bound. Feed it, then take `pending` until it is empty.
+    """A bounded decoder. Feed it, then take `pending` until it is empty.
 
     `finished`: the end was fed and everything handed out.
     """
 
-    __slots__ = ("_decoder", "_left", "_limit", "_pieces", "finished")
+    __slots__ = ("_bounded",)
 
-    def __init__(self, decoder: Decoder, limit: int | None) -> None:
-        self._decoder = decoder
-        self._limit = limit
-        self._left = limit
-        self._pieces: Iterator[bytes] | None = None
-        self.finished = False
+    def __init__(self, bounded: BoundedDecoder) -> None:
+        self._bounded = bounded
+
+    @property
+    def finished(self) -> bool:
+        return self._bounded.finished
 
     def feed(self, data: bytes) -> None:
         """Encoded bytes; b"" is the end. Raises `ResponseError` if the data is cut short."""
-        if data:
-            self._pieces = self._decoder.feed(data)
-            return
-        self.finished = True
         try:
-            self._decoder.finish()
+            self._bounded.feed(data)
         except CodingError as error:
             raise ResponseError(str(error), "body") from error
 
@@ -53,20 +44,12 @@ class BodyDecoder:
 
         Raises: `ResponseError` for bad data, `BodyTooLarge`.
         """
-        if self._pieces is None:
-            return b""
         try:
-            piece = next(self._pieces, None)
+            return self._bounded.next_piece()
         except CodingError as error:
             raise ResponseError(str(error), "body") from error
-        if piece is None:
-            self._pieces = None
-            return b""
-        if self._left is not None:
-            self._left -= len(piece)
-            if self._left < 0:
-                raise BodyTooLarge(f"decompressed body too large (over {self._limit} bytes)")
-        return piece
+        except LimitError as error:
+            raise BodyTooLarge(str(error)) from error
 
 
 def decoder_for(content_encoding: str | None, limit: int | None) -> BodyDecoder | None:
@@ -81,4 +64,4 @@ def decoder_for(content_encoding: str | None, limit: int | None) -> BodyDecoder 
         decoder = make_decoder(content_encoding)
     except HTTPInputError:
         return None
-    return None if decoder is None else BodyDecoder(decoder, limit)
+    return None if decoder is None else BodyDecoder(BoundedDecoder(decoder, limit))

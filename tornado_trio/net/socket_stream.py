@@ -169,7 +169,7 @@ class SocketStream(Stream):
                 continue
             offset += sent
             count -= sent
-            await self._breathe()
+            await self._budget.maybe_checkpoint()
 
     def sendfile_nowait(self, file: IO[bytes] | int, offset: int, count: int) -> int:
         if self._out or not hasattr(os, "sendfile"):

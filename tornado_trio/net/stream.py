@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
+from .._util.fairness import Budget
 from .._util.threads import FILES
 from ..errors import ReadLimitError, StreamClosedError, WriteBufferFull
 from .buffers import Data, ReadBuffer, WriteBuffer
@@ -26,9 +27,8 @@ CHUNK = 64 * 1024
 #: A bound for programs that write without waiting. A single write may exceed it when
 #: nothing is queued: its bytes exist already, and refusing them would save nothing.
 MAX_WRITE_BUFFER = 32 * 1024 * 1024
-# A reader whose peer is always faster than itself yields after so many reads in a row:
 # 32 chunks of 64 KiB are about a millisecond.
-_READS_PER_YIELD = 32
+_READS_IN_A_ROW = 32
 
 
 class Stream(ABC):
@@ -47,12 +47,12 @@ class Stream(ABC):
     """
 
     __slots__ = (
+        "_budget",
         "__weakref__",
         "_flush_lot",
         "_flushing",
         "_in",
         "_out",
-        "_reads",
         "_write_error",
         "closed",
         "local_address",
@@ -67,7 +67,7 @@ class Stream(ABC):
         self._out = WriteBuffer()
         self._flushing = False
         self._flush_lot: trio.lowlevel.ParkingLot | None = None
-        self._reads = 0
+        self._budget = Budget(_READS_IN_A_ROW)
         self._write_error: BaseException | None = None
         self.closed = False
         self.nursery: trio.Nursery | None = None
@@ -135,7 +135,7 @@ class Stream(ABC):
 
         Cancellation: nothing is lost. Yields regularly even if bytes are always there.
         """
-        await self._breathe()
+        await self._budget.maybe_checkpoint()
         while (data := self.read_nowait(max_bytes)) is None:
             await self._wait(self._wait_recv)
         return data
@@ -160,7 +160,7 @@ class Stream(ABC):
         Cancellation: what came is still readable.
         """
         if len(self._in) >= count:
-            await self._breathe()
+            await self._budget.maybe_checkpoint()
             return self._in.take(count)
         # Pieces joined once at the end: growing one buffer would copy each byte twice.
         pieces: list[bytes] = []
@@ -189,7 +189,7 @@ class Stream(ABC):
         Cancellation: what came is still readable.
         """
         while True:
-            await self._breathe()
+            await self._budget.maybe_checkpoint()
             found = self._in.take_until(delimiter, max_bytes)
             if found is not None:
                 return found
@@ -202,7 +202,7 @@ class Stream(ABC):
         with `read_until`."""
         compiled = re.compile(pattern)
         while True:
-            await self._breathe()
+            await self._budget.maybe_checkpoint()
             found = self._in.take_match(compiled, max_bytes)
             if found is not None:
                 return found
@@ -215,11 +215,11 @@ class Stream(ABC):
         Cancellation: bytes already in `target` are gone from the stream.
         """
         with memoryview(target) as whole, whole.cast("B") as view:
-            await self._breathe()
+            await self._budget.maybe_checkpoint()
             filled = self._in.take_into(view)
             while filled < len(view) and not (partial and filled):
                 if filled:
-                    await self._breathe()
+                    await self._budget.maybe_checkpoint()
                 count = await self._receive_into(view[filled:])
                 if not count:
                     if partial:
@@ -274,22 +274,10 @@ class Stream(ABC):
             raise StreamClosedError(f"the stream ended {missing}")
         self._in.append(data)
 
-    async def _breathe(self) -> None:
-        """Before a read: a cancellation point even if it does not wait; now and then a yield.
-
-        Before it, because a cancellation after it would lose what was read.
-        """
-        self._reads += 1
-        if self._reads >= _READS_PER_YIELD:
-            self._reads = 0
-            await trio.lowlevel.checkpoint()
-        else:
-            await trio.lowlevel.checkpoint_if_cancelled()
-
     async def _wait(self, wait: Any) -> None:
         if self.closed:
             raise _closed_here()
-        self._reads = 0
+        self._budget.renew()
         try:
             await wait()
         except trio.ClosedResourceError as exc:

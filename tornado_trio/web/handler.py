@@ -16,6 +16,7 @@ from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import __version__
+from .._util.fairness import Budget
 from .._util.object_dict import ObjectDict
 from ..escape import utf8
 from ..template import BaseLoader
@@ -73,7 +74,7 @@ class RequestHandler:
     _auto_finish = True
     _close_callback_set = False
     _was_told = False
-    _flushes = 0
+    _flushes: Budget | None = None
     _transforms: Sequence[OutputTransform] = ()
     _ui: ObjectDict | None = None
     # Not there until they are needed: libraries ask `hasattr`, and delete them.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .._util.fairness import Budget
 from ..escape import json_encode, utf8
 from ..exchange import Exchange, ResponseStartLine
 from ..wire.conditional import compute_etag as etag_of
@@ -62,7 +63,7 @@ class Ready:
 
 READY = Ready()
 # So many flushes of one response may follow each other without letting other tasks run.
-BURST = 16
+FLUSHES_IN_A_ROW = 16
 
 
 class Turn:
@@ -164,8 +165,9 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
             return READY  # nothing can follow, and nothing was asked to
         # Also of nothing: it tells what is still unsent.
         flushed = connection.write(chunk)
-        handler._flushes += 1
-        if handler._flushes % BURST == 0 and type(flushed).__name__ == "Ready":
+        if handler._flushes is None:
+            handler._flushes = Budget(FLUSHES_IN_A_ROW)
+        if handler._flushes.spent() and type(flushed).__name__ == "Ready":
             return TURN
         return flushed
     handler._headers_written = True

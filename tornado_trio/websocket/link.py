@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import trio
 
+from .._util.fairness import Budget
 from ..errors import StreamClosedError, WriteBufferFull
 from ..net.stream import Stream
 from ..wire.websocket import CLOSE, CloseCode, WebSocketProtocol, WebSocketProtocolError
@@ -27,9 +28,8 @@ __all__ = ["Link", "Receiver"]
 # Pings are for it to answer (`Link.answer_ping`), the close frame is not.
 Receiver = Callable[[int, Any], "Awaitable[object] | None"]
 
-# Events handled in a row before others get a turn: at 2 us each well below a millisecond,
-# and the yield costs a tenth of what they do.
-_EVENTS_PER_YIELD: Final = 64
+# At 2 us each well below a millisecond, and a checkpoint costs a tenth of what they do.
+_EVENTS_IN_A_ROW: Final = 64
 # A frame of 64 KiB and its head fit into one read.
 _READ_SIZE: Final = 65536 + 1024
 _LINGER: Final = 2.0
@@ -104,7 +104,7 @@ class Link:
         """
         stream, protocol, receiver = self.stream, self.protocol, self.receiver
         next_event = protocol.next_event if self.ahead is None else self.ahead.next_event
-        budget = _EVENTS_PER_YIELD
+        budget = Budget(_EVENTS_IN_A_ROW)
         drained = False
         try:
             await self._before_reading()
@@ -117,7 +117,7 @@ class Link:
                     if data is None:
                         drained = False
                         await stream.wait_readable()
-                        budget = _EVENTS_PER_YIELD
+                        budget.renew()
                     elif data:
                         drained = len(data) < _READ_SIZE and not stream.tls
                         self.reads += 1
@@ -135,9 +135,7 @@ class Link:
                 if event[0] == CLOSE:
                     self.write_quietly(protocol.answer_close())
                     return
-                budget -= 1
-                if not budget:
-                    budget = _EVENTS_PER_YIELD
+                if budget.spent():
                     await trio.lowlevel.checkpoint()
         except WebSocketProtocolError as error:
             self.error = error

@@ -19,6 +19,7 @@ from typing import Any, Final
 from ..errors import HTTPInputError, LimitError, UnsupportedMediaError
 
 _MAX_CHUNK: Final = 64 * 1024
+_SLICE: Final = 4096
 
 
 class CodingError(HTTPInputError):
@@ -55,14 +56,21 @@ class GzipDecoder(Decoder):
                 out = self._member.decompress(data, max_chunk)
             except zlib.error as error:
                 raise CodingError(f"bad gzip data: {error}") from error
-            if self._member.eof:
-                # What follows is the next member: anything else fails as its header.
-                data, self._member = self._member.unused_data, None
-            else:
+            if not self._member.eof:
                 data = self._member.unconsumed_tail
                 self._pending = len(out) == max_chunk
+                if out:
+                    yield out
+                continue
+            # What follows is the next member: anything else fails as its header.
+            data, self._member = self._member.unused_data, None
             if out:
                 yield out
+            if len(data) > _SLICE:
+                # A member may be 20 bytes short, and its end takes a copy of all that follows.
+                for start in range(0, len(data), _SLICE):
+                    yield from self.feed(data[start : start + _SLICE], max_chunk)
+                return
 
     # A full piece may have more behind it inside zlib, although all input is consumed.
     _pending = False
@@ -202,6 +210,62 @@ class ChainDecoder(Decoder):
         self._inner.finish()
 
 
+class BoundedDecoder:
+    """The content coding of one message undone, piece by piece and within a bound.
+
+    Feed it, take `next_piece` until that is empty, feed it again. So a bomb costs neither
+    memory nor a long step, and the bound counts decoded bytes (CVE-2025-69225,
+    CVE-2026-49855).
+
+    Args:
+      decoder: of `make_decoder`.
+      max_size: bytes of the whole body; None: no bound. May be changed (`max_size`) until
+        the first piece is taken.
+      max_chunk: bytes of one piece.
+
+    Attributes:
+      finished: the end was fed, and everything handed out.
+    """
+
+    __slots__ = ("_decoder", "_max_chunk", "_pieces", "_size", "finished", "max_size")
+
+    def __init__(
+        self, decoder: Decoder, max_size: int | None, *, max_chunk: int = _MAX_CHUNK
+    ) -> None:
+        self.max_size = max_size
+        self.finished = False
+        self._decoder = decoder
+        self._max_chunk = max_chunk
+        self._pieces: Iterator[bytes] | None = None
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Encoded bytes; b"" is the end. CodingError when the body is truncated there."""
+        if data:
+            self._pieces = self._decoder.feed(data, self._max_chunk)
+        else:
+            self.finished = True
+            self._decoder.finish()
+
+    def next_piece(self) -> bytes:
+        """The next decoded bytes; b"" when more has to be fed.
+
+        Raises:
+          CodingError: they are not what the coding's name says.
+          LimitError: they exceed `max_size`.
+        """
+        if self._pieces is None:
+            return b""
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._pieces = None
+            return b""
+        self._size += len(piece)
+        if self.max_size is not None and self._size > self.max_size:
+            raise LimitError(f"decompressed body too large (over {self.max_size} bytes)")
+        return piece
+
+
 def _installed(module: str) -> bool:
     try:
         importlib.import_module(module)
@@ -243,20 +307,6 @@ def _decoder_for(name: str) -> Decoder:
     if name == "zstd" and _installed("zstandard"):
         return ZstdDecoder()
     raise UnsupportedMediaError(f"Unsupported Content-Encoding: {name}")
-
-
-def decode_body(content_encoding: str, body: bytes, max_size: int) -> bytes:
-    """A whole body decoded; LimitError when that has more than `max_size` bytes."""
-    decoder = make_decoder(content_encoding)
-    if decoder is None:
-        return body
-    out = bytearray()
-    for piece in decoder.feed(body):
-        out += piece
-        if len(out) > max_size:
-            raise LimitError("decompressed body is too large")
-    decoder.finish()
-    return bytes(out)
 
 
 # --- choosing ----------------------------------------------------------------------------

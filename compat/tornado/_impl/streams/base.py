@@ -27,6 +27,7 @@ from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
 
+from tornado_trio._util.fairness import Budget
 from tornado_trio.errors import ReadLimitError
 from tornado_trio.net.buffers import ReadBuffer, WriteBuffer
 
@@ -86,7 +87,7 @@ class BaseIOStream:
         self._read_target: memoryview | None = None
         self._reading_to_close = False
         self._read_again_soon = False
-        self._immediate = 0  # operations in a row that did not wait
+        self._immediate = Budget(_IMMEDIATE_IN_A_ROW)  # operations in a row that did not wait
         self._total_write_index = 0  # bytes accepted, ever; distributed counts here too
         self._sent = 0  # bytes handed to the descriptor, ever
         self._write_futures: deque[tuple[int, Future]] = deque()
@@ -219,7 +220,7 @@ class BaseIOStream:
                 self._watch_for_close()
             return self._done(result)
         future = Future()
-        self._immediate = 0
+        self._immediate = Budget(_IMMEDIATE_IN_A_ROW)
         self._read_take = take
         self._read_future = future
         if self._closed:  # the peer's end, met just now
@@ -499,12 +500,10 @@ class BaseIOStream:
         coroutine could otherwise go on for ever, and nothing else would.
         """
         future = Future()
-        if self._immediate < _IMMEDIATE_IN_A_ROW:
-            self._immediate += 1
-            future.set_result(result)
-        else:
-            self._immediate = 0
+        if self._immediate.spent():
             self.io_loop.add_callback(future_set_result_unless_cancelled, future, result)
+        else:
+            future.set_result(result)
         return future
 
     # --- the loop's events -------------------------------------------------------------
