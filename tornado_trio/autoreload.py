@@ -13,7 +13,6 @@ or, around a program that need not know of it and survives its syntax errors:
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from typing import NoReturn
 import trio
 
 from tornado_trio._util.program import CannotRun, Program
+from tornado_trio.log import gen_log
 
 __all__ = [
     "Watcher",
@@ -38,7 +38,6 @@ __all__ = [
     "watch",
 ]
 
-_log = logging.getLogger("tornado.general")
 
 USAGE = """\
 usage: {name} [--until-success] -m MODULE [ARGUMENT...]
@@ -132,11 +131,11 @@ def find_change(watcher: Watcher) -> str | None:
     for path in changed:
         error = _syntax_error(path)
         if error is not None:
-            _log.error("%s modified, but cannot be loaded: %s", path, error)
+            gen_log.error("%s modified, but cannot be loaded: %s", path, error)
             fit = False
     if not changed or not fit:
         return None
-    _log.info("%s modified; restarting server", changed[0])
+    gen_log.info("%s modified; restarting server", changed[0])
     return changed[0]
 
 
@@ -187,7 +186,7 @@ def reload() -> NoReturn:
             hook()
         except Exception:
             # The new code may well be the fix for it.
-            _log.error("Exception in reload hook %r", hook, exc_info=True)
+            gen_log.error("Exception in reload hook %r", hook, exc_info=True)
     if hasattr(signal, "setitimer"):
         # A timer survives exec, but its handler does not: it would kill the new process.
         signal.setitimer(signal.ITIMER_REAL, 0, 0)
@@ -203,7 +202,7 @@ def reload() -> NoReturn:
             os.execv(command[0], command)
         except OSError:
             # Some systems refuse exec in a process that has threads (macOS, once).
-            _log.warning("could not exec; starting a child process instead", exc_info=True)
+            gen_log.warning("could not exec; starting a child process instead", exc_info=True)
     # Windows has no exec that keeps the process: the child goes on, and we make room.
     subprocess.Popen(command)
     os._exit(0)
@@ -252,16 +251,16 @@ def _run(program: Program) -> bool:
     try:
         program.run()
     except SystemExit as error:
-        _log.info("Script exited with status %s", error.code)
+        gen_log.info("Script exited with status %s", error.code)
         return not error.code
     except CannotRun as error:
-        _log.error("%s", error)
+        gen_log.error("%s", error)
         sys.exit(error.status)
     except Exception as error:
-        _log.warning("Script exited with uncaught exception", exc_info=True)
+        gen_log.warning("Script exited with uncaught exception", exc_info=True)
         _watch_traceback(error)
         return False
-    _log.info("Script exited normally")
+    gen_log.info("Script exited normally")
     return True
 
 

@@ -11,7 +11,6 @@ one) nor anything that logs.
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import sys
 from collections.abc import Callable
@@ -183,6 +182,8 @@ def enable_pretty_logging(
 
 
 def _file_handler(options: Any) -> logging.Handler:
+    import logging.handlers  # sockets, queues and pickle with it: few need a file
+
     mode = options.log_rotate_mode
     if mode == "size":
         return logging.handlers.RotatingFileHandler(

@@ -30,8 +30,8 @@ from tornado.platform.trio import run_task, start_soon
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
-from tornado_trio._util.policy import FINISH
 from tornado_trio.errors import DeadlineError, PeerError
+from tornado_trio.exchange import FINISH
 from tornado_trio.interop.driver import run_driver
 from tornado_trio.interop.guest import undriven
 from tornado_trio.limits import Limits, Timeouts

@@ -35,7 +35,7 @@ from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
 
 from tornado_trio import errors
-from tornado_trio._util.pending import Pending, Ready
+from tornado_trio.exchange import CHECKPOINT, READY, Pending
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
 from tornado_trio.web import handler as _handler
@@ -131,7 +131,7 @@ class RequestHandler(_handler.RequestHandler):
     ) -> Future:
         """Send what was written so far; the Future is done when it is on its way."""
         awaitable = _output.flush(self, include_footers)
-        if type(awaitable) in _READY:
+        if awaitable is READY:
             future = self._flushed = self._flushed or _completed()
         else:
             future = _as_future(awaitable)
@@ -219,9 +219,6 @@ class RequestHandler(_handler.RequestHandler):
         return super()._body_chunks() if pushed is None else pushed
 
 
-_READY = (Ready, _output.Ready)  # nearly always
-
-
 def _as_future(awaitable: Awaitable[None]) -> Future:
     """A Future of an output method's result; a failure nobody asks about is not logged."""
     if hasattr(awaitable, "add_done_callback"):
@@ -231,7 +228,7 @@ def _as_future(awaitable: Awaitable[None]) -> Future:
         future.add_done_callback(_forgive)
         return future
     future = Future()
-    if awaitable is _output.TURN:
+    if awaitable is CHECKPOINT:
         future.get_loop().call_soon(future_set_result_unless_cancelled, future, None)
         return future
     try:

@@ -7,18 +7,18 @@ files, so do it while the program starts. The modules that do so are imported on
 from __future__ import annotations
 
 import codecs
-import logging
 import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from tornado_trio.log import gen_log
 
 if TYPE_CHECKING:
     import gettext
 
 __all__ = ["Catalogue", "CsvTranslations"]
 
-log = logging.getLogger("tornado.general")
 
 _CODE = re.compile(r"[a-z]+(_[A-Z]+)?\Z")
 
@@ -78,11 +78,11 @@ class Catalogue:
                 continue
             full = os.path.join(directory, path)
             if _CODE.match(code) is None:
-                log.error("Unrecognized locale %r (path: %s)", code, full)
+                gen_log.error("Unrecognized locale %r (path: %s)", code, full)
                 continue
             loaded[code] = _read_csv(full, code, encoding or _detect_encoding(full))
         self.csv, self.gettext = loaded, None
-        log.debug("Supported locales: %s", sorted(self.supported))
+        gen_log.debug("Supported locales: %s", sorted(self.supported))
 
     def load_gettext(self, directory: str, domain: str) -> None:
         """Load every ``LANGUAGE/LC_MESSAGES/domain.mo`` under `directory`."""
@@ -92,7 +92,7 @@ class Catalogue:
         loaded: dict[str, gettext.NullTranslations] = {}
         if not os.path.isdir(directory):
             # Tornado takes this for "nothing translated yet": do not stop the program.
-            log.warning("No directory of translations: %s", directory)
+            gen_log.warning("No directory of translations: %s", directory)
         pattern = os.path.join(glob.escape(directory), "*", "LC_MESSAGES", f"{domain}.mo")
         for path in sorted(glob.glob(pattern)):
             language = path.split(os.sep)[-3]
@@ -100,9 +100,9 @@ class Catalogue:
                 with open(path, "rb") as file:
                     loaded[language] = gettext.GNUTranslations(file)
             except (OSError, ValueError) as error:
-                log.error("Cannot load translation for %r: %s", language, error)
+                gen_log.error("Cannot load translation for %r: %s", language, error)
         self.gettext = loaded
-        log.debug("Supported locales: %s", sorted(self.supported))
+        gen_log.debug("Supported locales: %s", sorted(self.supported))
 
 
 def _detect_encoding(path: str) -> str:
@@ -124,7 +124,7 @@ def _read_csv(path: str, code: str, encoding: str) -> CsvTranslations:
             indicator = (rest[0] if rest else "") or "unknown"
             if indicator not in _INDICATORS:
                 message = "Unrecognized plural indicator %r in %s.csv line %d"
-                log.error(message, indicator, code, number)
+                gen_log.error(message, indicator, code, number)
                 continue
             translations.setdefault(indicator, {})[english] = translation
     return translations

@@ -7,13 +7,13 @@ in Tornado; a locale object is shared by all who ask for its code.
 from __future__ import annotations
 
 import datetime
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tornado_trio.locale import dates
 from tornado_trio.locale.catalogue import Catalogue, CsvTranslations
 from tornado_trio.locale.names import LOCALE_NAMES
+from tornado_trio.log import gen_log
 
 if TYPE_CHECKING:
     import gettext
@@ -31,7 +31,6 @@ __all__ = [
     "set_default_locale",
 ]
 
-log = logging.getLogger("tornado.general")
 
 CONTEXT_SEPARATOR = "\x04"
 
@@ -215,7 +214,7 @@ class CSVLocale(Locale):
         count: int | None = None,
     ) -> str:
         if self.translations:
-            log.warning("pgettext is not supported by CSVLocale")
+            gen_log.warning("pgettext is not supported by CSVLocale")
         return self.translate(message, plural_message, count)
 
 

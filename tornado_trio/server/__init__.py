@@ -1,6 +1,6 @@
 """The HTTP/1.1 server: connections as trio tasks, requests as exchanges."""
 
-from .._util.policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
+from ..exchange import CANCEL, FINISH, DisconnectPolicy, critical, grace
 from .core import DrainReport, Server
 from .exchange import Http1Exchange
 from .options import ServerOptions

@@ -24,7 +24,6 @@ States of the connection, by `phase`:
 from __future__ import annotations
 
 import contextvars
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from math import inf
@@ -35,6 +34,7 @@ import trio
 from .._util.contexts import run_in
 from ..errors import DeadlineError, LimitError, PeerError, StreamClosedError
 from ..exchange import current_exchange
+from ..log import app_log, gen_log
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerConnection"]
 
-logger = logging.getLogger("tornado.general")
-app_logger = logging.getLogger("tornado.application")
 
 # Requests answered from one read without letting other tasks run: 50 µs each.
 _BURST = 16
@@ -390,9 +388,9 @@ class ServerConnection:
         """Answer what the client did wrong, and close: the framing is not to be trusted."""
         self.fault = True
         if isinstance(exc, LimitError) and exc.status in (414, 431):
-            logger.info("Unsatisfiable read, closing connection of %s: %s", self.remote_ip, exc)
+            gen_log.info("Unsatisfiable read, closing connection of %s: %s", self.remote_ip, exc)
         elif log:
-            logger.info("Malformed HTTP message from %s: %s", self.remote_ip, exc)
+            gen_log.info("Malformed HTTP message from %s: %s", self.remote_ip, exc)
         exchange = self.exchange
         if exchange is not None:
             exchange.finished = True
@@ -527,7 +525,7 @@ class ServerConnection:
                 nursery.cancel_scope.cancel()
         except ExceptionGroup:
             # One connection's bug must not end the others.
-            app_logger.exception("Uncaught exception in %r, detached", self)
+            app_log.exception("Uncaught exception in %r, detached", self)
             self.stream.close()
 
     # --- the client's leave: see `presence` -----------------------------------------

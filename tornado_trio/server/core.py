@@ -16,13 +16,13 @@ The drain is this table; every phase has its deadline, whatever clients and hand
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
 import trio
 
 from ..exchange import App
+from ..log import gen_log
 from ..net.stream import Stream
 from .connection import ServerConnection
 from .exchange import Http1Exchange
@@ -33,7 +33,6 @@ from .watch import DisconnectWatch
 
 __all__ = ["DrainReport", "Server"]
 
-logger = logging.getLogger("tornado.general")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ class Server:
             cancelled=cancelled, abandoned=abandoned, seconds=trio.current_time() - began
         )
         if cancelled or abandoned:
-            logger.warning("drain: %d requests cancelled, %d abandoned", cancelled, abandoned)
+            gen_log.warning("drain: %d requests cancelled, %d abandoned", cancelled, abandoned)
         return report
 
     async def _wait_empty(self, seconds: float) -> None:

@@ -6,12 +6,12 @@ whose time is up.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import trio
 
 from ..errors import PeerError, StreamClosedError
+from ..log import app_log, gen_log
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["child_failed", "close", "handler_failed", "unanswered", "was_cut"]
 
-logger = logging.getLogger("tornado.general")
-app_logger = logging.getLogger("tornado.application")
 
 
 def was_cut(connection: ServerConnection) -> bool:
@@ -32,7 +30,7 @@ def was_cut(connection: ServerConnection) -> bool:
         if connection.phase == "head":
             connection.refuse(PeerError("Timeout reading head", 408))
         elif not connection.cut:
-            logger.warning("%r: children of its request took longer than they may", connection)
+            gen_log.warning("%r: children of its request took longer than they may", connection)
         return False
     connection.fault = True
     now = trio.current_time()
@@ -41,13 +39,13 @@ def was_cut(connection: ServerConnection) -> bool:
     elif connection.detached:
         pass  # it is no request any more, and whoever took it over ends it as it likes
     elif connection.cut:
-        logger.warning("%r cut: %s", exchange, connection.cut)
+        gen_log.warning("%r cut: %s", exchange, connection.cut)
         connection.answer_fault(exchange, 503, connection.cut)
     elif connection.body_deadline is not None and connection.body_deadline <= now:
-        logger.info("Timeout reading body from %s", connection.remote_ip)
+        gen_log.info("Timeout reading body from %s", connection.remote_ip)
         connection.refuse(PeerError("Timeout reading body", 408), log=False)
     elif exchange.deadline is not None and exchange.deadline <= now:
-        logger.warning("%r took longer than it may", exchange)
+        gen_log.warning("%r took longer than it may", exchange)
         connection.answer_fault(exchange, 503, "The request took longer than it may.")
     else:
         connection.answer_fault(exchange, 503)
@@ -81,14 +79,14 @@ def handler_failed(
     if exchange.finished and not isinstance(exc, Exception):
         return  # a cancellation of another library's, after the answer
     exc.add_note(exchange.describe())
-    app_logger.error("Uncaught exception in %r", exchange, exc_info=exc)
+    app_log.error("Uncaught exception in %r", exchange, exc_info=exc)
     connection.answer_fault(exchange, 500)
 
 
 def unanswered(connection: ServerConnection, exchange: Http1Exchange) -> None:
     """The handler is done and its response is not."""
     if exchange.gone is None:
-        app_logger.error("%r: the handler ended without finishing its response", exchange)
+        app_log.error("%r: the handler ended without finishing its response", exchange)
     connection.answer_fault(exchange, 500)
 
 
@@ -104,7 +102,7 @@ def child_failed(
         return
     if exchange is not None:
         error.add_note(f"in a child of {exchange.describe()}")
-    app_logger.error("Uncaught exception in a child of %r", exchange or connection, exc_info=error)
+    app_log.error("Uncaught exception in a child of %r", exchange or connection, exc_info=error)
     if exchange is not None:
         # Whatever a program expects of handlers that raise: this is news to all of them.
         connection.answer_fault(exchange, 500, "A task of the request failed.")

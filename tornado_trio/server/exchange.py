@@ -11,9 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
-from .._util.pending import READY, Failed, Pending
 from ..errors import HTTPOutputError, PeerError, StreamClosedError
-from ..exchange import Exchange, RequestStartLine, ResponseStartLine
+from ..exchange import READY, Exchange, Failed, Pending, RequestStartLine, ResponseStartLine
 from ..wire.events import EndOfMessage, RequestHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.writing import http_date
@@ -21,7 +20,7 @@ from .files import send_file
 from .inflate import Inflater
 
 if TYPE_CHECKING:
-    from .._util.policy import DisconnectPolicy
+    from ..exchange import DisconnectPolicy
     from ..net.stream import Stream
     from .connection import ServerConnection
 

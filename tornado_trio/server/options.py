@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._util.policy import CANCEL, DisconnectPolicy
 from ..errors import PeerError
+from ..exchange import CANCEL, DisconnectPolicy
 from ..limits import STRICT, Dialect, Limits, Timeouts
 
 if TYPE_CHECKING:

@@ -12,20 +12,19 @@ the watch. Where that is not possible (HTTP/1.0, or the response has begun) the 
 
 from __future__ import annotations
 
-import logging
 import socket
 from typing import TYPE_CHECKING
 
 import trio
 
 from ..errors import StreamClosedError
+from ..log import app_log
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
 
 __all__ = ["lost", "signal"]
 
-app_logger = logging.getLogger("tornado.application")
 
 _PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
 
@@ -87,7 +86,7 @@ def lost(connection: ServerConnection, error: Exception) -> None:
     try:
         connection.in_context(exchange.client_gone, error)
     except Exception:
-        app_logger.exception("Uncaught exception in a close callback of %r", exchange)
+        app_log.exception("Uncaught exception in a close callback of %r", exchange)
     policy = exchange.on_disconnect
     if policy.kind == "cancel":
         connection.nursery.cancel_scope.cancel()

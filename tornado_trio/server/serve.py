@@ -5,7 +5,6 @@ Knows listeners and the server. Must not know signals or processes.
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import trio
 from .._util.interrupts import interrupt_in
 from ..errors import DeadlineError, PeerError
 from ..exchange import App
+from ..log import gen_log
 from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serve", "serve_connections"]
 
-logger = logging.getLogger("tornado.general")
 
 # After its own deadlines the drain has nothing left to wait for; this is for the rest.
 _CANCEL_GRACE = 5.0
@@ -163,7 +162,7 @@ async def _connection(
         if tls is not None:
             stream = await _encrypted(stream, tls, server.options.timeouts.handshake)
     except (OSError, DeadlineError, PeerError) as exc:
-        logger.warning("connection of %s refused: %s", stream.remote_address, exc)
+        gen_log.warning("connection of %s refused: %s", stream.remote_address, exc)
         stream.close()
         return
     except BaseException:

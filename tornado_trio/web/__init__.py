@@ -16,7 +16,7 @@ have neither.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .._util.policy import DisconnectPolicy, critical, grace
+from ..exchange import DisconnectPolicy, critical, grace
 from ..wire.signing import (
     DEFAULT_SIGNED_VALUE_MIN_VERSION,
     DEFAULT_SIGNED_VALUE_VERSION,

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..log import access_log
 from . import policies, ui
 from .handler import RequestHandler
-from .log import access_log
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches
 from .request import Request
 from .rules import ReversibleRouter, ReversibleRuleRouter, Rule, RuleLike

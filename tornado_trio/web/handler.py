@@ -19,6 +19,7 @@ from .. import __version__
 from .._util.fairness import Budget
 from .._util.object_dict import ObjectDict
 from ..escape import utf8
+from ..exchange import READY
 from ..template import BaseLoader
 from ..wire.headers import check_outgoing_name
 from . import arguments, cookies, lifecycle, localization, output, rendering, security
@@ -29,7 +30,7 @@ from .ui import UIModule, names_for
 if TYPE_CHECKING:
     import trio
 
-    from .._util.policy import DisconnectPolicy
+    from ..exchange import DisconnectPolicy
     from ..wire.headers import HTTPHeaders
     from .application import Application
     from .request import Request
@@ -61,7 +62,7 @@ class RequestHandler:
     _template_loaders: ClassVar[dict[str, BaseLoader]] = {}
     _stream_request_body = False
     _server_name = f"tornado_trio/{__version__}"
-    _write_result: Any = output.READY
+    _write_result: Any = READY
     # Whether a client that leaves during a write is worth an error in the log.
     _log_disconnects = False
 

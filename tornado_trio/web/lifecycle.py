@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import HTTPInputError, PeerError, StreamClosedError
 from ..escape import xhtml_escape
+from ..log import app_log, gen_log
 from .errors import Finish, HTTPError
-from .log import app_log, gen_log
 from .output import has_no_body
 from .security import check_request_origin
 

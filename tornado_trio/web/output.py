@@ -13,15 +13,13 @@ import datetime
 import numbers
 import re
 import time
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-import trio
-
 from .._util.fairness import Budget
 from ..escape import json_encode, utf8
-from ..exchange import Exchange, ResponseStartLine
+from ..exchange import CHECKPOINT, READY, Exchange, ResponseStartLine
 from ..wire.conditional import compute_etag as etag_of
 from ..wire.conditional import none_match
 from ..wire.dates import format_timestamp, http_date
@@ -46,40 +44,8 @@ REPRESENTATION_HEADERS = (
 )
 
 
-class Ready:
-    """An awaitable that is done: what output methods return when nothing is left to wait for.
-
-    Awaiting it is not a checkpoint.
-    """
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return iter(())  # type: ignore[return-value]
-
-    def __repr__(self) -> str:
-        return "<ready>"
-
-
-READY = Ready()
 # So many flushes of one response may follow each other without letting other tasks run.
 FLUSHES_IN_A_ROW = 16
-
-
-class Turn:
-    """Ready too, but it is somebody else's turn: awaiting it is a checkpoint.
-
-    A client that reads as fast as we write never makes a handler wait, and would keep all
-    others waiting.
-    """
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - awaited by who awaits us
-
-
-TURN = Turn()
 
 # --- headers and status --------------------------------------------------------------
 
@@ -167,8 +133,8 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
         flushed = connection.write(chunk)
         if handler._flushes is None:
             handler._flushes = Budget(FLUSHES_IN_A_ROW)
-        if handler._flushes.spent() and type(flushed).__name__ == "Ready":
-            return TURN
+        if handler._flushes.spent() and flushed is READY:
+            return CHECKPOINT
         return flushed
     handler._headers_written = True
     for transform in handler._transforms:

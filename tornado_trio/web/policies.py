@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._util.policy import DisconnectPolicy
+from ..exchange import DisconnectPolicy
 
 if TYPE_CHECKING:
     from .handler import RequestHandler

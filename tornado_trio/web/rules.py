@@ -7,11 +7,11 @@ with `async def respond(exchange)`. What a rule's target may be is decided in on
 
 from __future__ import annotations
 
-import logging
 import pkgutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
+from ..log import app_log
 from .matchers import Matcher, PathMatches
 from .route_index import RouteIndex, RuleList
 
@@ -29,7 +29,6 @@ __all__ = [
     "URLSpec",
 ]
 
-app_log = logging.getLogger("tornado.application")
 
 RuleLike = Union["Rule", Sequence[Any]]
 

@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable
 
-from .log import gen_log
+from ..log import gen_log
 
 _lock = threading.Lock()
 

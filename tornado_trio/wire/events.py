@@ -1,4 +1,4 @@
-"""What an HTTP/1.1 message is made of once parsed. Knows the start lines and headers.
+"""What an HTTP/1.1 message is made of once parsed. Knows headers.
 
 `ServerWire.next_event` and `ClientWire.next_event` return one of: a head, body bytes
 (plain `bytes`: an object around each chunk would cost and tell nothing), `EndOfMessage`,
@@ -8,19 +8,36 @@ or a `Signal`. No type of the engine behind them (h11, or another) appears above
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ..exchange import RequestStartLine, ResponseStartLine
 from .headers import HTTPHeaders
 
 __all__ = [
     "ClientEvent",
     "EndOfMessage",
     "RequestHead",
+    "RequestStartLine",
     "ResponseHead",
+    "ResponseStartLine",
     "ServerEvent",
     "Signal",
 ]
+
+
+class RequestStartLine(NamedTuple):
+    """`method` and `path` (the request target, undecoded) and `version` ("HTTP/1.1")."""
+
+    method: str
+    path: str
+    version: str
+
+
+class ResponseStartLine(NamedTuple):
+    """`version` ("HTTP/1.1"), `code` and `reason`."""
+
+    version: str
+    code: int
+    reason: str
 
 
 class Signal(Enum):

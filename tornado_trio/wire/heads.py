@@ -17,9 +17,8 @@ from __future__ import annotations
 import re
 
 from ..errors import LimitError, PeerError
-from ..exchange import RequestStartLine, ResponseStartLine
 from ..limits import STRICT, Dialect, Limits
-from .events import RequestHead, ResponseHead
+from .events import RequestHead, RequestStartLine, ResponseHead, ResponseStartLine
 from .headers import HTTPHeaders, _spelling, normalize_name
 
 __all__ = ["parse_request_head", "parse_response_head", "parse_fields", "valid_host"]

@@ -14,15 +14,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import logging
 import os
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from .._util.text import utf8
-
-_log = logging.getLogger("tornado.general")
+from ..log import gen_log
 
 DEFAULT_SIGNED_VALUE_VERSION: Final = 2
 DEFAULT_SIGNED_VALUE_MIN_VERSION: Final = 1
@@ -147,7 +145,7 @@ def _decode_v1(
         return None
     encoded, stamp, given = parts
     if not hmac.compare_digest(given, create_signature_v1(secret, name, encoded, stamp)):
-        _log.warning("Invalid cookie signature %r", value[:100])
+        gen_log.warning("Invalid cookie signature %r", value[:100])
         return None
     # Nothing marks where the value ends and the timestamp begins, so digits can be
     # moved from one to the other under the same signature (BMSA-2010-01). That makes
@@ -157,10 +155,10 @@ def _decode_v1(
     timestamp = int(stamp)
     if timestamp > now + _MAX_AHEAD:
         # The signature is right, so this is an attack or a broken clock of ours.
-        _log.warning("Cookie timestamp in future; possible tampering %r", value[:100])
+        gen_log.warning("Cookie timestamp in future; possible tampering %r", value[:100])
         return None
     if timestamp < now - max_age_days * _DAY:
-        _log.warning("Expired cookie %r", value[:100])
+        gen_log.warning("Expired cookie %r", value[:100])
         return None
     return _unbase64(encoded)
 

@@ -16,9 +16,9 @@ from tornado.concurrent import Future
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.platform.trio import run_task
 
-from tornado_trio._util.pending import READY
 from tornado_trio.errors import PeerError
 from tornado_trio.errors import StreamClosedError as NativeStreamClosedError
+from tornado_trio.exchange import READY
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.exchange import Http1Exchange
 

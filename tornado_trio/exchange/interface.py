@@ -10,29 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..wire.events import RequestStartLine, ResponseStartLine
 
 if TYPE_CHECKING:
     import trio
 
-    from ._util.policy import DisconnectPolicy
-    from .wire.headers import HTTPHeaders
+    from ..wire.headers import HTTPHeaders
+    from .policy import DisconnectPolicy
 
-
-class RequestStartLine(NamedTuple):
-    """`method` and `path` (the request target, undecoded) and `version` ("HTTP/1.1")."""
-
-    method: str
-    path: str
-    version: str
-
-
-class ResponseStartLine(NamedTuple):
-    """`version` ("HTTP/1.1"), `code` and `reason`."""
-
-    version: str
-    code: int
-    reason: str
+__all__ = ["App", "BodyIterator", "Exchange", "current_exchange"]
 
 
 class Exchange(ABC):

@@ -1,7 +1,7 @@
 """What `write` and `finish` return: awaitables for back pressure that need no task.
 
-Leaf: knows that a connection can be drained. Not awaiting them is allowed, so none is a
-coroutine.
+Knows that something can be drained, and trio's checkpoint. Not awaiting them is allowed, so
+none is a coroutine. `READY` and `CHECKPOINT` exist once: ask for them with `is`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from typing import Any, Protocol
 
-__all__ = ["READY", "Failed", "Pending", "Ready"]
+import trio
+
+__all__ = ["CHECKPOINT", "READY", "Checkpoint", "Failed", "Pending", "Ready"]
 
 
 class _Drains(Protocol):
@@ -17,17 +19,38 @@ class _Drains(Protocol):
 
 
 class Ready:
-    """The transport took everything."""
+    """The transport took everything. Awaiting it is not a checkpoint."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return
-        yield
+        return iter(())  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return "<ready>"
 
 
 #: One for all: the usual case costs no object.
 READY = Ready()
+
+
+class Checkpoint:
+    """Ready too, but it is somebody else's turn: awaiting it is a checkpoint.
+
+    A client that reads as fast as we write never makes a handler wait, and would keep all
+    others waiting.
+    """
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - our awaiter awaits it
+
+    def __repr__(self) -> str:
+        return "<checkpoint>"
+
+
+CHECKPOINT = Checkpoint()
 
 
 class Pending:
