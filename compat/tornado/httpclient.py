@@ -34,6 +34,8 @@ from tornado.escape import native_str, utf8
 from tornado.ioloop import IOLoop
 from tornado.util import Configurable
 
+from tornado_trio.client.targets import show_url
+
 __all__ = [
     "AsyncHTTPClient",
     "HTTPClient",
@@ -78,7 +80,7 @@ class HTTPClient:
             self._async_client.close()
             self._io_loop.close()
 
-    def fetch(self, request: HTTPRequest | str, **kwargs: Any) -> HTTPResponse:
+    def fetch(self, request: HTTPRequest | str | bytes, **kwargs: Any) -> HTTPResponse:
         """Make a request and wait for its response; `kwargs` are those of `HTTPRequest`.
 
         Raises `HTTPError` for a status outside 200-299, unless `raise_error=False`.
@@ -167,7 +169,7 @@ class AsyncHTTPClient(Configurable):
 
     def fetch(
         self,
-        request: str | HTTPRequest,
+        request: str | bytes | HTTPRequest,
         raise_error: bool = True,
         *old_args: Any,
         **kwargs: Any,
@@ -272,7 +274,7 @@ class HTTPRequest:
 
     def __init__(
         self,
-        url: str,
+        url: str | bytes,
         method: str = "GET",
         headers: dict[str, str] | httputil.HTTPHeaders | None = None,
         body: bytes | str | None = None,
@@ -309,7 +311,7 @@ class HTTPRequest:
         self.headers = headers  # type: ignore[assignment]
         if if_modified_since:
             self.headers["If-Modified-Since"] = httputil.format_timestamp(if_modified_since)
-        self.url = url
+        self.url: Any = url
         self.method = method
         self.body = body  # type: ignore[assignment]
         self.body_producer = body_producer
@@ -420,8 +422,9 @@ class HTTPResponse:
             raise self.error
 
     def __repr__(self) -> str:
-        shown = ",".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
-        return f"{type(self).__name__}({shown})"
+        fields = vars(self) | {"effective_url": show_url(native_str(self.effective_url))}
+        args = ",".join(f"{name}={value!r}" for name, value in sorted(fields.items()))
+        return f"{type(self).__name__}({args})"
 
 
 class HTTPClientError(Exception):

@@ -498,3 +498,60 @@ async def test_many_at_once_are_fast_enough() -> None:
                 nursery.start_soon(some, client)
         assert time.process_time() - start < 20
         assert client.statistics()["opened"] <= 20
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ({"timeout": 0.05}, r"'timeout'; use timeouts=ClientTimeouts\(total=...\)"),
+        ({"data": b"abc"}, "'data'; use body="),
+        ({"content": b"abc"}, "'content'; use body="),
+        ({"allow_redirects": False}, "'allow_redirects'; use follow_redirects="),
+        ({"verify": False}, "'verify'; use open_client"),
+        ({"header": [("A", "b")]}, "'header'; use headers="),
+        ({"follow_redirect": False}, "'follow_redirect'; use follow_redirects="),
+        ({"qwertz": 1}, "'qwertz'; use one of auth, body"),
+        ({"timeouts": 5}, r"timeouts=5 has to be a ClientTimeouts\(total=...\)"),
+        ({"timeouts": None}, "timeouts=None has to be"),
+    ],
+)
+async def test_unknown_keywords_are_refused(wrong: dict[str, Any], meant: str) -> None:
+    async with serving(answering(OK)) as server, client_for(server) as client:
+        for call in (client.get, client.head, client.post, client.put, client.patch, client.delete):
+            with pytest.raises(TypeError, match=meant):
+                await call("http://a.test/", **wrong)
+        with pytest.raises(TypeError, match=meant):
+            await client.request("GET", "http://a.test/", **wrong)
+        with pytest.raises(TypeError, match=meant):
+            client.stream("GET", "http://a.test/", **wrong)
+        assert server.heads == []
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        (b"/caf\xc3\xa9", b"GET /caf%C3%A9 HTTP/1.1\r\nHost: a.test\r\n"),
+        (b"/\xf8", b"GET /%F8 HTTP/1.1\r\nHost: a.test\r\n"),
+        (b"http://b\xc3\xbccher.test/", b"GET / HTTP/1.1\r\nHost: xn--bcher-kva.test\r\n"),
+    ],
+)
+async def test_a_location_of_raw_bytes(location: bytes, asked: bytes) -> None:
+    first = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+
+    async def handler(peer: Peer) -> None:
+        while head := await peer.request():
+            await peer.send(first if head.startswith(b"GET /first ") else OK)
+
+    async with serving(handler) as server, client_for(server) as client:
+        assert (await client.get("http://a.test/first")).status == 200
+        assert server.heads[1].startswith(asked)
+
+
+@pytest.mark.parametrize("secret", ["Authorization", "Proxy-Authorization", "cookie"])
+async def test_a_header_that_cannot_be_sent_does_not_show_a_secret(secret: str) -> None:
+    async with serving(answering(OK)) as server, client_for(server) as client:
+        with pytest.raises(InvalidRequest) as caught:
+            await client.get("http://a.test/", headers={secret: "sesame\n"})
+        assert secret.title() in str(caught.value) and "sesame" not in str(caught.value)
+        with pytest.raises(InvalidRequest, match="X-A: sesame"):
+            await client.get("http://a.test/", headers={"X-A": "sesame\n"})

@@ -63,7 +63,11 @@ def test_max_age_wins_over_expires_and_garbage_means_session() -> None:
         "",
         "novalue",
         "=x",
-        "a b=c",
+        " =c",
+        "a=b; Domain=..a.test",
+        "a=b; Domain=..www.a.test",
+        "a=b; Domain=a.test.",
+        "a=b; Domain=test.",
         "a=b\r\nX: y",
         "a=\x00",
         "a=b; Domain=test",
@@ -131,6 +135,36 @@ def test_a_wider_secure_cookie_is_not_shadowed() -> None:
     local = jar_with("s=1; Secure; Path=/", url="http://localhost/")
     local.store(["s=2; Path=/"], parse_target("http://localhost/"), NOW)
     assert sent(local, "http://localhost/") == "s=2"
+
+
+@pytest.mark.parametrize("value", ["a=b; Domain=com.", "a=b; Domain=.com.", "a=b; Domain=com"])
+def test_a_single_label_is_too_wide_with_a_trailing_dot_too(value: str) -> None:
+    assert len(jar_with(value, url="http://shop.com./")) == 0
+    assert len(jar_with("a=b; Domain=shop.com.", url="http://shop.com./")) == 1
+
+
+def test_the_last_domain_counts_though_it_is_empty() -> None:
+    jar = jar_with("a=1; Domain=a.test; Domain=", "b=2; Domain=b.test; Domain=.")
+    assert sent(jar, "http://www.a.test/dir/") == "a=1; b=2"
+    assert sent(jar, "http://x.www.a.test/dir/") is None
+
+
+@pytest.mark.parametrize("name", ["foo bar", "foo,bar", "foo\tbar", "foo  bar"])
+def test_names_are_what_stands_before_the_equals_sign(name: str) -> None:
+    jar = jar_with(f" {name} =baz")
+    assert sent(jar, "http://www.a.test/dir/") == f"{name}=baz"
+
+
+def test_equal_paths_go_in_order_of_creation() -> None:
+    wide = "; Domain=a.test; Path=/"
+    jar = jar_with(f"wide=1{wide}", "own=2; Path=/", f"more=3{wide}")
+    target = parse_target("http://www.a.test/")
+    assert sent(jar, target.url) == "wide=1; own=2; more=3"
+    jar.store(["own=22; Path=/", "last=4; Path=/", f"wide=11{wide}"], target, NOW)
+    assert sent(jar, target.url) == "wide=11; own=22; more=3; last=4"
+    jar.store(["own=; Path=/; Max-Age=0"], target, NOW)
+    jar.store(["own=2; Path=/"], target, NOW)
+    assert sent(jar, target.url) == "wide=11; more=3; last=4; own=2"
 
 
 def test_prefixes_in_any_case() -> None:

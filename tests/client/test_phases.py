@@ -11,16 +11,19 @@ import trio
 
 from tornado_trio.client import (
     Client,
+    ClientError,
     ClientLimits,
     ClientTimeouts,
     ConnectError,
     ConnectionLost,
+    InvalidRequest,
     Network,
     Proxy,
     RequestTimeout,
     TlsOptions,
     open_client,
 )
+from tornado_trio.client.websocket import open_websocket
 from tornado_trio.errors import DeadlineError
 from tornado_trio.net import MemoryNetwork
 
@@ -320,3 +323,34 @@ async def test_closing_the_client_ends_what_runs(autojump_clock: Any) -> None:
                 nursery.start_soon(call, client)
             await trio.testing.wait_all_tasks_blocked()
     assert outcomes == ["ClientClosed"] * 3
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70, ".b", "a" * 70 + ".test", "é..b", "é" * 70])
+async def test_a_name_that_idna_refuses_is_an_error_of_the_client(host: str) -> None:
+    async with open_client() as client:
+        for scheme in ("http", "https"):
+            with pytest.raises(ClientError) as caught:
+                await client.get(f"{scheme}://{host}/")
+            assert caught.value.__cause__ is None and host in str(caught.value)
+        with pytest.raises(ClientError):
+            async with open_websocket(f"ws://{host}/", client=client):
+                raise AssertionError("not reached")
+    with pytest.raises(ClientError):
+        async with open_client(network=Network(proxy=Proxy(url=f"http://{host}:3128"))) as client:
+            await client.get("http://a.test/")
+
+
+async def test_a_name_that_a_resolver_refuses() -> None:
+    async def refuse(host: str, port: int, family: int) -> list[Any]:
+        return [host.encode("idna")]
+
+    async with open_client(network=Network(resolver=refuse)) as client:
+        with pytest.raises(InvalidRequest, match=r"bad host name 'a\.\.b'"):
+            await client.get("http://a..b/")
+
+
+async def test_tls_with_a_name_that_idna_refuses() -> None:
+    async with serving(answering(OK), 443) as server:
+        async with open_client(network=Network(dial=server.network.connect)) as client:
+            with pytest.raises(InvalidRequest, match="bad host name"):
+                await client.get("https://a..b/")

@@ -18,6 +18,7 @@ from tornado_trio.client import (
     ConnectionLost,
     InvalidRequest,
     Network,
+    Policy,
     Proxy,
     ProxyError,
     TlsOptions,
@@ -25,10 +26,10 @@ from tornado_trio.client import (
     open_upgrade,
 )
 from tornado_trio.client.routes import Route, bypasses, parse_proxy
-from tornado_trio.client.targets import parse_target
+from tornado_trio.client.targets import Origin, parse_target
 from tornado_trio.client.tls_layer import TlsLayer
 from tornado_trio.errors import StreamClosedError
-from tornado_trio.net import MemoryNetwork, SocketStream, Stream
+from tornado_trio.net import Certificate, MemoryNetwork, SocketStream, Stream
 from tornado_trio.wire.headers import HTTPHeaders
 
 from .servers import OK, Peer, answering, serving
@@ -163,6 +164,74 @@ async def test_no_proxy() -> None:
     assert bypasses(proxy, "a.test") and bypasses(proxy, "x.a.test") and bypasses(proxy, "b.test")
     assert not bypasses(proxy, "xa.test") and not bypasses(proxy, "test")
     assert bypasses(Proxy(url="http://p", no_proxy=("*",)), "anything")
+
+
+@pytest.mark.parametrize(
+    ("entry", "hits", "misses"),
+    [
+        ("[::1]", ["::1", "0:0:0:0:0:0:0:1"], ["::2", "a.test"]),
+        ("::1", ["::1"], ["::2"]),
+        ("[::1]:81", ["[::1]:81"], ["::1", "[::1]:82"]),
+        ("10.0.0.0/8", ["10.1.2.3", "::ffff:10.1.2.3"], ["11.1.2.3", "10.test"]),
+        ("10.1.2.3/8", ["10.9.9.9"], ["11.0.0.0"]),
+        ("fe80::/10", ["fe80::1"], ["fec0::1", "10.0.0.1"]),
+        ("[fe80::/10]:81", ["[fe80::1]:81"], ["fe80::1"]),
+        ("127.0.0.1", ["127.0.0.1"], ["1.127.0.0.1", "127.0.0.2"]),
+        ("127.0.0.1:81", ["127.0.0.1:81"], ["127.0.0.1"]),
+        ("a.test:81", ["a.test:81", "x.a.test:81"], ["a.test", "a.test:82"]),
+        (" .A.Test ", ["a.test", "x.a.test"], ["xa.test"]),
+        ("*.a.test", ["x.a.test"], ["xa.test"]),
+        ("bücher.test", ["xn--bcher-kva.test"], ["bucher.test"]),
+        ("*", ["a.test", "::1", "10.0.0.1:81"], []),
+        ("*:81", ["a.test:81"], ["a.test"]),
+        ("", [], ["a.test"]),
+    ],
+)
+async def test_what_is_reached_directly(entry: str, hits: list[str], misses: list[str]) -> None:
+    proxy = Proxy(url="http://p", no_proxy=(entry,))
+
+    def direct(where: str) -> bool:
+        host, colon, port = where.rpartition(":")
+        if not colon or not port.isdigit() or (":" in host and host[0] != "["):
+            return bypasses(proxy, where, 80)
+        return bypasses(proxy, host.strip("[]"), int(port))
+
+    assert [where for where in hits if not direct(where)] == []
+    assert [where for where in misses if direct(where)] == []
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.0/33", "[a.test]", "a b", "::1::2", "[::1", "a.test/8"])
+async def test_no_proxy_entries_that_mean_nothing(entry: str) -> None:
+    proxy = Proxy(url="http://p", no_proxy=(entry,))
+    with pytest.raises(InvalidRequest, match=r"no_proxy entry|bad host name"):
+        async with open_client(network=Network(proxy=proxy)):
+            raise AssertionError("not reached")
+
+
+async def test_no_proxy_is_a_tuple() -> None:
+    proxy = Proxy(url="http://p", no_proxy="a.test,b.test")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match="split it at its commas"):
+        async with open_client(network=Network(proxy=proxy)):
+            raise AssertionError("not reached")
+
+
+def test_options_do_not_show_secrets() -> None:
+    proxy = Proxy(
+        url="http://me:sesame@p:1",
+        password="sesame",
+        headers=(("Proxy-Authorization", "sesame"),),
+        tls=TlsOptions(key_password="sesame"),
+    )
+    route = Route(Origin("http", "a.test", 80), proxy)
+    policy = Policy(headers=(("Authorization", "sesame"),))
+    certificate = Certificate(certfile="a.pem", password="sesame")
+    for each in (proxy, proxy.tls, Network(proxy=proxy), route, parse_proxy(proxy), policy):
+        assert "sesame" not in repr(each)
+    assert "sesame" not in repr(certificate)
+    assert "p:1" in repr(Network(proxy=proxy))
+    with pytest.raises(InvalidRequest) as caught:
+        parse_proxy(Proxy(url="http://me:sesame@p:x"))
+    assert "sesame" not in str(caught.value) and caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from tornado.simple_httpclient import (
     _HTTPConnection,
 )
 from tornado.tcpclient import TCPClient
+from tornado.websocket import websocket_connect
 
 from tests.compat.raw_server import OK, run, serving
 
@@ -658,3 +659,57 @@ def test_a_server_that_leaves_during_the_handshake_is_not_logged(
 
     run(main)
     assert not [record for record in caplog.records if record.name.startswith("tornado")]
+
+
+@pytest.mark.parametrize("curl", [False, True])
+def test_a_url_of_bytes(curl: bool) -> None:
+    moved = b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: /caf\xc3\xa9\r\n\r\n"
+
+    async def main() -> None:
+        http: Any
+        if curl:
+            pytest.importorskip("pycurl")
+            from tornado.curl_httpclient import CurlAsyncHTTPClient
+
+            http = CurlAsyncHTTPClient(force_instance=True)
+        else:
+            http = client()
+        answers = [OK, OK, moved, OK]
+        async with serving(lambda request: answers.pop(0)) as server:
+            url = server.url().encode()
+            assert (await http.fetch(url)).code == 200
+            request = HTTPRequest(url.replace(b"//", b"//user:pw@"))
+            response = await http.fetch(request)
+            assert response.code == 200 and "pw@" not in repr(response)
+            assert b"authorization: basic" in server.requests[1].lower()
+            response = await http.fetch(url)
+            assert response.effective_url.endswith("/caf%C3%A9")
+            assert server.requests[3].startswith(b"GET /caf%C3%A9 ")
+        http.close()
+
+    run(main)
+
+
+def test_names_that_idna_refuses() -> None:
+    async def main() -> None:
+        http = client()
+        for host in ("a..b", "a" * 70):
+            with pytest.raises((UnicodeError, socket.gaierror)):
+                await http.fetch(f"http://{host}/")
+            with pytest.raises((UnicodeError, socket.gaierror)):
+                await websocket_connect(f"ws://{host}/")
+        http.close()
+
+    run(main)
+
+
+def test_messages_show_no_password() -> None:
+    async def main() -> None:
+        http = client()
+        for url in ("ftp://me:sesame@a.test/", "http://me:sesame@a.test:x/", "me:sesame@a.test"):
+            with pytest.raises(ValueError) as caught:
+                await http.fetch(url)
+            assert "sesame" not in str(caught.value)
+        http.close()
+
+    run(main)

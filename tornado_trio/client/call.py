@@ -53,6 +53,52 @@ class RequestOptions(TypedDict, total=False):
     expect_continue: bool
 
 
+_NAMES = frozenset(RequestOptions.__annotations__)
+# What other clients, and Tornado's, call these things.
+_HERE = {
+    "allow_redirects": "follow_redirects=",
+    "auth_password": "auth=(user, password)",
+    "auth_username": "auth=(user, password)",
+    "cert": "open_client(network=Network(tls=TlsOptions(cert_file=...)))",
+    "connect_timeout": "timeouts=ClientTimeouts(connect=...)",
+    "content": "body=",
+    "cookies": "open_client(cookies=CookieJar()), or a Cookie field in headers=",
+    "data": "body= (bytes, text, a file, chunks) or form= (pairs)",
+    "decompress_response": "decompress=",
+    "files": "body= with a Content-Type in headers=",
+    "proxies": "open_client(network=Network(proxy=Proxy(url=...)))",
+    "proxy": "open_client(network=Network(proxy=Proxy(url=...)))",
+    "query": "params=",
+    "raise_error": "response.raise_for_status()",
+    "request_timeout": "timeouts=ClientTimeouts(total=...)",
+    "stream": "async with client.stream(method, url)",
+    "streaming_callback": "async with client.stream(method, url)",
+    "timeout": "timeouts=ClientTimeouts(total=...)",
+    "user_agent": "open_client(policy=Policy(user_agent=...)), or a field in headers=",
+    "validate_cert": "open_client(network=Network(tls=TlsOptions(verify=...)))",
+    "verify": "open_client(network=Network(tls=TlsOptions(verify=...)))",
+}
+
+
+def check_options(options: RequestOptions) -> None:
+    """TypeError for an argument that no request takes, naming the one that was meant.
+
+    Python checks no names that come as `**options`: a bound or a body would be left out in
+    silence.
+    """
+    if not options.keys() <= _NAMES:
+        name = min(options.keys() - _NAMES)
+        meant = _HERE.get(name)
+        if meant is None:
+            from difflib import get_close_matches  # milliseconds, which only this error needs
+
+            close = get_close_matches(name, _NAMES, 1)
+            meant = f"{close[0]}=" if close else f"one of {', '.join(sorted(_NAMES))}"
+        raise TypeError(f"a request takes no argument {name!r}; use {meant}")
+    if "timeouts" in options and not isinstance(options["timeouts"], ClientTimeouts):
+        raise TypeError(f"timeouts={options['timeouts']!r} has to be a ClientTimeouts(total=...)")
+
+
 @final
 class Call:
     """One call of the program: what stays the same over its hops, and what changes."""

@@ -12,7 +12,7 @@ from typing import Any, Unpack, final
 
 import trio
 
-from .call import Call, RequestOptions, with_params
+from .call import Call, RequestOptions, check_options, with_params
 from .cookies import CookieJar
 from .deadlines import Deadlines
 from .decoding import decoder_for
@@ -55,9 +55,12 @@ class Client:
     async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> Response:
         """Make a request and read the whole response. See `RequestOptions`.
 
-        Raises: `ClientError` (see `errors`); statuses are not errors.
+        Raises: `ClientError` (see `errors`); statuses are not errors. TypeError for an
+          argument that is none of `RequestOptions`.
         Cancellation: the connection in use is closed, the client stays usable.
         """
+        if options:
+            check_options(options)
         response = await self._send(method, url, options)
         try:
             await response.read()
@@ -74,6 +77,7 @@ class Client:
 
         Backpressure: what is not asked for stays in the kernel and with the server.
         """
+        check_options(options)
         return _StreamingCall(self, method, url, options)
 
     async def get(self, url: str, **options: Unpack[RequestOptions]) -> Response:
@@ -162,7 +166,7 @@ class Client:
     def _new_route(self, origin: Origin) -> Route:
         network = self._network
         proxy = network.proxy
-        if proxy is not None and bypasses(proxy, origin.host):
+        if proxy is not None and bypasses(proxy, origin.host, origin.port):
             proxy = None
         context = None
         if origin.scheme == "https":

@@ -20,7 +20,6 @@ from typing import Any, final
 from .targets import Target
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NAME_END = re.compile(r"[\s=;,]")
 
 #: Bounds per RFC 6265 6.1: what a client should at least be able to keep.
 MAX_COOKIE_SIZE = 4096
@@ -30,7 +29,10 @@ MAX_COOKIES = 3000
 
 @final
 class Cookie:
-    """One cookie. `domain` has no leading dot; `host_only` cookies go to that host alone."""
+    """One cookie. `domain` has no leading dot; `host_only` cookies go to that host alone.
+
+    `order` counts the cookies of a jar as they were created; a new value keeps it.
+    """
 
     __slots__ = (
         "domain",
@@ -38,6 +40,7 @@ class Cookie:
         "host_only",
         "http_only",
         "name",
+        "order",
         "path",
         "same_site",
         "secure",
@@ -53,6 +56,7 @@ class Cookie:
         self.secure = False
         self.http_only = False
         self.same_site = ""
+        self.order = 0
         self.expires: float | None = None  # seconds since the epoch; None: session
 
     def matches(self, target: Target) -> bool:
@@ -93,7 +97,7 @@ def parse_set_cookie(value: str, target: Target, now: float) -> Cookie | None:
     pair, _, rest = value.partition(";")
     name, equals, content = pair.partition("=")
     name, content = name.strip(" \t"), content.strip(" \t")
-    if not equals or not name or _NAME_END.search(name):
+    if not equals or not name:
         return None
     if len(name) + len(content) > MAX_COOKIE_SIZE:
         return None
@@ -108,11 +112,13 @@ def parse_set_cookie(value: str, target: Target, now: float) -> Cookie | None:
 
 def _apply(cookie: Cookie, attributes: dict[str, str], target: Target, now: float) -> bool:
     host = target.origin.host
-    domain = attributes.get("domain", "").lower().lstrip(".")
+    # The last Domain counts, empty too; one leading dot is taken off (RFC 6265 5.2.3).
+    domain = attributes.get("domain", "").lower().removeprefix(".")
     if domain and domain != host:
-        # No public suffix list here: a single label ("com") is refused, the rest can be
-        # refused by the jar's `allow_domain`.
-        if _is_address(host) or "." not in domain or not host.endswith("." + domain):
+        # No public suffix list here: a single label ("com", and "com." to "a.com.") is
+        # refused, the rest can be refused by the jar's `allow_domain`.
+        single = "." not in domain.rstrip(".")
+        if _is_address(host) or single or not host.endswith("." + domain):
             return False
     if domain:
         cookie.domain = domain
@@ -177,6 +183,7 @@ class CookieJar:
     def __init__(self, allow_domain: Callable[[str, str], bool] | None = None) -> None:
         self._cookies: dict[str, OrderedDict[tuple[str, str], Cookie]] = {}
         self._count = 0
+        self._created = 0
         self._allow_domain = allow_domain
 
     def __len__(self) -> int:
@@ -221,8 +228,13 @@ class CookieJar:
         """Add, replace or (if it has expired) delete one cookie."""
         own = self._cookies.setdefault(cookie.domain, OrderedDict())
         key = (cookie.path, cookie.name)
-        if own.pop(key, None) is not None:
+        replaced = own.pop(key, None)
+        if replaced is not None:
             self._count -= 1
+            cookie.order = replaced.order  # RFC 6265 5.3, 11.3: it is as old as before
+        else:
+            self._created += 1
+            cookie.order = self._created
         if cookie.expires is None or cookie.expires > now:
             own[key] = cookie
             self._count += 1
@@ -257,7 +269,7 @@ class CookieJar:
                 del self._cookies[domain]
         if not found:
             return None
-        found.sort(key=lambda cookie: -len(cookie.path))  # stable: older ones first
+        found.sort(key=lambda cookie: (-len(cookie.path), cookie.order))  # RFC 6265 5.4
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in found)
 
     def clear(self) -> None:

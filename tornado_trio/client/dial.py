@@ -20,7 +20,7 @@ from ..wire.events import ResponseHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.http1 import ClientWire
 from .deadlines import Deadlines
-from .errors import ClientError, ConnectError, ProxyError
+from .errors import ClientError, ConnectError, InvalidRequest, ProxyError
 from .options import Proxy
 from .routes import ProxyAddress, Route, parse_proxy
 from .socks import negotiate
@@ -35,7 +35,8 @@ async def open_route(route: Route, deadlines: Deadlines) -> Stream:
     """A stream over which requests to `route.origin` can be made at once.
 
     Runs until the connect deadline.
-    Raises: `ConnectError` (`phase` says where), `ProxyError`, `RequestTimeout`.
+    Raises: `ConnectError` (`phase` says where), `ProxyError`, `RequestTimeout`;
+      `InvalidRequest` for a host that is no name.
     Cancellation: nothing is left open.
     """
     deadlines.phase = "connect"
@@ -52,6 +53,11 @@ async def open_route(route: Route, deadlines: Deadlines) -> Stream:
         if phase == "proxy":
             raise ProxyError(message, os_error=error) from None
         raise ConnectError(message, phase, error) from None
+    except UnicodeError as error:
+        # Of the resolver or of TLS: IDNA takes labels of 1 to 63 octets. Not looked for before:
+        # what a program's own `dial` or resolver makes of a host is its affair.
+        name = deadlines.where if deadlines.phase == "resolve" else route.where
+        raise InvalidRequest(f"bad host name {name!r}: {error}") from None
 
 
 async def _open(route: Route, deadlines: Deadlines) -> Stream:

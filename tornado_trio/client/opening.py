@@ -13,7 +13,7 @@ from .client import Client
 from .cookies import CookieJar
 from .engine import Engine
 from .options import ClientLimits, ClientTimeouts, Network, Policy
-from .routes import parse_proxy
+from .routes import parse_no_proxy, parse_proxy
 
 
 @asynccontextmanager
@@ -32,7 +32,9 @@ async def open_client(
     """
     network = network or Network()
     if network.proxy is not None:
-        parse_proxy(network.proxy)  # a bad URL is an error here and not at the first request
+        # What is wrong with it is an error here and not at the first request.
+        parse_proxy(network.proxy)
+        parse_no_proxy(network.proxy.no_proxy)
     error: BaseException | None = None
     async with trio.open_nursery() as nursery:
         reaper = _Reaper()

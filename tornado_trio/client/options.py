@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from .targets import show_url
 
 if TYPE_CHECKING:
     from ..net import Stream
@@ -66,8 +68,8 @@ class Policy:
     decompress: bool = True
     #: The User-Agent field; None for none.
     user_agent: str | None = "tornado_trio"
-    #: Fields of every request that does not set them itself.
-    headers: tuple[tuple[str, str], ...] = ()
+    #: Fields of every request that does not set them itself. Not shown: they may be secret.
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class TlsOptions:
     #: PEM file with its key; None: in `cert_file` too.
     key_file: str | None = None
     #: What the key is encrypted with.
-    key_password: str | None = None
+    key_password: str | None = field(default=None, repr=False)
     #: Name to verify and to send as SNI instead of the URL's host.
     server_hostname: str | None = None
 
@@ -121,12 +123,16 @@ class Proxy:
     password: str | None = None
     #: Additional fields of CONNECT and of forwarded requests.
     headers: tuple[tuple[str, str], ...] = ()
-    #: Hosts that are reached directly; ".example.com" and "example.com" cover subdomains.
+    #: What is reached directly: names ("example.com" and ".example.com" cover subdomains),
+    #: addresses, networks ("10.0.0.0/8"), each with a port or for all; "*" is everything.
     no_proxy: tuple[str, ...] = ()
     #: Tunnel plain http requests too.
     tunnel: bool = False
     #: For https proxies: how the proxy itself is verified.
     tls: TlsOptions = TlsOptions()
+
+    def __repr__(self) -> str:  # the other fields hold passwords too
+        return f"<Proxy {show_url(self.url)}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..wire.headers import SECRET_FIELDS
 from .errors import InvalidRequest
-from .targets import Origin, parse_target, resolve_location, without_credentials
+from .targets import Origin, parse_target, resolve_location, show_url, without_credentials
 
 #: 300 and 304 are not redirects; 305 and 306 are obsolete and dangerous.
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
@@ -28,8 +29,6 @@ BODY_FIELDS = frozenset(
         "trailer",
     }
 )
-#: Fields that must not be shown to another origin.
-SECRET_FIELDS = frozenset({"authorization", "proxy-authorization", "cookie", "cookie2"})
 
 
 class Redirect(NamedTuple):
@@ -72,7 +71,7 @@ def follow(method: str, url: str, status: int, location: str | None) -> Redirect
     target_url = resolve_location(url, location)
     target = parse_target(target_url)
     if not target_url[:4].lower() == "http":
-        raise InvalidRequest(f"Unsupported url scheme: {target_url}")
+        raise InvalidRequest(f"Unsupported url scheme: {show_url(target_url)}")
     before = parse_target(url)
     same = same_origin(before.origin, target.origin)
     if target.credentials is not None and not (same and target.credentials == before.credentials):

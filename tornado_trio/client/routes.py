@@ -5,6 +5,8 @@ Connections are shared by `Route`: two requests with the same route may use the 
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -14,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from ..net import Stream
 from .errors import InvalidRequest
 from .options import Proxy
-from .targets import Origin, ascii_host, encode_basic
+from .targets import Origin, ascii_host, encode_basic, show_url
 
 #: Opens a stream to a host and port instead of TCP (an in-memory network, a tunnel).
 Dial = Callable[[str, int], Awaitable[Stream]]
@@ -33,6 +35,9 @@ class ProxyAddress(NamedTuple):
     username: str | None
     password: str | None
     authorization: str | None
+
+    def __repr__(self) -> str:
+        return f"<ProxyAddress {self.scheme}://{self.host}:{self.port}>"
 
     @property
     def socks(self) -> bool:
@@ -77,8 +82,8 @@ def parse_proxy(proxy: Proxy) -> ProxyAddress:
     try:
         parts = urlsplit(proxy.url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidRequest(f"bad proxy URL: {error}") from error
+    except ValueError:
+        raise InvalidRequest(f"bad host or port in the proxy URL {show_url(proxy.url)!r}") from None
     scheme = parts.scheme.lower()
     if scheme not in _PROXY_PORTS or not host:
         raise InvalidRequest("a proxy URL is http, https, socks5 or socks5h://host:port")
@@ -94,10 +99,62 @@ def parse_proxy(proxy: Proxy) -> ProxyAddress:
     )
 
 
-def bypasses(proxy: Proxy, host: str) -> bool:
-    """Whether `host` is reached directly in spite of the proxy (`Proxy.no_proxy`)."""
-    for pattern in proxy.no_proxy:
-        suffix = pattern.lower().lstrip(".")
-        if pattern == "*" or host == suffix or host.endswith("." + suffix):
+class _Exception(NamedTuple):
+    """One entry of `Proxy.no_proxy`: a network, or a domain ("": all); a port or all."""
+
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None
+    domain: str
+    port: int | None
+
+
+# [address], name, address or network; and a port, unless the colon is an IPv6 address's.
+_NO_PROXY = re.compile(r"(?:\[([^\]]*)\]|([^:]*)|([^\[\]]*:[^\[\]]*:[^\[\]]*))(?::([0-9]{1,5}))?")
+
+
+@lru_cache(maxsize=64)
+def parse_no_proxy(patterns: tuple[str, ...]) -> tuple[_Exception, ...]:
+    """Take `Proxy.no_proxy` apart; raise `InvalidRequest` for an entry that means nothing."""
+    if isinstance(patterns, str):
+        raise InvalidRequest("no_proxy is a tuple of hosts, not one string: split it at its commas")
+    return tuple(_exception(entry.strip()) for entry in patterns if entry.strip())
+
+
+def _exception(entry: str) -> _Exception:
+    match = _NO_PROXY.fullmatch(entry)
+    if match is None:
+        raise InvalidRequest(f"no_proxy entry {entry!r} is no host, address or network")
+    host = match[1] or match[2] or match[3] or ""
+    port = None if match[4] is None else int(match[4])
+    if host == "*":
+        return _Exception(None, "", port)
+    try:
+        return _Exception(ipaddress.ip_network(host, strict=False), "", port)
+    except ValueError:
+        if "/" in host or match[2] is None:
+            raise InvalidRequest(f"no_proxy entry {entry!r} is no address or network") from None
+    domain = host.removeprefix("*").lstrip(".")
+    return _Exception(None, ascii_host(domain), port)
+
+
+def bypasses(proxy: Proxy, host: str, port: int | None = None) -> bool:
+    """Whether `host` (and `port`) is reached directly in spite of the proxy (`Proxy.no_proxy`)."""
+    exceptions = parse_no_proxy(proxy.no_proxy)
+    if not exceptions:
+        return False
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
+    try:
+        address = ipaddress.ip_address(host)
+        address = getattr(address, "ipv4_mapped", None) or address
+    except ValueError:
+        address = None
+    for each in exceptions:
+        if each.port is not None and each.port != port:
+            continue
+        if each.network is not None:
+            if address is not None and address in each.network:
+                return True
+        elif not each.domain or host == each.domain:
+            return True
+        elif address is None and host.endswith("." + each.domain):
             return True
     return False

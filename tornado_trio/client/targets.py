@@ -20,6 +20,8 @@ _BAD_IN_URL = re.compile(r"[\x00-\x1f\x7f]")
 #: Left as they are when a target is made safe for the wire: RFC 3986's own characters and
 #: "%" (what is already encoded stays so). Anything else becomes %XX of its UTF-8.
 _TARGET_SAFE = "!#$%&'()*+,/:;=?@[]~\"<>\\^`{|}"
+_AUTHORITY = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)([^/?#]*)")
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?)\Z")
 
 
@@ -44,6 +46,9 @@ class Target(NamedTuple):
     host_header: str
     credentials: tuple[str, str] | None
 
+    def __repr__(self) -> str:
+        return f"<Target {show_url(self.url)}>"
+
     @property
     def secure(self) -> bool:
         """Whether TLS is spoken."""
@@ -62,22 +67,27 @@ def parse_target(url: str) -> Target:
     Control characters are refused, blanks and non-ASCII characters percent-encoded (the
     host by IDNA), the fragment is left out.
     """
+    if not isinstance(url, str):
+        raise InvalidRequest(f"a URL is text, not {type(url).__name__}: decode it")
     if _BAD_IN_URL.search(url):
-        raise InvalidRequest(f"control character in URL {url!r}")
+        raise InvalidRequest(f"control character in URL {show_url(url)!r}")
     try:
         parts = urlsplit(url)
-        port = parts.port
         host = parts.hostname
-    except ValueError as error:
-        raise InvalidRequest(f"bad URL {url!r}: {error}") from error
+    except ValueError:  # its text may quote a password
+        raise InvalidRequest(f"bad host in URL {show_url(url)!r}") from None
+    try:
+        port = parts.port
+    except ValueError:
+        raise InvalidRequest(f"bad port in URL {show_url(url)!r}") from None
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise InvalidRequest(f"Unsupported url scheme: {url}")
+        raise InvalidRequest(f"Unsupported url scheme: {show_url(url)}")
     if not host:
-        raise InvalidRequest(f"no host in URL {url!r}")
+        raise InvalidRequest(f"no host in URL {show_url(url)!r}")
     host = ascii_host(host)
     if port == 0:
-        raise InvalidRequest(f"port 0 in URL {url!r}")
+        raise InvalidRequest(f"port 0 in URL {show_url(url)!r}")
     path = parts.path or "/"
     if not path.startswith("/"):
         path = "/" + path
@@ -98,29 +108,76 @@ def ascii_host(host: str) -> str:
     """`host` in lower case and ASCII (IDNA); raise `InvalidRequest` if it is no host."""
     if not host.isascii():
         try:
-            host = host.encode("idna").decode("ascii")
+            host = _by_idna(host)
         except UnicodeError as error:
-            raise InvalidRequest(f"bad host name {host!r}: {error}") from error
+            raise InvalidRequest(f"bad host name {host!r}: {error}") from None
     host = host.lower()
     if not _HOST.match(host):
         raise InvalidRequest(f"bad host name {host!r}")
     return host
 
 
+def _by_idna(host: str) -> str:
+    import idna  # only where it is needed; trio brings it
+
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        # IDNA 2008 has no symbols, which browsers and IDNA 2003 take.
+        return host.encode("idna").decode("ascii")
+
+
 def resolve_location(base: str, location: str) -> str:
     """The absolute URL a `Location` field means, seen from `base`.
 
-    A fragment of `base` is inherited when `location` has none (RFC 9110 10.2.2). Raises
-    `InvalidRequest` for what is no URL.
+    A fragment of `base` is inherited when `location` has none (RFC 9110 10.2.2). Raw bytes
+    beyond ASCII (one character each, as fields are decoded) are taken as they are: percent-
+    encoded, and in the host as the UTF-8 of a name. Raises `InvalidRequest` for what is no URL.
     """
+    if not location.isascii():
+        location = _of_raw_bytes(location)
     try:
         url = urljoin(base, location)
-    except ValueError as error:  # half an IPv6 address, for example
-        raise InvalidRequest(f"bad URL {location!r}: {error}") from error
+    except ValueError:  # half an IPv6 address, for example
+        raise InvalidRequest(f"bad URL {show_url(location)!r}") from None
     fragment = urlsplit(base).fragment
     if fragment and "#" not in url:
         url = f"{url}#{fragment}"
     return url
+
+
+def _of_raw_bytes(location: str) -> str:
+    try:
+        raw = location.encode("latin-1")
+    except UnicodeEncodeError:
+        return location  # not from the wire: text, whose UTF-8 is meant
+    match = _AUTHORITY.match(location)
+    if match is None:
+        return quote(raw, safe=_TARGET_SAFE)
+    userinfo, at, host = match[2].rpartition("@")
+    try:
+        host = host.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"a host that is no UTF-8 in {show_url(location)!r}") from None
+    userinfo = quote(userinfo.encode("latin-1"), safe=_TARGET_SAFE)
+    return match[1] + userinfo + at + host + quote(raw[match.end() :], safe=_TARGET_SAFE)
+
+
+def show_url(url: str) -> str:
+    """`url` for messages: without user and password, whatever else is wrong with it.
+
+    What cannot be taken apart loses everything up to its last "@": a password may hold "/".
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - for its ValueError: then the "host" may be a password
+        if parts.netloc:
+            return without_credentials(url)
+    except ValueError:
+        pass  # shown all the same
+    _, at, rest = url.rpartition("@")
+    scheme = _SCHEME.match(url)
+    return f"{scheme[0] if scheme else ''}***@{rest}" if at else url
 
 
 def without_credentials(url: str) -> str:

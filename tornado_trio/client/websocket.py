@@ -20,6 +20,7 @@ from .errors import InvalidRequest
 from .opening import open_client
 from .options import ClientTimeouts, Network
 from .response import Response
+from .targets import show_url
 
 __all__ = ["WebSocketRefused", "open_websocket"]
 
@@ -43,7 +44,7 @@ def _http_url(url: str) -> str:
     for scheme, other in (("ws://", "http://"), ("wss://", "https://")):
         if url[: len(scheme)].lower() == scheme:
             return other + url[len(scheme) :]
-    raise InvalidRequest(f"not a ws:// or wss:// URL: {url!r}")
+    raise InvalidRequest(f"not a ws:// or wss:// URL: {show_url(url)!r}")
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import trio
@@ -29,7 +29,7 @@ class Certificate:
     #: The key; None: in `certfile` too.
     keyfile: str | os.PathLike[str] | None = None
     #: What the key is encrypted with.
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Have `context` present it. Errors: OSError, ssl.SSLError for unusable files."""

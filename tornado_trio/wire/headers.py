@@ -23,6 +23,11 @@ from ..errors import HTTPInputError
 from . import abnf
 
 HTTP_WHITESPACE: Final = " \t"
+#: Fields whose values are for one peer alone: no message shows them, no redirect to another
+#: origin takes them along.
+SECRET_FIELDS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "cookie2", "set-cookie"}
+)
 
 # Names a peer makes up must not grow these for ever: a full cache starts again.
 _CACHE_SIZE: Final = 1000
@@ -266,7 +271,9 @@ class HTTPHeaders(MutableMapping[str, str]):
         if len(_controls(text)) >= len(lines):
             for line in lines:
                 if not is_valid_value(line):
-                    raise ValueError(f"Illegal characters in header {line!r}")
+                    name = line.partition(":")[0]
+                    shown = name if name.lower() in SECRET_FIELDS else line
+                    raise ValueError(f"Illegal characters in header {shown!r}")
         lines.append("")
         return "\r\n".join(lines).encode("latin-1")
 

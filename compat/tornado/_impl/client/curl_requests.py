@@ -19,6 +19,7 @@ from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.log import app_log, gen_log
 
 from tornado_trio.wire import abnf
+from tornado_trio.wire.headers import SECRET_FIELDS
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
 
@@ -186,7 +187,8 @@ def _set_headers(client: Any, curl: Any, request: HTTPRequest, info: dict[str, A
     for name, value in headers.get_all():
         raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
         if CR_OR_LF_RE.search(raw_name) or CR_OR_LF_RE.search(raw_value):
-            raise ValueError(f"Illegal characters (CR or LF) in header {name!r}: {value!r}")
+            shown = "..." if name.lower() in SECRET_FIELDS else repr(value)
+            raise ValueError(f"Illegal characters (CR or LF) in header {name!r}: {shown}")
         # For proxies only: libcurl keeps Authorization and Cookie from other origins when it
         # follows a redirect, this one it would tell them.
         proxy = raw_name.lower() == b"proxy-authorization"

@@ -73,6 +73,8 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, (ResponseError, BodyTooLarge)):
         return _of_the_message(error)
     if isinstance(error, InvalidRequest):
+        if isinstance(error.__context__, UnicodeError):
+            return error.__context__  # of a name that IDNA refuses
         return ValueError(str(error))
     return HTTPStreamClosedError(str(error))
 

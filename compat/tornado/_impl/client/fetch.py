@@ -20,7 +20,7 @@ from tornado._impl.client.errors import HTTPStreamClosedError, translate
 from tornado._impl.client.routes import host_field, url_credentials
 from tornado._impl.legacy.httpclient import in_contexts
 from tornado.concurrent import Future
-from tornado.escape import utf8
+from tornado.escape import native_str, utf8
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse, _RequestProxy
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
@@ -34,7 +34,7 @@ from tornado_trio.client.errors import InvalidRequest, ResponseError
 from tornado_trio.client.hop import Hop
 from tornado_trio.client.options import ClientTimeouts
 from tornado_trio.client.redirects import follow
-from tornado_trio.client.targets import Target, parse_target
+from tornado_trio.client.targets import Target, parse_target, show_url
 from tornado_trio.client.upload import BodyWriter, Producer
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
@@ -95,7 +95,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         request = self._flat = _flattened(self.request)
         url = request.url
         if not url[:5].lower().startswith(("http:", "https")):
-            raise ValueError(f"Unsupported url scheme: {url}")
+            raise ValueError(f"Unsupported url scheme: {show_url(url)}")
         target = parse_target(url)
         digest = self._check()
         job = self._make_job(target, digest)
@@ -336,11 +336,12 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         request = self.request
         inner = request.request if isinstance(request, _RequestProxy) else request
         try:
-            redirect = follow(inner.method, inner.url, self.code, self.headers["Location"])
+            url = native_str(inner.url)
+            redirect = follow(inner.method, url, self.code, self.headers["Location"])
         except InvalidRequest as error:
             raise ValueError(str(error)) from error
         if redirect is None:  # an empty Location leads to where we are
-            redirect = follow(inner.method, inner.url, self.code, inner.url)
+            redirect = follow(inner.method, url, self.code, url)
             assert redirect is not None
         following = copy.copy(inner)
         following.url = redirect.url
@@ -407,6 +408,9 @@ def _flattened(request: Any) -> Any:
     About 35 attributes are read per request: 0.4 µs each through the proxy.
     """
     if type(request) is not _RequestProxy:
+        if isinstance(request.url, bytes):
+            request = copy.copy(request)
+            request.url = native_str(request.url)
         return request
     inner = request.request
     fields = vars(inner).copy()
@@ -415,6 +419,8 @@ def _flattened(request: Any) -> Any:
             fields[name] = value
     fields["headers"] = inner.headers
     fields["body"] = inner.body
+    if type(inner.url) is bytes:
+        fields["url"] = native_str(inner.url)
     flat = _Flat()
     flat.__dict__ = fields
     return flat

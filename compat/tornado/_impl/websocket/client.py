@@ -30,7 +30,7 @@ from tornado.concurrent import (
     future_set_exception_unless_cancelled,
     future_set_result_unless_cancelled,
 )
-from tornado.escape import json_encode, utf8
+from tornado.escape import json_encode, native_str, utf8
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log
@@ -113,7 +113,7 @@ class WebSocketClientConnection(_HTTPConnection):
             max_message_size=max_message_size,
             compression_options=compression_options,
         )
-        scheme, colon, rest = request.url.partition(":")
+        scheme, colon, rest = native_str(request.url).partition(":")
         inner = getattr(request, "request", request)  # of a proxy for defaults
         inner.url = _SCHEMES[scheme] + colon + rest
         deflate = None if compression_options is None else deflate_options(compression_options)
