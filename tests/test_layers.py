@@ -1,4 +1,4 @@
-"""The import graph of `tornado_trio`: imports go down the floors of docs/design.md, no cycles.
+"""The import graphs, of `tornado_trio` and of the overlay: down the floors of docs/design.md.
 
 Imports inside functions count; those under ``if TYPE_CHECKING:`` do not.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def statements(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
             yield from statements(node)
 
 
-def imported(module: str, path: Path) -> Iterator[str]:
+def imported(module: str, path: Path, known: Collection[str]) -> Iterator[str]:
     """Full names of the modules that a module imports, of any package."""
     for node in statements(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
@@ -88,12 +88,12 @@ def imported(module: str, path: Path) -> Iterator[str]:
             base = ".".join([*package, *([base] if base else [])])
         for alias in node.names:
             full = f"{base}.{alias.name}"
-            yield full if full in modules() else base
+            yield full if full in known else base
 
 
 @cache
 def graph() -> dict[str, frozenset[str]]:
-    return {name: frozenset(imported(name, path)) for name, path in modules().items()}
+    return {name: frozenset(imported(name, path, modules())) for name, path in modules().items()}
 
 
 def rank(name: str) -> int | None:
@@ -154,7 +154,7 @@ def test_nothing_imports_the_overlay() -> None:
     assert wrong == []
 
 
-def test_no_cycles() -> None:
+def cycles(graph: Mapping[str, Collection[str]]) -> list[str]:
     """A depth-first walk; a package is its ``__init__``, which importing any module in it runs."""
     done: set[str] = set()
     trail: list[str] = []
@@ -164,14 +164,109 @@ def test_no_cycles() -> None:
         if name in trail:
             found.append(" -> ".join([*trail[trail.index(name) :], name]))
             return
-        if name in done or name not in graph():
+        if name in done or name not in graph:
             return
         trail.append(name)
-        for target in sorted(graph()[name] - {name}):  # itself: what runs as __main__ does that
+        for target in sorted({*graph[name]} - {name}):  # itself: what runs as __main__ does that
             visit(target)
         trail.pop()
         done.add(name)
 
-    for name in modules():
+    for name in graph:
         visit(name)
-    assert found == []
+    return found
+
+
+def test_no_cycles() -> None:
+    assert cycles(graph()) == []
+
+
+# --- the overlay --------------------------------------------------------------------------
+OVERLAY = ROOT / "compat"
+
+
+
+def overlay_floors() -> list[str]:
+    """The parts of compat/tornado/_impl, lowest floor first, as docs/design.md lists them.
+
+    What is in `legacy` stands beside the floor that it adds to.
+    """
+    plan = (ROOT / "docs" / "design.md").read_text().partition("## compat: the plan")[2]
+    parts = re.findall(r"^ +_impl/(\w+)", plan.partition("\n## ")[0], re.M)
+    return [name for name in parts if name != "legacy"]
+
+
+FLOORS = overlay_floors()
+
+# What Tornado 4 to 6 have at the top of the package, and in `platform`.
+PUBLIC = set(
+    """
+    __init__ _locale_data auth autoreload concurrent curl_httpclient escape gen http1connection
+    httpclient httpserver httputil ioloop iostream locale locks log netutil options process queues
+    routing simple_httpclient stack_context tcpclient tcpserver template testing util web websocket
+    wsgi
+    platform.__init__ platform.asyncio platform.auto platform.caresresolver platform.common
+    platform.epoll platform.interface platform.kqueue platform.posix platform.select
+    platform.trio platform.twisted platform.windows
+    """.split()
+)
+
+
+@cache
+def overlay() -> dict[str, frozenset[str]]:
+    paths = {}
+    for path in sorted((OVERLAY / "tornado").rglob("*.py")):
+        parts = path.relative_to(OVERLAY).with_suffix("").parts
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {name: frozenset(imported(name, path, paths)) for name, path in paths.items()}
+
+
+def floor(module: str) -> int | None:
+    """The number of a module's floor; None for public modules and those of old releases."""
+    names = module.split(".")
+    return FLOORS.index(names[2]) if names[1:2] == ["_impl"] and names[2:3] != ["legacy"] else None
+
+
+def test_every_part_of_the_overlay_has_a_floor() -> None:
+    paths = (OVERLAY / "tornado" / "_impl").iterdir()
+    found = {path.stem for path in paths} - {"__init__", "__pycache__"}
+    assert found == {*FLOORS, "legacy"}
+
+
+def test_overlay_has_no_cycles() -> None:
+    assert cycles(overlay()) == []
+
+
+def test_overlay_shows_only_what_tornado_has() -> None:
+    top = OVERLAY / "tornado"
+    shown = {
+        ".".join(path.relative_to(top).with_suffix("").parts)
+        for path in [*top.glob("*.py"), *(top / "platform").glob("*.py")]
+    }
+    assert shown == PUBLIC
+    # The folder beside them: certificates that programs know by this path.
+    assert {path.name for path in top.iterdir() if path.is_dir()} - {"__pycache__"} == {
+        "_impl",
+        "platform",
+        "test",
+    }
+
+
+def test_overlay_keeps_to_its_floors() -> None:
+    """Whatever a module of a floor leads to, through public modules too, is no higher."""
+    wrong = []
+    for name in overlay():
+        mine = floor(name) if name.count(".") > 1 else None
+        if mine is None:
+            continue
+        seen, todo = {name}, [name]
+        while todo:
+            for target in overlay().get(todo.pop(), ()):
+                if target in seen or not target.startswith("tornado."):
+                    continue
+                seen.add(target)
+                todo.append(target)
+                other = floor(target) if target.count(".") > 1 else None
+                if other is not None and other > mine:
+                    wrong.append(f"{name} leads to {target}")
+    assert wrong == []

@@ -1,6 +1,6 @@
 """`tornado.concurrent`: Futures and helpers for them.
 
-Knows asyncio's Future; the IOLoop only when a function needs one.
+Knows asyncio's Future; which loop is current.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from concurrent import futures
 from typing import Any
 
 from tornado._impl.generation import before, old_idiom
+from tornado._impl.loop.current import current_loop
+from tornado._impl.names import handing_on
 from tornado.log import app_log
 
 _T = typing.TypeVar("_T")
@@ -108,10 +110,8 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
             result = Future()
             chain_future(getattr(self, attribute).submit(fn, self, *args, **kwargs), result)
             if callback is not None:
-                from tornado.ioloop import IOLoop
-
                 old_idiom("callback= argument of run_on_executor")
-                IOLoop.current().add_future(result, lambda future: callback(future.result()))
+                current_loop().add_future(result, lambda future: callback(future.result()))
             return result
 
         return wrapper
@@ -143,9 +143,7 @@ def chain_future(a: Any, b: Any) -> None:
     if isinstance(a, asyncio.Future):
         future_add_done_callback(a, copy)
     else:
-        from tornado.ioloop import IOLoop
-
-        IOLoop.current().add_future(a, copy)
+        current_loop().add_future(a, copy)
 
 
 def future_set_result_unless_cancelled(future: Any, value: Any) -> None:
@@ -181,11 +179,4 @@ def future_add_done_callback(future: Any, callback: Callable[[Any], None]) -> No
         future.add_done_callback(callback)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "return_future":
-        from tornado._impl.legacy.concurrent import return_future
-
-        return return_future
-    if name == "TracebackFuture":
-        return Future
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = handing_on("tornado.concurrent")

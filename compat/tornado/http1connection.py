@@ -16,10 +16,10 @@ from typing import Any
 
 from tornado import gen, httputil
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
+from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
-from tornado.platform.trio import run_task
 
 from tornado_trio.errors import HTTPOutputError, LimitError, PeerError
 from tornado_trio.limits import Limits, Timeouts

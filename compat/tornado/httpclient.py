@@ -32,7 +32,7 @@ from tornado.concurrent import (
 )
 from tornado.escape import native_str, utf8
 from tornado.ioloop import IOLoop
-from tornado.util import Configurable
+from tornado.util import Configurable, import_object
 
 from tornado_trio.client.targets import show_url
 
@@ -89,6 +89,14 @@ class HTTPClient:
         return cast(HTTPResponse, self._io_loop.run_sync(call))
 
 
+def _response_of_failed(request: HTTPRequest, error: BaseException) -> HTTPResponse:
+    """What a callback gets for a fetch that ended with an error."""
+    if isinstance(error, HTTPError) and error.response is not None:
+        return error.response
+    elapsed = time.time() - request.start_time
+    return HTTPResponse(request, 599, error=error, request_time=elapsed)
+
+
 class AsyncHTTPClient(Configurable):
     """A non-blocking client, one per IOLoop and class.
 
@@ -106,9 +114,7 @@ class AsyncHTTPClient(Configurable):
 
     @classmethod
     def configurable_default(cls) -> type[Configurable]:
-        from tornado.simple_httpclient import SimpleAsyncHTTPClient
-
-        return SimpleAsyncHTTPClient
+        return import_object("tornado.simple_httpclient.SimpleAsyncHTTPClient")  # type: ignore[no-any-return]
 
     @classmethod
     def _async_clients(cls) -> weakref.WeakKeyDictionary[IOLoop, AsyncHTTPClient]:
@@ -213,7 +219,7 @@ class AsyncHTTPClient(Configurable):
 
         self.fetch_impl(cast(HTTPRequest, proxied), handle_response)
         if legacy is not None:
-            legacy.follow(future, request)
+            legacy.follow(future, functools.partial(_response_of_failed, request))
         return future
 
     def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:

@@ -21,12 +21,12 @@ from tornado._impl.generation import before
 from tornado._impl.http.delegates import drive_delegate
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
+from tornado._impl.loop.tasks import run_task, start_soon
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.ioloop import IOLoop
 from tornado.iostream import SSLIOStream
 from tornado.log import gen_log
 from tornado.netutil import ssl_options_to_context
-from tornado.platform.trio import run_task, start_soon
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
@@ -188,17 +188,14 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
 
     def _chosen_app(self) -> Callable[[Any], Awaitable[None]]:
         """The shortest way from an exchange to the program that keeps all overrides."""
-        from tornado.web import Application
-
         callback = self.request_callback
-        kind = type(callback)
-        if (
-            type(self).start_request is HTTPServer.start_request
-            and isinstance(callback, Application)
-            and kind.start_request is Application.start_request
-            and kind.__call__ is Application.__call__
-        ):
-            return callback.respond
+        if type(self).start_request is HTTPServer.start_request:
+            # An application says so itself, which must know what its subclass overrides.
+            native = getattr(type(callback), "_native_app", None)
+            app: Callable[[Any], Awaitable[None]] | None
+            app = None if native is None else native(callback)
+            if app is not None:
+                return app
         return self._respond
 
     async def _respond(self, exchange: ExchangeConnection) -> None:

@@ -17,13 +17,14 @@ import os
 import random
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, overload
 
-import trio
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.loop.current import current_loop, loops
+from tornado._impl.loop.yielded import BadYieldError, convert_yielded, plain_coroutine
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
 from tornado.util import Configurable, import_object
@@ -44,7 +45,7 @@ class IOLoop(Configurable):
     WRITE = 0x004
     ERROR = 0x018
 
-    _ioloop_for_asyncio: dict[Any, IOLoop] = {}  # shared on purpose
+    _ioloop_for_asyncio = loops  # shared on purpose
     _instance_loop: IOLoop | None = None
 
     # --- which loop ----------------------------------------------------------------
@@ -62,9 +63,7 @@ class IOLoop(Configurable):
 
     @classmethod
     def configurable_default(cls) -> type[Configurable]:
-        from tornado.platform.asyncio import AsyncIOLoop
-
-        return AsyncIOLoop
+        return import_object("tornado.platform.asyncio.AsyncIOLoop")  # type: ignore[no-any-return]
 
     @overload
     @staticmethod
@@ -81,23 +80,7 @@ class IOLoop(Configurable):
         Made if there is none, unless `instance` is false. In a running asyncio loop it is
         that loop's; in a plain `trio.run` it is the trio run's (`tornado.platform.trio`).
         """
-        loop = asyncio._get_running_loop()
-        if loop is None:
-            if trio.lowlevel.in_trio_task():
-                from tornado.platform.trio import current_trio_loop
-
-                found = current_trio_loop(instance)
-                if found is not None:
-                    return found
-            loop = _thread_loop(instance)
-            if loop is None:
-                return None
-        current = IOLoop._ioloop_for_asyncio.get(loop)
-        if current is None and instance:
-            from tornado.platform.asyncio import AsyncIOMainLoop
-
-            current = AsyncIOMainLoop()
-        return current
+        return current_loop(instance)
 
     def make_current(self) -> None:
         """Make this the loop of the calling thread."""
@@ -179,8 +162,6 @@ class IOLoop(Configurable):
         Returns what the coroutine returns. Raises `TimeoutError` after `timeout` seconds,
         with the coroutine cancelled.
         """
-        from tornado.gen import convert_yielded
-
         outcome: Future | None = None
         timed_out = False
 
@@ -339,9 +320,6 @@ class IOLoop(Configurable):
             self.handle_callback_exception(callback)
 
     def _watch_result(self, result: Any) -> None:
-        # From the module, not the package: a third of the price.
-        from tornado.gen import BadYieldError, convert_yielded, plain_coroutine
-
         if plain_coroutine(result):
             self._run_discarded(result)
             return
@@ -377,13 +355,13 @@ class IOLoop(Configurable):
         It is a handler of SIGALRM: the main thread's loop only, and one at a time. Without
         an action the signal ends the process. None for `seconds` turns it off.
         """
-        from tornado._impl.legacy.ioloop import watch_blocking
+        from tornado._impl.legacy.blocking import watch_blocking
 
         watch_blocking(self, seconds, action)
 
     def log_stack(self, signal: int, frame: Any) -> None:
         """An action for `set_blocking_signal_threshold`."""
-        from tornado._impl.legacy.ioloop import log_stack
+        from tornado._impl.legacy.blocking import log_stack
 
         log_stack(self, frame)
 
@@ -397,20 +375,6 @@ class IOLoop(Configurable):
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
         raise NotImplementedError
-
-
-def _thread_loop(create: bool) -> Any:
-    """The asyncio loop set for this thread; made and set if there is none and we may."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return asyncio.get_event_loop()
-        except RuntimeError:
-            if not create:
-                return None
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        return loop
 
 
 class PeriodicCallback:
@@ -473,8 +437,6 @@ class PeriodicCallback:
         try:
             result = self.callback()
             if result is not None and _is_awaitable(result):
-                from tornado.gen import convert_yielded
-
                 assert self.io_loop is not None
                 self.io_loop.add_future(convert_yielded(result), self._finished)
                 return
@@ -514,12 +476,4 @@ def _is_awaitable(value: Any) -> bool:
     return hasattr(value, "__await__") or is_future(value)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "PollIOLoop":
-        from tornado._impl.legacy.ioloop import PollIOLoop
-
-        return PollIOLoop
-    if name == "TracebackFuture":
-        return Future
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = handing_on("tornado.ioloop")

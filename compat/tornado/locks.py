@@ -13,9 +13,9 @@ import collections
 import datetime
 import types
 from collections.abc import Callable
-from typing import Any
 
 from tornado import ioloop
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.util import TimeoutError
 
@@ -318,10 +318,4 @@ class Lock:
         self.release()
 
 
-def __getattr__(name: str) -> Any:
-    # Programs written for Tornado 4 and 5 use what the module happened to import.
-    if name == "gen":
-        from tornado import gen
-
-        return gen
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = handing_on("tornado.locks")

@@ -17,6 +17,7 @@ from typing import Any
 from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.names import handing_on
 from tornado.concurrent import dummy_executor, run_on_executor
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
@@ -45,16 +46,10 @@ def __getattr__(name: str) -> Any:
         return _ssl_defaults(False)
     if name == "_server_ssl_defaults":
         return _ssl_defaults(True)
-    # Where these were in Tornado 2 and 3.
-    if name == "TCPServer":
-        from tornado.tcpserver import TCPServer
+    return _elsewhere(name)
 
-        return TCPServer
-    if name == "set_close_exec":
-        from tornado.platform.auto import set_close_exec
 
-        return set_close_exec
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_elsewhere = handing_on("tornado.netutil")
 
 
 def bind_sockets(

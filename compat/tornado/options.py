@@ -3,7 +3,7 @@
 from tornado.options import define, options, parse_command_line
 """
 
-from typing import Any
+from tornado._impl.names import handing_on
 
 from tornado_trio.options import (
     Error,
@@ -28,9 +28,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "enable_pretty_logging":  # here until Tornado 3
-        from tornado.log import enable_pretty_logging
-
-        return enable_pretty_logging
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = handing_on("tornado.options")

@@ -18,10 +18,10 @@ from tornado._impl.client.errors import HTTPStreamClosedError, HTTPTimeoutError
 from tornado._impl.client.fetch import HTTPFetch
 from tornado._impl.client.routes import Routes
 from tornado._impl.http.dialects import OF_RESPONSES
+from tornado._impl.loop.tasks import start_soon
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.log import gen_log as gen_log
 from tornado.netutil import OverrideResolver, Resolver
-from tornado.platform.trio import start_soon
 from tornado.tcpclient import TCPClient
 
 from tornado_trio.client.engine import Engine

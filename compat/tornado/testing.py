@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.legacy.testing import LogTrapTestCase as LogTrapTestCase
-from tornado._impl.legacy.testing import get_unused_port as get_unused_port
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError
@@ -61,6 +60,13 @@ def bind_unused_port(
         listener.close()
         raise
     return listener, listener.getsockname()[1]
+
+
+def get_unused_port() -> int:
+    """A port that was free a moment ago (Tornado 4); `bind_unused_port` has no race."""
+    listener, port = bind_unused_port()
+    listener.close()
+    return port
 
 
 def get_async_test_timeout() -> float:
@@ -164,7 +170,7 @@ class AsyncTestCase(unittest.TestCase):
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         if before(6):
             importlib.import_module("tornado.stack_context")
-        stack_context = sys.modules.get("tornado.stack_context")
+        stack_context = sys.modules.get("tornado._impl.legacy.contexts")
         if stack_context is None:
             outcome = super().run(result)
         else:

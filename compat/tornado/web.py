@@ -26,12 +26,12 @@ from tornado._impl.legacy.web import (
     error_html,
     guarded_callback,
 )
+from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
 from tornado.log import access_log as access_log  # programs patch them here, as in upstream's
 from tornado.log import app_log as app_log
 from tornado.log import gen_log as gen_log
-from tornado.platform.trio import run_task
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
 
 from tornado_trio import errors
@@ -370,6 +370,16 @@ class Application(_application.Application, ReversibleRouter):
     def __call__(self, request: httputil.HTTPServerRequest) -> Any:  # type: ignore[override]
         """Answer a request whose body has been read already."""
         return self.find_handler(request).execute()
+
+    def _native_app(self) -> Callable[[Any], Awaitable[None]] | None:
+        """What a server may give exchanges to; None where delegates are overridden."""
+        kind = type(self)
+        if (
+            kind.start_request is Application.start_request
+            and kind.__call__ is Application.__call__
+        ):
+            return self.respond
+        return None
 
     async def respond(self, exchange: Any) -> None:
         """Answer one exchange; the way compat's `HTTPServer` takes."""

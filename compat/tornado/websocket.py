@@ -12,6 +12,9 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import tornado.web
+from tornado._impl.loop.tasks import start_soon
+from tornado._impl.names import handing_on
+from tornado._impl.streams.view import native_stream
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketError,
@@ -22,12 +25,10 @@ from tornado._impl.websocket.base import (
     de_dupe_gen_log,
 )
 from tornado._impl.websocket.protocol import WebSocketProtocol13
-from tornado._impl.websocket.stream_view import native_stream
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import app_log as app_log
 from tornado.log import gen_log
-from tornado.platform.trio import start_soon
 
 from tornado_trio.web.security import may_connect
 
@@ -46,14 +47,8 @@ if TYPE_CHECKING:
     from tornado._impl.websocket.client import WebSocketClientConnection, websocket_connect
 
 
-def __getattr__(name: str) -> Any:
-    # Servers need not wait for the client, and the HTTP client below it, to be loaded.
-    if name not in ("WebSocketClientConnection", "websocket_connect"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tornado._impl.websocket import client as _websocket_client
-
-    value = globals()[name] = getattr(_websocket_client, name)
-    return value
+# Servers need not wait for the client, and the HTTP client below it, to be loaded.
+__getattr__ = handing_on("tornado.websocket")
 
 
 class _StreamOf:

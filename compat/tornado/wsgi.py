@@ -15,6 +15,7 @@ from typing import Any
 import tornado
 from tornado import httputil
 from tornado._impl.generation import before
+from tornado._impl.names import handing_on
 from tornado.concurrent import dummy_executor
 from tornado.escape import url_unescape
 from tornado.ioloop import IOLoop
@@ -174,10 +175,4 @@ class WSGIContainer:
         log("%d %s %.2fms", status_code, summary, milliseconds)
 
 
-def __getattr__(name: str) -> Any:
-    # Tornado before 6; loaded when asked for.
-    if name in ("WSGIAdapter", "WSGIApplication", "from_wsgi_str"):
-        from tornado._impl.legacy import wsgi as legacy_wsgi
-
-        return getattr(legacy_wsgi, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = handing_on("tornado.wsgi")

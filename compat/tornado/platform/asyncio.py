@@ -17,9 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado._impl.generation import before
+from tornado._impl.loop.current import loops
+from tornado._impl.loop.tasks import TaskFuture
+from tornado._impl.loop.yielded import convert_yielded
 from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
-from tornado.platform.trio import TaskFuture
 
 from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.host_loop import poll_sparingly
@@ -46,7 +48,6 @@ class BaseAsyncIOLoop(IOLoop):
         self.closing = False
         self._thread_identity = threading.get_ident()
         self._scope = LoopScope(asyncio_loop)
-        loops = IOLoop._ioloop_for_asyncio
         for loop in [loop for loop in loops if loop.is_closed()]:
             # Closed behind our back (asyncio.run does so): nothing to find by it any more.
             del loops[loop]
@@ -86,7 +87,7 @@ class BaseAsyncIOLoop(IOLoop):
             if not loop.is_closed():
                 self._scope.forget_spawned()
             # Removed before closing: the address of a closed loop may be used again.
-            IOLoop._ioloop_for_asyncio.pop(loop, None)
+            loops.pop(loop, None)
             if self.selector_loop is not loop:
                 self.selector_loop.close()
             loop.close()
@@ -262,13 +263,13 @@ class AsyncIOLoop(BaseAsyncIOLoop):
         self.old_asyncio: asyncio.AbstractEventLoop | None = None
         made = None
         if before(6, 2):
-            from tornado._impl.legacy.ioloop import becomes_current
+            from tornado._impl.legacy.loops import becomes_current
 
             kwargs["make_current"] = becomes_current(kwargs.get("make_current"))
         if "asyncio_loop" not in kwargs:
             kwargs["asyncio_loop"] = made = asyncio.new_event_loop()
             if before(5):
-                from tornado._impl.legacy.ioloop import log_as_tornado
+                from tornado._impl.legacy.loops import log_as_tornado
 
                 made.set_exception_handler(log_as_tornado)
         try:
@@ -309,8 +310,6 @@ def to_asyncio_future(tornado_future: Any) -> asyncio.Future[Any]:
     """Whatever may be yielded in a coroutine, as an asyncio future."""
     if is_future(tornado_future) and isinstance(tornado_future, asyncio.Future):
         return tornado_future
-    from tornado.gen import convert_yielded
-
     converted: asyncio.Future[Any] = convert_yielded(tornado_future)
     return converted
 

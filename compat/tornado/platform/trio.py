@@ -6,144 +6,24 @@
     open_loop()                   in a plain `trio.run`: an IOLoop with structured lifetime
 
 Everything but `drive` may be called from any code in the loop's thread, before `start()` too.
+Ours: Tornado has no such module.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
-import trio
-from tornado.concurrent import Future
-from tornado.ioloop import IOLoop
-from tornado.log import app_log
+from tornado._impl.loop.tasks import TaskFuture, drive, run_task, start_soon
 
-from tornado_trio._util.interrupts import interrupt_in
-from tornado_trio.interop.driver import Driver, as_coroutine, run_driver
-from tornado_trio.interop.guest import undriven
+if TYPE_CHECKING:
+    from tornado._impl.loop.trio_loop import TrioIOLoop
 
-T = TypeVar("T")
+__all__ = ["TaskFuture", "drive", "open_loop", "run_task", "start_soon"]
 
 
-class TaskFuture(Future):
-    """The result of a coroutine in a trio task. Cancelling it cancels the coroutine."""
-
-    _driver: Driver | None = None
-    _cancel_message: Any = None
-    _cancel_asked = False
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Throw `asyncio.CancelledError` into the coroutine; as `asyncio.Task.cancel`."""
-        if self.done():
-            return False
-        if self._driver is not None:
-            return self._driver.cancel(msg)
-        self._cancel_asked = True  # it has not begun
-        self._cancel_message = msg
-        return True
-
-    def _begun(self, driver: Driver) -> None:
-        self._driver = driver
-        if self._cancel_asked:
-            driver.cancel(self._cancel_message)
-
-    def _ended(self, value: Any, error: BaseException | None) -> None:
-        self._driver = None
-        if self.done():
-            if error is not None and not isinstance(error, asyncio.CancelledError):
-                app_log.error("Exception after Future was done", exc_info=error)
-        elif error is None:
-            self.set_result(value)
-        elif _is_cancelled(error):
-            super().cancel()
-        else:
-            self.set_exception(error)
-        if error is not None and interrupt_in(error) is not None:
-            if not self.cancelled():
-                self.exception()  # the loop raises it: nobody need ask for it here
-            loop = IOLoop.current(instance=False)
-            if loop is not None:
-                loop._raise_out(error)
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    """Whether a coroutine ended by being cancelled, be it from inside a trio nursery."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_cancelled(inner) for inner in error.exceptions)
-    return isinstance(error, (asyncio.CancelledError, trio.Cancelled))
-
-
-def start_soon(
-    async_fn: Callable[..., Awaitable[object]],
-    *args: Any,
-    io_loop: IOLoop | None = None,
-    name: object = None,
-) -> None:
-    """Start `async_fn(*args)` as a trio task in the loop's nursery, now or when it runs.
-
-    It may await asyncio and Tornado too. An exception that escapes it is logged; it ends
-    nothing else. It is cancelled, and waited for, when the loop is closed.
-    """
-    loop = io_loop if io_loop is not None else IOLoop.current()
-    assert loop is not None
-    loop._start_soon(_background, loop, async_fn, args, name=name or async_fn)
-
-
-@undriven
-async def _background(loop: IOLoop, async_fn: Callable[..., Awaitable[object]], args: Any) -> None:
-    asyncio_loop, guest = loop._driver_parts()
-    try:
-        await run_driver(as_coroutine(async_fn(*args)), asyncio_loop, guest)
-    except asyncio.CancelledError:
-        pass  # it was cancelled by its own means, which is no error
-    except BaseException as exc:
-        interrupt = interrupt_in(exc)
-        if interrupt is not None:
-            loop._raise_out(interrupt)
-        elif isinstance(exc, Exception):
-            app_log.error("Exception in background task %r", async_fn, exc_info=True)
-        else:
-            raise
-
-
-def run_task(
-    coroutine: Awaitable[Any],
-    io_loop: IOLoop | None = None,
-    context: contextvars.Context | None = None,
-) -> Future:
-    """Drive a coroutine (or anything awaitable) in a trio task; a Future of its result.
-
-    It begins on the loop's next turn, in the order of these calls, in `context`: by default
-    a copy of the caller's.
-    """
-    loop = io_loop if io_loop is not None else IOLoop.current()
-    assert loop is not None
-    return loop._run_task(as_coroutine(coroutine), context)
-
-
-async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = None) -> T:
-    """Await anything, of trio, asyncio or Tornado, inside a trio task.
-
-    `context` is the contextvars context to run it in (the task's own by default).
-    Cancellation: see `tornado_trio.interop.driver.drive`.
-    """
-    loop = IOLoop.current()
-    assert loop is not None
-    asyncio_loop, guest = loop._driver_parts()
-    return await run_driver(as_coroutine(awaitable), asyncio_loop, guest, context)
-
-
-def current_trio_loop(create: bool) -> IOLoop | None:
-    """The IOLoop of a plain trio run; None when the run is a guest of asyncio."""
-    from tornado._impl.loop.trio_loop import loop_of_this_run
-
-    return loop_of_this_run(create)
-
-
-def open_loop() -> Any:
+def open_loop() -> AbstractAsyncContextManager[TrioIOLoop]:
     """`async with open_loop() as io_loop:` in a plain trio run; see `TrioIOLoop`."""
-    from tornado._impl.loop.trio_loop import open_loop as open_
+    from tornado._impl.loop import trio_loop  # few programs have a plain trio run
 
-    return open_()
+    return trio_loop.open_loop()

@@ -2,7 +2,7 @@
 
 Twisted's own asyncio reactor runs on the asyncio loop that the IOLoop has; here is only
 `install()`, and Deferreds that may be awaited and yielded in coroutines. The classes of
-Tornado 4 are in `_twisted_legacy`, loaded when asked for.
+Tornado 4 are in `_impl/legacy/twisted.py`, loaded when asked for.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from tornado import gen
+from tornado._impl.names import handing_on, listing
 from tornado.concurrent import Future, future_set_exc_info
 from twisted.internet.defer import Deferred
 from twisted.python import failure
-
-_LEGACY = ("TornadoDelayedCall", "TornadoReactor", "TwistedIOLoop", "TwistedResolver")
 
 
 def install(io_loop: Any = None) -> Any:
@@ -45,13 +44,5 @@ def _(d: Deferred[Any]) -> Future:
     return future
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LEGACY:
-        from tornado._impl.legacy import twisted as _twisted_legacy
-
-        return getattr(_twisted_legacy, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_LEGACY])
+__getattr__ = handing_on("tornado.platform.twisted")
+__dir__ = listing("tornado.platform.twisted")

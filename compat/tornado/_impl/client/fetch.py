@@ -19,12 +19,12 @@ from tornado import httputil, version
 from tornado._impl.client.errors import HTTPStreamClosedError, translate
 from tornado._impl.client.routes import host_field, url_credentials
 from tornado._impl.legacy.httpclient import in_contexts
+from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future
 from tornado.escape import native_str, utf8
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse, _RequestProxy
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
-from tornado.platform.trio import run_task
 
 from tornado_trio.client.auth import DigestAuth
 from tornado_trio.client.deadlines import Deadlines

@@ -13,8 +13,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado import httputil
+from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future, future_set_result_unless_cancelled
-from tornado.platform.trio import run_task
 
 from tornado_trio._util.contexts import run_in
 from tornado_trio.errors import StreamClosedError

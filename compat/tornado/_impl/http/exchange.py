@@ -11,10 +11,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado import httputil
-from tornado._impl.websocket.stream_view import StreamView
+from tornado._impl.loop.tasks import run_task
+from tornado._impl.streams.view import StreamView
 from tornado.concurrent import Future
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
-from tornado.platform.trio import run_task
 
 from tornado_trio.errors import PeerError
 from tornado_trio.errors import StreamClosedError as NativeStreamClosedError

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tornado._impl.generation import before, old_idiom
+from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future, future_add_done_callback
-from tornado.platform.trio import run_task
 
 from tornado_trio.oauth import AuthError
 

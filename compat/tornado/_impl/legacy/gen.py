@@ -1,7 +1,7 @@
 """`tornado.gen` as it was until Tornado 5: `engine`, `Task`, yield points.
 
 A yield point waits for callbacks instead of a Future; its results are kept by the runner
-of the generator, under keys. Knows `tornado.gen` and `stack_context`; reached through
+of the generator, under keys. Knows coroutines and contexts; reached through
 attributes of `tornado.gen`, so programs of today do not load it.
 """
 
@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import collections
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tornado import gen
 from tornado._impl.generation import before, old_idiom
-from tornado.concurrent import Future, future_set_exc_info
-from tornado.gen import KeyReuseError, LeakedCallbackError, UnknownKeyError
-from tornado.ioloop import IOLoop
-from tornado.log import app_log
-from tornado.stack_context import (
+from tornado._impl.legacy import contexts
+from tornado._impl.legacy.contexts import (
     ExceptionStackContext,
+    NullContext,
     StackContextInconsistentError,
     _call,
     _current,
     wrap,
 )
+from tornado._impl.loop import coroutines
+from tornado._impl.loop.yielded import (
+    KeyReuseError,
+    LeakedCallbackError,
+    QuietExceptions,
+    ReturnValueIgnoredError,
+    UnknownKeyError,
+    convert_yielded,
+)
+from tornado.concurrent import Future, future_set_exc_info
+from tornado.ioloop import IOLoop
+from tornado.log import app_log
 
 __all__ = [
     "Arguments",
@@ -59,7 +67,7 @@ def engine(func: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-@gen.coroutine
+@coroutines.coroutine
 def _run(func: Callable[[], Any]) -> Any:
     return func()  # a generator: `coroutine` goes by what a function returns
 
@@ -68,7 +76,7 @@ def _report_to_caller(future: Any, func: Callable[..., Any]) -> None:
     def done(future: Any) -> None:
         result = future.result()
         if result is not None:
-            raise gen.ReturnValueIgnoredError(
+            raise ReturnValueIgnoredError(
                 f"@gen.engine functions cannot return values: {func!r} returned {result!r}"
             )
 
@@ -76,25 +84,6 @@ def _report_to_caller(future: Any, func: Callable[..., Any]) -> None:
         done(future)
     else:
         IOLoop.current().add_future(future, wrap(done))
-
-
-def take_callback(func: Callable[..., Any], kwargs: dict[str, Any], future: Any) -> None:
-    """Take the `callback=` of a call of a coroutine function, which gets the result.
-
-    Until Tornado 6 every coroutine had this argument. Now a function that has one of its own,
-    or takes any keyword, is given it; with the switch of generations it is as it was.
-    """
-    if not before(6) and _takes_callback(func):
-        return
-    old_idiom("callback= argument of a coroutine")
-    callback = wrap(kwargs.pop("callback"))
-    if callback is not None:
-        IOLoop.current().add_future(future, lambda done: callback(done.result()))
-
-
-def _takes_callback(func: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(func).parameters.values()
-    return any(p.name == "callback" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def Task(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Future:
@@ -136,7 +125,7 @@ def _one_argument(callback: Callable[[Any], Any]) -> Callable[..., None]:
 class YieldPoint:
     """Something a generator can yield that is started, and then asked when it is ready."""
 
-    def start(self, runner: gen.Runner) -> None:
+    def start(self, runner: coroutines.Runner) -> None:
         """Called once, when the generator has yielded it."""
         raise NotImplementedError
 
@@ -227,7 +216,7 @@ class YieldFuture(YieldPoint):
 class MultiYieldPoint(YieldPoint):
     """Several yield points (and Futures) at once: a list or dict of them."""
 
-    def __init__(self, children: Any, quiet_exceptions: gen.QuietExceptions = ()) -> None:
+    def __init__(self, children: Any, quiet_exceptions: QuietExceptions = ()) -> None:
         self.keys = list(children) if isinstance(children, dict) else None
         values = children.values() if isinstance(children, dict) else children
         self.children = [_as_point(child) for child in values]
@@ -260,7 +249,7 @@ def _as_point(child: Any) -> YieldPoint:
         return child
     if _holds_points(child):
         return MultiYieldPoint(child)
-    return YieldFuture(gen.convert_yielded(child))
+    return YieldFuture(convert_yielded(child))
 
 
 def _holds_points(yielded: Any) -> bool:
@@ -271,7 +260,7 @@ def _holds_points(yielded: Any) -> bool:
 
 
 # --- the runner --------------------------------------------------------------------------
-class LegacyRunner(gen.Runner):
+class LegacyRunner(coroutines.Runner):
     """A runner that knows yield points, and whose steps must leave stack contexts balanced."""
 
     # Class attributes: a plain runner that meets its first yield point becomes one of these.
@@ -419,9 +408,41 @@ def _step(run: Callable[[], None]) -> None:
         run()
 
 
+# --- contexts, once a program enters one --------------------------------------------------
+_taught = False
+
+
+def teach_contexts() -> None:
+    """Have the loop enter contexts around its callbacks, and coroutines respect them."""
+    global _taught
+    if _taught:
+        return
+    _taught = True
+    install()
+    run, add_future, spawn = IOLoop._run_callback, IOLoop.add_future, IOLoop.spawn_callback
+
+    def run_callback(loop: IOLoop, callback: Any, *args: Any) -> None:
+        if _current.get() and not hasattr(getattr(callback, "func", None), "_contexts"):
+            callback = wrap(callback)
+        run(loop, callback, *args)
+
+    def add_future_here(loop: IOLoop, future: Any, callback: Any) -> None:
+        # Wrapped now: the Future of a thread pool calls back from another thread.
+        add_future(loop, future, wrap(callback) if _current.get() else callback)
+
+    def spawn_callback(loop: IOLoop, callback: Any, *args: Any, **kwargs: Any) -> None:
+        with NullContext():
+            spawn(loop, callback, *args, **kwargs)
+
+    IOLoop._run_callback = run_callback  # type: ignore[method-assign, assignment]
+    IOLoop.add_future = add_future_here  # type: ignore[method-assign, assignment]
+    IOLoop.spawn_callback = spawn_callback  # type: ignore[method-assign, assignment]
+
+
 def install() -> None:
     """Give every coroutine that begins from now on this kind of runner."""
-    gen.Runner = LegacyRunner  # type: ignore[misc, assignment]
+    coroutines.Runner = LegacyRunner  # type: ignore[misc, assignment]
 
 
 install()
+contexts.on_first_use(teach_contexts)

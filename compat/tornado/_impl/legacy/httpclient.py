@@ -6,17 +6,17 @@ Knows Futures and loops only.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 from tornado._impl.generation import old_idiom
+from tornado._impl.loop.current import current_loop
 from tornado.concurrent import future_add_done_callback
 
 
 def in_contexts(callback: Any) -> Any:
     """`callback` in the `stack_context`s current here, if the program uses any."""
-    module = sys.modules.get("tornado.stack_context")
+    module = sys.modules.get("tornado._impl.legacy.contexts")
     return callback if module is None or callback is None else module.wrap(callback)
 
 
@@ -49,24 +49,17 @@ class LegacyCall:
             old_idiom("fetch(callback=)")
         return (None if callback is None else cls(callback)), raise_error
 
-    def follow(self, future: Any, request: Any) -> None:
-        """Call the callback when `future` is done, on the loop's next turn."""
-        from tornado.httpclient import HTTPError, HTTPResponse
-        from tornado.ioloop import IOLoop
+    def follow(self, future: Any, response_of: Callable[[BaseException], Any]) -> None:
+        """Call the callback when `future` is done, on the loop's next turn.
 
+        It gets the result, or what `response_of` makes of the error.
+        """
         callback = self._callback
-        loop = IOLoop.current()
-        assert loop is not None
+        loop = current_loop()
 
         def done(finished: Any) -> None:
             error = finished.exception()
-            if isinstance(error, HTTPError) and error.response is not None:
-                response = error.response
-            elif error is not None:
-                elapsed = time.time() - request.start_time
-                response = HTTPResponse(request, 599, error=error, request_time=elapsed)
-            else:
-                response = finished.result()
+            response = finished.result() if error is None else response_of(error)
             loop.add_callback(callback, response)
 
         future_add_done_callback(future, done)

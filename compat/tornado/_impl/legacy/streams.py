@@ -103,7 +103,7 @@ def _then(
 
 def _pump(stream: Any, size: tuple[Any, ...], callback: Any, streaming_callback: Any) -> Any:
     """Read `size` bytes (none given: to the end) and hand chunks on as they come."""
-    from tornado.platform.trio import run_task
+    from tornado._impl.loop.tasks import run_task
 
     async def pump() -> bytes:
         left = size[0] if size else None
@@ -135,7 +135,7 @@ def _pump(stream: Any, size: tuple[Any, ...], callback: Any, streaming_callback:
 
 def keep_context(callback: Any) -> Any:
     """A callback that will run in the stack contexts of now, if the program uses any."""
-    stack_context = sys.modules.get("tornado.stack_context")
+    stack_context = sys.modules.get("tornado._impl.legacy.contexts")
     if stack_context is None or callback is None:
         return callback
     return stack_context.wrap(callback)

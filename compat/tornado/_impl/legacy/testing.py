@@ -9,16 +9,7 @@ import io
 import logging
 import unittest
 
-__all__ = ["LogTrapTestCase", "get_unused_port"]
-
-
-def get_unused_port() -> int:
-    """A port that was free a moment ago; `bind_unused_port` has no race."""
-    from tornado.testing import bind_unused_port
-
-    listener, port = bind_unused_port()
-    listener.close()
-    return port
+__all__ = ["LogTrapTestCase"]
 
 
 class LogTrapTestCase(unittest.TestCase):

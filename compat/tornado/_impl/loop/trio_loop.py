@@ -17,17 +17,16 @@ from functools import partial
 from typing import Any
 
 import trio
+from tornado._impl.loop.current import current_loop, loop_of_run
+from tornado._impl.loop.tasks import TaskFuture
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
-from tornado.platform.trio import TaskFuture
 
 from tornado_trio.interop.current import current_task
 from tornado_trio.interop.sigint import SigintHandler
 from tornado_trio.interop.trio_internals import thread_marks
 from tornado_trio.interop.workers import Workers
-
-_loop_of_run: trio.lowlevel.RunVar[TrioIOLoop] = trio.lowlevel.RunVar("tornado.ioloop")
 
 
 class _FutureLoop:
@@ -338,10 +337,10 @@ async def open_loop() -> AsyncIterator[TrioIOLoop]:
     Its callbacks, coroutines and servers are tasks of the block: they are cancelled, and
     waited for, at its end.
     """
-    if loop_of_this_run(create=False) is not None:
+    if loop_of_run.get() is not None:
         raise RuntimeError("this trio run has an IOLoop already")
     loop = TrioIOLoop()
-    token = _loop_of_run.set(loop)
+    token = loop_of_run.set(loop)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(loop.run)
@@ -350,21 +349,14 @@ async def open_loop() -> AsyncIterator[TrioIOLoop]:
             finally:
                 nursery.cancel_scope.cancel()
     finally:
-        _loop_of_run.reset(token)
+        loop_of_run.reset(token)
 
 
-def loop_of_this_run(create: bool) -> TrioIOLoop | None:
-    """The loop of the current plain trio run; None where trio is asyncio's guest."""
-    from tornado_trio.interop.guest import current_guest
-
-    if current_guest() is not None:
-        return None
-    loop = _loop_of_run.get(None)  # type: ignore[arg-type]
-    if loop is None and create:
-        # Nobody opened one: it lives as long as the run, in a system task.
-        loop = TrioIOLoop()
-        _loop_of_run.set(loop)
-        trio.lowlevel.spawn_system_task(loop.run, name="IOLoop")
+def make_loop_of_run() -> TrioIOLoop:
+    """The loop of a plain trio run where none was opened: a system task, as long as the run."""
+    loop = TrioIOLoop()
+    loop_of_run.set(loop)
+    trio.lowlevel.spawn_system_task(loop.run, name="IOLoop")
     return loop
 
 
@@ -382,8 +374,8 @@ def _make_futures_dual() -> None:
 
 def _dual_init(self: Future, *, loop: Any = None) -> None:
     if loop is None and asyncio._get_running_loop() is None and trio.lowlevel.in_trio_task():
-        current = loop_of_this_run(create=True)
-        if current is not None:
+        current = current_loop()
+        if isinstance(current, TrioIOLoop):  # and not of asyncio, where trio is its guest
             loop = current.loop
     asyncio.Future.__init__(self, loop=loop)
 

@@ -17,6 +17,7 @@ from tornado import gen, httpclient, httputil
 from tornado._impl.client.routes import Routes
 from tornado._impl.generation import old_idiom
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.loop.tasks import start_soon
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketError,
@@ -35,7 +36,6 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log
 from tornado.netutil import Resolver
-from tornado.platform.trio import start_soon
 from tornado.queues import Queue
 from tornado.simple_httpclient import _HTTPConnection
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import trio
 from tornado import gen
+from tornado._impl.loop.tasks import start_soon
+from tornado._impl.streams.view import StreamView
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketProtocol,
@@ -27,12 +29,10 @@ from tornado._impl.websocket.base import (
     _WebSocketParams,
     de_dupe_gen_log,
 )
-from tornado._impl.websocket.stream_view import StreamView
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
-from tornado.platform import trio as platform_trio
 
 from tornado_trio._util.contexts import Apart
 from tornado_trio.errors import StreamClosedError, WriteBufferFull
@@ -326,7 +326,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             look_ahead = self._look_ahead = LookAhead(
                 self._native,
                 self._wire,
-                platform_trio.start_soon,
+                start_soon,
                 self._seen_ahead,
                 self._lost_ahead,
             )
@@ -391,7 +391,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             future.set_result(None)
         elif self._unsent is None:
             self._unsent = [future]
-            platform_trio.start_soon(self._drain)
+            start_soon(self._drain)
         else:
             self._unsent.append(future)
         return future

@@ -1,0 +1,36 @@
+"""What loops did otherwise in old releases: asked for by generation.
+
+Knows which loop is current, and asyncio's exception handlers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado._impl.loop.current import current_loop
+from tornado.log import app_log
+
+__all__ = ["becomes_current", "log_as_tornado"]
+
+
+def becomes_current(make_current: bool | None) -> bool:
+    """Whether a new loop becomes the thread's, by the rules before Tornado 6.2.
+
+    The first one does, unless told otherwise; later ones do not, and cannot be told to.
+    """
+    if make_current is False:
+        return False
+    exists = current_loop(instance=False) is not None
+    if make_current and exists:
+        raise RuntimeError("current IOLoop already exists")
+    return not exists
+
+
+def log_as_tornado(loop: Any, context: dict[str, Any]) -> None:
+    """The exception handler of asyncio's loop before Tornado 5: such Futures were our own."""
+    if "future" in context and "exception" in context:
+        app_log.error(
+            "%s: %r", context["message"], context["future"], exc_info=context["exception"]
+        )
+    else:
+        loop.default_exception_handler(context)
