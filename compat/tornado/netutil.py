@@ -69,8 +69,10 @@ def bind_sockets(
       flags: of getaddrinfo; AI_PASSIVE by default.
       reuse_port: several processes may bind the same port (SO_REUSEPORT).
     """
+    # getaddrinfo, which upstream hands it to as it is, takes None for 0.
+    number: int = 0 if port is None else port
     return _listeners.bind_tcp_sockets(
-        port, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port
+        number, address, family=family, backlog=backlog, flags=flags, reuse_port=reuse_port
     )
 
 

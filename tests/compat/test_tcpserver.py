@@ -376,3 +376,10 @@ def test_hosts_that_are_no_text(kind: Any) -> None:
         assert addresses == [(socket.AF_INET, ("127.0.0.1", 80))]
 
     run(main)
+
+
+def test_no_port_is_any_port() -> None:
+    """As getaddrinfo has it; upstream's suites before 6 ask so."""
+    for sock in tornado.netutil.bind_sockets(None, "127.0.0.1"):  # type: ignore[arg-type]
+        assert sock.getsockname()[1] > 0
+        sock.close()
