@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tornado_trio.errors import ReadLimitError
 from tornado_trio.net.buffers import ReadBuffer, WriteBuffer
+from tornado_trio.net.patterns import reach_of
 
 pieces = st.binary(max_size=12)
 
@@ -76,6 +78,54 @@ def test_a_line_byte_by_byte_costs_linear_time() -> None:
     for _ in range(20_000):  # quadratic would be two thousand million comparisons
         buffer.append(b"x")
         assert buffer.find(b"\r\n") is None
+
+
+PATTERNS = [
+    rb"\r?\n\r?\n", rb"a+\n", rb"a.*b", rb"(a|ab)\1b", rb"(?<=a)b", rb"a(?=b)", rb"a(?!b)",
+    rb"\bab", rb"b\b", rb"^a", rb"(?m)^ab", rb"b$", rb"(?i)B\n", rb"(?i:A)b", rb"(?s)a.{0,3}b",
+    rb"b*",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"b", b"ab", b"\n", b"\r", b" "]), max_size=12),
+    st.sampled_from(PATTERNS),
+)
+def test_a_pattern_resumes_without_missing_anything(chunks: list[bytes], text: bytes) -> None:
+    buffer, model, pattern = ReadBuffer(), b"", re.compile(text)
+    for chunk in chunks:
+        buffer.append(chunk)
+        model += chunk
+        match = pattern.search(model)
+        end = buffer.find_regex(pattern)
+        assert end == (None if match is None else match.end())
+        if end:
+            assert buffer.take(end) == model[:end]
+            model = model[end:]
+
+
+@pytest.mark.parametrize("text", [rb"\r?\n\r?\n", rb"x;.*\n"])
+def test_a_pattern_byte_by_byte_costs_linear_time(text: bytes) -> None:
+    buffer, pattern = ReadBuffer(), re.compile(text)
+    buffer.append(b"x" * 1_000_000)
+    for _ in range(5_000):  # quadratic would be five thousand million comparisons
+        buffer.append(b"x")
+        assert buffer.find_regex(pattern) is None
+    buffer.append(b";\n\n")
+    assert buffer.find_regex(pattern)
+
+
+def test_a_reach() -> None:
+    assert reach_of(re.compile(rb"\r?\n")) == (3, 10)
+    assert reach_of(re.compile(rb"a.*\n")) == (None, 10)
+    assert reach_of(re.compile(rb"(?i)ab")) == (3, None)
+    assert reach_of(re.compile(rb"ab(?=c)")) == (None, None)
+    assert reach_of(re.compile(b"")) == (1, None)
+
+
+def test_a_reach_without_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re._parser", None)
+    assert reach_of(re.compile(rb"a b c")) == (None, None)
 
 
 @pytest.mark.parametrize("limit,found", [(2, False), (3, True), (None, True)])

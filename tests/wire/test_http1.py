@@ -5,10 +5,15 @@ What servers read is tested by tests/server/corpus.py, byte by byte.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from tornado_trio.errors import HTTPOutputError, LimitError, PeerError
 from tornado_trio.limits import Dialect, Limits
+from tornado_trio.wire import bodies
+from tornado_trio.wire.bodies import ChunkedReader
 from tornado_trio.wire.events import EndOfMessage, RequestHead, ResponseHead, Signal
 from tornado_trio.wire.headers import HTTPHeaders
 from tornado_trio.wire.http1 import ClientWire, ServerWire
@@ -504,3 +509,27 @@ def test_reprs() -> None:
     answered = client()
     read(answered, b"HTTP/1.1 404 Not Here\r\nContent-Length: 0\r\n\r\n")
     assert repr(answered.head) == "<ResponseHead 404 Not Here>"
+
+
+def test_trailers_byte_by_byte_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+
+    class Buffer(bytearray):
+        def find(self, wanted: Any, start: int = 0, *end: int) -> int:  # type: ignore[override]
+            searched.append(len(self) - start)
+            return super().find(wanted, start, *end)
+
+    def search(buffer: bytearray, start: int = 0) -> None:
+        searched.append(len(buffer) - start)
+
+    monkeypatch.setattr(bodies, "_BARE_LF", SimpleNamespace(search=search))
+    reader, buffer = ChunkedReader(1000, Limits()), Buffer()
+    trailers = b"".join(b"T%d: %s\r\n" % (number, b"x" * 50) for number in range(100))
+    for byte in b"0\r\n" + trailers + b"\r\n":
+        end = reader.read(buffer, 1000)
+        assert end is None
+        buffer.append(byte)
+    end = reader.read(buffer, 1000)
+    assert isinstance(end, EndOfMessage) and end.trailers is not None
+    assert len(end.trailers) == 100
+    assert sum(searched) < 20 * len(trailers)

@@ -10,6 +10,7 @@ from collections import deque
 from typing import final
 
 from ..errors import ReadLimitError
+from .patterns import reach_of
 
 # Pieces up to this size are copied together into one block, so that many small writes
 # become one send. Larger ones are kept as they are: copying them costs more than a
@@ -38,7 +39,7 @@ class ReadBuffer:
     def __init__(self) -> None:
         self._data = bytearray()
         self._scanned = 0
-        self._scan_for: bytes | None = None
+        self._scan_for: bytes | re.Pattern[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self._data)
@@ -131,17 +132,27 @@ class ReadBuffer:
     def find_regex(self, pattern: re.Pattern[bytes], max_bytes: int | None = None) -> int | None:
         """As `find`, to the end of the first match of `pattern`.
 
-        A regular expression cannot resume, so each call searches from the front: give a
-        bound when the peer is not trusted.
+        A pattern whose matches have a greatest length (`\\r?\\n\\r?\\n`) resumes, too. Others
+        (`.*x`) are searched from the front with each piece that holds the byte they end
+        with: give a bound when the peer is not trusted.
         """
-        match = pattern.search(self._data)
-        if match is not None:
-            end = match.end()
-            self._check(end, max_bytes, pattern.pattern)
-            # A match object keeps the bytearray exported, and an exported one cannot shrink.
-            del match
-            return end
-        self._check(len(self._data), max_bytes, pattern.pattern)
+        data = self._data
+        if self._scan_for is not pattern:
+            self._scan_for = pattern
+            self._scanned = 0
+        scanned = self._scanned
+        reach = reach_of(pattern) if scanned else None
+        start = 0 if reach is None or reach.width is None else max(0, scanned - reach.width)
+        if reach is None or reach.last is None or data.find(reach.last, scanned) >= 0:
+            match = pattern.search(data, start)
+            if match is not None:
+                end = match.end()
+                # A match object keeps the bytearray exported, and an exported one cannot shrink.
+                del match
+                self._check(end, max_bytes, pattern.pattern)
+                return end
+        self._check(len(data), max_bytes, pattern.pattern)
+        self._scanned = len(data)
         return None
 
     @staticmethod

@@ -22,6 +22,7 @@ from .heads import parse_fields
 __all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
 
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _T = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
 # string without controls, its escapes paired. Blanks before the line's end are no part of it.
@@ -85,7 +86,8 @@ class ChunkedReader:
     """
 
     __slots__ = (
-        "_dialect", "_in_trailers", "_limits", "_need_crlf", "_overhead", "left", "remaining",
+        "_dialect", "_in_trailers", "_limits", "_need_crlf", "_overhead", "_searched", "left",
+        "remaining",
     )  # fmt: skip
 
     def __init__(self, limit: int, limits: Limits, dialect: Dialect = STRICT) -> None:
@@ -94,6 +96,7 @@ class ChunkedReader:
         self._need_crlf = False
         self._in_trailers = False
         self._overhead = 0
+        self._searched = 0  # so many bytes of the trailers hold no end
         self._limits = limits
         self._dialect = dialect
 
@@ -177,12 +180,14 @@ class ChunkedReader:
         if buffer.startswith(b"\r\n"):
             del buffer[:2]
             return END
-        end = buffer.find(b"\r\n\r\n")
+        searched = self._searched
+        end = buffer.find(b"\r\n\r\n", max(searched - 3, 0))
         if end < 0:
             if len(buffer) > self._limits.max_trailer_size:
                 raise LimitError("trailer section too large", 431)
-            if buffer[:1] == b"\n" or re.search(rb"(?<!\r)\n", buffer):
+            if _BARE_LF.search(buffer, searched):
                 raise PeerError("bare LF in trailer section")
+            self._searched = len(buffer)
             return None
         if end > self._limits.max_trailer_size:
             raise LimitError("trailer section too large", 431)

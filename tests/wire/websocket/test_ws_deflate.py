@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import random
 import zlib
+from typing import Any
 
 import pytest
 
@@ -77,6 +79,38 @@ def test_final_block_that_ends_the_message() -> None:
     z = zlib.compressobj(wbits=-15)
     data = z.compress(b"Hello") + z.flush(zlib.Z_FINISH)
     assert inflate(Inflater(15, True), data) == b"Hello"
+
+
+def test_a_final_block_for_each_fragment() -> None:
+    """A sender that ends each fragment with one is understood, however many they are."""
+    inflater, out, sent = Inflater(15, True), bytearray(), b""
+    for number in range(500):
+        text = random.Random(number).randbytes(2000)
+        z = zlib.compressobj(wbits=-15, zdict=sent[-32768:])
+        inflater.decompress(z.compress(text) + z.flush(zlib.Z_FINISH), number == 499, out, None)
+        sent += text
+    assert out == sent
+
+
+def test_a_flood_of_final_blocks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 MB of them took a second: each makes a zlib object and copied all that followed."""
+    made = []
+    decompressobj = zlib.decompressobj
+
+    def counted(**options: Any) -> Any:
+        made.append(options)
+        return decompressobj(**options)
+
+    monkeypatch.setattr("zlib.decompressobj", counted)
+    for flood in (b"\x03\x00" * 500_000, b"\x01\x00\x00\xff\xff" * 200_000):
+        made.clear()
+        with pytest.raises(WebSocketProtocolError) as caught:
+            inflate(Inflater(15, True), flood)
+        assert caught.value.code == 1007
+        assert len(made) <= 64 + len(flood) // 1024 + 2
+    inflater = Inflater(15, True)
+    for _ in range(200):  # what one message spends is not the next one's
+        assert inflate(inflater, b"\x03\x00" * 60 + b"\x00") == b""
 
 
 def test_truncated_after_final_block_is_an_error() -> None:

@@ -23,6 +23,12 @@ __all__ = ["DeflateOptions", "DeflateParams", "Deflater", "Inflater"]
 
 _TAIL: Final = b"\x00\x00\xff\xff"  # ends every sync flush; not sent (RFC 7692 7.2.1)
 _WINDOW: Final = 32768
+# Final blocks of one message: each costs a zlib object and a copy of the window, and may be
+# two bytes short. A sender that flushes with them makes one for each message or fragment.
+_FREE_BLOCKS: Final = 64
+_BYTES_PER_BLOCK: Final = 1024  # what the message has to bring for each further one
+# What follows a final block is copied; so it is fed in pieces of this size.
+_SLICE: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,11 +117,13 @@ class Deflater:
 class Inflater:
     """Decompresses the messages of one direction, never past a bound."""
 
-    __slots__ = ("_z", "keep", "wbits")
+    __slots__ = ("_credit", "_z", "keep", "wbits")
 
     def __init__(self, wbits: int, keep: bool) -> None:
         self.wbits = wbits
         self.keep = keep
+        # What the message under way may still spend on final blocks, in bytes.
+        self._credit = _FREE_BLOCKS * _BYTES_PER_BLOCK
         self._z: _Decompress | None = None
 
     def decompress(self, data: bytes, fin: bool, out: bytearray, limit: int | None) -> None:
@@ -123,12 +131,13 @@ class Inflater:
 
         Raises:
             WebSocketProtocolError: 1009 as soon as `out` would pass `limit`; 1007 for bytes
-                that are not deflate.
+                that are not deflate, and for more final blocks than any sender has use for.
         """
         try:
             self._feed(data, out, limit)
             if fin:
                 self._feed(_TAIL, out, limit)
+                self._credit = _FREE_BLOCKS * _BYTES_PER_BLOCK
         except zlib.error:
             raise WebSocketProtocolError(
                 CloseCode.INVALID_DATA, "invalid compressed data"
@@ -137,20 +146,38 @@ class Inflater:
             self._z = None
 
     def _feed(self, data: bytes, out: bytearray, limit: int | None) -> None:
-        while data:
-            z = self._z
-            if z is None:
-                z = self._z = zlib.decompressobj(wbits=-self.wbits)
-            # One byte more than allowed is asked for: less than that coming out means that
-            # zlib holds nothing back.
-            room = 0 if limit is None else limit - len(out) + 1
-            piece = z.decompress(data, room)
-            if room and len(piece) >= room:
-                raise WebSocketProtocolError(CloseCode.MESSAGE_TOO_BIG, "message too big")
-            out += piece
-            if not z.eof:
-                return
-            # A final block (RFC 7692 7.2.3.4) ends zlib's stream, not the message: go on with
-            # a new object that knows the window. Only this message's part of it is at hand.
-            data = z.unused_data
-            self._z = zlib.decompressobj(wbits=-self.wbits, zdict=bytes(out[-_WINDOW:]))
+        rest = self._inflate(data, out, limit)
+        if rest is None:
+            return
+        self._credit += len(data)
+        view = memoryview(rest)
+        for start in range(0, len(view), _SLICE):
+            piece: bytes | memoryview | None = view[start : start + _SLICE]
+            while piece:
+                piece = self._inflate(piece, out, limit)
+
+    def _inflate(
+        self, data: bytes | memoryview, out: bytearray, limit: int | None
+    ) -> bytes | None:
+        """Inflate `data` up to a final block; what follows that, or None if there was none."""
+        z = self._z
+        if z is None:
+            z = self._z = zlib.decompressobj(wbits=-self.wbits)
+        # One byte more than allowed is asked for: less than that coming out means that
+        # zlib holds nothing back.
+        room = 0 if limit is None else limit - len(out) + 1
+        piece = z.decompress(data, room)
+        if room and len(piece) >= room:
+            raise WebSocketProtocolError(CloseCode.MESSAGE_TOO_BIG, "message too big")
+        out += piece
+        if not z.eof:
+            return None
+        # A final block (RFC 7692 7.2.3.4) ends zlib's stream, not the message: go on with
+        # a new object that knows the window. Only this message's part of it is at hand.
+        self._credit -= _BYTES_PER_BLOCK
+        if self._credit < 0:
+            raise WebSocketProtocolError(
+                CloseCode.INVALID_DATA, "too many final blocks in compressed data"
+            )
+        self._z = zlib.decompressobj(wbits=-self.wbits, zdict=bytes(out[-_WINDOW:]))
+        return z.unused_data
