@@ -77,8 +77,8 @@ class Timeouts:
 class Dialect:
     """What is forgiven in a message. The defaults forgive nothing (RFC 9112).
 
-    Tornado 6.6 forgives the first three, older releases all; compat asks for what the
-    release it answers for did.
+    Tornado 6.6 forgives the first three and `raw_target`, older releases all; compat asks for
+    what the release it answers for did.
     """
 
     #: Lines of a head may end with LF alone. In a request then all of them must: whoever
@@ -91,6 +91,12 @@ class Dialect:
     chunked_http10: bool = False
     #: HTTP/1.1 requests without Host (Tornado before 6.5).
     missing_host: bool = False
+    #: Bytes beyond ASCII in a request's target, as Tornado's own client sends them: they are
+    #: taken for what they would be when percent-encoded.
+    raw_target: bool = False
+    #: A response of the program's may have a Transfer-Encoding beside its Content-Length, which
+    #: clients refuse (a test of Tornado's makes one); otherwise it is dropped.
+    coding_beside_length: bool = False
     #: Folded field lines and controls in values (Tornado before 6.5). A fold becomes a space.
     loose_fields: bool = False
     #: Folded field lines alone: a client has to take them (RFC 9112 5.2).

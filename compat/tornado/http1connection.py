@@ -26,6 +26,7 @@ from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.wire.codings import BoundedDecoder, CodingError, GzipDecoder
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.http1 import ClientWire, ServerWire
+from tornado_trio.wire.writing import bare_response
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
 DIGITS = re.compile(r"[0-9]+")
@@ -63,6 +64,10 @@ class HTTP1ConnectionParameters:
         self.max_body_size = max_body_size
         self.body_timeout = body_timeout
         self.decompress = decompress
+
+
+#: Byte for byte what Tornado's tests ask for; "Connection: close" would tell more.
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 class _DelegateError(Exception):
@@ -134,8 +139,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             return await self._end_of_message()
         except PeerError as exc:
             gen_log.info("Malformed HTTP message from %s: %s", self.context, exc)
-            if not self.is_client and not self.stream.closed():
-                await self.stream.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            if not (self.is_client or self._wire.responded or self.stream.closed()):
+                await self.stream.write(BAD_REQUEST)
         except gen.TimeoutError:
             gen_log.info("Timeout reading body from %s", self.context)
         except (_DelegateError, StreamClosedError):
@@ -320,6 +325,8 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def abort(self) -> None:
         """Break the response off; the peer must not take what it has for the whole."""
+        if not (self.is_client or self._wire.responded or self.stream.closed()):
+            self.stream.write(bare_response(500))
         self.close()
 
     def detach(self) -> IOStream:
@@ -372,7 +379,14 @@ class HTTP1Connection(httputil.HTTPConnection):
             code: Any = start_line[1]
             data = self._wire.response_head(code, start_line[2], headers)
         if chunk:
-            data += bytes(self._framed(chunk))
+            try:
+                data += bytes(self._wire.body(chunk))
+            except HTTPOutputError:
+                if self.is_client:
+                    self.stream.close()
+                else:
+                    self._wire.retract_head()  # nothing has left yet
+                raise
         return self._send(data, callback)
 
     def write(self, chunk: bytes, callback: Callable[[], Any] | None = None) -> Future:

@@ -22,7 +22,11 @@ from tornado._impl.http.delegates import drive_delegate
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
 from tornado._impl.loop.tasks import run_task, start_soon
-from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornado.http1connection import (
+    BAD_REQUEST,
+    HTTP1ConnectionParameters,
+    HTTP1ServerConnection,
+)
 from tornado.ioloop import IOLoop
 from tornado.iostream import SSLIOStream
 from tornado.log import gen_log
@@ -41,12 +45,13 @@ from tornado_trio.net.tls import start_tls
 from tornado_trio.server import DrainReport, Server, ServerOptions
 from tornado_trio.server.downstream import corrected_origin
 from tornado_trio.server.lingering import _leave_handler
+from tornado_trio.wire.writing import bare_response
 
 HTTPRequest = httputil.HTTPServerRequest
 
 _MAX_BODY = 100 * 1024 * 1024
 _NO_ANSWER = frozenset((408,))
-_OWN_ANSWER = {414: b"URI Too Long", 431: b"Request Header Fields Too Large"}
+_OWN_ANSWER = frozenset((414, 431))
 
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
@@ -295,10 +300,10 @@ class _ProxiedDelegate(httputil.HTTPMessageDelegate):
 def _refusal(error: PeerError) -> bytes:
     """Tornado answers 400 to everything malformed, and nothing to who is too slow."""
     if error.status in _OWN_ANSWER:
-        return b"HTTP/1.1 %d %s\r\n\r\n" % (error.status, _OWN_ANSWER[error.status])
+        return bare_response(error.status)
     if error.status in _NO_ANSWER or before(5):
         return b""
-    return b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    return BAD_REQUEST
 
 
 def _call_soon(function: Callable[[], object]) -> bool:

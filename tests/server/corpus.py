@@ -96,7 +96,12 @@ def request_lines() -> list[Case]:
     cases += [(_named("line", line), _get(line), BAD, True) for line in bad if line]
     for version in (b"HTTP/2.0", b"HTTP/0.9", b"HTTP/3.1", b"HTTP/9.9"):
         cases.append((_named("version", version), _get(b"GET / " + version), [505], True))
-    cases.append(("HTTP/1.2 is not spoken", _get(b"GET / HTTP/1.2"), BAD, True))
+    cases.append(("HTTP/1.2 is served as 1.1", _get(b"GET / HTTP/1.2"), OK, False))
+    cases.append(("HTTP/1.9 is served as 1.1", _get(b"GET / HTTP/1.9"), OK, False))
+    cases.append(("HTTP/1.2 needs a Host", b"GET / HTTP/1.2\r\n\r\n", BAD, True))
+    cases.append(("fragment in the target", _get(b"GET /a#b HTTP/1.1"), BAD, True))
+    cases.append(("fragment in the query", _get(b"GET /a?b#c HTTP/1.1"), BAD, True))
+    cases.append(("fragment, absolute", _get(b"GET http://a/#b HTTP/1.1"), BAD, True))
     cases.append(("one empty line before", b"\r\n" + _get(), OK, False))
     cases.append(("two empty lines before", b"\r\n\r\n" + _get(), OK, False))
     cases.append(("a flood of empty lines", b"\r\n" * 50 + _get(), BAD, True))

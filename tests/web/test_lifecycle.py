@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tornado_trio.errors import HTTPOutputError
 from tornado_trio.server import ServerOptions
 from tornado_trio.testing import memory_server
 from tornado_trio.web import (
@@ -206,17 +207,108 @@ class BodyTooLong(RequestHandler):
         self.write("abcdef")
 
 
-@pytest.mark.parametrize("handler", [IllegalStatus, IllegalName, BodyTooLong])
-async def test_what_cannot_be_sent_ends_the_connection(
-    handler: type[RequestHandler], caplog: pytest.LogCaptureFixture
+class BodyTooShort(RequestHandler):
+    def get(self) -> None:
+        self.set_header("Content-Length", "9")
+        self.write("abcdef")
+
+
+class NoLength(RequestHandler):
+    def get(self) -> None:
+        self.set_header("Content-Length", "-5")
+
+
+class Interim(RequestHandler):
+    def get(self) -> None:
+        self.set_status(102)
+
+
+class IllegalCookie(RequestHandler):
+    def get(self) -> None:
+        self.set_cookie("m", "ok")
+        self._new_cookie["m"]["path"] = "\u6d4b"  # `set_cookie` would refuse it
+
+
+UNSENDABLE = [
+    IllegalName,
+    BodyTooLong,
+    BodyTooShort,
+    NoLength,
+    Interim,
+    IllegalCookie,
+]
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize("handler", UNSENDABLE)
+async def test_what_cannot_be_sent_is_answered_500(
+    handler: type[RequestHandler], version: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    class Page(handler):  # type: ignore[valid-type, misc]
+        def write_error(self, status_code: int, **kwargs: Any) -> None:
+            self.finish(f"page of {status_code}")
+
     caplog.set_level(logging.INFO, "tornado")
+    async with memory_server(Application([("/", Page)])) as server:
+        client = await server.connect()
+        for _ in range(2 if version == b"1.1" else 1):
+            response = await client.request(b"GET / HTTP/%s\r\nHost: a\r\n\r\n" % version)
+            assert (response.code, response.body) == (500, b"page of 500")
+    access = [record for record in caplog.records if record.name == "tornado.access"]
+    assert [record.args[0] for record in access if record.args] == [500] * len(access)  # type: ignore[index]
+    assert any("Uncaught exception" in record.message for record in caplog.records)
+
+
+async def test_a_flushed_body_longer_than_its_length_is_answered_500() -> None:
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            self.set_header("Content-Length", "3")
+            self.write("abcdef")
+            await self.flush()
+
+    assert (await get(Handler)).code == 500
+
+
+async def test_a_handler_may_mend_a_head_that_could_not_be_sent() -> None:
+    class Handler(RequestHandler):
+        async def get(self) -> None:
+            self.set_header("Content-Length", "3")
+            self.write("abcdef")
+            with pytest.raises(HTTPOutputError):
+                await self.flush()
+            self.clear()
+            self.write("mended")
+
+    response = await get(Handler)
+    assert (response.code, response.body) == (200, b"mended")
+
+
+class IllegalDefault(RequestHandler):
+    def set_default_headers(self) -> None:
+        self._headers["X a"] = "1"
+
+    def get(self) -> None:
+        self.write("x")
+
+
+@pytest.mark.parametrize("handler", [IllegalStatus, IllegalDefault])
+async def test_an_error_page_that_cannot_be_sent_either(handler: type[RequestHandler]) -> None:
     async with memory_server(Application([("/", handler)])) as server:
         client = await server.connect()
-        await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        await client.rest()  # the end
-    access = [record for record in caplog.records if record.name == "tornado.access"]
-    assert len(access) == 1
+        response = await client.request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert response.code == 500
+        assert response.headers["Connection"] == "close"
+
+
+async def test_head_may_announce_a_body_it_does_not_write() -> None:
+    class Handler(RequestHandler):
+        def head(self) -> None:
+            self.set_header("Content-Length", "9")
+
+    async with memory_server(Application([("/", Handler)])) as server:
+        client = await server.connect()
+        response = await client.request(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (response.code, response.headers["Content-Length"]) == (200, "9")
 
 
 async def test_a_flush_after_the_end_does_nothing() -> None:

@@ -20,6 +20,7 @@ from tornado_trio.wire.http1 import ClientWire, ServerWire
 
 LIMITS = Limits(max_body_size=1000, max_head_size=2000)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def client(method: str = "GET", **fields: str) -> ClientWire:
@@ -405,8 +406,26 @@ def test_older_dialects() -> None:
         (GET, {}, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", True),
         (
             GET,
-            {"Transfer-Encoding": "chunked"},  # by the program, which then does it itself
+            {"Transfer-Encoding": "gzip"},  # of the program, which cannot know the framing
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            True,
+        ),
+        (
+            GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+            {"Content-Length": "0", "Connection": "Keep-Alive, x"},
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x, close\r\n\r\n",
+            False,
+        ),
+        (
+            b"GET / HTTP/1.0\r\n\r\n",
+            {"Content-Length": "0", "Connection": "keep-alive"},
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            False,
+        ),
+        (
+            GET,
+            {"Content-Length": "0", "Connection": "x-close"},
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: x-close\r\n\r\n",
             True,
         ),
     ],
@@ -419,6 +438,120 @@ def test_persistence_of_responses(
     wire.end()
     assert wire.skip_body()
     assert wire.next_cycle() is again
+
+
+@pytest.mark.parametrize("coding", ["chunked", "gzip"])
+@pytest.mark.parametrize("length", [None, "5"])
+@pytest.mark.parametrize(
+    ("method", "version", "status", "framing"),
+    [
+        ("GET", "1.1", 200, "Transfer-Encoding: chunked"),
+        ("POST", "1.1", 404, "Transfer-Encoding: chunked"),
+        ("GET", "1.0", 200, ""),
+        ("HEAD", "1.1", 200, ""),
+        ("GET", "1.1", 304, ""),
+        ("GET", "1.1", 204, ""),
+        ("GET", "1.1", 103, ""),
+        ("CONNECT", "1.1", 200, ""),
+    ],
+)
+def test_framing_is_not_the_programs(
+    method: str, version: str, status: int, framing: str, length: str | None, coding: str
+) -> None:
+    target = "a:1" if method == "CONNECT" else "/"
+    wire = server(f"{method} {target} HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+    headers = HTTPHeaders({"Transfer-Encoding": coding})
+    if length is not None:
+        headers["Content-Length"] = length
+        framing = "Content-Length: 5" if status not in (103, 204) and method != "CONNECT" else ""
+    head = wire.response_head(status, "x", headers)
+    fields = [line for line in head.decode().split("\r\n")[1:] if line]
+    assert fields == ([framing] if framing else [])
+
+
+def test_a_coding_beside_a_length_for_tornados_tests() -> None:
+    fields = {"Content-Length": "5", "Transfer-Encoding": "chunked"}
+    for method, kept in (("GET", True), ("HEAD", False)):
+        wire = ServerWire(LIMITS, Dialect(coding_beside_length=True))
+        wire.feed(GET.replace(b"GET", method.encode()))
+        wire.next_event()
+        assert (b"chunked" in wire.response_head(200, "OK", HTTPHeaders(fields))) is kept
+        assert wire.body(b"12345") == (b"12345" if kept else b"")
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        (1000, {}),
+        (99, {}),
+        (200, {"Content-Length": "-5"}),
+        (200, {"Content-Length": "5, 5"}),
+        (200, {"X y": "1"}),
+        (200, {"X": "a\nb"}),
+        (200, {"X": "\u6d4b"}),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_another_head_after_one_that_cannot_be_sent(
+    status: int, fields: dict[str, str], method: str
+) -> None:
+    wire = server(GET.replace(b"GET", method.encode()))
+    with pytest.raises(HTTPOutputError):
+        wire.response_head(status, "x", HTTPHeaders(fields))
+    head = wire.response_head(500, "No", HTTPHeaders({"Content-Length": "3"}))
+    assert head == b"HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\n"
+    assert wire.body(b"abc") == (b"abc" if method == "GET" else b"")
+    assert wire.end() == b""
+    assert wire.skip_body() and wire.next_cycle()
+
+
+def test_a_length_stored_as_a_number() -> None:
+    wire = server()
+    headers = HTTPHeaders()
+    headers["Content-Length"] = 3  # type: ignore[assignment]
+    assert b"Content-Length: 3\r\n" in wire.response_head(200, "OK", headers)
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 2000\r\n\r\n", CHUNKED + b"x\r\n"])
+def test_after_a_malformed_body_the_answer_is_the_last(body: bytes) -> None:
+    wire = server(b"POST / HTTP/1.1\r\nHost: a\r\n" + body)
+    with pytest.raises(PeerError):
+        wire.next_event()
+    head = wire.response_head(413, "No", HTTPHeaders({"Content-Length": "0"}))
+    assert b"Connection: close\r\n" in head
+    assert not wire.next_cycle()
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.9"])
+def test_later_minor_versions_are_served_as_1_1(version: str) -> None:
+    wire = server(f"GET / HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+    assert wire.head is not None
+    assert (wire.head.start_line.version, wire.head.keep_alive) == ("HTTP/1.1", True)
+    assert b"chunked" in wire.response_head(200, "OK", HTTPHeaders())
+    peer = client()
+    answer = f"HTTP/{version} 200 OK\r\nContent-Length: 2\r\n\r\nhi".encode()
+    assert read(peer, answer)[:2] == (200, b"hi")
+    assert peer.keep_alive
+
+
+def test_bytes_beyond_ascii_in_a_target() -> None:
+    line = "GET /café?q=é HTTP/1.1\r\n".encode()
+    for rest in (b"Host: a\r\n\r\n", b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n"):
+        wire = ServerWire(LIMITS, Dialect(raw_target=True))
+        wire.feed(line + rest)
+        head = wire.next_event()
+        assert isinstance(head, RequestHead)
+        assert head.start_line.path == "/caf%C3%A9?q=%C3%A9"
+        strict = ServerWire(LIMITS)
+        strict.feed(line + rest)
+        with pytest.raises(PeerError):
+            strict.next_event()
+    lines = b"G\xe9T / HTTP/1.1", b"GET / HTTP/1.\xb2", b"GET /\xe9#x HTTP/1.1", b"GET /\xe9 x"
+    for bad in lines:
+        wire = ServerWire(LIMITS, Dialect(raw_target=True))
+        wire.feed(bad + b"\r\nHost: a\r\n\r\n")
+        with pytest.raises(PeerError):
+            wire.next_event()
 
 
 def test_informational_heads() -> None:

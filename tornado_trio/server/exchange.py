@@ -218,7 +218,12 @@ class Http1Exchange(Exchange):
         if code >= 200:
             self.status = code
         if chunk:
-            body = wire.body(chunk)
+            try:
+                body = wire.body(chunk)
+            except HTTPOutputError:
+                wire.retract_head()  # nothing has left yet: an error page may follow
+                self.status = 0
+                raise
             self.sent += len(chunk)
             if len(body) > _JOIN:
                 self._send(data)
@@ -347,7 +352,7 @@ class Http1Exchange(Exchange):
         self._connection.hand_over(then)
 
     def abort(self) -> None:
-        self._connection.answer_fault(self, 500)
+        self._connection.answer_fault(self, 500, "The response could not be written.")
 
     def client_gone(self, error: Exception) -> None:
         """Called by the connection, once."""

@@ -15,11 +15,14 @@ import re
 import time
 from collections.abc import Awaitable
 from http.client import responses
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 from .._util.fairness import Budget
+from ..errors import HTTPInputError, HTTPOutputError
 from ..escape import json_encode, utf8
 from ..exchange import CHECKPOINT, READY, Exchange, ResponseStartLine
+from ..log import gen_log
 from ..wire.conditional import compute_etag as etag_of
 from ..wire.conditional import none_match
 from ..wire.dates import format_timestamp, http_date
@@ -137,18 +140,33 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
             return CHECKPOINT
         return flushed
     handler._headers_written = True
-    for transform in handler._transforms:
-        handler._status_code, handler._headers, chunk = transform.transform_first_chunk(
-            handler._status_code, handler._headers, chunk, include_footers
-        )
-    if request.method == "HEAD":
-        chunk = b""
-    headers = handler._headers
-    if (cookies := getattr(handler, "_new_cookie", None)) is not None:
+    try:
+        for transform in handler._transforms:
+            handler._status_code, handler._headers, chunk = transform.transform_first_chunk(
+                handler._status_code, handler._headers, chunk, include_footers
+            )
+        if request.method == "HEAD":
+            chunk = b""
+        headers = handler._headers
+        if (cookies := getattr(handler, "_new_cookie", None)) is not None:
+            _add_cookies(handler, headers, cookies)
+        start_line = ResponseStartLine("HTTP/1.1", handler._status_code, handler._reason)
+        return connection.write_headers(start_line, headers, chunk)
+    except Exception:
+        # Nothing has left: an error page may follow, or a better head.
+        handler._headers_written = False
+        handler._write_buffer = buffer
+        raise
+
+
+def _add_cookies(handler: RequestHandler, headers: HTTPHeaders, cookies: SimpleCookie) -> None:
+    try:
         for cookie in cookies.values():
             headers.add("Set-Cookie", cookie.OutputString(None))
-    start_line = ResponseStartLine("HTTP/1.1", handler._status_code, handler._reason)
-    return connection.write_headers(start_line, headers, chunk)
+    except HTTPInputError as exc:
+        # The program's fault, not the client's; and the error page has to do without them.
+        del handler._new_cookie
+        raise HTTPOutputError(f"Illegal cookie: {exc}") from exc
 
 
 def finish(handler: RequestHandler, chunk: Any = None) -> Awaitable[None]:
@@ -185,15 +203,37 @@ def _complete_head(handler: RequestHandler) -> None:
             handler._write_buffer = []
             handler.set_status(304)
             status = 304
+    headers = handler._headers
     if has_no_body(status):
         if handler._write_buffer:
             raise RuntimeError(f"Cannot send body with status code HTTP{status}")
+        if status < 200 and status != 101:
+            raise HTTPOutputError(f"{status} is no final status")
         handler._clear_representation_headers()
-    elif "Content-Length" not in handler._headers:
-        size = 0
-        for part in handler._write_buffer:
-            size += len(part)
-        handler._headers["Content-Length"] = str(size)
+        return
+    size = 0
+    for part in handler._write_buffer:
+        size += len(part)
+    text = str(size)
+    if "Content-Length" not in headers:
+        headers["Content-Length"] = text
+    elif headers["Content-Length"] != text and handler.request.method != "HEAD":
+        _wrong_length(str(headers["Content-Length"]), size)
+
+
+def _wrong_length(announced: str, size: int) -> None:
+    """The whole body is known and its Content-Length is wrong: say so while an error page can
+    still be sent."""
+    if not (announced.isascii() and announced.isdigit()) or int(announced) == size:
+        return  # the wire knows what to say of it
+    gen_log.error(
+        "Failed to flush partial response: Content-Length is %s, the body has %d bytes",
+        announced,
+        size,
+    )
+    if size > int(announced):
+        raise HTTPOutputError("Tried to write more data than Content-Length")
+    raise HTTPOutputError(f"Tried to write {int(announced) - size} bytes less than Content-Length")
 
 
 def has_no_body(status: int) -> bool:

@@ -113,6 +113,11 @@ def make_morsel(
     _check_attribute("name", name, name)
     if _bad_in_value(value):
         raise ValueError(f"Invalid cookie {name!r}: {value!r}")
+    if not value.isascii() and max(value) > "\xff":
+        raise ValueError(
+            f"Invalid cookie {name!r}: {value!r} has characters beyond Latin-1, which no field "
+            "can carry; encode it first (url_escape)"
+        )
     attributes = dict(others)
     attributes.update(domain=domain, path=path)
     if expires is None and expires_days is not None:

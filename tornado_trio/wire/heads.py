@@ -26,8 +26,9 @@ __all__ = ["parse_request_head", "parse_response_head", "parse_fields", "valid_h
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # Values: everything but controls (TAB excepted); the colon follows the name at once.
 _FIELD_LINES = re.compile(rf"(?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*")
-_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21-\x7e]+) (HTTP/1\.[01])")
-_STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+# A target has no fragment (RFC 9112 3.2), and what is beyond ASCII is percent-encoded there.
+_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21\x22\x24-\x7e]+) (HTTP/1\.[01])")
+_STATUS_LINE = re.compile(r"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 # reg-name or IPv4 (unreserved, sub-delims, percent-encoded), or a bracketed literal,
 # then an optional port. An empty Host is legal (RFC 9110 7.2).
 _HOST = re.compile(
@@ -40,6 +41,8 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 _LOOSE_LINES = re.compile(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*")
 _FOLD = re.compile(r"\r\n[\t ]+")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+_BEYOND_ASCII = re.compile(r"[\x80-\xff]")
+_LATER_MINOR = re.compile(r"HTTP/1\.[2-9]\Z")
 _KNOWN_CODINGS = frozenset(("chunked", "gzip", "deflate", "compress", "x-gzip", "identity"))
 
 
@@ -59,7 +62,12 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
     first, headers = _split(data, limits, dialect, "Malformed HTTP request line")
     match = _REQUEST_LINE.fullmatch(first)
     if match is None:
-        raise _bad_request_line(first)
+        first = _usual_request_line(first, dialect)
+        match = _REQUEST_LINE.fullmatch(first)
+        if match is None:
+            raise _bad_request_line(first)
+        # h11 judges what the program will see.
+        data = first.encode("latin-1") + b"\r\n" + data.partition(b"\n")[2]
     line = RequestStartLine(*match.groups())
     head = RequestHead(line, headers)
     get = headers._fields.get
@@ -95,6 +103,7 @@ def parse_response_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) 
     if match is None:
         raise PeerError(f"Malformed HTTP response line: {first[:80]!r}", 502)
     version, code, reason = match.groups()
+    version = _LATER_MINOR.sub("HTTP/1.1", version)
     head = ResponseHead(ResponseStartLine(version, int(code), reason or ""), headers)
     head.keep_alive, head.upgrade = _connection(headers, version)
     length = headers._fields.get("Content-Length")
@@ -180,10 +189,25 @@ def _diagnose(text: str, start: int, complaint: str) -> PeerError:
     return PeerError("Malformed header section")
 
 
+def _usual_request_line(first: str, dialect: Dialect) -> str:
+    """What a request line means that is not written as ours are.
+
+    A later minor version is served as 1.1 (RFC 9110 2.5). Bytes beyond ASCII in a target, where
+    the dialect allows them, are what their percent-encoding would be (RFC 3986 2.5).
+    """
+    method, _, rest = first.partition(" ")
+    target, _, version = rest.partition(" ")
+    if dialect.raw_target:
+        target = _BEYOND_ASCII.sub(lambda match: f"%{ord(match[0]):02X}", target)
+    return f"{method} {target} {_LATER_MINOR.sub('HTTP/1.1', version)}"
+
+
 def _bad_request_line(first: str) -> PeerError:
-    match = re.fullmatch(rf"{_TOKEN} [\x21-\x7e]+ HTTP/([0-9])\.([0-9])", first)
-    if match is not None and match[1] != "1":
+    match = re.fullmatch(rf"{_TOKEN} ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])", first)
+    if match is not None and match[2] != "1":
         return PeerError(f"Unsupported HTTP version in {first[:80]!r}", 505)
+    if match is not None and "#" in match[1]:
+        return PeerError(f"Malformed HTTP request line: a target has no fragment: {first[:80]!r}")
     return PeerError(f"Malformed HTTP request line: {first[:80]!r}")
 
 

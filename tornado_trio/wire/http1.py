@@ -33,6 +33,7 @@ __all__ = ["ClientWire", "ServerWire"]
 _HEAD, _BODY, _DONE, _ERROR, _SWITCHED = range(5)
 _END_LENIENT = re.compile(rb"\r?\n\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n|^\n")
+_LENGTH = re.compile(r"[0-9]{1,19}")
 _MAX_INFORMATIONAL = 32
 _NO_BODY_CODES = frozenset((204, 304))
 _NEED_DATA = Signal.NEED_DATA
@@ -217,9 +218,10 @@ class _Wire:
         """Note a Content-Length given by the program; False if it gave no framing."""
         length = headers.get("Content-Length")
         if length is not None:
-            if not (length.isascii() and length.isdigit()):
+            text = str(length)  # a program may have stored an int
+            if _LENGTH.fullmatch(text) is None:
                 raise HTTPOutputError(f"Illegal Content-Length {length!r}")
-            self._left = int(length)
+            self._left = int(text)
             return True
         return "Transfer-Encoding" in headers
 
@@ -240,6 +242,11 @@ class ServerWire(_Wire):
         self.head: RequestHead | None = None
         self.close_after = False
         self.responded = False
+
+    def _fail(self, error: PeerError) -> NoReturn:
+        # Whoever answers it, and however: the answer says that it is the last.
+        self.close_after = True
+        super()._fail(error)
 
     def next_event(self) -> ServerEvent:
         """The next thing the client sent. Raises `PeerError`, again and again."""
@@ -311,28 +318,35 @@ class ServerWire(_Wire):
     def response_head(self, code: int, reason: str, headers: HTTPHeaders) -> bytes:
         """The response head; adds what framing and persistence need to `headers`.
 
-        Of 1xx codes only 101 ends the request's dialogue. Raises `HTTPOutputError`.
+        Framing is ours (RFC 9112 6): a Transfer-Encoding that the program gave is dropped, as
+        programs give it that hand on another server's fields. Of 1xx codes only 101 ends the
+        request's dialogue. Raises `HTTPOutputError`; then another head may be given instead.
         """
         head = self.head
         version = head.start_line.version if head is not None else "HTTP/1.0"
+        first = status_line(code, reason)
+        fields = headers._fields
+        if "Transfer-Encoding" in fields:
+            self._drop_coding(code, headers)
         if code < 200:
+            fields.pop("Content-Length", None)  # RFC 9110 8.6
             if version == "HTTP/1.0":
                 return b""  # RFC 9110 15.2: never to an HTTP/1.0 client
             if code == 101:
                 self.responded = True
-            return encode_head(status_line(code, reason), headers)
+            return encode_head(first, headers)
         if self.responded:
             raise HTTPOutputError("Response head already sent")
         method = head.start_line.method if head is not None else ""
         tunnel = method == "CONNECT" and code < 300
         if code == 204 or tunnel:
             # RFC 9110 8.6, 9.3.6: no framing at all may stand there.
-            headers.pop("Content-Length", None)
-            headers.pop("Transfer-Encoding", None)
+            fields.pop("Content-Length", None)
         if tunnel:
             # What follows is no body, and nothing follows the tunnel.
+            data = encode_head(first, headers)
             self.responded = self.close_after = True
-            return encode_head(status_line(code, reason), headers)
+            return data
         framed = self._frame(headers)
         if method == "HEAD":
             self._mute = True
@@ -341,22 +355,49 @@ class ServerWire(_Wire):
             self._left = 0
         elif not framed:
             if version == "HTTP/1.1":
-                headers["Transfer-Encoding"] = "chunked"
+                fields["Transfer-Encoding"] = "chunked"
                 self._chunking = True
             else:
                 self.close_after = True
         connection = headers.get("Connection")
-        if connection is not None and "close" in connection.lower():
-            self.close_after = True
-        elif version == "HTTP/1.0":
-            # RFC 9112 C.2.2: such a client expects the end unless told. h11 would close.
-            if not self.close_after and connection is None:
-                headers["Connection"] = "Keep-Alive"
-        elif self.close_after:
-            headers["Connection"] = "close"
-        data = encode_head(status_line(code, reason), headers)
+        if connection is not None or self.close_after or version == "HTTP/1.0":
+            self._say_persistence(headers, connection, version)
+        try:
+            data = encode_head(first, headers)
+        except HTTPOutputError:
+            self.retract_head()
+            raise
         self.responded = True
         return data
+
+    def _drop_coding(self, code: int, headers: HTTPHeaders) -> None:
+        """Framing is ours; but see `Dialect.coding_beside_length`."""
+        line = None if self.head is None else self.head.start_line
+        beside = self.dialect.coding_beside_length and "Content-Length" in headers
+        if beside and line is not None and code >= 200 and code not in _NO_BODY_CODES:
+            if line.version == "HTTP/1.1" and line.method not in ("HEAD", "CONNECT"):
+                return
+        del headers["Transfer-Encoding"]
+
+    def _say_persistence(
+        self, headers: HTTPHeaders, connection: str | None, version: str
+    ) -> None:
+        """The Connection field: the program's, with what the client must know besides."""
+        options = [] if connection is None else [o.strip(" \t") for o in connection.split(",")]
+        if any(option.lower() == "close" for option in options):
+            self.close_after = True
+        elif self.close_after:
+            if version == "HTTP/1.1" or connection is not None:
+                kept = [o for o in options if o and o.lower() != "keep-alive"]
+                headers["Connection"] = ", ".join([*kept, "close"])
+        elif version == "HTTP/1.0" and connection is None:
+            # RFC 9112 C.2.2: such a client expects the end unless told. h11 would close.
+            headers["Connection"] = "Keep-Alive"
+
+    def retract_head(self) -> None:
+        """The head that was made is not sent after all: another one may be."""
+        self.responded = self._chunking = self._mute = False
+        self._left = None
 
     def raw_response(self) -> None:
         """The program writes its head by itself, as bytes of the body: unchecked."""

@@ -10,12 +10,14 @@ import re
 import time
 from email.utils import formatdate
 from functools import lru_cache
+from http.client import responses
 
 from ..errors import HTTPOutputError
 from .headers import HTTPHeaders
 
 __all__ = [
     "LAST_CHUNK",
+    "bare_response",
     "encode_chunk",
     "encode_head",
     "encode_last_chunk",
@@ -74,6 +76,12 @@ def encode_last_chunk(trailers: HTTPHeaders | None) -> bytes:
     if not trailers:
         return LAST_CHUNK
     return encode_head(b"0\r\n", trailers)
+
+
+def bare_response(status: int) -> bytes:
+    """A whole response of nothing but its status, the last one of its connection."""
+    head = f"HTTP/1.1 {status} {responses.get(status, '')}\r\n"
+    return f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
 
 
 _date: tuple[int, str] = (0, "")

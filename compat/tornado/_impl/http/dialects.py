@@ -19,6 +19,8 @@ OF_REQUESTS = Dialect(
     repeated_length=before(6),
     chunked_http10=True,
     missing_host=before(6, 5),
+    raw_target=True,
+    coding_beside_length=True,
     loose_fields=before(6, 5),
 )
 OF_RESPONSES = replace(RESPONSES, bare_lf=True, loose_fields=before(6, 5))

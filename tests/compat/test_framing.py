@@ -1,0 +1,109 @@
+"""Framing and answers through Tornado's API, over sockets and over streams.
+
+The rules are the wire's and the handlers' (tests/wire, tests/web); this is the other door.
+"""
+
+from __future__ import annotations
+
+import compat  # noqa: F401  isort: skip
+
+import logging
+from typing import Any
+
+import pytest
+from tornado import web
+from tornado.httpserver import HTTPServer
+
+from .test_httpserver import ask, both, in_loop, serving
+
+
+class Coding(web.RequestHandler):
+    """Hands on another server's fields, as proxies do."""
+
+    async def get(self) -> None:
+        self.set_header("Transfer-Encoding", "gzip")
+        self.write("hello")
+        await self.flush()
+        self.write("more")
+
+
+@both
+@in_loop
+async def test_a_coding_of_the_program_does_not_replace_chunks(kind: type[HTTPServer]) -> None:
+    async with serving(web.Application([("/", Coding)]), kind) as (_, connect):
+        stream = await connect()
+        await stream.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        head, _, body = (await stream.read_until_close()).partition(b"\r\n\r\n")
+        assert b"Transfer-Encoding: chunked" in head
+        assert body == b"5\r\nhello\r\n4\r\nmore\r\n0\r\n\r\n"
+        stream = await connect()
+        await stream.write(b"GET / HTTP/1.0\r\n\r\n")
+        head, _, body = (await stream.read_until_close()).partition(b"\r\n\r\n")
+        assert (b"Transfer-Encoding" in head, body) == (False, b"hellomore")
+
+
+class Unsendable(web.RequestHandler):
+    def get(self, what: str) -> None:
+        match what:
+            case "cookie":
+                self.set_cookie("m", "\u6d4b")
+            case "path":
+                self.set_cookie("m", "x", path="/\u6d4b")
+            case "status":
+                self.set_status(1000, "x")
+            case "interim":
+                self.set_status(102, "x")
+            case "name":
+                self._headers["X y"] = "1"
+            case "default":
+                self.application.settings["bad"] = True
+                raise web.HTTPError(400)
+            case length:
+                self.set_header("Content-Length", length)
+        self.write("hello")
+
+    def set_default_headers(self) -> None:
+        if self.application.settings.pop("bad", False):
+            self._headers["X y"] = "1"
+
+
+@both
+@pytest.mark.parametrize(
+    "what", ["cookie", "path", "status", "interim", "name", "default", "3", "9", "abc", "-5"]
+)
+@in_loop
+async def test_a_head_that_cannot_be_sent_is_answered_500(
+    kind: type[HTTPServer], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = web.Application([("/(.*)", Unsendable)])
+    async with serving(app, kind) as (_, connect):
+        for version in ("1.1", "1.0"):
+            stream = await connect()
+            request = f"GET /{what} HTTP/{version}\r\nHost: a\r\n\r\n".encode()
+            first, _, _ = await ask(stream, request)
+            assert first == "HTTP/1.1 500 Internal Server Error"
+    assert any(record.levelno == logging.ERROR for record in caplog.records)
+
+
+class Told(web.RequestHandler):
+    def get(self, *args: str) -> None:
+        request = self.request
+        self.write({"uri": request.uri, "version": request.version, "args": args})
+        self.write({"q": self.get_arguments("q")})
+
+
+@both
+@in_loop
+async def test_raw_bytes_and_versions(kind: type[HTTPServer]) -> None:
+    app: Any = web.Application([("/a/(.*)", Told)])
+    async with serving(app, kind) as (_, connect):
+        stream = await connect()
+        for line, answer in (
+            ("/a/café?q=é HTTP/1.1", b'"/a/caf%C3%A9?q=%C3%A9", "version": "HTTP/1.1"'),
+            ("/a/b HTTP/1.2", b'"/a/b", "version": "HTTP/1.1", "args": ["b"]'),
+        ):
+            first, _, body = await ask(stream, f"GET {line}\r\nHost: a\r\n\r\n".encode())
+            assert first == "HTTP/1.1 200 OK"
+            assert answer in body
+        await stream.write(b"GET /a/b#c HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await stream.read_until_close()).startswith(b"HTTP/1.1 400 ")
