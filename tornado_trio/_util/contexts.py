@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any
 
-__all__ = ["Apart", "run_in"]
+__all__ = ["InContext", "run_in"]
 
 
 def run_in(context: Context, function: Callable[..., Any], *args: Any) -> Any:
@@ -22,20 +22,20 @@ def run_in(context: Context, function: Callable[..., Any], *args: Any) -> Any:
     return context.run(function, *args)
 
 
-class Apart:
-    """Awaits something in a copy of the present context, as a task of its own would.
+class InContext:
+    """Awaits something in `context`, step by step; for what is a task of its own elsewhere.
 
-    What it sets is not seen by who comes after it. Costs a call per step, where a task costs
-    a turn of the loop.
+    Costs a call per step, where a task costs a turn of the loop.
     """
 
-    __slots__ = ("_awaitable",)
+    __slots__ = ("_awaitable", "_context")
 
-    def __init__(self, awaitable: Awaitable[Any]) -> None:
+    def __init__(self, awaitable: Awaitable[Any], context: Context) -> None:
         self._awaitable = awaitable
+        self._context = context
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        run = copy_context().run
+        run = self._context.run
         steps = self._awaitable.__await__()
         try:
             trap = run(steps.send, None)

@@ -26,7 +26,6 @@ import asyncio
 import contextvars
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import outcome
@@ -468,7 +467,6 @@ def run_driver(
     coro: Coroutine[Any, Any, T],
     loop: Any,
     guest: Any,
-    context: contextvars.Context | None = None,
     *,
     listed: bool = False,
 ) -> Generator[Any, Any, T]:
@@ -476,23 +474,14 @@ def run_driver(
 
     `listed`: `asyncio.all_tasks()` knows of it once it waits.
     """
-    if context is None and current_task(loop) is not None:
+    if current_task(loop) is not None:
         # This task is driven already, so `coro` may await what it likes.
         result: T = yield from coro
         return result
     task: Any = trio.lowlevel.current_task()
     driver = Driver(coro, task, loop, guest)
-    if context is None:
-        trap = driver.advance(coro.send, None)
-    else:
-        driver._context = context
-        trap = context.run(driver.advance, coro.send, None)
+    trap = driver.advance(coro.send, None)
     if trap is not None:
-        advance: Any = driver.advance
-        resume: Any = driver.resume
-        if context is not None:
-            # Not by changing the task's: the rest of this slice is the caller's.
-            advance, resume = partial(context.run, advance), partial(context.run, resume)
         if listed:
             asyncio._register_task(driver)  # type: ignore[arg-type]
         while trap is not None:
@@ -504,9 +493,9 @@ def run_driver(
                 if driver.finished:
                     raise
                 driver._inner = False
-                trap = advance(coro.throw, exc)
+                trap = driver.advance(coro.throw, exc)
             else:
-                trap = resume(result)
+                trap = driver.resume(result)
     driver._park = driver._coro = None  # no cycle is left to the garbage collector
     error = driver.error
     if error is not None:
@@ -520,15 +509,12 @@ def run_driver(
     return value
 
 
-async def drive(
-    awaitable: Awaitable[T], loop: Any, guest: Any, context: contextvars.Context | None = None
-) -> T:
+async def drive(awaitable: Awaitable[T], loop: Any, guest: Any) -> T:
     """Await anything, of trio or of asyncio, in a trio task.
 
-    `loop` is the asyncio loop the coroutine's futures belong to, `guest` the trio run's
-    host, `context` the contextvars context to run in (the task's own by default).
+    `loop` is the asyncio loop the coroutine's futures belong to, `guest` the trio run's host.
 
     Cancellation: cancelling the trio scope cancels the asyncio future being awaited, waits
     for it where it is a task, and raises `trio.Cancelled` in the coroutine.
     """
-    return await run_driver(as_coroutine(awaitable), loop, guest, context)
+    return await run_driver(as_coroutine(awaitable), loop, guest)

@@ -16,6 +16,7 @@ from tornado._impl.loop.current import current_loop
 from tornado.concurrent import Future
 from tornado.log import app_log
 
+from tornado_trio._util.contexts import InContext
 from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.driver import Driver, as_coroutine, run_driver
 from tornado_trio.interop.guest import undriven
@@ -130,4 +131,6 @@ async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = N
     """
     loop = current_loop()
     asyncio_loop, guest = loop._driver_parts()
-    return await run_driver(as_coroutine(awaitable), asyncio_loop, guest, context)
+    if context is not None:
+        awaitable = InContext(awaitable, context)
+    return await run_driver(as_coroutine(awaitable), asyncio_loop, guest)

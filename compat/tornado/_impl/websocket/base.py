@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextvars
 import sys
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -18,7 +19,7 @@ from tornado import gen
 from tornado.concurrent import Future
 from tornado.log import gen_log
 
-from tornado_trio._util.contexts import Apart
+from tornado_trio._util.contexts import InContext
 
 _default_max_message_size = 10 * 1024 * 1024
 # Bytes that wait for a peer that does not read. Tornado has no bound; this is the one it has
@@ -78,7 +79,8 @@ class WebSocketProtocol(abc.ABC):
         except (Exception, asyncio.CancelledError):
             self._callback_failed()
             return None
-        return Apart(self._await_callback(result))
+        # What it sets is its own, as a task's would be.
+        return InContext(self._await_callback(result), contextvars.copy_context())
 
     async def _await_callback(self, result: Awaitable[Any]) -> None:
         try:

@@ -12,6 +12,7 @@ once. So a message that is answered costs no task, no queue and no turn of the l
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 import time
 from collections.abc import Awaitable
@@ -34,7 +35,7 @@ from tornado.escape import utf8
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
 
-from tornado_trio._util.contexts import Apart
+from tornado_trio._util.contexts import InContext
 from tornado_trio.errors import StreamClosedError, WriteBufferFull
 from tornado_trio.interop.host_wait import HostReadable
 from tornado_trio.net.socket_stream import SocketStream
@@ -316,7 +317,8 @@ class WebSocketProtocol13(WebSocketProtocol):
             except (Exception, asyncio.CancelledError):
                 self._callback_failed()
                 return None
-        return self._busy(Apart(self._await_callback(result)))
+        own = contextvars.copy_context()  # what it sets is not seen by the next one
+        return self._busy(InContext(self._await_callback(result), own))
 
     def _busy(self, result: Awaitable[Any]) -> Awaitable[Any]:
         """Go on looking at the connection while the program takes its time."""
