@@ -63,6 +63,7 @@ def bind_sockets(
     """Listening sockets on `port`, one for each of the addresses of `address`.
 
     Args:
+      port: 0 or None for any free one.
       address: an IP, a host name (all its addresses), or None or "" for every interface.
       family: AF_INET or AF_INET6 to have only those.
       backlog: how many connections may wait to be accepted.

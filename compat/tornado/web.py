@@ -32,7 +32,7 @@ from tornado.iostream import StreamClosedError
 from tornado.log import access_log as access_log  # programs patch them here, as in upstream's
 from tornado.log import app_log as app_log
 from tornado.log import gen_log as gen_log
-from tornado.routing import ReversibleRouter, ReversibleRuleRouter, URLSpec
+from tornado.routing import ReversibleRouter, ReversibleRuleRouter, Rule, URLSpec
 
 from tornado_trio import errors
 from tornado_trio.exchange import CHECKPOINT, READY, Pending
@@ -119,6 +119,7 @@ class RequestHandler(_handler.RequestHandler):
     """
 
     _server_name = f"TornadoServer/{tornado.version}"
+    _runs_on = "tornado"
     _write_result = None
     # Programs that use or reset `_template_loaders` guard it with this.
     _template_loader_lock = loader_lock
@@ -279,6 +280,17 @@ def _forgive(future: Future) -> None:
 class _ApplicationRouter(_application.ApplicationRouter, ReversibleRuleRouter):
     """The router of an application: handler classes are targets, lists nest."""
 
+    def process_rule(self, rule: Rule) -> Rule:
+        rule = super().process_rule(rule)
+        target = rule.target
+        known = callable(target) or isinstance(target, httputil.HTTPServerConnectionDelegate)
+        if not known and type(self).get_target_delegate is _ApplicationRouter.get_target_delegate:
+            app_log.warning(
+                "%r never answers: its target is neither a handler class nor a list of rules, a "
+                "router or a function", rule
+            )  # fmt: skip
+        return rule
+
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
     ) -> httputil.HTTPMessageDelegate | None:
@@ -328,6 +340,10 @@ class Application(_application.Application, ReversibleRouter):
     _request_class = httputil.HTTPServerRequest
     _static_handler_class = StaticFileHandler
     _error_handler_class = ErrorHandler
+    _native_refusal = (
+        "a tornado.web.Application needs Tornado's loop: app.listen(port), or HTTPServer(app); "
+        "natively, use tornado_trio.web.Application"
+    )
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+import unittest
 
 import trio
 from tornado import gen, httputil, ioloop, iostream, testing, web, wsgi
@@ -421,3 +422,48 @@ class WSGIExecutorTest(WSGITest):
 
 def test_to_wsgi_str():
     assert wsgi.to_wsgi_str("é".encode()) == "Ã©"
+
+
+class GeneratorHandler(web.RequestHandler):
+    def get(self):
+        yield gen.sleep(0)
+
+
+class ReturningHandler(web.RequestHandler):
+    async def get(self):
+        return {"ignored": "as Tornado does"}
+
+
+class MistakesTest(testing.AsyncHTTPTestCase):
+    def get_app(self):
+        with self.assertLogs("tornado.application", "WARNING") as logs:
+            app = web.Application([
+                ("/generator", GeneratorHandler),
+                ("/returning", ReturningHandler),
+                ("/nothing", None),
+            ])  # fmt: skip
+        assert "PathMatches('/nothing$')" in logs.output[0] and "never answers" in logs.output[0]
+        assert len(logs.output) == 1
+        return app
+
+    def test_a_generator_is_explained(self):
+        said = "GeneratorHandler.get is a generator: .* gen.coroutine"
+        with self.assertLogs("tornado.application", "ERROR") as logs:
+            assert self.fetch("/generator").code == 500
+        self.assertRegex("".join(logs.output), said)
+
+    def test_what_tornado_lets_pass(self):
+        assert self.fetch("/returning").code == 200
+        assert self.fetch("/nothing").code == 404
+
+
+def test_the_overlays_application_is_not_served_natively():
+    from tornado_trio import serve
+    from tornado_trio import web as native
+
+    for run in (
+        lambda: trio.run(serve, web.Application(), 0),
+        lambda: native.Application([("/", GeneratorHandler)]),
+    ):
+        with unittest.TestCase().assertRaisesRegex(TypeError, "tornado.web.*needs Tornado's loop"):
+            run()

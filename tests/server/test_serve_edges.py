@@ -16,6 +16,7 @@ from tornado_trio.net import (
     ServerTls,
     Stream,
     client_context,
+    open_tcp_listeners,
     open_tcp_stream,
     start_tls,
 )
@@ -86,3 +87,12 @@ async def test_proxy_protocol_and_tls(tmp_path: Path) -> None:
             stream = await start_tls(plain, context, server_hostname=name)
             assert await ask(stream) == b"https 198.51.100.7"
         nursery.cancel_scope.cancel()
+
+
+async def test_cancelled_before_it_began() -> None:
+    """`started` does nothing then, and a shield that waits for it would never end."""
+    listeners = open_tcp_listeners(0, "127.0.0.1")
+    with trio.fail_after(1):
+        with trio.move_on_after(0) as scope:
+            await serve(who, listeners=listeners)
+    assert scope.cancelled_caught and listeners[0].closed

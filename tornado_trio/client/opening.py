@@ -9,6 +9,7 @@ from typing import final
 
 import trio
 
+from .._util.mistakes import require_trio
 from .client import Client
 from .cookies import CookieJar
 from .engine import Engine
@@ -27,9 +28,10 @@ async def open_client(
 ) -> AsyncIterator[Client]:
     """A client for the time of the block; leaving it closes every connection.
 
-    Cookies are kept only if a `CookieJar` is given.
+    Cookies are kept only if a `CookieJar` is given. RuntimeError outside trio.
     Cancellation: calls under way end with the block.
     """
+    require_trio("open_client", "use it in an async function that trio.run runs")
     network = network or Network()
     if network.proxy is not None:
         # What is wrong with it is an error here and not at the first request.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .._util.interrupts import interrupt_in
+from .._util.mistakes import check_app, require_trio
 from ..errors import DeadlineError, PeerError
 from ..exchange import App
 from ..log import gen_log
@@ -57,16 +58,19 @@ async def serve(
       options: limits, timeouts, policies; see `ServerOptions`.
       grace: seconds that requests under way get when this is cancelled.
 
-    Errors: OSError if it cannot listen there; ValueError without a port or listeners.
+    Errors: OSError if it cannot listen there; ValueError without a port (from 0 to 65535) or
+    listeners; TypeError for what is no application; RuntimeError outside trio.
 
     `await nursery.start(serve, app, 0)` returns the listeners.
 
     Cancellation: stops accepting, drains, returns at the latest
     after `grace` and five seconds more.
     """
+    check_app(app, "serve")
+    require_trio("serve", "trio.run(serve, app, port), or await it in a nursery's task")
     if listeners is None:
         if port is None:
-            raise ValueError("serve needs a port or listeners")
+            raise ValueError("serve needs a port or listeners: serve(app, 8888)")
         listeners = open_tcp_listeners(port, host)
     server = Server(app, options)
     await serve_connections(
@@ -129,6 +133,8 @@ async def _hold(
 
     The shield gets its deadline the moment that cancellation arrives.
     """
+    # Cancelled before it began, `started` would do nothing, and the shield would never end.
+    await trio.lowlevel.checkpoint_if_cancelled()
     with trio.CancelScope(shield=True) as shield:
         async with trio.open_nursery() as connections:
             server.nursery = connections

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
+from .._util.mistakes import check_app, require_trio
 from ..exchange import App
 from ..limits import Limits
 from ..net.memory import MemoryNetwork
@@ -128,10 +129,16 @@ async def memory_server(
     port: int = 80,
     grace: float = 0.0,
 ) -> AsyncIterator[MemoryServer]:
-    """Serve `app` in memory while the block runs; it is drained at the end."""
+    """Serve `app` in memory while the block runs; it is drained at the end.
+
+    What the block raises comes out as it is, not in a group.
+    """
+    check_app(app, "memory_server")
+    require_trio("memory_server", "use it in an async test of pytest-trio, or under trio.run")
     network = network or MemoryNetwork()
     server = Server(app, options)
     listener = network.listen(port, host)
+    error: BaseException | None = None
     async with trio.open_nursery() as nursery:
 
         async def run(*, task_status: trio.TaskStatus[object]) -> None:
@@ -141,7 +148,12 @@ async def memory_server(
         handle = MemoryServer(server, network, host, port)
         try:
             yield handle
+        except BaseException as caught:
+            # Raised again below, as it is: the nursery would put it into a group.
+            error = caught
         finally:
             for stream in handle._clients:
                 stream.close()
             nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error

@@ -10,12 +10,19 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..log import access_log
+from .._util.mistakes import takes_one
+from ..log import access_log, app_log
 from . import policies, ui
 from .handler import RequestHandler
-from .matchers import AnyMatches, DefaultHostMatches, HostMatches
+from .matchers import (
+    AnyMatches,
+    DefaultHostMatches,
+    HostMatches,
+    PathMatches,
+    literal_prefix,
+)
 from .request import Request
-from .rules import ReversibleRouter, ReversibleRuleRouter, Rule, RuleLike
+from .rules import ReversibleRouter, ReversibleRuleRouter, Router, Rule, RuleLike
 from .static import StaticFileHandler
 from .stock import ErrorHandler
 from .transforms import GZipContentEncoding, OutputTransform
@@ -37,12 +44,49 @@ class ApplicationRouter(ReversibleRuleRouter):
         rule = super().process_rule(rule)
         if isinstance(rule.target, (list, tuple)):
             rule.target = type(self)(self.application, rule.target)
+        elif type(self).get_target_delegate is ApplicationRouter.get_target_delegate:
+            # A subclass may know other targets.
+            mistake = _mistaken(rule.target)
+            if mistake is not None:
+                raise TypeError(f"the target of the rule {rule!r} {mistake}")
+            if _never_matches(rule.matcher):
+                app_log.warning("%r never matches: paths begin with '/'", rule)
         return rule
 
     def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:
         if isinstance(target, type) and issubclass(target, RequestHandler):
             return self.application.get_handler_delegate(request, target, **target_params)
         return super().get_target_delegate(target, request, **target_params)
+
+
+def _mistaken(target: Any) -> str | None:
+    """Why an application cannot hand requests to `target`; None if it can."""
+    if isinstance(target, Router):
+        return None
+    if isinstance(target, type):
+        if not issubclass(target, RequestHandler):
+            return "is a class, but no RequestHandler"
+        if target._runs_on != "trio":
+            return (
+                "is a handler of tornado.web, the overlay, which needs Tornado's loop: put it into "
+                "a tornado.web.Application, or make it a tornado_trio.web.RequestHandler"
+            )
+        return target._mistake()
+    if isinstance(target, RequestHandler):
+        return f"is a handler; name the class itself, {type(target).__name__}"
+    if not callable(target):
+        return (
+            "is neither a RequestHandler class or its full name, nor a list of rules, a router "
+            "or an async function over an exchange"
+        )
+    return None if takes_one(target) else "takes other arguments than one, the exchange"
+
+
+def _never_matches(matcher: Any) -> bool:
+    if not isinstance(matcher, PathMatches):
+        return False
+    text = literal_prefix(matcher.regex)[0]
+    return text != "" and text[0] not in "/*"  # OPTIONS asks for "*"
 
 
 class HandlerCall:

@@ -1,17 +1,20 @@
 """Reading the arguments of a request: decoding, stripping, defaults.
 
 Knows the argument dictionaries of a request (names to lists of bytes) and `HTTPError`.
+`ArgumentMethods` is the part of `RequestHandler` about them.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from .errors import HTTPError, MissingArgumentError
 
 if TYPE_CHECKING:
-    from .handler import RequestHandler
+    from .request import Request
+
+Default = TypeVar("Default")
 
 # Control characters become blanks: they have no place in a text field, and a log line or a
 # page built from one should not be broken by them.
@@ -25,7 +28,7 @@ class _Required:
         return "<required>"
 
 
-REQUIRED = _Required()
+REQUIRED: Final = _Required()
 
 
 def decode(value: bytes | str, name: str | None) -> str:
@@ -35,13 +38,11 @@ def decode(value: bytes | str, name: str | None) -> str:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        raise HTTPError(
-            400, "Invalid unicode in %s: %r", name or "url", value[:40]
-        ) from None
+        raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
 
 
 def last(
-    handler: RequestHandler,
+    handler: ArgumentMethods,
     name: str,
     default: Any,
     source: dict[str, list[bytes]],
@@ -59,7 +60,7 @@ def last(
 
 
 def every(
-    handler: RequestHandler, name: str, source: dict[str, list[bytes]], strip: bool
+    handler: ArgumentMethods, name: str, source: dict[str, list[bytes]], strip: bool
 ) -> list[Any]:
     """All values of an argument, decoded by the handler."""
     if not isinstance(strip, bool):
@@ -72,3 +73,71 @@ def every(
             value = _CONTROLS.sub(" ", value)
         values.append(value.strip() if strip else value)
     return values
+
+
+class ArgumentMethods:
+    """What a handler asks about the arguments of its request.
+
+    Types are Tornado's: text, as `decode_argument` of the base class makes it, or the default.
+    """
+
+    request: Request
+
+    @overload
+    def get_argument(
+        self, name: str, default: str | _Required = ..., strip: bool = True
+    ) -> str: ...
+
+    @overload
+    def get_argument(self, name: str, default: Default, strip: bool = True) -> str | Default: ...
+
+    def get_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        """The last value of an argument of the query or the body.
+
+        Without a default, a missing one raises `MissingArgumentError` (400).
+        """
+        return last(self, name, default, self.request.arguments, strip)
+
+    def get_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """All values of an argument, of query and body."""
+        return every(self, name, self.request.arguments, strip)
+
+    @overload
+    def get_body_argument(
+        self, name: str, default: str | _Required = ..., strip: bool = True
+    ) -> str: ...
+
+    @overload
+    def get_body_argument(
+        self, name: str, default: Default, strip: bool = True
+    ) -> str | Default: ...
+
+    def get_body_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        """`get_argument`, of the body's form only."""
+        return last(self, name, default, self.request.body_arguments, strip)
+
+    def get_body_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """`get_arguments`, of the body's form only."""
+        return every(self, name, self.request.body_arguments, strip)
+
+    @overload
+    def get_query_argument(
+        self, name: str, default: str | _Required = ..., strip: bool = True
+    ) -> str: ...
+
+    @overload
+    def get_query_argument(
+        self, name: str, default: Default, strip: bool = True
+    ) -> str | Default: ...
+
+    def get_query_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
+        """`get_argument`, of the query only."""
+        return last(self, name, default, self.request.query_arguments, strip)
+
+    def get_query_arguments(self, name: str, strip: bool = True) -> list[str]:
+        """`get_arguments`, of the query only."""
+        return every(self, name, self.request.query_arguments, strip)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Override to decode arguments and path groups in another way than as UTF-8."""
+        return decode(value, name)

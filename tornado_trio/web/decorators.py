@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from .errors import HTTPError
 from .handler import RequestHandler
+from .security import PendingUser
 from .urls import leads_elsewhere
 
 __all__ = ["addslash", "authenticated", "removeslash", "stream_request_body"]
@@ -40,7 +41,7 @@ def authenticated(method: Method) -> Method:
     @functools.wraps(method)
     def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
         user = self.current_user
-        if inspect.iscoroutine(user):
+        if type(user) is PendingUser or inspect.iscoroutine(user):
             return _after_login(self, user, method, args, kwargs)
         if not user:
             return _to_login(self)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from http.cookies import Morsel, SimpleCookie
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from .. import __version__
 from .._util.fairness import Budget
@@ -22,9 +23,10 @@ from ..escape import utf8
 from ..exchange import READY
 from ..template import BaseLoader
 from ..wire.headers import check_outgoing_name
-from . import arguments, cookies, lifecycle, localization, output, rendering, security
-from .arguments import REQUIRED
+from . import cookies, lifecycle, localization, output, rendering, security
+from .arguments import ArgumentMethods
 from .errors import HTTPError
+from .security import PendingUser
 from .ui import UIModule, names_for
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestHandler"]
 
 
-class RequestHandler:
+class RequestHandler(ArgumentMethods):
     """Base of the handlers of an application. One instance answers one request.
 
     Override one or more of `get`, `head`, `post`, `delete`, `patch`, `put`, `options`,
@@ -65,6 +67,8 @@ class RequestHandler:
     _write_result: Any = READY
     # Whether a client that leaves during a write is worth an error in the log.
     _log_disconnects = False
+    # Which applications route to it: natively, those on trio ("tornado": the overlay's).
+    _runs_on = "trio"
 
     # What leaves a hook as one of these becomes an error response; the rest is cancellation.
     _answered_exceptions: tuple[type[BaseException], ...] = (Exception,)
@@ -105,6 +109,11 @@ class RequestHandler:
         self.initialize(**kwargs)
 
     # --- hooks -----------------------------------------------------------------------
+
+    @classmethod
+    def _mistake(cls) -> str | None:
+        """What the class lacks, if a rule cannot lead to it."""
+        return None
 
     def initialize(self) -> None:
         """Override to take the arguments of the handler's rule."""
@@ -300,42 +309,18 @@ class RequestHandler:
         """Whether the client has this very response already."""
         return output.check_etag_header(self)
 
-    # --- arguments ---------------------------------------------------------------------
-
-    def get_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
-        """The last value of an argument of the query or the body."""
-        return arguments.last(self, name, default, self.request.arguments, strip)
-
-    def get_arguments(self, name: str, strip: bool = True) -> list[Any]:
-        """All values of an argument, of query and body."""
-        return arguments.every(self, name, self.request.arguments, strip)
-
-    def get_body_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
-        """`get_argument`, of the body's form only."""
-        return arguments.last(self, name, default, self.request.body_arguments, strip)
-
-    def get_body_arguments(self, name: str, strip: bool = True) -> list[Any]:
-        """`get_arguments`, of the body's form only."""
-        return arguments.every(self, name, self.request.body_arguments, strip)
-
-    def get_query_argument(self, name: str, default: Any = REQUIRED, strip: bool = True) -> Any:
-        """`get_argument`, of the query only."""
-        return arguments.last(self, name, default, self.request.query_arguments, strip)
-
-    def get_query_arguments(self, name: str, strip: bool = True) -> list[Any]:
-        """`get_arguments`, of the query only."""
-        return arguments.every(self, name, self.request.query_arguments, strip)
-
-    def decode_argument(self, value: bytes, name: str | None = None) -> Any:
-        """Override to decode arguments and path groups in another way than as UTF-8."""
-        return arguments.decode(value, name)
-
     # --- cookies ------------------------------------------------------------------------
 
     @property
     def cookies(self) -> dict[str, Morsel[str]]:
         """The cookies of the request."""
         return self.request.cookies
+
+    @overload
+    def get_cookie(self, name: str, default: str) -> str: ...
+
+    @overload
+    def get_cookie(self, name: str, default: None = None) -> str | None: ...
 
     def get_cookie(self, name: str, default: str | None = None) -> str | None:
         """The value of a cookie of the request."""
@@ -445,15 +430,18 @@ class RequestHandler:
         try:
             return self._current_user
         except AttributeError:
-            self._current_user = self.get_current_user()
-            return self._current_user
+            user = self.get_current_user()
+            if type(user) is CoroutineType and self._runs_on == "trio":
+                user = PendingUser(self, user)
+            self._current_user = user
+            return user
 
     @current_user.setter
     def current_user(self, value: Any) -> None:
         self._current_user = value
 
     def get_current_user(self) -> Any:
-        """Override to tell who the user is."""
+        """Override to tell who the user is. If it is `async def`, await `current_user`."""
         return None
 
     def get_login_url(self) -> str:

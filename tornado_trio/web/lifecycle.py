@@ -8,8 +8,10 @@ under compat, so a hook may return anything its surroundings can await.
 from __future__ import annotations
 
 import traceback
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from .._util.mistakes import awaitable, explain_asyncio, refuse_value
 from ..errors import HTTPInputError, PeerError, StreamClosedError
 from ..escape import xhtml_escape
 from ..log import app_log, gen_log
@@ -68,6 +70,8 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
             handler.check_xsrf_cookie()
     result: Any = handler.prepare()
     if result is not None:
+        if type(result) is not CoroutineType:
+            result = awaitable(result, _where(handler, "prepare"))
         await result
     if handler._finished:
         return
@@ -75,9 +79,25 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
         return
     result = getattr(handler, method.lower())(*handler.path_args, **kwargs)
     if result is not None:
-        await result
+        if type(result) is not CoroutineType:
+            result = awaitable(result, _where(handler, method.lower()))
+        result = await result
+        if result is not None and handler._runs_on == "trio":
+            _check_returned(handler, method.lower(), result)
     if handler._auto_finish and not handler._finished:
         handler.finish()
+
+
+def _where(handler: RequestHandler, method: str) -> str:
+    return f"{type(handler).__qualname__}.{method}"
+
+
+def _check_returned(handler: RequestHandler, method: str, value: Any) -> None:
+    """Refuse what a method returned as its response: it would be lost without a word."""
+    written = handler._write_buffer or handler._headers_written or handler._finished
+    # `return self.finish(...)` returns an awaitable.
+    if not written and handler._auto_finish and not hasattr(value, "__await__"):
+        refuse_value(value, _where(handler, method))
 
 
 def _parse_form(request: Request) -> None:
@@ -102,9 +122,9 @@ async def _feed_body(handler: RequestHandler) -> bool:
             return True
         except StreamClosedError:
             return False  # on_connection_close has been told
-        result = handler.data_received(chunk)
+        result: Any = handler.data_received(chunk)
         if result is not None:
-            await result
+            await awaitable(result, _where(handler, "data_received"))
         if handler._finished:
             return False
 
@@ -193,6 +213,8 @@ def log_exception(
     elif _client_left(handler, value):
         gen_log.debug("%s: client has gone", handler._request_summary())
     else:
+        if value is not None:
+            explain_asyncio(value, _where(handler, str(handler.request.method).lower()))
         app_log.error(
             "Uncaught exception %s\n%r",
             handler._request_summary(),

@@ -50,6 +50,9 @@ class HostMatches(Matcher):
     def __init__(self, host_pattern: str | re.Pattern[str]) -> None:
         self.host_pattern: re.Pattern[str] = _compile_whole(host_pattern)
 
+    def __repr__(self) -> str:
+        return f"HostMatches({self.host_pattern.pattern!r})"
+
     def match(self, request: Request) -> dict[str, Any] | None:
         return {} if self.host_pattern.match(request.host_name) else None
 
@@ -90,6 +93,9 @@ class PathMatches(Matcher):
         prefix, exact = literal_prefix(self.regex)
         if exact:
             self._literal = prefix
+
+    def __repr__(self) -> str:
+        return f"PathMatches({self.regex.pattern!r})"
 
     def match(self, request: Request) -> dict[str, Any] | None:
         literal = self._literal

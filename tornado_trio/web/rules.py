@@ -8,9 +8,12 @@ with `async def respond(exchange)`. What a rule's target may be is decided in on
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Iterable, Sequence
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Union
 
+from .._util.mistakes import awaitable, explain_asyncio, name_of
 from ..log import app_log
 from .matchers import Matcher, PathMatches
 from .route_index import RouteIndex, RuleList
@@ -106,6 +109,32 @@ class ReversibleRouter(Router):
         raise NotImplementedError()
 
 
+def _rule_of(given: Any) -> Rule:
+    """The rule that a tuple means. Errors say which tuple."""
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3, 4):
+        raise TypeError(
+            f"not a rule: {given!r}; a rule is (pattern, handler), with a dict of arguments and "
+            "a name after them if need be"
+        )
+    matcher, target, *rest = given
+    if not isinstance(matcher, str) and not hasattr(matcher, "match"):
+        raise TypeError(f"the rule {given!r} begins with no pattern; the handler comes second")
+    if isinstance(matcher, re.Pattern):
+        matcher = PathMatches(matcher)
+    if rest and not isinstance(rest[0], (dict, type(None))):
+        raise TypeError(
+            f"the third of the rule {given!r} is a dict of arguments for the handler; "
+            "its name is the fourth"
+        )
+    try:
+        if isinstance(matcher, str):
+            matcher = PathMatches(matcher)
+        return Rule(matcher, target, *rest)
+    except Exception as error:
+        error.add_note(f"in the rule {given!r}")
+        raise
+
+
 class CallableResponder:
     """An async function over an exchange as a routing target."""
 
@@ -115,7 +144,15 @@ class CallableResponder:
         self._function = function
 
     async def respond(self, exchange: Exchange) -> None:
-        await self._function(exchange)
+        function = self._function
+        result = function(exchange)
+        if type(result) is not CoroutineType:
+            result = awaitable(result, name_of(function))
+        try:
+            await result
+        except Exception as error:
+            explain_asyncio(error, name_of(function))
+            raise
 
 
 class RuleRouter(Router):
@@ -134,12 +171,7 @@ class RuleRouter(Router):
         """
         for rule in rules:
             if not isinstance(rule, Rule):
-                if not isinstance(rule, (tuple, list)) or len(rule) not in (2, 3, 4):
-                    raise AssertionError(f"not a rule: {rule!r}")
-                if isinstance(rule[0], str):
-                    rule = Rule(PathMatches(rule[0]), *rule[1:])
-                else:
-                    rule = Rule(*rule)
+                rule = _rule_of(rule)
             self.rules.append(self.process_rule(rule))
 
     def process_rule(self, rule: Rule) -> Rule:

@@ -6,7 +6,8 @@ Knows a handler's cookies, arguments and settings; the format of tokens is `wire
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Generator
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..escape import xhtml_escape
@@ -45,10 +46,37 @@ def xsrf_token(handler: RequestHandler) -> bytes:
         handler._xsrf_token = encoded
         if version is None:
             kwargs = dict(settings.get("xsrf_cookie_kwargs", {}))
-            if handler.current_user and "expires_days" not in kwargs:
+            user = handler.current_user
+            if (type(user) is PendingUser or user) and "expires_days" not in kwargs:
                 kwargs["expires_days"] = 30
             handler.set_cookie(_cookie_name(handler), encoded, **kwargs)
     return encoded
+
+
+class PendingUser:
+    """`current_user` of a handler whose `get_current_user` is `async def`, before it is awaited.
+
+    Awaiting it answers, and makes the answer the handler's `current_user`. Testing it raises: a
+    coroutine is always true, so that a forgotten `await` would let everybody in.
+    """
+
+    __slots__ = ("_coroutine", "_handler")
+
+    def __init__(self, handler: RequestHandler, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._handler = handler
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        user = yield from self._coroutine.__await__()
+        self._handler.current_user = user
+        return user
+
+    def __bool__(self) -> bool:
+        self._coroutine.close()
+        raise TypeError(
+            f"{type(self._handler).__qualname__}.get_current_user is async: "
+            "`await self.current_user` before testing it"
+        )
 
 
 def xsrf_form_html(handler: RequestHandler) -> str:

@@ -36,6 +36,15 @@ class WebSocketHandler(RequestHandler):
     websocket_options: ClassVar[WebSocketOptions | None] = None
     subprotocols: Sequence[str] = ()
 
+    @classmethod
+    def _mistake(cls) -> str | None:
+        if cls.open is not WebSocketHandler.open:
+            return None
+        return (
+            "has no `async def open(self, ws)`, which a conversation runs in "
+            "(on_message and write_message are of tornado.websocket, in the overlay)"
+        )
+
     async def open(self, ws: WebSocket, *args: Any, **kwargs: Any) -> None:
         """The conversation, with the arguments of the route. Its end closes the connection.
 

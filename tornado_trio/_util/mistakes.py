@@ -1,0 +1,127 @@
+"""Saying what is wrong with what a program passed, where it passed it, and the remedy.
+
+Knows what callables, awaitables and applications look like from outside; asked only where
+something is set up or has failed already, never on the way of a good request.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from types import CoroutineType
+from typing import Any
+
+import trio
+
+__all__ = ["awaitable", "check_app", "explain_asyncio", "name_of", "require_trio", "takes_one"]
+
+
+def name_of(thing: Any) -> str:
+    """What `thing` is called in the program."""
+    named = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    return named if isinstance(named, str) else repr(thing)
+
+
+def require_trio(what: str, how: str) -> None:
+    """RuntimeError unless the caller is a task of trio; `how` says what to write instead."""
+    if trio.lowlevel.in_trio_task():
+        return
+    running = ", and asyncio's loop is running" if _asyncio_runs() else ""
+    raise RuntimeError(f"{what} needs trio, which is not running here{running}: {how}")
+
+
+def _asyncio_runs() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def takes_one(function: Any) -> bool:
+    """Whether `function` can be called with one argument, as far as its signature tells."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True  # of C, perhaps
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def check_app(app: Any, caller: str) -> None:
+    """TypeError, with the remedy, if `app` cannot be called with an `Exchange`."""
+    if isinstance(app, type):
+        name = app.__name__
+        if hasattr(app, "SUPPORTED_METHODS"):
+            remedy = f"is a handler class: web.Application([(r'/', {name})]) routes requests to it"
+        else:
+            remedy = f"is a class: pass an instance, {name}(...)"
+        raise TypeError(f"{caller} serves an application, and {name} {remedy}")
+    if isinstance(app, (list, tuple, dict)):
+        raise TypeError(
+            f"{caller} serves an application: make one of these rules, web.Application([...])"
+        )
+    if refusal := getattr(app, "_native_refusal", None):
+        raise TypeError(f"{caller}: {refusal}")
+    if not callable(app):
+        raise TypeError(
+            f"{caller} serves an application, or an async function over an exchange, "
+            f"and not {app!r}"
+        )
+    if not takes_one(app):
+        raise TypeError(
+            f"{caller} calls its application with one argument, an Exchange, and "
+            f"{name_of(app)} takes others (ASGI and WSGI applications do)"
+        )
+
+
+def awaitable(result: Any, where: str) -> Any:
+    """`result` if it can be awaited; otherwise TypeError, which says what `where` did wrong."""
+    if type(result) is CoroutineType or hasattr(result, "__await__"):
+        return result
+    if inspect.isawaitable(result):  # a generator of types.coroutine
+        return result
+    if inspect.isgenerator(result):
+        mistake = "is a generator: make it async def, with await for yield, or a gen.coroutine"
+    elif inspect.isasyncgen(result):
+        mistake = "has a yield, which makes it an async generator: write() what it yields"
+    else:
+        mistake = f"returned {_shown(result)}; what is to be sent is given to write() or finish()"
+    raise TypeError(f"{where} {mistake}")
+
+
+def refuse_value(value: Any, where: str) -> None:
+    """TypeError for what a coroutine returned though nobody takes it."""
+    raise TypeError(
+        f"{where} returned {_shown(value)}; what is to be sent is given to write() or finish()"
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+def explain_asyncio(error: BaseException, where: str) -> None:
+    """Add a note to an `error` that comes from waiting for asyncio in a task of trio's."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            explain_asyncio(inner, where)
+    elif not _asyncio_runs() and _is_asyncios(error):
+        error.add_note(
+            f"{where} runs on trio, where asyncio's waits do not work: use trio's (trio.sleep, "
+            "trio.Event, trio.fail_after, trio.open_memory_channel), or run code of asyncio's "
+            "under the overlay (`tornado-trio run`, compat.open_loop())"
+        )
+
+
+def _is_asyncios(error: BaseException) -> bool:
+    if isinstance(error, TypeError) and "unrecognized yield message" in str(error):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or not isinstance(error, (RuntimeError, AttributeError)):
+        return False
+    module: str = trace.tb_frame.f_globals.get("__name__") or ""
+    return module.partition(".")[0] == "asyncio" or "no running event loop" in str(error)
