@@ -16,6 +16,7 @@ if __name__ != "tornado":
 # version, version_info: the release whose behaviour this process answers for.
 from tornado._impl.generation import version as version
 from tornado._impl.generation import version_info as version_info
+from tornado._impl.names import handing_on
 
 from tornado_trio import __version__ as trio_version  # noqa: F401
 
@@ -57,4 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> typing.Any:
     if name in __all__:
         return importlib.import_module(f"tornado.{name}")
-    raise AttributeError(f"module 'tornado' has no attribute {name!r}")
+    return _elsewhere(name)
+
+
+_elsewhere = handing_on("tornado")

@@ -4,9 +4,10 @@ The client is imported when first asked for, so that importing this module costs
 """
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.legacy.auth import callbacks, user_by_callback
+from tornado._impl.names import handing_on
 
 from tornado_trio.oauth import AuthError, mixins, oauth1
 
@@ -87,3 +88,7 @@ class GoogleOAuth2Mixin(OAuth2Mixin, mixins.GoogleOAuth2Mixin):
 @callbacks("get_authenticated_user", "facebook_request")
 class FacebookGraphMixin(OAuth2Mixin, mixins.FacebookGraphMixin):
     """Facebook's Graph API."""
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.auth")

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import ioloop
+from tornado._impl.names import handing_on
 from tornado.log import gen_log
 
 import tornado_trio.autoreload
@@ -63,3 +64,7 @@ if __name__ == "__main__":
     from tornado import autoreload
 
     autoreload.main()
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.autoreload")

@@ -25,6 +25,8 @@ except ImportError as _error:
         name="pycurl",
     ) from _error
 
+from typing import TYPE_CHECKING
+
 from tornado import ioloop
 from tornado._impl.client.curl_requests import (
     CR_OR_LF_RE,
@@ -34,6 +36,7 @@ from tornado._impl.client.curl_requests import (
     debug,
     set_up,
 )
+from tornado._impl.names import handing_on
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse, main
 from tornado.httputil import HTTPHeaders
 from tornado.log import app_log
@@ -268,3 +271,7 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
 if __name__ == "__main__":
     AsyncHTTPClient.configure(CurlAsyncHTTPClient)
     main()
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.curl_httpclient")

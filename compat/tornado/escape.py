@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tornado._impl.generation import before
+from tornado._impl.names import handing_on
 from tornado.util import basestring_type, unicode_type  # noqa: F401
 
 from tornado_trio import escape as _native
@@ -46,3 +48,7 @@ def linkify(
     ``Hello <a href="http://tornadoweb.org">http://tornadoweb.org</a>!``
     """
     return _native.linkify(text, shorten, extra_params, require_protocol, permitted_protocols)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.escape")

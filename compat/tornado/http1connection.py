@@ -12,11 +12,12 @@ import contextvars
 import datetime
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import gen, httputil
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
 from tornado._impl.loop.tasks import run_task
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
@@ -611,3 +612,7 @@ def is_transfer_encoding_chunked(headers: httputil.HTTPHeaders) -> bool:
     if coding.lower() == "chunked":
         return True
     raise httputil.HTTPInputError(f"Unsupported Transfer-Encoding {coding}")
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.http1connection")

@@ -19,12 +19,13 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable
 from io import BytesIO
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado import gen, httputil
 from tornado._impl.generation import before
 from tornado._impl.legacy.httpclient import LegacyCall
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.names import handing_on
 from tornado.concurrent import (
     Future,
     future_set_exception_unless_cancelled,
@@ -515,3 +516,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.httpclient")

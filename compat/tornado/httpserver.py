@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from tornado import gen, httputil
@@ -22,6 +22,7 @@ from tornado._impl.http.delegates import drive_delegate
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
 from tornado._impl.loop.tasks import run_task, start_soon
+from tornado._impl.names import handing_on
 from tornado.http1connection import (
     BAD_REQUEST,
     HTTP1ConnectionParameters,
@@ -433,3 +434,6 @@ async def _serve(server: _NativeServer, stream: Stream) -> None:
     owner.on_close(None)
 
 undriven(_leave_handler)  # what it runs drives its handlers itself
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.httpserver")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tornado._impl.generation import before
 from tornado._impl.legacy import httputil as legacy_httputil
 from tornado._impl.legacy.httputil import LegacyRequestMethods
+from tornado._impl.names import handing_on
 from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
 from tornado.log import gen_log
 from tornado.util import ObjectDict, unicode_type  # noqa: F401
@@ -291,3 +292,7 @@ def doctests() -> unittest.TestSuite:
     for module in (__name__, cookies, dates, headers, parameters, ranges, urls):
         suite.addTest(doctest.DocTestSuite(module))
     return suite
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.httputil")

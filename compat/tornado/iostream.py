@@ -1,5 +1,8 @@
 """`tornado.iostream`: non-blocking reading and writing of sockets and pipes."""
 
+from typing import TYPE_CHECKING
+
+from tornado._impl.names import handing_on
 from tornado._impl.streams.base import BaseIOStream
 from tornado._impl.streams.errors import (
     StreamBufferFullError,
@@ -26,3 +29,6 @@ __all__ = [
     "StreamClosedError",
     "UnsatisfiableReadError",
 ]
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.iostream")

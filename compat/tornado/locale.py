@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tornado._impl.names import handing_on
+
 from tornado_trio.locale import (
     CONTEXT_SEPARATOR,
     LOCALE_NAMES,
@@ -40,4 +42,7 @@ def __getattr__(name: str) -> Any:
         return catalogue.gettext is not None
     if name == "_default_locale":
         return catalogue.default
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _elsewhere(name)
+
+
+_elsewhere = handing_on("tornado.locale")

@@ -6,7 +6,9 @@ The native functions are handed their options; Tornado's fall back to the global
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tornado._impl.names import handing_on
 
 import tornado_trio.log
 from tornado_trio.log import LogFormatter as LogFormatter
@@ -32,3 +34,7 @@ def define_logging_options(options: Any = None) -> None:
 
         options = tornado.options.options
     tornado_trio.log.define_logging_options(options)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.log")

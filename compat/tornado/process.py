@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop import exit_watch
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.iostream import PipeIOStream
@@ -207,3 +208,7 @@ def _pipe(name: str) -> tuple[int, int]:
     """The child's end and ours."""
     read, write = os.pipe()
     return (read, write) if name == "stdin" else (write, read)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.process")

@@ -13,8 +13,9 @@ import collections
 import datetime
 import heapq
 from collections.abc import Awaitable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future
 from tornado.locks import Event, _call_at
 from tornado.util import TimeoutError
@@ -258,3 +259,7 @@ class LifoQueue(Queue[_T]):
     def _get(self) -> _T:
         item: _T = self._queue.pop()
         return item
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.queues")

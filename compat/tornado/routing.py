@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import httputil
+from tornado._impl.names import handing_on
 from tornado.log import app_log
 
 from tornado_trio.web import rules
@@ -169,3 +170,7 @@ class RuleRouter(rules.RuleRouter, Router):
 
 class ReversibleRuleRouter(rules.ReversibleRuleRouter, ReversibleRouter, RuleRouter):
     """Rule router whose named rules, nested ones included, can be reversed."""
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.routing")

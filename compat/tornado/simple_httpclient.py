@@ -11,7 +11,7 @@ import collections
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from tornado._impl.client.errors import HTTPStreamClosedError, HTTPTimeoutError
@@ -19,6 +19,7 @@ from tornado._impl.client.fetch import HTTPFetch
 from tornado._impl.client.routes import Routes
 from tornado._impl.http.dialects import OF_RESPONSES
 from tornado._impl.loop.tasks import start_soon
+from tornado._impl.names import handing_on
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.log import gen_log as gen_log
 from tornado.netutil import OverrideResolver, Resolver
@@ -217,3 +218,7 @@ if __name__ == "__main__":
 
     AsyncHTTPClient.configure(SimpleAsyncHTTPClient)
     main()
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.simple_httpclient")

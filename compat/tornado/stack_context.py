@@ -6,6 +6,8 @@ learn of contexts when the first one is entered.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tornado._impl.legacy import contexts
 from tornado._impl.legacy.contexts import (
     ExceptionStackContext,
@@ -16,6 +18,7 @@ from tornado._impl.legacy.contexts import (
     wrap,
 )
 from tornado._impl.legacy.contexts import _state as _state  # programs know `_state.contexts`
+from tornado._impl.names import handing_on
 
 __all__ = [
     "ExceptionStackContext",
@@ -34,3 +37,6 @@ def _teach() -> None:
 
 
 contexts.on_first_use(_teach)
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.stack_context")

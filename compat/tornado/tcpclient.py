@@ -11,10 +11,11 @@ import numbers
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import gen
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
@@ -254,3 +255,7 @@ def _format_addr(address: Any) -> str:
         return str(address)
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.tcpclient")

@@ -10,10 +10,11 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import process
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.names import handing_on
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.log import app_log
@@ -210,3 +211,7 @@ def _check_ssl_options(ssl_options: Any) -> None:
         path = ssl_options.get(key)
         if path is not None and not os.path.exists(path):
             raise ValueError(f'{key} "{path}" does not exist')
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.tcpserver")

@@ -1,5 +1,9 @@
 """Tornado's template language: the native implementation under its old name."""
 
+from typing import TYPE_CHECKING
+
+from tornado._impl.names import handing_on
+
 from tornado_trio.template import (
     BaseLoader,
     DictLoader,
@@ -10,3 +14,6 @@ from tornado_trio.template import (
 )
 
 __all__ = ["BaseLoader", "DictLoader", "Loader", "ParseError", "Template", "filter_whitespace"]
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.template")

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.legacy.testing import LogTrapTestCase as LogTrapTestCase
+from tornado._impl.names import handing_on
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError
@@ -541,3 +542,7 @@ def main(**kwargs: Any) -> None:
 
 if __name__ == "__main__":
     main()
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.testing")

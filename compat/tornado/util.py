@@ -11,7 +11,7 @@ import typing
 import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.legacy.util import (  # noqa: F401
     PY3,
@@ -23,6 +23,7 @@ from tornado._impl.legacy.util import (  # noqa: F401
     unicode_type,
     xrange,
 )
+from tornado._impl.names import handing_on
 
 from tornado_trio._util.object_dict import ObjectDict  # noqa: F401
 from tornado_trio.wire.signing import mask_bytes
@@ -279,3 +280,7 @@ def doctests() -> unittest.TestSuite:
     import doctest
 
     return doctest.DocTestSuite(__name__)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.util")

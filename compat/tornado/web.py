@@ -11,7 +11,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tornado
 import trio
@@ -27,6 +27,7 @@ from tornado._impl.legacy.web import (
     guarded_callback,
 )
 from tornado._impl.loop.tasks import run_task
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
 from tornado.log import access_log as access_log  # programs patch them here, as in upstream's
@@ -410,3 +411,6 @@ class Application(_application.Application, ReversibleRouter):
             await drive_delegate(delegate, exchange)
 
 
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.web")

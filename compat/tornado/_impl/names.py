@@ -70,12 +70,16 @@ ELSEWHERE: dict[str, dict[str, str]] = {
 
 def handing_on(module: str) -> Callable[[str], Any]:
     """The `__getattr__` of `module`. What was found is kept there."""
-    elsewhere = ELSEWHERE[module]
+    elsewhere = ELSEWHERE.get(module, {})
 
     def __getattr__(name: str) -> Any:
         home = elsewhere.get(name)
         if home is None:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+            if name.startswith("__"):  # asked by Python itself, at imports and by tools
+                raise AttributeError(f"module {module!r} has no attribute {name!r}")
+            from tornado._impl import incidental
+
+            return incidental.find(module, name)
         home, colon, attribute = home.partition(":")
         value: Any = importlib.import_module(home)
         if attribute or not colon:

@@ -20,6 +20,7 @@ from tornado._impl.generation import before
 from tornado._impl.loop.current import loops
 from tornado._impl.loop.tasks import TaskFuture
 from tornado._impl.loop.yielded import convert_yielded
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 
@@ -335,7 +336,10 @@ def __getattr__(name: str) -> Any:
             return AnyThreadEventLoopPolicy
         except ImportError:
             pass  # a Python without policies
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _elsewhere(name)
+
+
+_elsewhere = handing_on("tornado.platform.asyncio")
 
 
 def __dir__() -> list[str]:

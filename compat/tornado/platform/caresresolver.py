@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pycares
+from tornado._impl.names import handing_on
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, is_valid_ip
@@ -110,3 +111,7 @@ class CaresResolver(Resolver):
 
 def _address(node: Any) -> Any:
     return tuple(os.fsdecode(part) if isinstance(part, bytes) else part for part in node.addr)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.platform.caresresolver")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tornado._impl.names import handing_on
 from tornado.platform import interface
 
 
@@ -53,3 +54,7 @@ class Waker(interface.Waker):
 def set_close_exec(fd: int) -> None:
     """Close the descriptor when another program is executed: Python's default since 3.4."""
     os.set_inheritable(fd, False)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.platform.common")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.legacy.ioloop import PollIOLoop
+from tornado._impl.names import handing_on
 
 
 class EPollIOLoop(PollIOLoop):
@@ -16,3 +17,7 @@ class EPollIOLoop(PollIOLoop):
         if "asyncio_loop" not in kwargs:
             kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selectors.EpollSelector())
         super().initialize(**kwargs)
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.platform.epoll")

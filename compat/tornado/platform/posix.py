@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+from tornado._impl.names import handing_on
 from tornado.platform import common
 from tornado.platform.common import set_close_exec as set_close_exec
 
@@ -30,3 +32,7 @@ class Waker(common.Waker):
                 pass
         except OSError:
             pass  # empty now
+
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.platform.posix")

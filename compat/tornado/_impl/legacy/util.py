@@ -5,7 +5,7 @@ Gone or deprecated in Tornado 6, still imported by programs written for 3.x to 5
 
 from __future__ import annotations
 
-import sys
+from sys import is_finalizing as is_finalizing
 
 PY3 = True
 
@@ -23,8 +23,3 @@ def u(s: str) -> str:
 def b(s: str) -> bytes:
     """A bytes literal, as `b"..."` where the syntax had no `b`."""
     return s.encode("latin-1")
-
-
-def is_finalizing() -> bool:
-    """Is the interpreter shutting down?"""
-    return sys.is_finalizing()
