@@ -1,7 +1,15 @@
 # Every target sets up .venv by itself; a fresh clone needs python3 (3.11 or newer) and make.
 PYTHON ?= python3
+# Another Python (make test PYTHON=python3.14) has an environment of its own.
+ifeq ($(origin PYTHON),file)
 VENV := .venv
+else
+VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check
+# The library alone; and what development needs besides.
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 VERSION ?= 6.6.1
 # The release that the overlay answers for in `make upstream`; empty: the present one.
@@ -13,7 +21,7 @@ PORT ?= 8888
 
 help:
 	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
-	@echo "make test      the test suite"
+	@echo "make test      the test suite (PYTHON=python3.14: on that one, 3.11 to 3.15)"
 	@echo "make check     ruff and mypy"
 	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
 	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
@@ -22,13 +30,20 @@ help:
 	@echo "make docs      build the documentation into site/"
 	@echo "make wheel     build the wheel into dist/"
 
-$(READY): pyproject.toml
+$(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@# Without ensurepip (Debian has it in a package of its own) venv leaves half an environment.
+	@$(RUN) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); } || \
+		{ rm -rf $(VENV); echo "$(PYTHON) cannot make virtual environments: install its venv module" \
+		"(Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(PIP) install --editable .
 	@touch $@
 
-demo: $(READY)
+$(READY): $(INSTALLED)
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
 	$(RUN) -m compat examples/chat/chat.py --port=$(PORT)
 
 test: $(READY)
@@ -58,12 +73,12 @@ $(VENV)/upstream/.ready:
 bench: $(READY) $(VENV)/upstream/.ready
 	$(RUN) benchmarks/compare.py --upstream $(VENV)/upstream/bin/python $(ARGS)
 
-docs: $(READY)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+docs: $(INSTALLED)
+	$(PIP) install --editable '.[docs]'
 	$(RUN) -m mkdocs build --strict
 
-wheel: $(READY)
-	$(RUN) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+wheel: $(INSTALLED)
+	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) dist site
+	rm -rf .venv .venv-* dist site

@@ -501,6 +501,18 @@ def setup_with_context_manager(testcase: unittest.TestCase, cm: AbstractContextM
     return testcase.enterContext(cm)
 
 
+class _Names(unittest.TestLoader):
+    """A loader that need not import `__main__` to find what is named in it.
+
+    unittest tries, and Python 3.15 fails to say that it could not.
+    """
+
+    def loadTestsFromName(self, name: str, module: Any = None) -> Any:
+        if module is None and name.startswith("__main__."):
+            module, name = sys.modules["__main__"], name.partition(".")[2]
+        return super().loadTestsFromName(name, module)
+
+
 def main(**kwargs: Any) -> None:
     """Run the tests named on the command line, else what the main module's `all` returns.
 
@@ -535,6 +547,7 @@ def main(**kwargs: Any) -> None:
         kwargs["buffer"] = True
     if len(argv) > 1:
         # Names given on the command line are complete; there is no module to start from.
+        kwargs.setdefault("testLoader", _Names())
         unittest.main(module=None, argv=argv, **kwargs)
     else:
         unittest.main(defaultTest="all", argv=argv, **kwargs)

@@ -171,6 +171,10 @@ def test_callbacks_that_run_at_once() -> None:
         "getter.add_done_callback(lambda _: queue.put_nowait(4))\n"
         "queue.put_nowait(3)\n"
         "assert (getter.result(), queue.get_nowait()) == (3, 4)\n"
+        "from tornado.concurrent import Future\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor() as pool:\n"
+        "    pool.submit(Future).result().set_result(None)  # in a thread without a loop\n"
     )
     ended = python("-W", "ignore", "-c", code, TORNADO_TRIO_GENERATION="4.5")
     assert ended.returncode == 0, ended.stderr

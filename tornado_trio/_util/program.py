@@ -20,6 +20,9 @@ from typing import Any, Literal
 
 __all__ = ["CannotRun", "Program"]
 
+# Modules have a `__cached__` up to 3.14.
+_HAS_CACHED = sys.version_info < (3, 15)
+
 
 class CannotRun(Exception):
     """There is no such program; `status` is what the interpreter would exit with."""
@@ -122,7 +125,9 @@ class Program:
                 raise CannotRun(f"can't open file {path!r}: {reason}", 2) from None
             code = compile(source, path, "exec", dont_inherit=True)
         main = _new_main(loader)
-        main.__dict__.update(__file__=path, __cached__=None)
+        main.__dict__["__file__"] = path
+        if _HAS_CACHED:
+            main.__dict__["__cached__"] = None
         return main, code
 
     def _load_module(self) -> tuple[types.ModuleType, types.CodeType]:
@@ -172,12 +177,9 @@ def _from_spec(
     if code is None:
         raise CannotRun(f"No code object available for {spec.name}", 1)
     main = _new_main(spec.loader)
-    main.__dict__.update(
-        __file__=spec.origin,
-        __cached__=spec.cached,
-        __package__=spec.parent,
-        __spec__=spec,
-    )
+    main.__dict__.update(__file__=spec.origin, __package__=spec.parent, __spec__=spec)
+    if _HAS_CACHED:
+        main.__dict__["__cached__"] = spec.cached
     return main, code
 
 

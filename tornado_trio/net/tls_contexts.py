@@ -80,6 +80,7 @@ class ServerTls:
 
     def _new_context(self, certificate: Certificate) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds leave it to OpenSSL
         # A client could otherwise make the server do key exchanges without end.
         context.options |= ssl.OP_NO_RENEGOTIATION
         certificate.load_into(context)
@@ -156,6 +157,7 @@ def client_context(
       verify: False accepts any certificate for any name: for tests only.
     """
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None:
         certificate.load_into(context)
     if alpn:

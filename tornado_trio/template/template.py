@@ -13,6 +13,7 @@ import linecache
 import types
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 from tornado_trio.escape import utf8
@@ -171,10 +172,13 @@ class Template:
             if isinstance(constant, types.CodeType) and constant.co_name == "_tt_execute"
         )
         # What shows generated lines in the traceback of a frame that has not ended.
+        loader: Any = _SourceLoader(source.code)
+        name = self.name.replace(".", "_")
         self._names: dict[str, Any] = {
             **DEFAULT_NAMESPACE,
-            "__name__": self.name.replace(".", "_"),
-            "__loader__": _SourceLoader(source.code),
+            "__name__": name,
+            "__loader__": loader,
+            "__spec__": ModuleSpec(name, loader),  # where 3.15 looks for the loader
         }
 
     def _ancestry(self) -> list[File]:

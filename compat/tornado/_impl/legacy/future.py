@@ -1,15 +1,18 @@
-"""Futures of Tornado before 5: callbacks run at once, not on the loop's next turn.
+"""Futures of Tornado before 5: callbacks run at once, not on the loop's next turn, and no loop
+need be there when one is made.
 
-Knows asyncio's Future. Only loaded by the switch of generations.
+Knows asyncio's Future, and which loop is a thread's. Only loaded by the switch of generations.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import weakref
 from collections.abc import Callable
 from typing import Any
 
+from tornado._impl.loop.current import thread_loop
 from tornado.log import app_log
 
 __all__ = ["call_back_at_once"]
@@ -20,6 +23,15 @@ def call_back_at_once(cls: Any) -> None:
 
     Callbacks with a `context` are asyncio's own (its tasks), and go through the loop.
     """
+    make = cls.__init__
+
+    def __init__(self: Any, *, loop: Any = None) -> None:
+        if loop is None and asyncio._get_running_loop() is None:
+            # Up to 3.13 asyncio makes one itself, in the main thread.
+            loop = thread_loop(True)
+        make(self, loop=loop)
+
+    cls.__init__ = __init__
     plain = {name: getattr(cls, name) for name in ("set_result", "set_exception", "cancel")}
     add, remove = cls.add_done_callback, cls.remove_done_callback
     # Apart from the Futures, which have no room for it.

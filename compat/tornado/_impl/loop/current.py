@@ -18,7 +18,7 @@ from tornado_trio.interop.guest import current_guest
 if TYPE_CHECKING:
     from tornado.ioloop import IOLoop
 
-__all__ = ["MAKERS", "current_loop", "loop_of_run", "loops"]
+__all__ = ["MAKERS", "current_loop", "loop_of_run", "loops", "thread_loop"]
 
 #: asyncio loop -> its IOLoop
 loops: dict[Any, IOLoop] = {}
@@ -49,7 +49,7 @@ def current_loop(instance: bool = True) -> IOLoop | None:
                 found = import_object(MAKERS["of trio"])()
             if found is not None:
                 return found
-        loop = _thread_loop(instance)
+        loop = thread_loop(instance)
         if loop is None:
             return None
     current = loops.get(loop)
@@ -58,7 +58,7 @@ def current_loop(instance: bool = True) -> IOLoop | None:
     return current
 
 
-def _thread_loop(create: bool) -> Any:
+def thread_loop(create: bool) -> Any:
     """The asyncio loop set for this thread; made and set if there is none and we may."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
