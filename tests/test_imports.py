@@ -36,6 +36,7 @@ def test_loads_alone(part: str) -> None:
     [
         ("tornado.web", "h11 tornado_trio.server tornado_trio.client tornado_trio.wire.websocket"),
         ("tornado.websocket", "h11 tornado_trio.server tornado_trio.client"),
+        ("tornado.httpclient", "h11 tornado_trio.server tornado_trio.client"),
     ],
 )
 def test_what_few_programs_need_is_loaded_later(name: str, later: str) -> None:

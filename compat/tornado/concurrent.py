@@ -21,6 +21,13 @@ from tornado.log import app_log
 
 _T = typing.TypeVar("_T")
 
+if typing.TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    _R = TypeVar("_R", default=Any)  # a Future of whatever, where a program does not say what
+else:
+    _R = typing.TypeVar("_R")
+
 
 class ReturnValueIgnoredError(Exception):
     """Kept for programs that name it; nothing raises it."""
@@ -40,7 +47,7 @@ class _FutureType(type(asyncio.Future)):  # type: ignore[misc]
         return type.__subclasscheck__(cls, subclass)
 
 
-class Future(asyncio.Future, metaclass=_FutureType):  # type: ignore[type-arg]
+class Future(asyncio.Future[_R], metaclass=_FutureType):
     """The result of an operation that has not finished yet; an `asyncio.Future`.
 
     May be awaited in an asyncio task, in any coroutine that this package drives and in a

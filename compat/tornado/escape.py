@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING
 
 from tornado._impl.generation import before
 from tornado._impl.names import handing_on
-from tornado.util import basestring_type, unicode_type  # noqa: F401
+from tornado.util import basestring_type as basestring_type
+from tornado.util import unicode_type as unicode_type
 
 from tornado_trio import escape as _native
-from tornado_trio.escape import (  # noqa: F401
-    json_decode,
-    json_encode,
-    native_str,
-    parse_qs_bytes,
-    recursive_unicode,
-    squeeze,
-    to_basestring,
-    to_unicode,
-    url_escape,
-    url_unescape,
-    utf8,
-    xhtml_escape,
-    xhtml_unescape,
-)
+from tornado_trio.escape import json_decode as json_decode
+from tornado_trio.escape import json_encode as json_encode
+from tornado_trio.escape import native_str as native_str
+from tornado_trio.escape import parse_qs_bytes as parse_qs_bytes
+from tornado_trio.escape import recursive_unicode as recursive_unicode
+from tornado_trio.escape import squeeze as squeeze
+from tornado_trio.escape import to_basestring as to_basestring
+from tornado_trio.escape import to_unicode as to_unicode
+from tornado_trio.escape import url_escape as url_escape
+from tornado_trio.escape import url_unescape as url_unescape
+from tornado_trio.escape import utf8 as utf8
+from tornado_trio.escape import xhtml_escape as xhtml_escape
+from tornado_trio.escape import xhtml_unescape as xhtml_unescape
 
 # Names that older programs import.
 _unicode = to_unicode

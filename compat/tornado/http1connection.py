@@ -189,7 +189,8 @@ class HTTP1Connection(httputil.HTTPConnection):
                 if event.start_line.code != 101:
                     continue
             self._expect_continue(event)
-            return event
+            head: RequestHead | ResponseHead = event
+            return head
 
     def _expect_continue(self, head: RequestHead | ResponseHead) -> None:
         if isinstance(head, RequestHead) and head.expect_continue and not self._write_finished:
@@ -474,7 +475,7 @@ class _InflatingDelegate(httputil.HTTPMessageDelegate):
             del headers["Content-Encoding"]
         return self._delegate.headers_received(start_line, headers)
 
-    async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+    async def data_received(self, chunk: bytes) -> None:
         decoder = self._decoder
         if decoder is None:
             await self._deliver(chunk)

@@ -35,8 +35,6 @@ from tornado.escape import native_str, utf8
 from tornado.ioloop import IOLoop
 from tornado.util import Configurable, import_object
 
-from tornado_trio.client.targets import show_url
-
 __all__ = [
     "AsyncHTTPClient",
     "HTTPClient",
@@ -107,6 +105,7 @@ class AsyncHTTPClient(Configurable):
     """
 
     # The per-loop instances, one table per class. Weak: a loop's client goes with the loop.
+    _instance_cache: weakref.WeakKeyDictionary[IOLoop, AsyncHTTPClient] | None = None
     _tables: dict[type, weakref.WeakKeyDictionary[IOLoop, AsyncHTTPClient]] = {}
 
     @classmethod
@@ -137,7 +136,7 @@ class AsyncHTTPClient(Configurable):
         table = None if force_instance else cls._async_clients()
         if table is not None and io_loop in table:
             return table[io_loop]
-        instance = cast(AsyncHTTPClient, super().__new__(cls, **kwargs))
+        instance = super().__new__(cls, **kwargs)
         instance.io_loop = io_loop
         # Kept by the instance and not looked up at close(): its class may differ from the
         # one that was called.
@@ -151,7 +150,7 @@ class AsyncHTTPClient(Configurable):
         return instance
 
     def initialize(self, defaults: dict[str, Any] | None = None) -> None:
-        self.io_loop: IOLoop = cast(IOLoop, IOLoop.current())
+        self.io_loop: IOLoop = IOLoop.current()
         self.defaults = dict(HTTPRequest._DEFAULTS)
         if defaults is not None:
             self.defaults.update(defaults)
@@ -167,7 +166,7 @@ class AsyncHTTPClient(Configurable):
         if self._closed:
             return
         self._closed = True
-        cache = getattr(self, "_instance_cache", None)
+        cache = self._instance_cache
         if cache is not None:
             cached = cache.pop(self.io_loop, None)
             # At interpreter exit weak tables may have lost their entries already.
@@ -315,12 +314,12 @@ class HTTPRequest:
         decompress_response: bool | None = None,
         ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
     ) -> None:
-        self.headers = headers  # type: ignore[assignment]
+        self.headers = headers
         if if_modified_since:
             self.headers["If-Modified-Since"] = httputil.format_timestamp(if_modified_since)
         self.url: Any = url
         self.method = method
-        self.body = body  # type: ignore[assignment]
+        self.body = body
         self.body_producer = body_producer
         self.auth_username = auth_username
         self.auth_password = auth_password
@@ -429,6 +428,8 @@ class HTTPResponse:
             raise self.error
 
     def __repr__(self) -> str:
+        from tornado_trio.client.targets import show_url  # the client is loaded when one is made
+
         fields = vars(self) | {"effective_url": show_url(native_str(self.effective_url))}
         args = ",".join(f"{name}={value!r}" for name, value in sorted(fields.items()))
         return f"{type(self).__name__}({args})"

@@ -12,8 +12,8 @@ import dataclasses
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 from tornado import gen, httputil
@@ -35,6 +35,7 @@ from tornado.netutil import ssl_options_to_context
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
+from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.errors import DeadlineError, PeerError
 from tornado_trio.exchange import FINISH
 from tornado_trio.interop.driver import run_driver
@@ -190,21 +191,20 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
 
     def on_close(self, server_conn: object) -> None:
         """A connection was closed."""
-        self._streams.discard(server_conn)  # type: ignore[arg-type]
+        self._streams.discard(server_conn)
 
-    def _chosen_app(self) -> Callable[[Any], Awaitable[None]]:
+    def _chosen_app(self) -> Callable[[Any], Coroutine[Any, Any, None]]:
         """The shortest way from an exchange to the program that keeps all overrides."""
         callback = self.request_callback
         if type(self).start_request is HTTPServer.start_request:
             # An application says so itself, which must know what its subclass overrides.
             native = getattr(type(callback), "_native_app", None)
-            app: Callable[[Any], Awaitable[None]] | None
-            app = None if native is None else native(callback)
+            app: Any = None if native is None else native(callback)
             if app is not None:
-                return app
+                return cast("Callable[[Any], Coroutine[Any, Any, None]]", app)
         return self._respond
 
-    async def _respond(self, exchange: ExchangeConnection) -> None:
+    async def _respond(self, exchange: Any) -> None:
         delegate = self.start_request(exchange, exchange)
         await drive_delegate(delegate, exchange)
 
@@ -378,7 +378,7 @@ class _NativeServer(Server):
     async def _run(self) -> None:
         loop = self.owner.io_loop or IOLoop.current()
         self._parts = loop._driver_parts()
-        self.app = self.owner._chosen_app()  # type: ignore[assignment]
+        self.app = self.owner._chosen_app()
         try:
             async with trio.open_nursery() as nursery:
                 self.nursery = nursery
@@ -387,11 +387,9 @@ class _NativeServer(Server):
                 for listener in waiting:
                     nursery.start_soon(accept_loop, listener, self._accepted)
         except BaseExceptionGroup as group:
-            exits = group.subgroup((KeyboardInterrupt, SystemExit))
-            while isinstance(exits, BaseExceptionGroup):
-                exits = exits.exceptions[0]
-            if exits is not None:
-                raise exits from group  # the loop hands it to who runs it
+            interrupt = interrupt_in(group)
+            if interrupt is not None:
+                raise interrupt from group  # the loop hands it to who runs it
             raise
         finally:
             self.nursery = None

@@ -9,38 +9,42 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Awaitable
-from http.client import responses  # noqa: F401
+from http.client import responses as responses
 from typing import TYPE_CHECKING, Any
 
 from tornado._impl.generation import before
 from tornado._impl.legacy import httputil as legacy_httputil
 from tornado._impl.legacy.httputil import LegacyRequestMethods
 from tornado._impl.names import handing_on
-from tornado.escape import native_str, parse_qs_bytes, to_unicode, utf8  # noqa: F401
+from tornado.escape import native_str as native_str
+from tornado.escape import parse_qs_bytes as parse_qs_bytes
+from tornado.escape import to_unicode as to_unicode
+from tornado.escape import utf8 as utf8
 from tornado.log import gen_log
-from tornado.util import ObjectDict, unicode_type  # noqa: F401
+from tornado.util import ObjectDict as ObjectDict
+from tornado.util import unicode_type as unicode_type
 
-from tornado_trio.errors import HTTPInputError, HTTPOutputError  # noqa: F401
-from tornado_trio.exchange import RequestStartLine, ResponseStartLine
+from tornado_trio.errors import HTTPInputError as HTTPInputError
+from tornado_trio.errors import HTTPOutputError as HTTPOutputError
+from tornado_trio.exchange import RequestStartLine as RequestStartLine
+from tornado_trio.exchange import ResponseStartLine as ResponseStartLine
 from tornado_trio.web.request import Request
 from tornado_trio.wire import abnf, formdata
-from tornado_trio.wire.cookies import parse_cookie  # noqa: F401
-from tornado_trio.wire.dates import format_timestamp  # noqa: F401
-from tornado_trio.wire.formdata import (
-    HTTPFile,
-    ParseBodyConfig,
-    ParseMultipartConfig,
-    ParseUrlEncodedConfig,  # noqa: F401
-)
-from tornado_trio.wire.headers import HTTP_WHITESPACE, HTTPHeaders, normalize_name  # noqa: F401
+from tornado_trio.wire.cookies import parse_cookie as parse_cookie
+from tornado_trio.wire.dates import format_timestamp as format_timestamp
+from tornado_trio.wire.formdata import HTTPFile as HTTPFile
+from tornado_trio.wire.formdata import ParseBodyConfig as ParseBodyConfig
+from tornado_trio.wire.formdata import ParseMultipartConfig as ParseMultipartConfig
+from tornado_trio.wire.formdata import ParseUrlEncodedConfig as ParseUrlEncodedConfig
+from tornado_trio.wire.headers import HTTP_WHITESPACE as HTTP_WHITESPACE
+from tornado_trio.wire.headers import HTTPHeaders as HTTPHeaders
+from tornado_trio.wire.headers import normalize_name as normalize_name
 from tornado_trio.wire.parameters import encode_header, parse_header
 from tornado_trio.wire.ranges import content_range, parse_range
-from tornado_trio.wire.urls import (  # noqa: F401
-    encode_username_password,
-    qs_to_qsl,
-    split_host_and_port,
-    url_concat,
-)
+from tornado_trio.wire.urls import encode_username_password as encode_username_password
+from tornado_trio.wire.urls import qs_to_qsl as qs_to_qsl
+from tornado_trio.wire.urls import split_host_and_port as split_host_and_port
+from tornado_trio.wire.urls import url_concat as url_concat
 
 if TYPE_CHECKING:
     import unittest
@@ -211,7 +215,8 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
         """
         stream = getattr(self.connection, "stream", None)
         if stream is None:
-            return super().get_ssl_certificate(binary_form)
+            own: dict[str, Any] | bytes | None = super().get_ssl_certificate(binary_form)
+            return own
         try:
             certificate: dict[str, Any] | bytes | None = stream.socket.getpeercert(
                 binary_form=binary_form

@@ -47,6 +47,7 @@ class IOLoop(Configurable):
 
     _ioloop_for_asyncio = loops  # shared on purpose
     _instance_loop: IOLoop | None = None
+    _executor: concurrent.futures.Executor | None = None
 
     # --- which loop ----------------------------------------------------------------
     @classmethod
@@ -291,7 +292,7 @@ class IOLoop(Configurable):
     ) -> Any:
         """Run `func` in a thread pool; a Future of its result."""
         if executor is None:
-            executor = getattr(self, "_executor", None)
+            executor = self._executor
             if executor is None:
                 executor = self._executor = concurrent.futures.ThreadPoolExecutor(
                     max_workers=(os.cpu_count() or 1) * 5
@@ -374,6 +375,14 @@ class IOLoop(Configurable):
 
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
+        raise NotImplementedError
+
+    def _raise_out(self, error: BaseException) -> None:
+        """Let whoever runs the loop raise an interrupt, between two callbacks."""
+        raise NotImplementedError
+
+    def _driver_parts(self) -> tuple[Any, Any]:
+        """What a driver needs: the loop of its Futures, and the host of the trio run."""
         raise NotImplementedError
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado import httputil
 from tornado._impl.names import handing_on
@@ -45,7 +45,7 @@ _RuleList = list[Rule | list[Any] | tuple[Any, ...]]
 class Router(rules.Router, httputil.HTTPServerConnectionDelegate):
     """Abstract router: maps a request to the delegate that answers it."""
 
-    def find_handler(
+    def find_handler(  # type: ignore[override]  # requests are Tornado's here
         self, request: httputil.HTTPServerRequest, **kwargs: Any
     ) -> httputil.HTTPMessageDelegate | None:
         """The `HTTPMessageDelegate` for a request, or None. Must be implemented."""
@@ -80,7 +80,7 @@ class _RoutingDelegate(httputil.HTTPMessageDelegate):
         request = httputil.HTTPServerRequest(
             connection=self.request_conn,
             server_connection=self.server_conn,
-            start_line=start_line,
+            start_line=cast("httputil.RequestStartLine", start_line),
             headers=headers,
         )
         self.delegate = self.router.find_handler(request)
@@ -152,12 +152,14 @@ class RuleRouter(rules.RuleRouter, Router):
     takes the request.
     """
 
-    def get_target_delegate(
+    def get_target_delegate(  # type: ignore[override]  # requests are Tornado's here
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
     ) -> httputil.HTTPMessageDelegate | None:
         """The delegate for a rule's target; extend it for other kinds of targets."""
         if isinstance(target, rules.Router):
-            return target.find_handler(request, **target_params)
+            found: httputil.HTTPMessageDelegate | None
+            found = target.find_handler(request, **target_params)
+            return found
         if isinstance(target, httputil.HTTPServerConnectionDelegate):
             assert request.connection is not None
             return target.start_request(request.server_connection, request.connection)

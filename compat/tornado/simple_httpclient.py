@@ -2,12 +2,13 @@
 
 Knows `tornado_trio.client`'s engine (one exchange over a pooled connection); everything
 that is Tornado's own manner (queueing by `max_clients`, timeouts and their messages,
-redirects as new requests, callbacks, errors as responses) is here and in `_http_fetch`.
+redirects as new requests, callbacks, errors as responses) is here and in `_impl/client/fetch.py`.
 """
 
 from __future__ import annotations
 
 import collections
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -113,7 +114,8 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
                 continue  # it timed out
             self._remove_timeout(key)
             self.active[key] = (request, callback)
-            self._handle_request(request, lambda key=key: self._release_fetch(key), callback)
+            release = functools.partial(self._release_fetch, key)
+            self._handle_request(request, release, callback)
 
     def _connection_class(self) -> type:
         """The class that makes one request; subclasses of the client may return theirs."""

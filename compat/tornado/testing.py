@@ -1,7 +1,7 @@
 """Test cases with an IOLoop: `AsyncTestCase`, `AsyncHTTPTestCase`, `gen_test`, `ExpectLog`.
 
 Knows unittest and the public API of the IOLoop, the HTTP server and the client; must not
-reach into the trio run beneath them. What Tornado 5 removed is in `_legacy_testing`.
+reach into the trio run beneath them. What Tornado 5 removed is in `_impl/legacy/testing.py`.
 """
 
 from __future__ import annotations
@@ -290,7 +290,8 @@ class AsyncHTTPTestCase(AsyncTestCase):
         def fetch() -> Any:
             return self.http_client.fetch(url, raise_error=raise_error, **kwargs)
 
-        return self.io_loop.run_sync(fetch, timeout=get_async_test_timeout())
+        response: HTTPResponse = self.io_loop.run_sync(fetch, timeout=get_async_test_timeout())
+        return response
 
     def get_httpserver_options(self) -> dict[str, Any]:
         """Keyword arguments for the `HTTPServer`; may be overridden."""

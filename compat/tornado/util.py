@@ -13,19 +13,17 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tornado._impl.legacy.util import (  # noqa: F401
-    PY3,
-    b,
-    basestring_type,
-    bytes_type,
-    is_finalizing,
-    u,
-    unicode_type,
-    xrange,
-)
+from tornado._impl.legacy.util import PY3 as PY3
+from tornado._impl.legacy.util import b as b
+from tornado._impl.legacy.util import basestring_type as basestring_type
+from tornado._impl.legacy.util import bytes_type as bytes_type
+from tornado._impl.legacy.util import is_finalizing as is_finalizing
+from tornado._impl.legacy.util import u as u
+from tornado._impl.legacy.util import unicode_type as unicode_type
+from tornado._impl.legacy.util import xrange as xrange
 from tornado._impl.names import handing_on
 
-from tornado_trio._util.object_dict import ObjectDict  # noqa: F401
+from tornado_trio._util.object_dict import ObjectDict as ObjectDict
 from tornado_trio.wire.signing import mask_bytes
 
 if typing.TYPE_CHECKING:
@@ -202,8 +200,8 @@ class Configurable:
     __impl_class: type[Configurable] | None = None
     __impl_kwargs: dict[str, Any] | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        base = cls.configurable_base()
+    def __new__(cls, *args: Any, **kwargs: Any) -> typing.Self:
+        base: Any = cls.configurable_base()
         options: dict[str, Any] = {}
         if cls is base:
             impl = cls.configured_class()
@@ -214,10 +212,10 @@ class Configurable:
         options.update(kwargs)
         if impl.configurable_base() is not base:
             # The implementation is itself such an interface.
-            return impl(*args, **options)
-        instance = super().__new__(impl)
+            return typing.cast(typing.Self, impl(*args, **options))
+        instance: Any = super().__new__(impl)
         instance.initialize(*args, **options)
-        return instance
+        return typing.cast(typing.Self, instance)
 
     @classmethod
     def configurable_base(cls) -> Any:

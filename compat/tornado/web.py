@@ -11,7 +11,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tornado
 import trio
@@ -128,7 +128,7 @@ class RequestHandler(_handler.RequestHandler):
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)
 
-    def flush(  # type: ignore[override]
+    def flush(
         self, include_footers: bool = False, callback: Callable[[], Any] | None = None
     ) -> Future:
         """Send what was written so far; the Future is done when it is on its way."""
@@ -221,12 +221,12 @@ class RequestHandler(_handler.RequestHandler):
         return super()._body_chunks() if pushed is None else pushed
 
 
-def _as_future(awaitable: Awaitable[None]) -> Future:
+def _as_future(awaitable: Awaitable[None]) -> Future[None]:
     """A Future of an output method's result; a failure nobody asks about is not logged."""
     if hasattr(awaitable, "add_done_callback"):
-        return awaitable
+        return cast("Future[None]", awaitable)
     if type(awaitable) is Pending:
-        future = run_task(_tornados_error(awaitable))
+        future: Future[None] = run_task(_tornados_error(awaitable))
         future.add_done_callback(_forgive)
         return future
     future = Future()
@@ -247,7 +247,7 @@ def _as_future(awaitable: Awaitable[None]) -> Future:
     return future
 
 
-_last_completed: Any = None
+_last_completed: Future[None] | None = None
 
 
 def _completed() -> Future:
@@ -292,11 +292,13 @@ class _ApplicationRouter(_application.ApplicationRouter, ReversibleRuleRouter):
             )  # fmt: skip
         return rule
 
-    def get_target_delegate(
+    def get_target_delegate(  # type: ignore[override]  # requests are Tornado's here
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
     ) -> httputil.HTTPMessageDelegate | None:
         if isinstance(target, type) and issubclass(target, _handler.RequestHandler):
-            return self.application.get_handler_delegate(request, target, **target_params)
+            delegate: httputil.HTTPMessageDelegate
+            delegate = self.application.get_handler_delegate(request, target, **target_params)
+            return delegate
         return ReversibleRuleRouter.get_target_delegate(self, target, request, **target_params)
 
 

@@ -1,6 +1,6 @@
 """`tornado.websocket`: WebSocket handlers and a client.
 
-Knows the web framework's RequestHandler and the protocol objects of `_websocket_protocol`.
+Knows the web framework's RequestHandler and the protocol objects of `_impl/websocket`.
 Messages, frames and the close handshake are theirs and the native library's.
 """
 
@@ -139,7 +139,8 @@ class WebSocketHandler(tornado.web.RequestHandler):
     @property
     def max_message_size(self) -> int:
         """Bytes of an incoming message; the setting `websocket_max_message_size`, 10 MiB."""
-        return self.settings.get("websocket_max_message_size", _default_max_message_size)
+        size: int = self.settings.get("websocket_max_message_size", _default_max_message_size)
+        return size
 
     def get_compression_options(self) -> dict[str, Any] | None:
         """Override to return a dict: compression is offered then.
@@ -303,7 +304,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         self._http_only()
         super().set_status(status_code, reason)
 
-    def flush(self, include_footers: bool = False) -> Any:
+    def flush(self, include_footers: bool = False) -> Any:  # type: ignore[override]
         self._http_only()
         return super().flush(include_footers)
 

@@ -42,7 +42,8 @@ class BaseAsyncIOLoop(IOLoop):
         if type(asyncio_loop).__name__ == "ProactorEventLoop":
             from tornado._impl.loop.selector_thread import AddThreadSelectorEventLoop
 
-            self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)
+            # Its methods that have no body here are those of the loop it is given.
+            self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)  # type: ignore[abstract]
         self.handlers: dict[int, tuple[Any, Callable[..., None]]] = {}
         self.readers: set[int] = set()
         self.writers: set[int] = set()
@@ -165,7 +166,7 @@ class BaseAsyncIOLoop(IOLoop):
         if threading.get_ident() == self._thread_identity:
             schedule = loop.call_soon
         else:
-            schedule = loop.call_soon_threadsafe  # type: ignore[assignment]
+            schedule = loop.call_soon_threadsafe
         try:
             schedule(self._run_callback, callback, *args)
         except RuntimeError:
@@ -197,7 +198,7 @@ class BaseAsyncIOLoop(IOLoop):
         return self.asyncio_loop.run_in_executor(executor, func, *args)
 
     def set_default_executor(self, executor: concurrent.futures.Executor) -> None:
-        self.asyncio_loop.set_default_executor(executor)  # type: ignore[arg-type]
+        self.asyncio_loop.set_default_executor(executor)
 
     # --- trio ----------------------------------------------------------------------
     def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:

@@ -22,16 +22,18 @@ class Waker(interface.Waker):
     """Writes a byte to one socket, so that the other is readable."""
 
     def __init__(self) -> None:
+        self.reader: Any  # sockets here, files of a pipe on Unix
+        self.writer: Any
         self.reader, self.writer = socket.socketpair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
         self.reader_fd = self.reader.fileno()
 
     def fileno(self) -> int:
-        return self.reader.fileno()
+        return int(self.reader.fileno())
 
     def write_fileno(self) -> int:
-        return self.writer.fileno()
+        return int(self.writer.fileno())
 
     def wake(self) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.names import handing_on
 from tornado.platform import common
@@ -17,8 +17,8 @@ class Waker(common.Waker):
         read, write = os.pipe()
         os.set_blocking(read, False)
         os.set_blocking(write, False)
-        self.reader = os.fdopen(read, "rb", 0)
-        self.writer = os.fdopen(write, "wb", 0)
+        self.reader: Any = os.fdopen(read, "rb", 0)
+        self.writer: Any = os.fdopen(write, "wb", 0)
 
     def wake(self) -> None:
         try:

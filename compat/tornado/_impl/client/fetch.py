@@ -354,7 +354,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
                 headers.add(name, value)
         following.headers = headers
         if not redirect.keep_body:
-            following.body = None  # type: ignore[assignment]
+            following.body = None
             following.body_producer = None
         if not redirect.same_origin:
             following.auth_username = following.auth_password = None

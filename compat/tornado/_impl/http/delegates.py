@@ -111,7 +111,8 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
         headers: httputil.HTTPHeaders,
     ) -> Awaitable[None] | None:
         if self.stream_request_body:
-            self.body = self.request._pushed_body = PushedBody()
+            request: Any = self.request
+            self.body = request._pushed_body = PushedBody()
             self.execute()
             return self.body.awaited
         self.chunks = []

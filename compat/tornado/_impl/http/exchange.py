@@ -99,7 +99,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     @property
     def address_family(self) -> socket.AddressFamily | None:
         sock = self._connection.stream.socket
-        return sock.family if sock is not None else None  # type: ignore[return-value]
+        return sock.family if sock is not None else None
 
     @property
     def trusted_downstream(self) -> set[str]:
@@ -142,7 +142,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         pending = super().write(chunk)
         return pending if callback is None else _with_callback(pending, callback)
 
-    def finish(self, trailers: Any = None) -> Awaitable[None]:
+    def finish(self, trailers: Any = None) -> Awaitable[None]:  # type: ignore[override]
         wire = self._connection.wire
         if not wire.responded and not self.finished:
             wire.raw_response()

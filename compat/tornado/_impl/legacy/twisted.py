@@ -17,7 +17,8 @@ class TornadoReactor(AsyncioSelectorReactor):
     """A reactor on the IOLoop's asyncio loop."""
 
     def __init__(self, io_loop: Any = None) -> None:
-        self._io_loop: Any = io_loop or IOLoop.current()
+        loop: Any = io_loop or IOLoop.current()
+        self._io_loop = loop
         super().__init__(self._io_loop.asyncio_loop)
 
 
@@ -53,7 +54,9 @@ class TornadoDelayedCall:
     def __init__(
         self, reactor: Any, seconds: float, f: Callable[..., Any], *args: Any, **kw: Any
     ) -> None:
-        self._loop = reactor._io_loop
+        self._loop: Any = reactor._io_loop
+        self._handle: Any = None
+        self._time = 0.0
         self._call = lambda: f(*args, **kw)
         self._active = True
         self.reset(seconds)
@@ -77,7 +80,7 @@ class TornadoDelayedCall:
 
     def reset(self, seconds: float) -> None:
         """Run it so many seconds from now."""
-        if hasattr(self, "_handle"):
+        if self._handle is not None:
             self._loop.remove_timeout(self._handle)
         self._time = self._loop.time() + seconds
         self._handle = self._loop.call_later(seconds, self._run)
@@ -113,7 +116,7 @@ class _Receiver:
     """Collects the addresses of one resolution (Twisted's IResolutionReceiver)."""
 
     def __init__(self, host: str) -> None:
-        self.future = Future()
+        self.future: Future[list[tuple[int, Any]]] = Future()
         self._host = host
         self._found: list[tuple[int, Any]] = []
 

@@ -10,7 +10,7 @@ with warnings.catch_warnings():
     from asyncio import DefaultEventLoopPolicy
 
 
-class AnyThreadEventLoopPolicy(DefaultEventLoopPolicy):  # type: ignore[misc, valid-type]
+class AnyThreadEventLoopPolicy(DefaultEventLoopPolicy):
     """An event loop policy that makes a loop for any thread that asks. Deprecated.
 
     asyncio's own makes one in the main thread only; `asyncio.run` needs neither.

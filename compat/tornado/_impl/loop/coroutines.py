@@ -68,7 +68,7 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Any]:
             # This frame is in the traceback of an exception that the future holds.
             future = None
 
-    wrapper.__wrapped__ = func  # type: ignore[attr-defined]
+    wrapper.__wrapped__ = func
     wrapper.__tornado_coroutine__ = True  # type: ignore[attr-defined]
     return wrapper
 

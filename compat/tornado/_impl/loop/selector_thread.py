@@ -68,7 +68,7 @@ class SelectorThread:
 
     def _begin(self) -> None:
         if not self._closed:
-            self._real_loop.create_task(self._manager.__anext__())  # type: ignore[arg-type]
+            self._real_loop.create_task(self._manager.__anext__())
 
     def close(self) -> None:
         """End the thread and wait for it."""
@@ -188,10 +188,14 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
         self._selector.close()
         self._real_loop.close()
 
-    def add_reader(self, fd: Any, callback: Callable[..., None], *args: Any) -> None:
+    def add_reader(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., Any], *args: Any
+    ) -> None:
         self._selector.add_reader(fd, callback, *args)
 
-    def add_writer(self, fd: Any, callback: Callable[..., None], *args: Any) -> None:
+    def add_writer(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., Any], *args: Any
+    ) -> None:
         self._selector.add_writer(fd, callback, *args)
 
     def remove_reader(self, fd: Any) -> bool:

@@ -10,7 +10,7 @@ import functools
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Protocol, cast
 
 from tornado._impl.loop.current import current_loop
 from tornado._impl.loop.tasks import run_task
@@ -69,6 +69,22 @@ _by_type = functools.singledispatch(_convert_other)
 _taught = _by_type.registry  # `object`, and what programs add
 
 
+class _Converter(Protocol):
+    register: Any
+    dispatch: Any
+    registry: Any
+
+    def __call__(self, yielded: Any) -> Any: ...
+
+
+def _teachable(function: Any) -> _Converter:
+    function.register = _by_type.register
+    function.dispatch = _by_type.dispatch
+    function.registry = _by_type.registry
+    return cast(_Converter, function)
+
+
+@_teachable
 def convert_yielded(yielded: Any) -> Any:
     """What a coroutine may yield, as a Future.
 
@@ -90,11 +106,6 @@ def convert_yielded(yielded: Any) -> Any:
 def plain_coroutine(yielded: Any) -> bool:
     """Whether it is an `async def`'s coroutine, and no program taught us to convert those."""
     return type(yielded) is types.CoroutineType and len(_taught) == 1
-
-
-convert_yielded.register = _by_type.register  # type: ignore[attr-defined]
-convert_yielded.dispatch = _by_type.dispatch  # type: ignore[attr-defined]
-convert_yielded.registry = _by_type.registry  # type: ignore[attr-defined]
 
 
 # --- several at once -----------------------------------------------------------------------

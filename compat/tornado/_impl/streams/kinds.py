@@ -1,6 +1,6 @@
 """`IOStream`, `SSLIOStream` and `PipeIOStream`: what `BaseIOStream` is made of.
 
-Knows sockets, ssl and pipes. The reading and writing itself is in `_stream_base`.
+Knows sockets, ssl and pipes. The reading and writing itself is in `base`.
 """
 
 from __future__ import annotations

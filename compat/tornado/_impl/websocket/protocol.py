@@ -126,7 +126,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     # --- looking ----------------------------------------------------------------------
 
     @property
-    def stream(self) -> Any:  # type: ignore[override]
+    def stream(self) -> Any:
         """The connection as far as an IOStream's users look; None before the handshake."""
         if self._view is None and self._native is not None:
             self._view = StreamView(self._native, self.on_connection_close)
