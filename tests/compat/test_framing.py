@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 import pytest
-from tornado import web
+from tornado import web, websocket
 from tornado.httpserver import HTTPServer
 
 from .test_httpserver import ask, both, in_loop, serving
@@ -107,3 +107,58 @@ async def test_raw_bytes_and_versions(kind: type[HTTPServer]) -> None:
             assert answer in body
         await stream.write(b"GET /a/b#c HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await stream.read_until_close()).startswith(b"HTTP/1.1 400 ")
+
+
+@both
+@in_loop
+async def test_options_of_the_server(kind: type[HTTPServer]) -> None:
+    for pattern in ("/a/(.*)", "(.*)"):
+        async with serving(web.Application([(pattern, Told)]), kind) as (_, connect):
+            stream = await connect()
+            first, headers, _ = await ask(stream, b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert first == "HTTP/1.1 204 No Content"
+            assert "Content-Length" not in headers
+
+
+class Redirecting(web.RequestHandler):
+    def get(self) -> None:
+        self.redirect("/café")
+
+
+class Found(web.RequestHandler):
+    def get(self) -> None:
+        self.write("found")
+
+
+@both
+@in_loop
+async def test_redirects_and_routes_beyond_ascii(kind: type[HTTPServer]) -> None:
+    app = web.Application([("/", Redirecting), ("/café", Found)])
+    async with serving(app, kind) as (_, connect):
+        stream = await connect()
+        _, headers, _ = await ask(stream, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert headers["Location"] == "/caf%C3%A9"
+        for path in ("/caf%C3%A9", "/caf%c3%a9", "/café"):
+            request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+            assert (await ask(stream, request))[2] == b"found"
+
+
+class Socket(websocket.WebSocketHandler):
+    pass
+
+
+@both
+@in_loop
+async def test_keys_of_websockets(kind: type[HTTPServer]) -> None:
+    good = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    head = (
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\n"
+    )
+    async with serving(web.Application([("/", Socket)]), kind) as (_, connect):
+        bad = (b"", good + good, b"Sec-WebSocket-Key: abc\r\n", good.replace(b"dGhl", b"d#hl"))
+        for fields in bad:
+            first, _, _ = await ask(await connect(), head + fields + b"\r\n")
+            assert first == "HTTP/1.1 400 Bad Request"
+        first, _, _ = await ask(await connect(), head + good + b"\r\n")
+        assert first == "HTTP/1.1 101 Switching Protocols"

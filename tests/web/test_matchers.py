@@ -55,6 +55,25 @@ def test_path(pattern: str, path: str, expected: Any) -> None:
     assert PathMatches(pattern).match(request(path)) == expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("/café", "/caf%C3%A9", []),
+        ("/café", "/caf%c3%a9", []),
+        ("/café", "/café", []),
+        ("/caf\\xe9", "/caf%C3%A9", []),
+        ("/café", "/caf%E9", None),
+        ("/é?x", "/x", []),
+        ("/[äö]+/(.*)", "/%C3%A4%C3%B6/b%2Fc%C3%A9", [b"b/c\xc3\xa9"]),
+        (r"/(\w+)/\u6d4b", "/%C3%A4/%E6%B5%8B", [b"\xc3\xa4"]),
+        (r"/(\w+)/x", "/%C3%A4/x", None),  # as ever: no such text in the pattern
+    ],
+)
+def test_patterns_beyond_ascii(pattern: str, path: str, expected: Any) -> None:
+    found = PathMatches(pattern).match(request(path))
+    assert (None if found is None else found.get("path_args", [])) == expected
+
+
 def test_a_compiled_pattern_is_taken_as_it_is() -> None:
     assert PathMatches(re.compile("/foo")).match(request("/foobar")) == {}
     assert PathMatches(re.compile("/FOO$", re.IGNORECASE)).match(request("/foo")) == {}
@@ -78,6 +97,7 @@ def test_named_and_positional_groups_do_not_mix() -> None:
         ("/a/(x(y)z)/b", ("w",), "/a/w/b"),
         ("/a/(.+)?", ("w",), "/a/w"),
         ("/100%/(.*)", ("w",), "/100%/w"),
+        ("/é%/(.*)", ("ö",), "/%C3%A9%/%C3%B6"),
     ],
 )
 def test_reverse(pattern: str, args: tuple[Any, ...], url: str) -> None:
@@ -115,6 +135,9 @@ def test_reverse_wants_all_arguments() -> None:
         ("/a$", re.IGNORECASE, "", False),
         (".*$", 0, "", False),
         ("/a$b", 0, "/a", False),
+        ("/aé$", 0, "/a", False),
+        ("/aé?b$", 0, "/a", False),
+        (r"/a\–b$", 0, "/a", False),
     ],
 )
 def test_literal_prefix(pattern: str, flags: int, prefix: str, exact: bool) -> None:

@@ -227,9 +227,19 @@ async def test_bad_redirects() -> None:
     assert (await get(handler(check))).code == 302  # the status stays from the attempt
 
 
-async def test_location_is_utf8() -> None:
-    response = await get(handler(lambda self: self.redirect("/é")))
-    assert response.headers["Location"] == "/é".encode().decode("latin-1")
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("/café", "/caf%C3%A9"),
+        ("/caf%C3%A9?q=\u20ac#\xe9", "/caf%C3%A9?q=%E2%82%AC#%C3%A9"),
+        ("http://example.org/\U0001f600/a b", "http://example.org/%F0%9F%98%80/a b"),
+        (b"/latin/\xf8", "/latin/%F8"),
+        ("/plain?a=%20", "/plain?a=%20"),
+    ],
+)
+async def test_locations_are_ascii(url: Any, location: str) -> None:
+    response = await get(handler(lambda self: self.redirect(url)))
+    assert response.headers["Location"] == location
 
 
 # --- transforms ------------------------------------------------------------------------------
@@ -256,6 +266,29 @@ async def test_gzip() -> None:
     assert response.headers["Vary"] == "Accept-Encoding"
     assert int(response.headers["Content-Length"]) == len(response.body)
     assert gzip.decompress(response.body).decode() == BIG
+
+
+@pytest.mark.parametrize("own", [None, '"mine"', 'W/"mine"'])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_tags_of_what_was_compressed_are_weak(own: str | None, method: str) -> None:
+    def write(self: RequestHandler) -> None:
+        if own is not None:
+            self.set_header("Etag", own)
+        self.write(BIG)
+
+    hello = handler(write)
+    hello.head = hello.get
+    app = Application([("/", hello)], compress_response=True)
+    plain = await fetch(app, method=method)
+    packed = await fetch(app, method=method, headers={"Accept-Encoding": "gzip"})
+    tag = plain.headers["Etag"].removeprefix("W/")
+    assert own is None or tag == '"mine"'
+    assert plain.headers["Etag"].startswith("W/") is (own == 'W/"mine"')
+    assert packed.headers["Etag"] == f"W/{tag}"
+    if own is None:
+        fields = {"Accept-Encoding": "gzip", "If-None-Match": f"W/{tag}"}
+        again = await fetch(app, method=method, headers=fields)
+        assert (again.code, again.headers["Etag"]) == (304, f"W/{tag}")
 
 
 async def test_gzip_streamed() -> None:

@@ -341,7 +341,7 @@ REDIRECTS = Application(
         ("/any/foo/bar", "foo/bar"),
         ("/moved/x", "https://example.com/x"),
         ("/moved", "https://example.com"),
-        ("/any/%EF%BC%8F%EF%BC%8Fe.com", "\uff0f\uff0fe.com".encode().decode("latin-1")),
+        ("/any/%EF%BC%8F%EF%BC%8Fe.com", "%EF%BC%8F%EF%BC%8Fe.com"),
     ],
 )
 async def test_redirect_handler(path: str, location: str) -> None:

@@ -58,6 +58,26 @@ async def test_head(root: Path) -> None:
     assert response.body == b"" and response.headers["Content-Length"] == "26"
 
 
+@pytest.mark.parametrize("end", ["/", "//", "/.", "/x/../"])
+async def test_a_file_is_no_directory(root: Path, end: str) -> None:
+    assert (await get(root, "/static/robots.txt" + end)).code == 404
+    assert (await get(root, "/static/robots.txt" + end, default_filename="index.html")).code == 404
+    assert (await get(root, "/static/dir" + end, default_filename="index.html")).code in (200, 301)
+
+
+async def test_a_file_instead_of_a_missing_one(root: Path) -> None:
+    class OnePage(StaticFileHandler):
+        def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+            try:
+                return super().validate_absolute_path(root, absolute_path)
+            except HTTPError:
+                return super().validate_absolute_path(root, os.path.join(root, "robots.txt"))
+
+    pages = Application([("/(.*)", OnePage, {"path": str(root)})])
+    for path in ("/a/route/", "/robots.txt"):
+        assert (await fetch(pages, path)).body == TEXT
+
+
 async def test_versions_are_cached_for_long(root: Path) -> None:
     response = await get(root, "/static/robots.txt?v=1")
     assert response.headers["Cache-Control"] == "max-age=315360000"
@@ -496,6 +516,37 @@ async def test_transforms_apply(root: Path) -> None:
     assert response.headers["Content-Encoding"] == "gzip"
     response = await fetch(made, "/robots.txt", headers={**accept, "Range": "bytes=0-3"})
     assert response.body == TEXT[:4] and "Content-Encoding" not in response.headers
+
+
+@pytest.mark.parametrize("name", ["robots.txt", "big.txt", "a.png"])
+@pytest.mark.parametrize("accept", ["gzip", "identity"])
+async def test_head_says_what_get_says_of_compressed_files(
+    root: Path, name: str, accept: str
+) -> None:
+    (root / "big.txt").write_bytes(b"text " * CHUNK)
+    (root / "a.png").write_bytes(b"x" * 5000)
+    served = Application(
+        [("/(.*)", StaticFileHandler, {"path": str(root)})], compress_response=True
+    )
+    fields = {"Accept-Encoding": accept}
+    got = await fetch(served, f"/{name}", headers=fields)
+    head = await fetch(served, f"/{name}", "HEAD", fields)
+    zipped = accept == "gzip" and name != "a.png"
+    assert ("Content-Encoding" in got.headers) is zipped
+    differ = {"Date", "Transfer-Encoding"}
+    assert {k: v for k, v in head.headers.items() if k not in differ} == {
+        k: v for k, v in got.headers.items() if k not in differ
+    }
+    assert head.body == b""
+    # The bytes are not those of the plain file: only a weak tag may be the same.
+    etag = got.headers["Etag"]
+    assert etag.startswith("W/") is zipped
+    again = await fetch(served, f"/{name}", headers={**fields, "If-None-Match": etag})
+    assert (again.code, again.body) == (304, b"")
+    assert again.headers["Etag"].removeprefix("W/") == etag.removeprefix("W/")
+    assert again.headers["Etag"].startswith("W/") or not zipped
+    ranged = {**fields, "Range": "bytes=0-3", "If-Range": etag}
+    assert (await fetch(served, f"/{name}", headers=ranged)).code == (200 if zipped else 206)
 
 
 async def test_a_file_that_vanishes_meanwhile(

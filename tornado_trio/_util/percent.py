@@ -1,13 +1,15 @@
-"""Percent-decoding and query strings, as bytes. Knows only the syntax (RFC 3986, WHATWG forms)."""
+"""Percent-encoding and query strings, as bytes. Knows only the syntax (RFC 3986, WHATWG forms)."""
 
 from __future__ import annotations
 
 import binascii
+import re
 import urllib.parse
 
 # Pieces for the slow way below. The standard library makes some 60 bytes of objects for
 # each "%", so a body of those alone must not be handed over in one go.
 _CHUNK = 8192
+_NON_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def unquote_to_bytes(data: bytes) -> bytes:
@@ -38,6 +40,14 @@ def unquote_to_bytes(data: bytes) -> bytes:
         out += urllib.parse.unquote_to_bytes(data[start:end])
         start = end
     return bytes(out)
+
+
+def quote_non_ascii(data: bytes) -> bytes:
+    """Percent-encode what is not ASCII, and nothing else: of a URL, its bytes as they were
+    meant (RFC 3987 3.1)."""
+    if data.isascii():
+        return data
+    return _NON_ASCII.sub(lambda match: b"%%%02X" % match[0][0], data)
 
 
 def parse_qs_bytes(

@@ -39,6 +39,7 @@ class Inflater:
                 for piece in self._pieces:
                     self._left -= len(piece)
                     if self._left < 0:
+                        self._wire.close_after = True  # as after any body that is too large
                         raise LimitError("decompressed body too large")
                     if piece:
                         return piece
@@ -48,4 +49,5 @@ class Inflater:
                     return b""
                 self._pieces = decoder.feed(data, self._wire.limits.chunk_size)
         except CodingError as exc:
+            self._wire.close_after = True
             raise PeerError(f"invalid {self._coding.lower()} data: {exc}") from exc

@@ -240,6 +240,11 @@ class Application(ReversibleRouter):
         responder = router.find_handler(request)
         if responder is not None:
             return responder
+        if request.path == "*":
+            # OPTIONS of the server as a whole, which is there (RFC 9110 9.3.7).
+            return self.get_handler_delegate(
+                request, self._error_handler_class, {"status_code": 204}
+            )
         settings = self.settings
         default = settings.get("default_handler_class")
         if default:

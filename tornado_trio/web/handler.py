@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from .. import __version__
 from .._util.fairness import Budget
 from .._util.object_dict import ObjectDict
+from .._util.percent import quote_non_ascii
 from ..escape import utf8
 from ..exchange import READY
 from ..template import BaseLoader
@@ -65,6 +66,8 @@ class RequestHandler(ArgumentMethods):
     _stream_request_body = False
     _server_name = f"tornado_trio/{__version__}"
     _write_result: Any = READY
+    # Whether redirects percent-encode what is not ASCII.
+    _ascii_location = True
     # Whether a client that leaves during a write is worth an error in the log.
     _log_disconnects = False
     # Which applications route to it: natively, those on trio ("tornado": the overlay's).
@@ -119,6 +122,8 @@ class RequestHandler(ArgumentMethods):
         """Override to take the arguments of the handler's rule."""
 
     def _unimplemented_method(self, *args: Any, **kwargs: Any) -> Any:
+        if self.request.path == "*":
+            raise HTTPError(204)  # OPTIONS of the server: a rule for any path took it
         raise HTTPError(405)
 
     head: Callable[..., Any] = _unimplemented_method
@@ -195,6 +200,9 @@ class RequestHandler(ArgumentMethods):
     def _body_chunks(self) -> AsyncIterator[bytes]:
         body: AsyncIterator[bytes] = self.request.connection.body()
         return body
+
+    def _length_is_wrong(self) -> None:
+        """The whole body is not as long as it says; raised next, and answered with 500."""
 
     def _log(self) -> None:
         """Log the request; normally through the application."""
@@ -274,7 +282,10 @@ class RequestHandler(ArgumentMethods):
         return output.finish(self, chunk)
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> Any:
-        """Send a redirect: 301 if `permanent`, else 302, or the given status."""
+        """Send a redirect: 301 if `permanent`, else 302, or the given status.
+
+        What is not ASCII in `url` is percent-encoded as UTF-8 (RFC 3987 3.1).
+        """
         if self._headers_written:
             raise Exception("Cannot redirect after headers have been written")
         if status is None:
@@ -282,7 +293,8 @@ class RequestHandler(ArgumentMethods):
         elif not (isinstance(status, int) and 300 <= status <= 399):
             raise AssertionError(f"not a redirect status: {status!r}")
         self.set_status(status)
-        self.set_header("Location", utf8(url))
+        target = utf8(url)
+        self.set_header("Location", quote_non_ascii(target) if self._ascii_location else target)
         return self.finish()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from .._util.percent import quote_non_ascii
 from ..escape import url_escape, url_unescape, utf8
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ __all__ = ["AnyMatches", "DefaultHostMatches", "HostMatches", "Matcher", "PathMa
 
 _QUANTIFIERS = frozenset("*+?{")
 _SPECIAL = frozenset(".^$*+?{}[]|()")
+_CHARACTER_ESCAPE = re.compile(r"\\[xuUN]")
+_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 
 
 class Matcher:
@@ -77,7 +80,8 @@ class PathMatches(Matcher):
     """Matches the request's path, still percent-encoded, against a regular expression.
 
     The groups of the match become `path_args`, or `path_kwargs` if they are named.
-    A pattern given as text must match the whole path.
+    A pattern given as text must match the whole path. What is not ASCII in a path is the text
+    that it stands for where a pattern has such text: "/café" matches "/caf%C3%A9".
     """
 
     def __init__(self, path_pattern: str | re.Pattern[str]) -> None:
@@ -93,6 +97,8 @@ class PathMatches(Matcher):
         prefix, exact = literal_prefix(self.regex)
         if exact:
             self._literal = prefix
+        pattern = self.regex.pattern
+        self._beyond_ascii = not pattern.isascii() or _CHARACTER_ESCAPE.search(pattern) is not None
 
     def __repr__(self) -> str:
         return f"PathMatches({self.regex.pattern!r})"
@@ -103,7 +109,11 @@ class PathMatches(Matcher):
             return {} if request.path == literal else None
         match = self.regex.match(request.path)
         if match is None:
-            return None
+            if not self._beyond_ascii:
+                return None
+            match = self.regex.match(_decode_non_ascii(request.path))
+            if match is None:
+                return None
         regex = self.regex
         if not regex.groups:
             return {}
@@ -123,7 +133,8 @@ class PathMatches(Matcher):
             url_escape(utf8(a if isinstance(a, (str, bytes)) else str(a)), plus=False)
             for a in args
         )
-        return self._path % values
+        path = self._path % values
+        return path if path.isascii() else quote_non_ascii(path.encode()).decode()
 
     def _find_groups(self) -> tuple[str | None, int | None]:
         """The pattern as a `%`-template with a `%s` per group, and the number of those.
@@ -168,6 +179,19 @@ def unquote_or_none(value: str | None) -> bytes | None:
     return url_unescape(value, encoding=None, plus=False)
 
 
+def _decode_non_ascii(path: str) -> str:
+    """The path with the text beyond ASCII that its escapes stand for; what is no UTF-8, and
+    escapes of ASCII (such as that of "/"), stay."""
+    return _ESCAPES.sub(_decoded, path) if "%" in path else path
+
+
+def _decoded(escapes: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(escapes[0].replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return escapes[0]
+
+
 def literal_prefix(regex: re.Pattern[str]) -> tuple[str, bool]:
     """The text every path matched by `regex` starts with, and whether that is all of it.
 
@@ -191,6 +215,8 @@ def literal_prefix(regex: re.Pattern[str]) -> tuple[str, bool]:
             if char in _QUANTIFIERS and chars:
                 chars.pop()  # it may be repeated zero times
             break
+        if not char.isascii():
+            break  # it is percent-encoded in paths
         chars.append(char)
         i += 1
     return "".join(chars), False

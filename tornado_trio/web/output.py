@@ -218,10 +218,10 @@ def _complete_head(handler: RequestHandler) -> None:
     if "Content-Length" not in headers:
         headers["Content-Length"] = text
     elif headers["Content-Length"] != text and handler.request.method != "HEAD":
-        _wrong_length(str(headers["Content-Length"]), size)
+        _wrong_length(handler, str(headers["Content-Length"]), size)
 
 
-def _wrong_length(announced: str, size: int) -> None:
+def _wrong_length(handler: RequestHandler, announced: str, size: int) -> None:
     """The whole body is known and its Content-Length is wrong: say so while an error page can
     still be sent."""
     if not (announced.isascii() and announced.isdigit()) or int(announced) == size:
@@ -231,6 +231,7 @@ def _wrong_length(announced: str, size: int) -> None:
         announced,
         size,
     )
+    handler._length_is_wrong()
     if size > int(announced):
         raise HTTPOutputError("Tried to write more data than Content-Length")
     raise HTTPOutputError(f"Tried to write {int(announced) - size} bytes less than Content-Length")

@@ -124,6 +124,8 @@ class StaticFileHandler(RequestHandler):
         self.set_header("Content-Length", length)
         if include_body:
             await self._send(start, end, length)
+        elif self._transforms:
+            await self.flush()  # as of a stream, so that they say of it what they say to GET
 
     def _wanted_range(self, size: int) -> ByteRange | None:
         """The part that was asked for, None for all; raises UnsatisfiableRange."""
@@ -233,6 +235,9 @@ class StaticFileHandler(RequestHandler):
             self._check_path(root, absolute_path)
         self._stat_result = static_paths.stat_regular(absolute_path, self.path)
         self._stat_path = absolute_path
+        if self.path.endswith(static_paths.OF_DIRECTORIES):
+            if absolute_path == static_paths.join(root, self.path):
+                raise HTTPError(404)  # a file is no directory
         return absolute_path
 
     def _check_path(self, root: str, absolute_path: str) -> str:

@@ -16,6 +16,8 @@ from .errors import HTTPError
 
 NOT_IN_ROOT = "%s is not in root static directory"
 NOT_A_FILE = "%s is not a file"
+# Ends of paths that mean a directory (RFC 3986 5.2.4); abspath() would forget them.
+OF_DIRECTORIES = tuple(os.path.sep + end for end in ("", ".", ".."))
 
 
 def join(root: str, path: str) -> str:

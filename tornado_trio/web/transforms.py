@@ -68,7 +68,8 @@ class GZipContentEncoding(OutputTransform):
             headers["Vary"] = "Accept-Encoding"
         elif "accept-encoding" not in vary.lower() and vary.strip() != "*":
             headers["Vary"] = f"{vary}, Accept-Encoding"
-        if self._gzipping:
+        accepted = self._gzipping
+        if accepted:
             content_type = headers.get("Content-Type", "").partition(";")[0].strip()
             self._gzipping = (
                 self._compressible_type(content_type)
@@ -77,6 +78,8 @@ class GZipContentEncoding(OutputTransform):
                 # A range is a part of the plain representation.
                 and status_code != 206
             )
+        if self._gzipping or (accepted and status_code == 304):
+            _weaken_etag(headers)
         if self._gzipping:
             headers["Content-Encoding"] = "gzip"
             # 31: a gzip header and trailer around deflate with the largest window
@@ -99,3 +102,11 @@ class GZipContentEncoding(OutputTransform):
 
     def _compressible_type(self, content_type: str) -> bool:
         return content_type.startswith("text/") or content_type in self.CONTENT_TYPES
+
+
+def _weaken_etag(headers: HTTPHeaders) -> None:
+    """What was compressed is the same only in meaning (RFC 9110 8.8.3.3): a strong tag would
+    join ranges of the plain bytes to it. A 304 says what its 200 said, or might have."""
+    etag = headers.get("Etag")
+    if etag is not None and etag.startswith('"'):
+        headers["Etag"] = f"W/{etag}"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 
+from .._util.percent import quote_non_ascii
 from ..errors import LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
 from .events import RequestHead, RequestStartLine, ResponseHead, ResponseStartLine
@@ -41,7 +42,6 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 _LOOSE_LINES = re.compile(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*")
 _FOLD = re.compile(r"\r\n[\t ]+")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_BEYOND_ASCII = re.compile(r"[\x80-\xff]")
 _LATER_MINOR = re.compile(r"HTTP/1\.[2-9]\Z")
 _KNOWN_CODINGS = frozenset(("chunked", "gzip", "deflate", "compress", "x-gzip", "identity"))
 
@@ -198,7 +198,7 @@ def _usual_request_line(first: str, dialect: Dialect) -> str:
     method, _, rest = first.partition(" ")
     target, _, version = rest.partition(" ")
     if dialect.raw_target:
-        target = _BEYOND_ASCII.sub(lambda match: f"%{ord(match[0]):02X}", target)
+        target = quote_non_ascii(target.encode("latin-1")).decode("ascii")
     return f"{method} {target} {_LATER_MINOR.sub('HTTP/1.1', version)}"
 
 

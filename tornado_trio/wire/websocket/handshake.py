@@ -28,6 +28,7 @@ __all__ = [
     "origin_matches_host",
     "parse_subprotocols",
     "request_headers",
+    "valid_key",
     "valid_subprotocol",
 ]
 
@@ -84,13 +85,17 @@ def check_request(method: str, version: str, headers: Mapping[str, str]) -> str:
             "Upgrade Required", 426, {"Sec-WebSocket-Version": "13", "Upgrade": "websocket"}
         )
     key = headers.get("Sec-WebSocket-Key", "").strip(" \t")
-    try:
-        good = len(base64.b64decode(key.encode("ascii"), validate=True)) == 16
-    except (binascii.Error, UnicodeEncodeError):
-        good = False
-    if not good:
+    if not valid_key(key):
         raise HandshakeError("Missing/Invalid WebSocket headers")
     return key
+
+
+def valid_key(key: str) -> bool:
+    """One Sec-WebSocket-Key: 16 bytes in base64 (RFC 6455 4.2.1). Two of them are none."""
+    try:
+        return len(base64.b64decode(key.encode("ascii"), validate=True)) == 16
+    except (binascii.Error, UnicodeEncodeError):
+        return False
 
 
 def valid_subprotocol(name: str) -> bool:

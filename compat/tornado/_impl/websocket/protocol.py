@@ -58,6 +58,7 @@ from tornado_trio.wire.websocket import (
     WebSocketProtocol as WireProtocol,
 )
 from tornado_trio.wire.websocket.frames import encode_frame
+from tornado_trio.wire.websocket.handshake import valid_key
 from tornado_trio.wire.websocket.upgrade import answer
 
 # How long the peer may take to answer our close frame, in seconds.
@@ -163,8 +164,9 @@ class WebSocketProtocol13(WebSocketProtocol):
         if handler is None:  # Tornado 5 did not say it again
             handler = self.handler
         headers = handler.request.headers
-        key = headers.get("Sec-WebSocket-Key")
-        if not (headers.get("Host") and key and headers.get("Sec-WebSocket-Version")):
+        key = headers.get("Sec-WebSocket-Key", "").strip(" \t")
+        version = headers.get("Sec-WebSocket-Version")
+        if not (headers.get("Host") and valid_key(key) and version):
             self._refuse(handler, "Missing/Invalid WebSocket headers")
             return
         options = handler.get_compression_options()
