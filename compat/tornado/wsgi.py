@@ -64,7 +64,7 @@ class WSGIContainer:
             # Sending fails too, before anything was sent: line breaks in fields are refused.
             app_log.error("Uncaught exception in WSGI application", exc_info=True)
             if before(5):
-                request.connection.abort()  # then, the client saw the connection close
+                request.connection.close()  # then, the client saw the connection close
                 return
             error = [("Content-Type", "text/plain")]
             message = b"500: Internal Server Error"

@@ -58,6 +58,7 @@ class _WSGIConnection(httputil.HTTPConnection):
     """Collects a response for a WSGI server."""
 
     finished = False
+    _broken = False
     _left: int | None = None
 
     def __init__(self, method: str, start_response: Callable[..., Any], context: _Context) -> None:
@@ -71,11 +72,16 @@ class _WSGIConnection(httputil.HTTPConnection):
 
     def write_headers(self, start_line: Any, headers: Any, chunk: Any = None) -> Any:
         """Tell the server status and headers; keep the first bytes of the body."""
+        if self._broken:
+            raise httputil.HTTPOutputError("The response was broken off")
+        self._left = None
         if self.method != "HEAD" and start_line.code != 304 and "Content-Length" in headers:
             self._left = int(headers["Content-Length"])
+        if chunk:
+            self.write(chunk)  # first: the server is told once, and of what can be sent
         status = f"{start_line.code} {start_line.reason}"
         self.start_response(status, [(str(k), str(v)) for k, v in headers.get_all()])
-        return self.write(chunk) if chunk else _DONE
+        return _DONE
 
     def write(self, chunk: bytes) -> Any:
         """Keep bytes of the body."""
@@ -97,6 +103,9 @@ class _WSGIConnection(httputil.HTTPConnection):
 
     def abort(self) -> None:
         """A broken response: the WSGI server gets an exception."""
+        self._broken = True
+
+    close = abort
 
 
 class WSGIAdapter:
