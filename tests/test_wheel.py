@@ -7,6 +7,7 @@ set.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -60,7 +61,9 @@ def test_contents(wheel: Path) -> None:
     assert {n.split("/")[1] for n in names if n.startswith("compat/")} == {
         "__init__.py",
         "__main__.py",
+        "py.typed",
         "tornado",
+        "tornado-6.6.1.dist-info",
     }
     assert not [name for name in names if "__pycache__" in name]
 
@@ -90,8 +93,15 @@ def test_beside_upstreams_tornado(python: Path, tmp_path: Path) -> None:
         assert run(python, "-c", show, cwd=tmp_path) == "4.5.3\n"
         assert run(python, "-m", "compat", "-c", show, cwd=tmp_path) == "6.6.1\n"
         assert run(python.parent / "tornado-trio", "run", "-c", show, cwd=tmp_path) == "6.6.1\n"
+        asked = "from importlib.metadata import version; print(version('tornado'))"
+        record = Path(site.strip()) / "tornado-4.5.3.dist-info"
+        record.mkdir()
+        (record / "METADATA").write_text("Metadata-Version: 2.1\nName: tornado\nVersion: 4.5.3\n")
+        assert run(python, "-c", asked, cwd=tmp_path) == "4.5.3\n"
+        assert run(python, "-m", "compat", "-c", asked, cwd=tmp_path) == "6.6.1\n"
         late = "import tornado\ntry: import compat\nexcept ImportError as error: print(error)"
         message = run(python, "-c", late, cwd=tmp_path)
         assert f"another tornado (4.5.3) is already imported from {other}" in message
     finally:
+        shutil.rmtree(Path(site.strip()) / "tornado-4.5.3.dist-info", ignore_errors=True)
         (other / "__init__.py").unlink()

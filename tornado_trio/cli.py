@@ -7,6 +7,8 @@ is run decides what gets loaded.
     tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE, and before them
                                         --generation 4.5, --report
     tornado-trio path                   PYTHONPATH=$(tornado-trio path) anything
+
+`python -m tornado_trio` is the same command.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ run a Python program with `import tornado` meaning this project's overlay
        --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
                              and today's contradict each other
        --report              list at exit what the program uses of Tornado before 6
+       --version             say which tornado-trio this is
 """
 USAGE = f"""\
 usage: tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
@@ -52,16 +55,29 @@ def main(argv: list[str] | None = None) -> int:
         case ["path"]:
             print(overlay_folder())
             return 0
-        case ["--version" | "-V"]:
-            from tornado_trio import __version__
-
-            print(f"tornado-trio {__version__}")
+        case [("--version" | "-V"), *_] | ["path", ("--version" | "-V"), *_]:
+            print(_version())
             return 0
-        case ["--help" | "-h"]:
+        case [("--help" | "-h"), *_] | ["path", ("--help" | "-h"), *_]:
             print(USAGE, end="")
             return 0
-    print(USAGE, end="", file=sys.stderr)
+        case ["path", word, *_]:
+            error = f"path takes no arguments, and not {word!r}"
+        case [word, *_]:
+            kind = "option" if word.startswith("-") else "command"
+            error = f"no {kind} {word!r}; the commands are run and path"
+            if os.path.exists(word):
+                error += f" (tornado-trio run {word}, perhaps)"
+        case _:
+            error = "a command is required: run or path"
+    print(f"{USAGE}\ntornado-trio: error: {error}", file=sys.stderr)
     return 2
+
+
+def _version() -> str:
+    from tornado_trio import __version__
+
+    return f"tornado-trio {__version__}"
 
 
 def launch(command: list[str], *, usage: str) -> NoReturn:
@@ -77,6 +93,9 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     )
     if command[:1] in (["-h"], ["--help"]):
         print(f"{synopsis}\n\n{RUN}", end="")
+        sys.exit(0)
+    if command[:1] in (["-V"], ["--version"]):
+        print(_version())
         sys.exit(0)
     try:
         command, settings = _take_options(command)
@@ -95,7 +114,11 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     except ImportError as error:
         if "TORNADO_TRIO_GENERATION" not in str(error):
             raise
-        print(f"{usage}: error: {error}", file=sys.stderr)
+        message = str(error)
+        if release := settings.get("TORNADO_TRIO_GENERATION"):
+            variable = f"TORNADO_TRIO_GENERATION={release!r}"
+            message = message.replace(variable, f"--generation {release}")
+        print(f"{usage}: error: {message}", file=sys.stderr)
         sys.exit(2)
     _set_paths(program, folder)
     # Programs often have a compat.py of their own: ours must not be found in its place.
