@@ -1,8 +1,8 @@
-"""The command `tornado-trio`: run programs with the overlay on, or say where it is.
+"""The command `tornado-trio`: run programs with the overlay on, say where it is, or serve.
 
 Knows where the overlay's folder lies (beside this package) and how `sys.path` and
-PYTHONPATH look with it; must not import it, nor anything of the library: the program that
-is run decides what gets loaded.
+PYTHONPATH look with it; must not import it, nor (but for `serve`, which is
+`service.command`) anything of the library: the program that is run decides what gets loaded.
 
     tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE, and before them
                                         --generation 4.5, --report
@@ -32,10 +32,12 @@ run a Python program with `import tornado` meaning this project's overlay
        --version             say which tornado-trio this is
 """
 USAGE = f"""\
-usage: tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
+usage: tornado-trio serve [OPTION...] MODULE:NAME
+       tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
        tornado-trio path
        tornado-trio --version
 
+serve  run a native service; `tornado-trio serve --help` says more
 run    {RUN}path   print the overlay's folder, to be put on PYTHONPATH
 """
 
@@ -52,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
     match arguments:
         case ["run", *command]:
             launch(command, usage="tornado-trio run")
+        case ["serve", *options]:
+            from tornado_trio.service.command import serve_command
+
+            return serve_command(options)
         case ["path"]:
             print(overlay_folder())
             return 0
