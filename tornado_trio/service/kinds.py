@@ -43,12 +43,8 @@ def main_of(target: Any, name: str | None = None, *, factories: bool = True) -> 
     if inspect.isclass(target):
         raise CannotStart(_wrong_class(target, shown), 2)
     if isinstance(target, Application):
-        if _is_tornados(type(target)):
-            raise CannotStart(
-                f"{shown} is an application of Tornado's API: start its program with "
-                "`tornado-trio run`, or import Application from tornado_trio.web",
-                2,
-            )
+        if refusal := getattr(target, "_native_refusal", None):
+            raise CannotStart(f"{shown}: {refusal}", 2)
         return partial(serve, target)
     if isinstance(target, (list, tuple)):
         raise CannotStart(f"{shown} is a list of rules: give Application({shown})", 2)
@@ -82,10 +78,6 @@ def _shown(target: Any) -> str:
 def _kind(target: Any) -> str:
     kind = type(target).__name__
     return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
-
-
-def _is_tornados(kind: type) -> bool:
-    return any(base.__module__.partition(".")[0] == "tornado" for base in kind.__mro__)
 
 
 def _wrong_class(target: type, shown: str) -> str:
