@@ -88,6 +88,7 @@ def test_the_second_signal_has_its_status(folder: Path) -> None:
         url = process.url()
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as sock:
             sock.sendall(b"GET /?s=60 HTTP/1.1\r\nHost: a\r\n\r\n")
+            process.wait_for("begins")
             process.signal(signal.SIGINT)
             process.wait_for("SIGINT: stopping")
             process.signal(signal.SIGINT)
