@@ -386,6 +386,9 @@ class IOLoop(Configurable):
         raise NotImplementedError
 
 
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+
+
 class PeriodicCallback:
     """Calls `callback` every `callback_time` milliseconds (or a timedelta), without drift.
 
@@ -403,13 +406,12 @@ class PeriodicCallback:
     ) -> None:
         if isinstance(jitter, IOLoop) or jitter is None:
             jitter, io_loop = 0, jitter
-        self.callback = callback
         if isinstance(callback_time, datetime.timedelta):
-            self.callback_time = callback_time / datetime.timedelta(milliseconds=1)
-        else:
-            if callback_time <= 0:
-                raise ValueError("Periodic callback must have a positive callback_time")
-            self.callback_time = callback_time
+            callback_time = callback_time / _MILLISECOND
+        elif not callback_time > 0:
+            raise ValueError("Periodic callback must have a positive callback_time")
+        self.callback = callback
+        self.callback_time = callback_time
         self.jitter = jitter
         self.io_loop = None if io_loop is None else checked_loop(io_loop)
         self._own_loop = io_loop is not None

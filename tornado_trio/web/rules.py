@@ -221,20 +221,16 @@ class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
 
     def process_rule(self, rule: Rule) -> Rule:
         rule = super().process_rule(rule)
-        if rule.name:
-            if rule.name in self.named_rules:
-                app_log.warning(
-                    "Multiple handlers named %s; replacing previous value", rule.name
-                )
-            self.named_rules[rule.name] = rule
+        name = rule.name
+        if name and self.named_rules.setdefault(name, rule) is not rule:
+            app_log.warning("Multiple handlers named %s; replacing previous value", name)
+            self.named_rules[name] = rule
         return rule
 
     def reverse_url(self, name: str, *args: Any) -> str | None:
-        if name in self.named_rules:
-            return self.named_rules[name].matcher.reverse(*args)
-        for rule in self.rules:
-            if isinstance(rule.target, ReversibleRouter):
-                url = rule.target.reverse_url(name, *args)
-                if url is not None:
-                    return url
-        return None
+        named = self.named_rules.get(name)
+        if named is not None:
+            return named.matcher.reverse(*args)
+        nested = (r.target for r in self.rules if isinstance(r.target, ReversibleRouter))
+        found = (router.reverse_url(name, *args) for router in nested)
+        return next((url for url in found if url is not None), None)

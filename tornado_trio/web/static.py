@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import mimetypes
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -293,22 +294,21 @@ class StaticFileHandler(RequestHandler):
 
     def set_headers(self) -> None:
         """Set the headers that describe the content and say how long it may be kept."""
-        self.set_header("Accept-Ranges", "bytes")
         self.set_etag_header()
-        if self.modified is not None:
-            self.set_header("Last-Modified", self.modified)
-        content_type = self.get_content_type()
-        if content_type:
-            self.set_header("Content-Type", content_type)
-        if self._encoding:
-            self.set_header("Content-Encoding", self._encoding)
-        cache_time = self.get_cache_time(self.path, self.modified, content_type)
-        if cache_time > 0:
-            expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(
-                seconds=cache_time
-            )
-            self.set_header("Expires", format_timestamp(expires))
-            self.set_header("Cache-Control", f"max-age={cache_time}")
+        kind = self.get_content_type()
+        fields: dict[str, Any] = {
+            "Accept-Ranges": "bytes",
+            "Last-Modified": self.modified,
+            "Content-Type": kind or None,
+            "Content-Encoding": self._encoding or None,
+        }
+        keep = self.get_cache_time(self.path, self.modified, kind)
+        if keep > 0:
+            fields["Cache-Control"] = f"max-age={keep}"
+            fields["Expires"] = format_timestamp(time.time() + keep)
+        for name, value in fields.items():
+            if value is not None:
+                self.set_header(name, value)
         self.set_extra_headers(self.path)
 
     def set_extra_headers(self, path: str) -> None:

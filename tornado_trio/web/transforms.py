@@ -69,28 +69,26 @@ class GZipContentEncoding(OutputTransform):
         elif "accept-encoding" not in vary.lower() and vary.strip() != "*":
             headers["Vary"] = f"{vary}, Accept-Encoding"
         accepted = self._gzipping
-        if accepted:
-            content_type = headers.get("Content-Type", "").partition(";")[0].strip()
-            self._gzipping = (
-                self._compressible_type(content_type)
-                and (not finishing or len(chunk) >= self.MIN_LENGTH)
-                and "Content-Encoding" not in headers
-                # A range is a part of the plain representation.
-                and status_code != 206
-            )
+        small = finishing and len(chunk) < self.MIN_LENGTH
+        self._gzipping = accepted and not small and self._is_plain(status_code, headers)
         if self._gzipping or (accepted and status_code == 304):
             _weaken_etag(headers)
         if self._gzipping:
-            headers["Content-Encoding"] = "gzip"
             # 31: a gzip header and trailer around deflate with the largest window
             self._compressor = zlib.compressobj(self.GZIP_LEVEL, zlib.DEFLATED, 31)
             chunk = self.transform_chunk(chunk, finishing)
-            if "Content-Length" in headers:
-                if finishing:
-                    headers["Content-Length"] = str(len(chunk))
-                else:
-                    del headers["Content-Length"]
+            headers["Content-Encoding"] = "gzip"
+            announced = headers.pop("Content-Length", None)
+            if finishing and announced is not None:
+                headers["Content-Length"] = str(len(chunk))
         return status_code, headers, chunk
+
+    def _is_plain(self, status_code: int, headers: HTTPHeaders) -> bool:
+        """Whether the body is a whole representation that compresses, and is not compressed."""
+        if status_code == 206 or "Content-Encoding" in headers:
+            return False
+        kind, _, _ = headers.get("Content-Type", "").partition(";")
+        return self._compressible_type(kind.strip())
 
     def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
         if not self._gzipping:
