@@ -108,10 +108,10 @@ def start_report() -> None:
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, _report_and_die)
+                signal.signal(number, report_and_die)
 
 
-def _report_and_die(number: int, frame: object) -> None:
+def report_and_die(number: int, frame: object) -> None:
     import signal
 
     # Not by print: the program may be in the middle of one.
