@@ -103,7 +103,8 @@ def parse_response_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) 
     if match is None:
         raise PeerError(f"Malformed HTTP response line: {first[:80]!r}", 502)
     version, code, reason = match.groups()
-    version = _LATER_MINOR.sub("HTTP/1.1", version)
+    if version > "HTTP/1.1":
+        version = "HTTP/1.1"
     head = ResponseHead(ResponseStartLine(version, int(code), reason or ""), headers)
     head.keep_alive, head.upgrade = _connection(headers, version)
     length = headers._fields.get("Content-Length")
