@@ -58,8 +58,9 @@ class Request:
     """One HTTP request.
 
     Attributes:
-      method, uri, version: of the start line; `uri` is path and query, undecoded.
-      path, query: the two parts of `uri`.
+      method, uri, version: of the start line; `uri` is path and query, undecoded, or the
+        whole URI where a proxy is asked for one (RFC 9112 3.2.2).
+      path, query: of `uri`.
       headers: `HTTPHeaders`.
       body: bytes; b"" until it was read, and for handlers that stream it.
       host: the Host field, validated; "127.0.0.1" for an HTTP/1.0 request without.
@@ -117,10 +118,12 @@ class Request:
         self._start_time = time.time()
         self._finish_time: float | None = None
         self.method, uri, self.version = start_line
+        self.uri = uri
         if uri[:1] != "/" and (absolute := split_absolute_form(uri)) is not None:
             # Whoever asks for an absolute URI means that host, whatever Host says.
             host, uri = absolute
-        self.uri = uri
+        elif type(start_line) is not RequestStartLine:
+            self.uri = getattr(start_line, "target", uri)
         self.path, _, self.query = uri.partition("?")
         if host is None:
             host = self.headers.get("Host")
@@ -209,11 +212,19 @@ class Request:
             if merged is not None:
                 merged.setdefault(name, []).extend(values)
 
+    @property
+    def target(self) -> str:
+        """The request target as it was sent: `uri`, by the name of RFC 9112."""
+        return self.uri
+
     # --- asking about it --------------------------------------------------------------------
 
     def full_url(self) -> str:
         """The whole URL, from protocol, host and uri."""
-        return f"{self.protocol}://{self.host}{self.uri}"
+        uri = self.uri
+        if "://" in uri and uri[:1] != "/":
+            uri = f"{self.path}?{self.query}" if self.query else self.path
+        return f"{self.protocol}://{self.host}{uri}"
 
     def request_time(self) -> float:
         """Seconds since the request arrived, or until it was finished."""
