@@ -185,6 +185,23 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
         if files is not None:
             self.files = files
 
+    @property
+    def _cookies(self) -> Any:
+        """Where Tornado keeps `cookies` once they were asked for; programs set it by hand."""
+        try:
+            return self.__dict__["cookies"]
+        except KeyError:
+            raise AttributeError("_cookies: nobody has asked for the cookies yet") from None
+
+    @_cookies.setter
+    def _cookies(self, jar: Any) -> None:
+        self.__dict__["cookies"] = jar
+
+    @_cookies.deleter
+    def _cookies(self) -> None:
+        for name in ("cookies", "cookie_values"):
+            self.__dict__.pop(name, None)
+
     def _take_peer(self, connection: Any) -> None:
         context = getattr(connection, "context", None)
         if context is None:

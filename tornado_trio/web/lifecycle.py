@@ -102,8 +102,11 @@ def _check_returned(handler: RequestHandler, method: str, value: Any) -> None:
 
 def _parse_form(request: Request) -> None:
     """Refuse a malformed form before `prepare`, with the handler's own error page."""
+    parse = getattr(request, "_parse_body", None)
+    if parse is None:
+        return  # a double, which has been given its arguments
     try:
-        request._parse_body()
+        parse()
     except HTTPInputError as error:
         raise HTTPError(error.status, "Invalid body: %s", error) from error
 
@@ -182,7 +185,7 @@ def _client_left(handler: RequestHandler, exc: BaseException | None) -> bool:
     return (
         isinstance(exc, StreamClosedError)
         and not handler._log_disconnects
-        and handler.request.connection.gone is not None
+        and getattr(handler.request.connection, "gone", None) is not None
     )
 
 

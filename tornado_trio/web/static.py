@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from .._util.threads import FILES
 from ..errors import StreamClosedError
+from ..exchange import Exchange
 from ..wire.codings import choose_coding
 from ..wire.conditional import if_range_holds, not_modified_since
 from ..wire.dates import format_timestamp
@@ -168,8 +169,7 @@ class StaticFileHandler(RequestHandler):
     async def _sendfile(self, offset: int, count: int) -> bool:
         """Let the exchange send the file; False if it cannot (and nothing was sent)."""
         connection = self.request.connection
-        send = getattr(connection, "sendfile", None)
-        if send is None or not getattr(connection, "can_sendfile", True):
+        if not isinstance(connection, Exchange) or type(connection).sendfile is Exchange.sendfile:
             return False
         assert self.absolute_path is not None
         # Opening a local file does not wait for anything a thread would help with; by
@@ -178,7 +178,7 @@ class StaticFileHandler(RequestHandler):
         try:
             connection.more_follows()
             self.flush()
-            await send(file, offset, count)
+            await connection.sendfile(file, offset, count)
         finally:
             os.close(file)
         return True
