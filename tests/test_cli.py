@@ -162,7 +162,7 @@ def test_path_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["runn", "app.py"], "error: no command 'runn'; the commands are run and path\n"),
+        (["runn", "app.py"], "error: no command 'runn'; the commands are run, serve and path\n"),
         (["--runn"], "error: no option '--runn'"),
         ([__file__], f"(tornado-trio run {__file__}, perhaps)"),
         (["path", "x"], "path takes no arguments, and not 'x'"),
@@ -181,6 +181,7 @@ def test_a_bad_word_is_named(arguments: list[str], said: str) -> None:
         ["-m", "tornado_trio", "--version"],
         ["-m", "tornado_trio", "-V"],
         ["-m", "tornado_trio", "path", "--version"],
+        ["-m", "tornado_trio", "serve", "--version"],
     ],
 )
 def test_version_everywhere(command: list[str]) -> None:

@@ -71,11 +71,11 @@ def main(argv: list[str] | None = None) -> int:
             error = f"path takes no arguments, and not {word!r}"
         case [word, *_]:
             kind = "option" if word.startswith("-") else "command"
-            error = f"no {kind} {word!r}; the commands are run and path"
+            error = f"no {kind} {word!r}; the commands are run, serve and path"
             if os.path.exists(word):
                 error += f" (tornado-trio run {word}, perhaps)"
         case _:
-            error = "a command is required: run or path"
+            error = "a command is required: run, serve or path"
     print(f"{USAGE}\ntornado-trio: error: {error}", file=sys.stderr)
     return 2
 

@@ -224,7 +224,18 @@ async def test_a_function_that_cannot_work(caplog: pytest.LogCaptureFixture) -> 
     assert (await get(plain)).code == 500
     assert "plain returned None" in caplog.text
     assert (await get(sleepy)).code == 500
-    assert "sleepy runs on trio" in caplog.text
+    assert "the handler runs on trio" in caplog.text
+    caplog.clear()
+    async with memory_server(sleepy) as server:
+        assert (await server.get("/")).code == 500
+    assert "the handler runs on trio" in caplog.text
+
+    async def starts_a_child(self: Any) -> None:
+        self.nursery.start_soon(asyncio.sleep, 0.01)
+        await trio.sleep(1)
+
+    assert (await get(handler(starts_a_child))).code == 500
+    assert "a child of the request runs on trio" in caplog.text
 
 
 async def test_values_that_may_be_returned() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from functools import partial
 
+from .. import __version__
 from .errors import CannotStart
 from .kinds import Main, main_of
 from .loading import LoadError, load
@@ -87,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     made.add_argument("target", metavar="TARGET", help="what to serve: MODULE:NAME")
+    made.add_argument(
+        "-V", "--version", action="version", version=f"tornado-trio {__version__}"
+    )
     for setting in dataclasses.fields(Settings):
         option = "--" + setting.name.replace("_", "-")
         metavar, text = setting.metadata["metavar"], setting.metadata["help"]

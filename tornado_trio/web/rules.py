@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Union
 
-from .._util.mistakes import awaitable, explain_asyncio, name_of
+from .._util.mistakes import awaitable, name_of
 from ..log import app_log
 from .matchers import Matcher, PathMatches
 from .route_index import RouteIndex, RuleList
@@ -148,11 +148,7 @@ class CallableResponder:
         result = function(exchange)
         if type(result) is not CoroutineType:
             result = awaitable(result, name_of(function))
-        try:
-            await result
-        except Exception as error:
-            explain_asyncio(error, name_of(function))
-            raise
+        await result
 
 
 class RuleRouter(Router):
