@@ -55,7 +55,11 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_contents(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     folders = {name.split("/")[0] for name in names}
-    assert {f for f in folders if not f.endswith(".dist-info")} == {"tornado_trio", "compat"}
+    assert {f for f in folders if not f.endswith(".dist-info")} == {
+        "tornado_trio",
+        "compat",
+        "tornado-stubs",  # for type checkers; nothing imports it
+    }
     assert {"tornado_trio/py.typed", "compat/tornado/test/test.crt"} <= set(names)
     # The folder goes on sys.path: whatever else it held would hide programs' own modules.
     assert {n.split("/")[1] for n in names if n.startswith("compat/")} == {
@@ -80,6 +84,38 @@ def test_installed(python: Path, tmp_path: Path) -> None:
     assert run(python, "-c", f"import compat; {code}", cwd=tmp_path) == expected
     sync = "from compat import IOLoop, gen; print(IOLoop().run_sync(lambda: gen.sleep(0)))"
     assert run(python, "-c", sync, cwd=tmp_path) == "None\n"
+
+
+USES = """\
+import tornado.web
+from typing import assert_type
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.queues import Queue
+
+class Handler(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        assert_type(await AsyncHTTPClient().fetch("http://a.test"), HTTPResponse)
+        assert_type(await Queue[int]().get(), int)
+        self.nope()
+"""
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_type_checkers_see_the_overlay(checker: str, python: Path, tmp_path: Path) -> None:
+    """Without a setting: where it is installed, `tornado` is ours to them."""
+    (tmp_path / "program.py").write_text(USES)
+    if checker == "pyright":
+        if shutil.which("pyright") is None:
+            pytest.skip("no pyright here")
+        command: list[object] = ["pyright", "--pythonpath", python]
+    else:
+        command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python]
+    ended = subprocess.run(
+        [*map(str, command), "program.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    errors = [line for line in ended.stdout.splitlines() if "error:" in line]
+    (wrong,) = errors
+    assert "nope" in wrong
 
 
 def test_beside_upstreams_tornado(python: Path, tmp_path: Path) -> None:

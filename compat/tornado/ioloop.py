@@ -25,10 +25,12 @@ from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.current import current_loop, loops
 from tornado._impl.loop.yielded import BadYieldError, convert_yielded, plain_coroutine
 from tornado._impl.names import handing_on
-from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
+from tornado.concurrent import Future as Future
+from tornado.concurrent import chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
-from tornado.util import Configurable, import_object
+from tornado.util import Configurable as Configurable
 from tornado.util import TimeoutError as TimeoutError
+from tornado.util import import_object as import_object
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 

@@ -68,6 +68,9 @@ from tornado_trio.wire.signing import (
 from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v1
 from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
 
+if TYPE_CHECKING:
+    from tornado.httpserver import HTTPServer
+
 __all__ = [
     "DEFAULT_SIGNED_VALUE_MIN_VERSION",
     "DEFAULT_SIGNED_VALUE_VERSION",
@@ -119,6 +122,8 @@ class RequestHandler(_handler.RequestHandler):
     `async def`, `@gen.coroutine`, or return any awaitable.
     """
 
+    request: httputil.HTTPServerRequest
+    application: Application
     _server_name = f"TornadoServer/{tornado.version}"
     _runs_on = "tornado"
     _write_result = None
@@ -377,7 +382,7 @@ class Application(_application.Application, ReversibleRouter):
         flags: int | None = None,
         reuse_port: bool = False,
         **kwargs: Any,
-    ) -> Any:
+    ) -> HTTPServer:
         """Start an `HTTPServer` for this application; `kwargs` are its options."""
         from tornado.httpserver import HTTPServer
 
