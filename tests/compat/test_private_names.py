@@ -1,0 +1,157 @@
+"""Names with an underscore that programs take from Tornado's modules mean what they mean there."""
+
+import compat  # noqa: F401  isort: skip
+
+import errno
+import fcntl
+import logging
+import os
+import warnings
+from typing import Any
+
+import pytest
+import tornado.auth
+import tornado.escape
+import tornado.gen
+import tornado.http1connection
+import tornado.httputil
+import tornado.ioloop
+import tornado.iostream
+import tornado.log
+import tornado.netutil
+import tornado.options
+import tornado.process
+import tornado.web
+from tornado.concurrent import Future
+from tornado.testing import AsyncTestCase, gen_test
+
+
+def test_errors_of_sockets_by_kind() -> None:
+    assert set(tornado.iostream._ERRNO_CONNRESET) == {
+        errno.ECONNRESET,
+        errno.ECONNABORTED,
+        errno.EPIPE,
+        errno.ETIMEDOUT,
+    }
+    assert errno.EAGAIN in tornado.iostream._ERRNO_WOULDBLOCK
+    assert tornado.netutil._ERRNO_WOULDBLOCK == tornado.iostream._ERRNO_WOULDBLOCK
+    assert tornado.iostream._ERRNO_INPROGRESS == (errno.EINPROGRESS,)
+    assert tornado.iostream._WINDOWS is False
+
+
+def test_types_that_the_converters_let_pass() -> None:
+    assert isinstance(b"", tornado.escape._UTF8_TYPES)
+    assert isinstance(None, tornado.escape._TO_UNICODE_TYPES)
+    assert not isinstance("", tornado.escape._UTF8_TYPES)
+    assert tornado.web._unicode(b"caf\xc3\xa9") == "café"
+    assert tornado.log._safe_unicode(b"\xff") == repr(b"\xff")
+
+
+def test_marker_of_a_required_argument() -> None:
+    assert isinstance(tornado.web._ARG_DEFAULT, tornado.web._ArgDefaultMarker)
+    assert tornado.web._time_independent_equals(b"a", b"a")
+    assert not tornado.web._time_independent_equals(b"a", b"b")
+
+
+@pytest.mark.parametrize(
+    ("line", "parameters"),
+    [
+        ("; charset=utf-8; x=1", ["charset=utf-8", "x=1"]),
+        (';filename="a;b.txt"; y', ['filename="a;b.txt"', "y"]),
+        (r';filename="a\";b";z=1', [r'filename="a\";b"', "z=1"]),
+        (';filename="open;x=1', ['filename="open;x=1']),
+        ("", []),
+        ("no semicolon", []),
+    ],
+)
+def test_parseparam(line: str, parameters: list[str]) -> None:
+    assert list(tornado.httputil._parseparam(line)) == parameters
+
+
+def test_int_or_none() -> None:
+    assert tornado.httputil._int_or_none(" 12 ") == 12
+    assert tornado.httputil._int_or_none("  ") is None
+
+
+def test_logging_context_of_a_protocol(caplog: pytest.LogCaptureFixture) -> None:
+    context = tornado.http1connection._ExceptionLoggingContext(logging.getLogger("x"))
+    with pytest.raises(tornado.http1connection._QuietException), context:
+        1 / 0  # noqa: B018
+    assert [record.message for record in caplog.records] == ["Uncaught exception"]
+    with pytest.raises(tornado.httputil.HTTPInputError), context:
+        raise tornado.httputil.HTTPInputError("no")
+    assert len(caplog.records) == 1
+    with context:
+        pass
+
+
+def test_pipe_that_children_do_not_get() -> None:
+    ends = tornado.process._pipe_cloexec()
+    try:
+        assert all(fcntl.fcntl(end, fcntl.F_GETFD) & fcntl.FD_CLOEXEC for end in ends)
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def test_oauth_helpers() -> None:
+    token = tornado.auth._oauth_parse_response(b"oauth_token=a&oauth_token_secret=b&user=me")
+    assert token == {"key": "a", "secret": "b", "user": "me"}
+    assert tornado.auth._oauth_escape("a b~") == "a%20b~"
+    consumer = {"key": "k", "secret": "s&"}
+    signature = tornado.auth._oauth_signature(consumer, "GET", "http://h/p", {"x": "1"})
+    # As Tornado 6.6.1 signs it.
+    assert signature == b"J6kGkOnXJ5tAJuYcW+f4DzXTRes="
+
+
+class Programs(AsyncTestCase):
+    @gen_test
+    async def test_timeouts_are_of_one_class(self) -> None:
+        handle = self.io_loop.call_later(60, lambda: None)
+        assert isinstance(handle, tornado.ioloop._Timeout)
+        self.io_loop.remove_timeout(handle)
+
+    @gen_test
+    async def test_auth_return_future(self) -> None:
+        class Mixin:
+            @tornado.auth._auth_return_future
+            def get_authenticated_user(self, code: str, callback: Any) -> None:
+                assert isinstance(callback, Future)
+                if code == "bad":
+                    raise ValueError(code)
+                callback.set_result({"user": code})
+
+        told: list[Any] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            assert await Mixin().get_authenticated_user("a") == {"user": "a"}
+            Mixin().get_authenticated_user("b", callback=told.append)
+            with pytest.raises(ValueError, match="bad"):
+                await Mixin().get_authenticated_user("bad")
+        await tornado.gen.sleep(0)
+        assert told == [{"user": "b"}]
+
+    @gen_test
+    async def test_make_coroutine_wrapper(self) -> None:
+        def work(callback: Any = None) -> Any:
+            yield tornado.gen.moment
+            raise tornado.gen.Return(callback)
+
+        own = tornado.gen._make_coroutine_wrapper(work, replace_callback=False)
+        assert await own(callback="kept") == "kept"
+        assert await tornado.gen._make_coroutine_wrapper(work, replace_callback=True)() is None
+        future = tornado.gen._create_future()
+        future.set_result(1)
+        assert await future == 1
+
+    def test_value_of_a_return(self) -> None:
+        assert tornado.gen._value_from_stopiteration(StopIteration(3)) == 3
+        assert tornado.gen._value_from_stopiteration(tornado.gen.Return(4)) == 4
+        assert tornado.gen._value_from_stopiteration(Exception(5)) == 5
+        assert tornado.gen._value_from_stopiteration(Exception()) is None
+
+    def test_options_as_a_register(self) -> None:
+        parser = tornado.options.OptionParser()
+        parser.define("port", 1)
+        assert isinstance(parser._options["port"], tornado.options._Option)
+        assert isinstance(parser.mockable(), tornado.options._Mockable)
