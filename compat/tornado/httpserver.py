@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 from tornado import gen, httputil
 from tornado._impl.generation import before
-from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.http.delegates import call_with_form, drive_delegate
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
 from tornado._impl.loop.tasks import run_task, start_soon
@@ -234,8 +234,7 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
         request = self.request
         assert request is not None
         request.body = b"".join(self.chunks)
-        request._parse_body()
-        self.callback(request)
+        call_with_form(request, self.callback)
 
     def on_connection_close(self) -> None:
         self.chunks = []

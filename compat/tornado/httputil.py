@@ -210,14 +210,14 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
         self.remote_ip = getattr(context, "remote_ip", None)
         self.protocol = getattr(context, "protocol", "http")
 
-    def _parse_body(self) -> None:
+    def _parse_body_steps(self) -> formdata.Steps:
         if not before(6, 5):
-            super()._parse_body()
+            yield from super()._parse_body_steps()
             return
         try:
             if before(6):
                 legacy_httputil.check_form_is_text(self.headers, self.body)
-            super()._parse_body()
+            yield from super()._parse_body_steps()
         except HTTPInputError as exc:
             # Until 6.5 a malformed form was a line in the log, and a form without arguments.
             gen_log.warning("%s", exc)

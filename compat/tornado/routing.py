@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado import httputil
+from tornado._impl.http.delegates import call_with_form
 from tornado._impl.names import handing_on
 from tornado.log import app_log
 
@@ -129,8 +130,7 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         self.request.body = b"".join(self._chunks)
-        self.request._parse_body()
-        self.request_callback(self.request)
+        call_with_form(self.request, self.request_callback)
 
     def on_connection_close(self) -> None:
         self._chunks = []

@@ -23,8 +23,9 @@ from ..wire.formdata import (
     Arguments,
     Files,
     ParseBodyConfig,
+    Steps,
+    body_argument_steps,
     is_form,
-    parse_body_arguments,
 )
 from ..wire.headers import HTTPHeaders
 from ..wire.urls import parse_host, split_absolute_form
@@ -197,6 +198,11 @@ class Request:
 
         Once: a request may pass through several handlers.
         """
+        for _ in self._parse_body_steps():
+            pass
+
+    def _parse_body_steps(self) -> Steps:
+        """`_parse_body`, with a yield after every few milliseconds."""
         content_type = self.headers.get("Content-Type")
         if content_type is None or self._form_parsed or not is_form(content_type):
             return
@@ -204,8 +210,8 @@ class Request:
         # Before the parse, so that a lazy `arguments` does not see the body twice.
         merged = self.__dict__.get("arguments")
         found: Arguments = {}
-        parse_body_arguments(
-            content_type, self.body, found, self.files, self.headers, config=self._parse_config()
+        yield from body_argument_steps(
+            content_type, self.body, found, self.files, self.headers, self._parse_config()
         )
         for name, values in found.items():
             self.body_arguments.setdefault(name, []).extend(values)

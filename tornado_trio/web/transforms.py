@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from ..wire.codings import coding_quality
+from ..wire.parameters import media_type
 
 if TYPE_CHECKING:
     from ..wire.headers import HTTPHeaders
@@ -57,7 +58,7 @@ class GZipContentEncoding(OutputTransform):
     def __init__(self, request: Request) -> None:
         accepted = request.headers.get("Accept-Encoding", "")
         # "*" alone does not count: who sends it seldom means it.
-        self._gzipping = "gzip" in accepted and coding_quality(accepted, "gzip") > 0
+        self._gzipping = "gzip" in accepted.lower() and coding_quality(accepted, "gzip") > 0
         self._compressor: Any = None
 
     def transform_first_chunk(
@@ -87,8 +88,7 @@ class GZipContentEncoding(OutputTransform):
         """Whether the body is a whole representation that compresses, and is not compressed."""
         if status_code == 206 or "Content-Encoding" in headers:
             return False
-        kind, _, _ = headers.get("Content-Type", "").partition(";")
-        return self._compressible_type(kind.strip())
+        return self._compressible_type(media_type(headers.get("Content-Type", "")))
 
     def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
         if not self._gzipping:
