@@ -4,9 +4,12 @@ import compat  # noqa: F401  isort: skip
 
 import errno
 import fcntl
+import importlib
 import logging
 import os
+import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +24,9 @@ import tornado.log
 import tornado.netutil
 import tornado.options
 import tornado.process
+import tornado.template
 import tornado.web
+from tornado._impl.refused import REFUSED
 from tornado.concurrent import Future
 from tornado.testing import AsyncTestCase, gen_test
 
@@ -102,6 +107,92 @@ def test_oauth_helpers() -> None:
     signature = tornado.auth._oauth_signature(consumer, "GET", "http://h/p", {"x": "1"})
     # As Tornado 6.6.1 signs it.
     assert signature == b"J6kGkOnXJ5tAJuYcW+f4DzXTRes="
+
+
+def test_nodes_of_a_template() -> None:
+    source = (
+        '{% extends "base.html" %}{% block page %}<b>{{ _("Hello") }}</b>'
+        '{% for x in y %}{% if x %}{{ x }}{% else %}{% raw static_url("a.js") %}{% end %}{% end %}'
+        '{% apply upper %}text{% set a = 1 %}{% end %}{% include "part.html" %}{% end %}'
+    )
+    loader = tornado.template.DictLoader(
+        {"base.html": "{% block page %}{% end %}", "part.html": "", "page.html": source}
+    )
+    seen = []
+
+    def walk(node: Any, depth: int = 0) -> None:
+        if isinstance(node, tornado.template._Expression):
+            seen.append((depth, "expression", node.expression, node.raw))
+        elif isinstance(node, tornado.template._Text):
+            seen.append((depth, "text", node.value))
+        elif isinstance(
+            node,
+            (
+                tornado.template._Statement,
+                tornado.template._ControlBlock,
+                tornado.template._IntermediateControlBlock,
+            ),
+        ):
+            seen.append((depth, type(node).__name__, node.statement))
+        elif isinstance(node, tornado.template._ApplyBlock):
+            seen.append((depth, "apply", node.method))
+        elif isinstance(
+            node,
+            (
+                tornado.template._NamedBlock,
+                tornado.template._IncludeBlock,
+                tornado.template._ExtendsBlock,
+            ),
+        ):
+            seen.append((depth, type(node).__name__, node.name))
+        if hasattr(node, "body"):
+            assert isinstance(node.body, tornado.template._ChunkList)
+            for child in node.body.chunks:
+                walk(child, depth + 1)
+
+    walk(loader.load("page.html").file)
+    assert seen == [
+        (1, "Extends", "base.html"),
+        (1, "Block", "page"),
+        (2, "text", "<b>"),
+        (2, "expression", '_("Hello")', False),
+        (2, "text", "</b>"),
+        (2, "Control", "for x in y"),
+        (3, "Control", "if x"),
+        (4, "expression", "x", False),
+        (4, "Branch", "else"),
+        (4, "expression", 'static_url("a.js")', True),
+        (2, "apply", "upper"),
+        (3, "text", "text"),
+        (3, "Statement", "a = 1"),
+        (2, "Include", "part.html"),
+    ]
+
+
+def test_default_of_a_template_argument() -> None:
+    class Own(tornado.template.Template):
+        def __init__(self, source: str, autoescape: Any = tornado.template._UNSET) -> None:
+            super().__init__(source, autoescape=autoescape)
+
+    assert Own("{{ x }}").generate(x="<") == b"&lt;"
+    assert Own("{{ x }}", None).generate(x="<") == b"<"
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_refused_names_say_why(name: str) -> None:
+    owner, _, attribute = name.rpartition(".")
+    module, _, cls = owner.rpartition(".")
+    found: Any = importlib.import_module(owner if cls[:1].islower() else module)
+    if not cls[:1].islower():
+        found = getattr(found, cls)
+    with pytest.raises(AttributeError, match=re.escape(REFUSED[name])):
+        getattr(found, attribute)
+
+
+def test_docs_list_the_refused_names() -> None:
+    text = (Path(__file__).parents[2] / "docs/discussion/compatibility.md").read_text()
+    rows = re.findall(r"^\| `(tornado\.[\w.]+)` \| (.*) \|$", text, re.M)
+    assert dict(rows) == REFUSED
 
 
 class Programs(AsyncTestCase):

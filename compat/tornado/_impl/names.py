@@ -20,6 +20,7 @@ _TWISTED = f"{_LEGACY}.twisted"
 _WSGI = f"{_LEGACY}.wsgi"
 _PRIVATE = "tornado._impl.private"
 _OAUTH1 = "tornado_trio.oauth.oauth1"
+_NODES = "tornado_trio.template.nodes"
 _WEBSOCKET_CLIENT = "tornado._impl.websocket.client"
 _FUTURE = "tornado.concurrent:Future"
 
@@ -94,6 +95,22 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "TwistedResolver": _TWISTED,
     },
     "tornado.process": {"_pipe_cloexec": _PRIVATE},
+    "tornado.template": {
+        "_ApplyBlock": f"{_NODES}:Apply",
+        "_ChunkList": f"{_NODES}:Body",
+        "_ControlBlock": f"{_NODES}:Control",
+        "_DEFAULT_AUTOESCAPE": "tornado_trio.template.runtime:DEFAULT_ESCAPE",
+        "_Expression": f"{_NODES}:Expression",
+        "_ExtendsBlock": f"{_NODES}:Extends",
+        "_File": f"{_NODES}:File",
+        "_IncludeBlock": f"{_NODES}:Include",
+        "_IntermediateControlBlock": f"{_NODES}:Branch",
+        "_NamedBlock": f"{_NODES}:Block",
+        "_Node": f"{_NODES}:Node",
+        "_Statement": f"{_NODES}:Statement",
+        "_Text": f"{_NODES}:Text",
+        "_UNSET": "tornado_trio.template.template",
+    },
     "tornado.web": {
         "_ArgDefaultMarker": "tornado_trio.web.arguments:_Required",
         "_decode_fields_v2": "tornado_trio.wire.signing:_fields_v2",
