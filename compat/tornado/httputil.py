@@ -28,7 +28,7 @@ from tornado_trio.errors import HTTPInputError as HTTPInputError
 from tornado_trio.errors import HTTPOutputError as HTTPOutputError
 from tornado_trio.exchange import RequestStartLine as RequestStartLine
 from tornado_trio.exchange import ResponseStartLine as ResponseStartLine
-from tornado_trio.web.request import Request
+from tornado_trio.web.request import Request, _lazy
 from tornado_trio.wire import abnf, formdata
 from tornado_trio.wire.cookies import parse_cookie as parse_cookie
 from tornado_trio.wire.dates import format_timestamp as format_timestamp
@@ -179,11 +179,18 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
             self.headers["Host"] = host
         self.body = body or b""
         self.connection = connection
-        self.server_connection = server_connection
+        if server_connection is not None:
+            self.server_connection = server_connection
         self._take_peer(connection)
         self._take_start_line(start_line, host)
         if files is not None:
             self.files = files
+
+    @_lazy
+    def server_connection(self) -> Any:
+        """The `HTTP1ServerConnection`: the same object for all requests of a connection."""
+        kind = type(self.connection)
+        return self.connection.server_connection if hasattr(kind, "server_connection") else None
 
     @property
     def _cookies(self) -> Any:

@@ -84,7 +84,8 @@ class Request:
     remote_ip: str | None
     protocol: str
     connection: Any
-    server_connection: Any
+    #: What a server of another make has for the connection; compat's `HTTP1ServerConnection`.
+    server_connection: Any = None
 
     def __init__(
         self,
@@ -98,7 +99,8 @@ class Request:
         self.headers = HTTPHeaders() if headers is None else headers
         self.body = body or b""
         self.connection = connection
-        self.server_connection = server_connection
+        if server_connection is not None:
+            self.server_connection = server_connection
         self._take_peer(connection)
         self._take_start_line(start_line, None)
 

@@ -262,8 +262,10 @@ class StaticFileHandler(RequestHandler):
     def get_content(
         cls, abspath: str, start: int | None = None, end: int | None = None
     ) -> bytes | Iterable[bytes]:
-        """The bytes of a file from `start` up to `end`, at once or in pieces."""
-        static_paths.stat_regular(abspath, abspath)
+        """The bytes of a file from `start` up to `end`, at once or in pieces.
+
+        Lazy: the file is looked at and opened when the first piece is asked for.
+        """
         return _pieces(abspath, start or 0, end)
 
     @classmethod
@@ -385,6 +387,7 @@ class StaticFileHandler(RequestHandler):
 
 
 def _pieces(path: str, start: int, end: int | None) -> Iterator[bytes]:
+    static_paths.stat_regular(path, path)
     with open(path, "rb") as file:
         file.seek(start)
         remaining = None if end is None else end - start
