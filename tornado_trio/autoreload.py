@@ -135,7 +135,7 @@ def fit_change(changed: list[str]) -> str | None:
     """
     fit = True
     for path in changed:
-        error = _syntax_error(path)
+        error = syntax_error(path)
         if error is not None:
             gen_log.error("%s modified, but cannot be loaded: %s", path, error)
             fit = False
@@ -145,7 +145,7 @@ def fit_change(changed: list[str]) -> str | None:
     return changed[0]
 
 
-def _syntax_error(path: str) -> str | None:
+def syntax_error(path: str) -> str | None:
     if not path.endswith(".py"):
         return None
     try:

@@ -88,9 +88,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     made.add_argument("target", metavar="TARGET", help="what to serve: MODULE:NAME")
-    made.add_argument(
-        "-V", "--version", action="version", version=f"tornado-trio {__version__}"
-    )
+    made.add_argument("-V", "--version", action="version", version=f"tornado-trio {__version__}")
     for setting in dataclasses.fields(Settings):
         option = "--" + setting.name.replace("_", "-")
         metavar, text = setting.metadata["metavar"], setting.metadata["help"]

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import trio
 
-from .._util.interrupts import interrupt_in
 from ..net import systemd
 from ..net.listeners import Listener, SocketListener
-from .addresses import service_sockets, url_of
-from .errors import CannotStart, find_cannot_start
+from .addresses import service_sockets
+from .errors import CannotStart
+from .hosting import announce, keep_watchdog, run_service
 from .kinds import Main, main_of
 from .lifetime import Service, server_tls
 from .logs import set_up_logging
 from .settings import Settings
 from .signals import StopSignals
+from .worker import run_worker, worker_place
 
 __all__ = ["run", "start"]
 
@@ -100,7 +101,15 @@ def complain(error: CannotStart, program: str = "tornado_trio") -> None:
 def start(load: Callable[[], Main], settings: Settings) -> None:
     """Run what `load` finds, in this process or in workers. Raises as `run`, and CannotStart."""
     _check_no_loop()
-    run_here(load(), settings)
+    place = worker_place()
+    if place is not None:
+        run_worker(place, load, settings)
+    elif settings.supervised:
+        from .supervisor import supervise
+
+        supervise(settings)
+    else:
+        run_here(load(), settings)
 
 
 def check(main: Main, settings: Settings) -> None:
@@ -120,42 +129,6 @@ def run_here(main: Main, settings: Settings) -> None:
         run_service(service, main, signals, [keep_watchdog])
     if signals.cut_by is not None:
         raise SystemExit(128 + signals.cut_by)
-
-
-def run_service(
-    service: Service, main: Main, signals: StopSignals, beside: Sequence[Main] = ()
-) -> None:
-    """Run a service to its end. Raises what leaves it, CannotStart alone if that is the reason."""
-
-    async def whole() -> None:
-        signals.attach(service)
-        await service.run(main, beside)
-
-    try:
-        run_hosted(whole, service.settings.asyncio)
-    except BaseException as error:
-        reason: BaseException | None = find_cannot_start(error) or interrupt_in(error)
-        if reason is None or reason is error:
-            raise
-        raise reason from None
-
-
-def run_hosted(
-    async_fn: Callable[[], Awaitable[object]], asyncio: bool | Literal["uvloop"]
-) -> None:
-    """Run an async function with trio, or with trio as a guest of asyncio."""
-    if not asyncio:
-        trio.run(async_fn)
-        return
-    from ..interop.hosted import run_with_asyncio, uvloop_factory
-
-    factory = None
-    if asyncio == "uvloop":
-        try:
-            factory = uvloop_factory()
-        except ImportError:
-            raise CannotStart("uvloop is not installed: pip install uvloop", 2) from None
-    run_with_asyncio(async_fn, loop_factory=factory)
 
 
 def _check_no_loop() -> None:
@@ -183,18 +156,3 @@ class OwnSockets:
 
     def stopping(self) -> None:
         systemd.notify("STOPPING=1")
-
-
-def announce(addresses: Sequence[Any], tls: bool) -> None:
-    """Log where the service is to be found."""
-    urls = ", ".join(url_of(address, tls) for address in addresses)
-    logger.info("serving on %s", urls)
-
-
-async def keep_watchdog() -> None:
-    """Tell the service manager that the process is alive, as often as it wants to hear it."""
-    interval = systemd.watchdog_interval()
-    if interval is not None:
-        while True:
-            systemd.notify("WATCHDOG=1")
-            await trio.sleep(interval)

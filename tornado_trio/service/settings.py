@@ -164,6 +164,12 @@ class Settings:
         return any(v is not None for v in (self.host, self.port, self.unix, self.fd))
 
     @property
+    def supervised(self) -> bool:
+        """Whether a parent process watches over workers: also over one, that is to be replaced
+        now and then, and as the first process of a container, which has orphans to reap."""
+        return self.worker_count > 1 or self.reload or self.max_requests > 0 or os.getpid() == 1
+
+    @property
     def worker_count(self) -> int:
         """How many workers there are to be, at least one."""
         if self.workers:
