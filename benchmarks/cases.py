@@ -47,6 +47,7 @@ CASES = [
     Case(name="static file, 1 KB", app="files.py", path="/static/small.txt"),
     Case(name="static file, 1 MB", app="files.py", path="/static/big.bin", connections=8),
     Case(name="streamed, 64 chunks", app="files.py", path="/stream", connections=8),
+    Case(name="clients that leave", app="leavers.py", kind="program", unit="clients/s"),
     *(
         Case(
             name=f"websocket {what}, {label}",
