@@ -19,6 +19,7 @@ from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.http.delegates import HandlerDelegate as _HandlerDelegate
 from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.http.handler_names import ApplicationNames, HandlerNames
 from tornado._impl.legacy.handlers import check_known_status, md5_version
 from tornado._impl.legacy.web import (
     asynchronous,
@@ -115,7 +116,7 @@ def _has_stream_request_body(cls: type[RequestHandler]) -> bool:
     return cls._stream_request_body
 
 
-class RequestHandler(_handler.RequestHandler):
+class RequestHandler(HandlerNames, _handler.RequestHandler):
     """Base class of all handlers: see `tornado_trio.web.RequestHandler`.
 
     `flush`, `finish` and `render` return Futures. The methods of requests may be plain,
@@ -342,7 +343,7 @@ class FallbackHandler(_stock.FallbackHandler, RequestHandler):
         self.on_finish()
 
 
-class Application(_application.Application, ReversibleRouter):
+class Application(ApplicationNames, _application.Application, ReversibleRouter):
     """A collection of handlers that make up a web application.
 
     See `tornado_trio.web.Application`. Instances can be given to `HTTPServer`, called with a

@@ -2,12 +2,15 @@
 
 import compat  # noqa: F401  isort: skip
 
+import asyncio
 import errno
 import fcntl
 import importlib
+import json
 import logging
 import os
 import re
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,9 @@ import tornado.template
 import tornado.web
 from tornado._impl.refused import REFUSED
 from tornado.concurrent import Future
-from tornado.testing import AsyncTestCase, gen_test
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.testing import AsyncTestCase, bind_unused_port, gen_test
 
 
 def test_errors_of_sockets_by_kind() -> None:
@@ -246,3 +251,113 @@ class Programs(AsyncTestCase):
         parser.define("port", 1)
         assert isinstance(parser._options["port"], tornado.options._Option)
         assert isinstance(parser.mockable(), tornado.options._Mockable)
+
+
+def test_xsrf_token_of_a_program_by_hand() -> None:
+    seen = []
+
+    class Page(tornado.web.RequestHandler):
+        def get(self) -> None:
+            version, token, timestamp = self._get_raw_xsrf_token()
+            assert version is None or version == 0
+            seen.append((token, self._decode_xsrf_token(self.xsrf_token.decode())))
+            seen.append(self._decode_xsrf_token("2|nonsense"))
+            seen.append(self._decode_xsrf_token("cafe")[:2])
+
+    answer = fetch(Page)
+    assert answer.code == 200
+    (token, (version, again, timestamp)), malformed, old = seen
+    assert (version, again) == (2, token)
+    assert abs(timestamp - time.time()) < 60
+    assert malformed == (None, None, None)
+    assert old == (1, b"\xca\xfe")
+
+
+def test_header_values_by_a_function_of_the_program() -> None:
+    class Page(tornado.web.RequestHandler):
+        def _convert_header_value(self, value: Any) -> str:
+            return "own " + str(value)
+
+        def get(self) -> None:
+            self.set_header("X-One", 1.5)
+            self.add_header("X-Two", None)
+            self.finish("x")
+
+    headers = fetch(Page).headers
+    assert (headers["X-One"], headers["X-Two"]) == ("own 1.5", "own None")
+
+
+def test_arguments_by_source() -> None:
+    class Page(tornado.web.RequestHandler):
+        def get(self) -> None:
+            source = self.request.query_arguments
+            self.write(
+                {
+                    "all": self._get_arguments("a", source),
+                    "last": self._get_argument("a", None, source, strip=False),
+                    "none": self._get_argument("b", "default", source),
+                    "method": self._ui_method(lambda handler, x: [x, handler is self])(1),
+                }
+            )
+
+    assert json.loads(fetch(Page, "/?a=+1&a=+2").body) == {
+        "all": ["1", "2"],
+        "last": " 2",
+        "none": "default",
+        "method": [1, True],
+    }
+    assert fetch(missing_argument()).code == 400
+
+
+def missing_argument() -> type[tornado.web.RequestHandler]:
+    class Page(tornado.web.RequestHandler):
+        def get(self) -> None:
+            self._get_argument("b", tornado.web._ARG_DEFAULT, self.request.arguments)
+
+    return Page
+
+
+def test_ui_of_an_application_that_runs() -> None:
+    class Hello(tornado.web.UIModule):
+        def render(self) -> str:
+            return "hello"
+
+    app = tornado.web.Application()
+    app._load_ui_modules([{"Hello": Hello, "other": 1}])
+    app._load_ui_methods({"shout": lambda handler, text: text.upper(), "_hidden": print})
+    assert app.ui_modules["Hello"] is Hello
+    assert "other" not in app.ui_modules
+    assert app.ui_methods.keys() == {"shout"}
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_errors_of_callbacks_by_a_method_of_the_program() -> None:
+    class Page(tornado.web.RequestHandler):
+        @tornado.web.asynchronous
+        def get(self) -> None:
+            tornado.ioloop.IOLoop.current().add_callback(lambda: 1 / 0)
+
+        def _stack_context_handle_exception(self, kind: Any, error: Any, traceback: Any) -> bool:
+            self.finish(kind.__name__)
+            return True
+
+    assert fetch(Page).body == b"ZeroDivisionError"
+
+
+def fetch(handler: type[tornado.web.RequestHandler], path: str = "/") -> Any:
+    """What a server with one handler answers."""
+
+    async def main() -> Any:
+        listener, port = bind_unused_port()
+        server = HTTPServer(tornado.web.Application([("/.*", handler)]))
+        server.add_socket(listener)
+        try:
+            client = AsyncHTTPClient(force_instance=True)
+            url = f"http://127.0.0.1:{port}{path}"
+            return await client.fetch(url, raise_error=False)
+        finally:
+            client.close()
+            server.stop()
+            await server.close_all_connections()
+
+    return asyncio.run(main())
