@@ -22,7 +22,7 @@ PORT ?= 8888
 help:
 	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
 	@echo "make test      the test suite (PYTHON=python3.14: on that one, 3.11 to 3.15)"
-	@echo "make check     ruff and mypy"
+	@echo "make check     ruff, and mypy for Linux, macOS and Windows"
 	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
 	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
 	@echo "make own-words places where our source reads like Tornado's (of three releases)"
@@ -53,6 +53,8 @@ test: $(READY)
 check: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(RUN) -m mypy --platform win32 --cache-dir .mypy_cache/win32
 
 upstream: $(READY)
 	$(RUN) tests/upstream/run.py $(VERSION) --generation=$(GENERATION) --jobs $(JOBS) \

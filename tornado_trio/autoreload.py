@@ -196,7 +196,7 @@ def reload(hooks: Iterable[Callable[[], None]] | None = None) -> NoReturn:
         except Exception:
             # The new code may well be the fix for it.
             gen_log.error("Exception in reload hook %r", hook, exc_info=True)
-    if hasattr(signal, "setitimer"):
+    if sys.platform != "win32":
         # A timer survives exec, but its handler does not: it would kill the new process.
         signal.setitimer(signal.ITIMER_REAL, 0, 0)
     for stream in (sys.stdout, sys.stderr):

@@ -32,6 +32,8 @@ from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError
 
+from tornado_trio._util.system import share_port
+
 if TYPE_CHECKING:
     from tornado.httpclient import AsyncHTTPClient, HTTPResponse
     from tornado.httpserver import HTTPServer
@@ -53,7 +55,7 @@ def bind_unused_port(
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")
         if reuse_port:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            share_port(listener)
         listener.setblocking(False)
         listener.bind((address, 0))
         listener.listen(128)
