@@ -126,6 +126,17 @@ CASES = [
         for tls in ((), ("tls",))
         for label, size in (("100 B", "100"), ("64 KiB", "65536"), ("16 MiB", "16777216"))
     ),
+    *(
+        Case(
+            name=f"flood, {what}",
+            app="floods.py",
+            kind="program",
+            arguments=(what,),
+            unit="ms",
+            lower_is_better=True,
+        )
+        for what in ("multipart", "percent", "deflate", "trickle")
+    ),
     Case(name="template alone", app="templates.py", kind="program", unit="pages/s"),
     Case(
         name="idle connection",

@@ -124,6 +124,12 @@ def test_a_form_in_steps_is_the_form(parts: list[bytes]) -> None:
         percent.STEP = whole
 
 
+def test_names_are_bounded() -> None:
+    body = b"a=1&" + b"%" * (8 * 1024 * 1024 + 1)
+    with pytest.raises(ValueError, match="Field name too long"):
+        list(percent.parse_form_steps(body))
+
+
 @given(pieces, st.integers(3, 9))
 def test_unquote_in_pieces(data: bytes, chunk: int) -> None:
     whole, percent._CHUNK = percent._CHUNK, chunk

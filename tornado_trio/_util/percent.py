@@ -13,6 +13,8 @@ from typing import Final
 _CHUNK: Final = 32 * 1024
 #: Bytes of a form that are parsed in one go: 1 to 10 ms.
 STEP: Final = 256 * 1024
+# Bytes of a field's name. It becomes text and is hashed, each in one go.
+_MAX_NAME: Final = 8 * 1024 * 1024
 _ALL: Final = bytes(range(256))
 _TO_EQUALS: Final = bytes.maketrans(b"%", b"=")  # four times as fast as to replace
 _TO_PERCENT: Final = bytes.maketrans(b"=", b"%")
@@ -126,7 +128,8 @@ def parse_form_steps(
 ) -> Generator[None, None, dict[str, list[bytes]]]:
     """`parse_qs_bytes(data, keep_blank_values=True)`, with a yield after every `STEP` bytes.
 
-    A body of 100 MB in one go would hold up everything else for a second.
+    A body of 100 MB in one go would hold up everything else for a second. ValueError also for
+    a name of more than 8 MiB.
     """
     if len(data) <= STEP:
         return parse_qs_bytes(data, keep_blank_values=True, max_num_fields=max_num_fields)
@@ -147,6 +150,8 @@ def parse_form_steps(
             if not in_value:
                 before, equals, field = field.partition(b"=")
                 name.write(unquote_to_bytes(before))
+                if name.tell() > _MAX_NAME:
+                    raise ValueError("Field name too long")
                 in_value = bool(equals)
             value.write(unquote_to_bytes(field))
         yield
