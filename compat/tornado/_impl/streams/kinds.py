@@ -22,6 +22,7 @@ from tornado.log import gen_log
 from tornado.netutil import _ssl_defaults, ssl_options_to_context, ssl_wrap_socket
 
 from tornado_trio._util.system import read_into, unblock
+from tornado_trio.net.server_names import step_handshake
 
 
 class IOStream(BaseIOStream):
@@ -286,7 +287,7 @@ class SSLIOStream(IOStream):
         """A step of the handshake; after the last one, what was waiting for it."""
         self._handshake_wants = 0
         try:
-            self.socket.do_handshake()
+            step_handshake(self.socket)
         except ssl.SSLWantReadError:
             self._handshake_wants = IOLoop.READ
         except ssl.SSLWantWriteError:
