@@ -46,7 +46,18 @@ def test_a_programs_own_websockets_module_is_left_alone(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=30)
 
 
+def test_the_extension_is_found_without_its_package() -> None:
+    pytest.importorskip("websockets.speedups")
+    program = (
+        "import sys; from tornado_trio.wire.websocket import masking;"
+        "assert 'websockets' not in sys.modules;"
+        "assert masking.apply_mask is not masking.mask_in_python"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
 def test_without_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "websockets", raising=False)
     monkeypatch.setattr(sys, "path", [])
     assert masking._load() is None
 
@@ -58,5 +69,6 @@ def test_an_extension_that_cannot_be_loaded(
 
     (tmp_path / "websockets").mkdir()
     (tmp_path / "websockets" / f"speedups{EXTENSION_SUFFIXES[0]}").write_bytes(b"not a library")
+    monkeypatch.delitem(sys.modules, "websockets", raising=False)
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     assert masking._load() is None
