@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NoReturn
 
 import trio
@@ -78,7 +78,6 @@ class Watcher:
     """
 
     def __init__(self) -> None:
-        #: File -> when it was changed last, as far as this watcher knows.
         self._modified: dict[str, float] = {}
         self._known: set[str] = set()
         self._sizes = (0, 0)
@@ -88,10 +87,9 @@ class Watcher:
 
     def changed(self) -> list[str]:
         """The files that changed or vanished since the last call."""
-        return [path for path in self.paths() if file_changed(self._modified, path)]
+        return [path for path in self._paths() if self._is_changed(path)]
 
-    def paths(self) -> set[str]:
-        """The files looked at: source of loaded modules, and what `watch` was given."""
+    def _paths(self) -> set[str]:
         # Modules come, and hardly ever go: looked through only when their number changes
         # (600 modules: a round takes 1.8 ms instead of 2.7).
         sizes = (len(sys.modules), len(_watched_files))
@@ -108,34 +106,30 @@ class Watcher:
                         self._known.add(path[:-1] if compiled else path)
         return self._known
 
-
-def file_changed(modified: dict[str, float], path: str) -> bool:
-    """Whether this file changed since it was last asked for; `modified` keeps its time."""
-    try:
-        found = os.stat(path).st_mtime
-    except OSError:
-        # Vanished, perhaps for the moment in which an editor replaces it: looked at
-        # again when it is back, with its new time.
-        return False
-    known = modified.setdefault(path, found)
-    modified[path] = found
-    return known != found
+    def _is_changed(self, path: str) -> bool:
+        try:
+            modified = os.stat(path).st_mtime
+        except OSError:
+            # Vanished, perhaps for the moment in which an editor replaces it: looked at
+            # again when it is back, with its new time.
+            return False
+        known = self._modified.setdefault(path, modified)
+        if known == modified:
+            return False
+        self._modified[path] = modified
+        return True
 
 
 def find_change(watcher: Watcher) -> str | None:
-    """A changed file, if what changed is fit to be loaded; logs what is the matter."""
-    return fit_change(watcher.changed())
-
-
-def fit_change(changed: list[str]) -> str | None:
-    """The first of the changed files, if all of them are fit to be loaded; logs what is the matter.
+    """A changed file, if what changed is fit to be loaded; logs what is the matter.
 
     Python source with a syntax error would end the process for good: it is reported, and
     waited for until it is changed again.
     """
+    changed = watcher.changed()
     fit = True
     for path in changed:
-        error = syntax_error(path)
+        error = _syntax_error(path)
         if error is not None:
             gen_log.error("%s modified, but cannot be loaded: %s", path, error)
             fit = False
@@ -145,7 +139,7 @@ def fit_change(changed: list[str]) -> str | None:
     return changed[0]
 
 
-def syntax_error(path: str) -> str | None:
+def _syntax_error(path: str) -> str | None:
     if not path.endswith(".py"):
         return None
     try:
@@ -183,20 +177,17 @@ def wait(check_interval: float = 0.5) -> NoReturn:
     reload()
 
 
-def reload(hooks: Iterable[Callable[[], None]] | None = None) -> NoReturn:
-    """Replace this process by a new one with the same interpreter options and arguments.
-
-    `hooks` are called first, in place of those given to `add_reload_hook`.
-    """
+def reload() -> NoReturn:
+    """Replace this process by a new one with the same interpreter options and arguments."""
     global _attempted
     _attempted = True
-    for hook in _reload_hooks if hooks is None else hooks:
+    for hook in _reload_hooks:
         try:
             hook()
         except Exception:
             # The new code may well be the fix for it.
             gen_log.error("Exception in reload hook %r", hook, exc_info=True)
-    if sys.platform != "win32":
+    if hasattr(signal, "setitimer"):
         # A timer survives exec, but its handler does not: it would kill the new process.
         signal.setitimer(signal.ITIMER_REAL, 0, 0)
     for stream in (sys.stdout, sys.stderr):

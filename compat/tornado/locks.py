@@ -176,24 +176,26 @@ class Semaphore(_TimeoutGarbageCollector):
     """
 
     def __init__(self, value: int = 1) -> None:
-        if not value >= 0:
+        super().__init__()
+        if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         self._value = value
-        super().__init__()
 
     def __repr__(self) -> str:
-        states = [f"unlocked,value:{self._value}" if self._value else "locked"]
-        states += [f"waiters:{len(self._waiters)}"] * bool(self._waiters)
-        return f"{object.__repr__(self)[:-1]} [{','.join(states)}]>"
+        state = f"unlocked,value:{self._value}" if self._value else "locked"
+        if self._waiters:
+            state = f"{state},waiters:{len(self._waiters)}"
+        return f"<{object.__repr__(self)[1:-1]} [{state}]>"
 
     def release(self) -> None:
-        """Increase the counter, or let the one through that waits longest."""
+        """Increase the counter, and wake the one that waits longest."""
+        self._value += 1
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
+                self._value -= 1
                 waiter.set_result(_ReleasingContextManager(self.release))
-                return
-        self._value += 1
+                break
 
     def acquire(self, timeout: _Deadline = None) -> Future:
         """Decrease the counter, waiting while it is zero.

@@ -32,8 +32,6 @@ from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError
 
-from tornado_trio._util.system import share_port
-
 if TYPE_CHECKING:
     from tornado.httpclient import AsyncHTTPClient, HTTPResponse
     from tornado.httpserver import HTTPServer
@@ -55,7 +53,7 @@ def bind_unused_port(
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")
         if reuse_port:
-            share_port(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.setblocking(False)
         listener.bind((address, 0))
         listener.listen(128)
@@ -93,6 +91,7 @@ class AsyncTestCase(unittest.TestCase):
         self.__running = False
         self.__failure: BaseException | None = None
         self.__stop_args: Any = None
+        self.__timeout: object | None = None
         # The coroutine a gen_test is running: a timeout is thrown into it.
         self._test_generator: Generator[Any, Any, Any] | Coroutine[Any, Any, Any] | None = None
 
@@ -156,15 +155,17 @@ class AsyncTestCase(unittest.TestCase):
     ) -> bool:
         if isinstance(value, asyncio.CancelledError):
             return False  # as in the loop: what gave up, or tearDown ended, is no failure
-        if self.__failure is not None:
+        if self.__failure is None:
+            self.__failure = value
+        else:
             app_log.error("multiple unhandled exceptions in test", exc_info=(typ, value, tb))
-        self.__failure = self.__failure or value
         self.stop()
         return True
 
     def __rethrow(self) -> None:
-        failure, self.__failure = self.__failure, None
-        if failure is not None:
+        if self.__failure is not None:
+            failure = self.__failure
+            self.__failure = None
             raise failure
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
@@ -218,26 +219,35 @@ class AsyncTestCase(unittest.TestCase):
         Raises:
             AssertionError: the time is over.
         """
+        if timeout is None:
+            timeout = get_async_test_timeout()
         if not self.__stopped:
-            seconds = get_async_test_timeout() if timeout is None else timeout
-            alarm = self.io_loop.call_later(seconds, self.__expire, seconds) if seconds else None
-            satisfied = False
-            while not satisfied:
+            if timeout:
+                self.__start_timeout(timeout)
+            while True:
                 self.__running = True
                 self.io_loop.start()
-                satisfied = self.__failure is not None or condition is None or condition()
-            if alarm is not None:
-                self.io_loop.remove_timeout(alarm)  # one that has run already is no error
+                if self.__failure is not None or condition is None or condition():
+                    break
+            if self.__timeout is not None:
+                self.io_loop.remove_timeout(self.__timeout)
+                self.__timeout = None
         assert self.__stopped
-        result, self.__stop_args, self.__stopped = self.__stop_args, None, False
+        self.__stopped = False
         self.__rethrow()
+        result = self.__stop_args
+        self.__stop_args = None
         return result
 
-    def __expire(self, seconds: float) -> None:
-        self.__failure = self.failureException(
-            f"Async operation timed out after {seconds} seconds"
-        )
-        self.stop()
+    def __start_timeout(self, timeout: float) -> None:
+        def expire() -> None:
+            self.__timeout = None
+            self.__failure = self.failureException(
+                f"Async operation timed out after {timeout} seconds"
+            )
+            self.stop()
+
+        self.__timeout = self.io_loop.call_later(timeout, expire)
 
 
 class AsyncHTTPTestCase(AsyncTestCase):
@@ -460,10 +470,9 @@ class ExpectLog(logging.Filter):
         return False
 
     def __enter__(self) -> ExpectLog:
-        level = self.level
-        if level is not None and not self.logger.isEnabledFor(level):
-            self.orig_level = self.logger.level  # what it takes to see the message
-            self.logger.setLevel(level)
+        if self.level is not None and self.level < self.logger.getEffectiveLevel():
+            self.orig_level = self.logger.level
+            self.logger.setLevel(self.level)
         self.logger.addFilter(self)
         return self
 
@@ -473,11 +482,11 @@ class ExpectLog(logging.Filter):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self.logger.removeFilter(self)
         if self.orig_level is not None:
             self.logger.setLevel(self.orig_level)
-        if not self.required or typ is not None:
-            return  # another error says more
+        self.logger.removeFilter(self)
+        if typ is not None or not self.required:
+            return
         if not self.matched:
             raise Exception("did not get expected log message")
         if self.deprecated_level_matched:
@@ -505,16 +514,6 @@ class _Names(unittest.TestLoader):
         return super().loadTestsFromName(name, module)
 
 
-#: Option on the command line -> argument of `unittest.main`, and its value.
-_UNITTEST_ARGUMENTS: dict[str, tuple[str, Any]] = {
-    "verbose": ("verbosity", 2),
-    "quiet": ("verbosity", 0),
-    "failfast": ("failfast", True),
-    "catch": ("catchbreak", True),
-    "buffer": ("buffer", True),
-}
-
-
 def main(**kwargs: Any) -> None:
     """Run the tests named on the command line, else what the main module's `all` returns.
 
@@ -532,15 +531,21 @@ def main(**kwargs: Any) -> None:
         "reliably killed, but does not print a stack trace.",
     )
     # The rest are unittest's own switches: parsed here since unittest never sees the options.
-    for name in _UNITTEST_ARGUMENTS:
+    for name in ("verbose", "quiet", "failfast", "catch", "buffer"):
         define(name, type=bool, group=__file__)
 
     argv = [sys.argv[0], *parse_command_line()]
     if not options.exception_on_interrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for option, (argument, value) in _UNITTEST_ARGUMENTS.items():
-        if options[option] is not None:
-            kwargs[argument] = value
+    if options.verbose is not None:
+        kwargs["verbosity"] = 2
+    if options.quiet is not None:
+        kwargs["verbosity"] = 0
+    for option, argument in (("failfast", "failfast"), ("catch", "catchbreak")):
+        if getattr(options, option) is not None:
+            kwargs[argument] = True
+    if options.buffer is not None:
+        kwargs["buffer"] = True
     if len(argv) > 1:
         # Names given on the command line are complete; there is no module to start from.
         kwargs.setdefault("testLoader", _Names())

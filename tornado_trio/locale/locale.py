@@ -199,9 +199,11 @@ class CSVLocale(Locale):
         forms = self.translations.get("unknown", {})
         if plural_message is not None:
             assert count is not None, "a plural message needs a count"
-            kind = "singular" if count == 1 else "plural"
-            forms = self.translations.get(kind, {})
-            message = message if count == 1 else plural_message
+            if count != 1:
+                message = plural_message
+                forms = self.translations.get("plural", {})
+            else:
+                forms = self.translations.get("singular", {})
         return forms.get(message, message)
 
     def pgettext(
@@ -211,8 +213,8 @@ class CSVLocale(Locale):
         plural_message: str | None = None,
         count: int | None = None,
     ) -> str:
-        if len(self.translations) > 0:
-            gen_log.warning("pgettext is not supported by CSVLocale: no context in its files")
+        if self.translations:
+            gen_log.warning("pgettext is not supported by CSVLocale")
         return self.translate(message, plural_message, count)
 
 

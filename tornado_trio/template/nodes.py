@@ -1,8 +1,6 @@
 """What a parsed template is made of: plain data. Knows nothing of parsing or of code.
 
-Every node knows the line of its tag. Nodes that hold others have a `body`. Fields are called as in
-Tornado's parser, whose trees programs walk (`template.file.body.chunks`) to collect assets and
-texts to translate.
+Every node knows the line of its tag. Nodes that hold others have a `body`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from dataclasses import dataclass, field
 __all__ = [
     "Apply",
     "Block",
-    "Body",
     "Branch",
     "Control",
     "Expression",
@@ -25,20 +22,6 @@ __all__ = [
 ]
 
 
-class Body(list["Node"]):
-    """The nodes inside another, in order."""
-
-    __slots__ = ()
-
-    @property
-    def chunks(self) -> Body:
-        """The nodes: Tornado's name for them."""
-        return self
-
-    def each_child(self) -> Body:
-        return self
-
-
 @dataclass(frozen=True, slots=True)
 class Text:
     """Literal output, whitespace already as the template's mode wants it."""
@@ -49,10 +32,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """``{{ expression }}``, or with `raw` what ``{% raw %}`` and ``{% module %}`` put out."""
+    """``{{ code }}``, or with `raw` what ``{% raw %}`` and ``{% module %}`` put out unescaped."""
 
     line: int
-    expression: str
+    code: str
     raw: bool = False
 
 
@@ -61,7 +44,7 @@ class Statement:
     """A line of Python: set, import, from, await, break, continue."""
 
     line: int
-    statement: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +52,25 @@ class Branch:
     """A further clause of the control block around it: else, elif, except, finally."""
 
     line: int
-    statement: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """if, for, while, try, async for: `statement` is the clause without its colon."""
+    """if, for, while, try, async for: `code` is the clause without its colon."""
 
     line: int
-    statement: str
-    body: Body
+    code: str
+    body: list[Node]
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """The output of `body` given to the function that `method` names."""
+    """The output of `body` given to the function that `function` names."""
 
     line: int
-    method: str
-    body: Body
+    function: str
+    body: list[Node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +79,7 @@ class Block:
 
     line: int
     name: str
-    body: Body
+    body: list[Node]
     file: File = field(repr=False)
 
 
@@ -124,7 +107,7 @@ class File:
 
     name: str
     autoescape: str | None
-    body: Body = field(default_factory=lambda: Body())
+    body: list[Node] = field(default_factory=list)
     line: int = 0
 
 

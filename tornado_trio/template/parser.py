@@ -12,7 +12,6 @@ from tornado_trio.template.errors import ParseError
 from tornado_trio.template.nodes import (
     Apply,
     Block,
-    Body,
     Branch,
     Control,
     Expression,
@@ -61,12 +60,12 @@ class _Parser:
     def error(self, message: str, line: int) -> ParseError:
         return ParseError(message, self.file.name, line)
 
-    def body(self, block: Token | None, loop: str | None) -> Body:
+    def body(self, block: Token | None, loop: str | None) -> list[Node]:
         """Parse up to the end of `block` (None: of the file).
 
         `loop` is the innermost loop that break and continue would act on.
         """
-        nodes = Body()
+        nodes: list[Node] = []
         last = 1
         for token in self.tokens:
             last = token.line
@@ -83,7 +82,7 @@ class _Parser:
         error.add_note(f"the {operator} block starts at {self.file.name}:{block.line}")
         raise error
 
-    def text(self, nodes: Body, token: Token) -> None:
+    def text(self, nodes: list[Node], token: Token) -> None:
         value = token.value
         # Preformatted text is kept, at the price of the mode not holding around it.
         if "<pre>" not in value:
@@ -92,7 +91,7 @@ class _Parser:
             nodes.append(Text(token.line, value))
 
     def directive(
-        self, nodes: Body, token: Token, block: Token | None, loop: str | None
+        self, nodes: list[Node], token: Token, block: Token | None, loop: str | None
     ) -> bool:
         """Parse one ``{% ... %}`` into `nodes`. True when it ended the block."""
         operator, argument = _words(token.value)

@@ -22,7 +22,7 @@ from ..net.stream import Stream
 from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
 from .keepalive import Pings, read_alive
 from .link import Link
-from .options import WebSocketOptions
+from .options import SlowConsumer, WebSocketOptions
 from .outbox import Message, Outbox
 
 __all__ = ["WebSocket", "WebSocketStatistics", "run_session"]
@@ -72,8 +72,7 @@ class WebSocket:
         async for message in ws:        # str for text, bytes for binary
             await ws.send(message)
 
-    The iteration ends when no more will come: with the peer's close frame, a mistake of its, or
-    its connection; `close_code` tells how.
+    The iteration ends when the connection does, however it ends; `close_code` tells how.
 
     Attributes:
         subprotocol: what the handshake chose, or None.
@@ -88,7 +87,6 @@ class WebSocket:
         "_link",
         "_options",
         "_outbox",
-        "_over",
         "_pings",
         "_received",
         "_room",
@@ -119,8 +117,6 @@ class WebSocket:
         # Receivers, while it is empty, and who waits for the end. A list: a ParkingLot weighs
         # 0.6 KB, and this one is in use on every idle connection.
         self._waiting: list[_Waiting] = []
-        # No message will come any more; and the stream is closed, which may take a while longer.
-        self._over = False
         self._ended = False
         self.subprotocol = subprotocol
         self.request = request
@@ -147,6 +143,11 @@ class WebSocket:
     def closed(self) -> bool:
         """Nothing can be sent any more."""
         return self._link.protocol.state is not State.OPEN
+
+    @property
+    def slow_consumer(self) -> SlowConsumer:
+        """What happens to messages for this peer when it does not keep up."""
+        return self._outbox.policy
 
     @property
     def latency(self) -> float:
@@ -178,7 +179,7 @@ class WebSocket:
     async def __anext__(self) -> str | bytes:
         inbox = self._inbox
         while not inbox:
-            if self._over:
+            if self._ended:
                 raise StopAsyncIteration
             await self._wait()
         message = inbox.pop(0)
@@ -333,18 +334,12 @@ class WebSocket:
                 await read_alive(
                     link, self._pings, options.ping_interval, options.ping_timeout
                 )
-            self._end_of_messages()
             await link.finish()
         finally:
             self._ended = True
-            self._end_of_messages()
-
-    def _end_of_messages(self) -> None:
-        """Whoever waits for one is told now: the peer may keep its connection open for long."""
-        self._over = True
-        self._pings.end()
-        self._link.room = None  # a bound method: a reference cycle
-        self._wake()
+            self._pings.end()
+            link.room = None  # a bound method: a reference cycle
+            self._wake()
 
     async def _say_goodbye(self) -> None:
         """The end of a block that was cancelled: its reader was, too, so read on here."""

@@ -16,8 +16,6 @@ import sys
 from functools import cache
 from typing import Any
 
-from tornado._impl.refused import refusal
-
 __all__ = ["TABLE", "find", "targets"]
 
 #: Module -> lines of "source: names". A name is an attribute of the source, or, under
@@ -464,8 +462,7 @@ def find(module: str, name: str) -> Any:
     """The value of an incidental name; AttributeError for a name that `module` never had."""
     target = targets(module).get(name)
     if target is None:
-        missing = f"module {module!r} has no attribute {name!r}"
-        raise AttributeError(refusal(f"{module}.{name}") or missing)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
     home, _, attribute = target.partition(":")
     try:
         value: Any = importlib.import_module(home)

@@ -15,8 +15,7 @@ class EPollIOLoop(PollIOLoop):
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         if "asyncio_loop" not in kwargs:
-            selector = selectors.EpollSelector()  # type: ignore[attr-defined, unused-ignore]
-            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selector)
+            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selectors.EpollSelector())
         super().initialize(**kwargs)
 
 

@@ -6,7 +6,6 @@ Knows the interface of loops and SIGALRM; loaded when a program sets a threshold
 from __future__ import annotations
 
 import signal
-import sys
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -31,18 +30,13 @@ class _Watch:
         self.timeout: object = None
 
     def wind(self) -> None:
-        _alarm_after(self.limit)
+        signal.setitimer(signal.ITIMER_REAL, self.limit)
         self.timeout = self.loop.call_later(self.pause, self.wind)
 
     def end(self) -> None:
-        _alarm_after(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if self.timeout is not None:
             self.loop.remove_timeout(self.timeout)
-
-
-def _alarm_after(seconds: float) -> None:
-    if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 _watch: _Watch | None = None
@@ -54,7 +48,7 @@ def watch_blocking(
     """See `IOLoop.set_blocking_signal_threshold`."""
     global _watch
     old_idiom("set_blocking_signal_threshold")
-    if sys.platform == "win32":
+    if not hasattr(signal, "setitimer"):
         gen_log.error("set_blocking_signal_threshold needs signal.setitimer")
         return
     if _watch is not None:
@@ -74,9 +68,9 @@ def watch_blocking(
         try:
             plain_start()
         finally:
-            _alarm_after(0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
-    loop.start = start  # type: ignore[method-assign, unused-ignore]
+    loop.start = start  # type: ignore[method-assign]
 
 
 def log_stack(loop: IOLoop, frame: Any) -> None:

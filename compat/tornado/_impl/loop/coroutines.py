@@ -53,14 +53,16 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Any]:
                     # is done when its Future is returned.
                     runner = Runner(context.run, result, future, context.run(next, result))
                     future.add_done_callback(runner._result_done)
-                else:
-                    future.set_result(result)
-            except (StopIteration, Return) as ended:
-                future.set_result(ended.value)
+                    return future
+            except (Return, StopIteration) as exc:
+                result = exc.value
             except asyncio.CancelledError:
                 future.cancel()
-            except Exception as error:
-                future.set_exception(error)
+                return future
+            except Exception:
+                future_set_exc_info(future, sys.exc_info())
+                return future
+            future.set_result(result)
             return future
         finally:
             # This frame is in the traceback of an exception that the future holds.
@@ -100,19 +102,23 @@ class Runner:
 
     def run(self) -> None:
         """Step the generator as long as what it yields is done already."""
-        if self.finished or self.running:
+        if self.running or self.finished:
             return
         self.running = True
         try:
-            ready = self.future.done()
-            while ready:
-                awaited, self.future = self.future, None
+            while True:
+                future = self.future
+                if future is None:
+                    raise Exception("No pending future")
+                if not future.done():
+                    return
+                self.future = None
                 error: BaseException | None = None
                 try:
-                    value = awaited.result()
+                    value = future.result()
                 except (Exception, asyncio.CancelledError) as exc:
                     error = exc
-                awaited = None
+                future = None
                 try:
                     # Outside of any `except`, lest the generator's exceptions get a context.
                     if error is None:
@@ -132,7 +138,8 @@ class Runner:
                 except Exception:
                     future_set_exc_info(self._finish(), sys.exc_info())
                     return
-                ready = self.handle_yield(yielded)
+                if not self.handle_yield(yielded):
+                    return
                 yielded = None
         finally:
             self.running = False

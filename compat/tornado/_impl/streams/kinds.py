@@ -21,9 +21,6 @@ from tornado.ioloop import IOLoop
 from tornado.log import gen_log
 from tornado.netutil import _ssl_defaults, ssl_options_to_context, ssl_wrap_socket
 
-from tornado_trio._util.system import read_into, unblock
-from tornado_trio.net.server_names import step_handshake
-
 
 class IOStream(BaseIOStream):
     """A stream over a TCP or Unix socket, connected already or by `connect`.
@@ -287,7 +284,7 @@ class SSLIOStream(IOStream):
         """A step of the handshake; after the last one, what was waiting for it."""
         self._handshake_wants = 0
         try:
-            step_handshake(self.socket)
+            self.socket.do_handshake()
         except ssl.SSLWantReadError:
             self._handshake_wants = IOLoop.READ
         except ssl.SSLWantWriteError:
@@ -392,7 +389,7 @@ class PipeIOStream(BaseIOStream):
         self.fd = fd
         # Owns the descriptor, so that a forgotten stream does not leak it.
         self._file = io.FileIO(fd, "r+")
-        unblock(fd)
+        os.set_blocking(fd, False)
         super().__init__(*args, **kwargs)
 
     def fileno(self) -> int:
@@ -413,7 +410,7 @@ class PipeIOStream(BaseIOStream):
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read into `buf`."""
         try:
-            return read_into(self.fd, buf)
+            return os.readv(self.fd, [buf])
         except BlockingIOError:
             return None
         except OSError as exc:
