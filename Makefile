@@ -17,14 +17,15 @@ GENERATION ?= $(VERSION)
 JOBS ?= 2
 PORT ?= 8888
 
-.PHONY: help demo test check upstream parity autobahn bench docs wheel clean
+.PHONY: help demo test check upstream parity own-words autobahn bench docs wheel clean
 
 help:
 	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
 	@echo "make test      the test suite (PYTHON=python3.14: on that one, 3.11 to 3.15)"
-	@echo "make check     ruff and mypy"
+	@echo "make check     ruff, and mypy for Linux, macOS and Windows"
 	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
 	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
+	@echo "make own-words places where our source reads like Tornado's (of three releases)"
 	@echo "make autobahn  the Autobahn websocket suite, all cases (PYTHON2=python2.7; 30 minutes)"
 	@echo "make bench     side-by-side speed against upstream Tornado"
 	@echo "make docs      build the documentation into site/"
@@ -52,6 +53,8 @@ test: $(READY)
 check: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(RUN) -m mypy --platform win32 --cache-dir .mypy_cache/win32
 
 upstream: $(READY)
 	$(RUN) tests/upstream/run.py $(VERSION) --generation=$(GENERATION) --jobs $(JOBS) \
@@ -59,6 +62,9 @@ upstream: $(READY)
 
 parity: $(READY)
 	$(RUN) tests/upstream/api/parity.py $(VERSION) --setup "import compat" $(ARGS)
+
+own-words: $(READY)
+	$(RUN) tests/upstream/own_words.py
 
 autobahn: $(READY)
 	for door in native compat; do for side in server client; do \

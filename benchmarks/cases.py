@@ -47,6 +47,7 @@ CASES = [
     Case(name="static file, 1 KB", app="files.py", path="/static/small.txt"),
     Case(name="static file, 1 MB", app="files.py", path="/static/big.bin", connections=8),
     Case(name="streamed, 64 chunks", app="files.py", path="/stream", connections=8),
+    Case(name="clients that leave", app="leavers.py", kind="program", unit="clients/s"),
     *(
         Case(
             name=f"websocket {what}, {label}",
@@ -124,6 +125,17 @@ CASES = [
         )
         for tls in ((), ("tls",))
         for label, size in (("100 B", "100"), ("64 KiB", "65536"), ("16 MiB", "16777216"))
+    ),
+    *(
+        Case(
+            name=f"flood, {what}",
+            app="floods.py",
+            kind="program",
+            arguments=(what,),
+            unit="ms",
+            lower_is_better=True,
+        )
+        for what in ("multipart", "percent", "deflate", "trickle")
     ),
     Case(name="template alone", app="templates.py", kind="program", unit="pages/s"),
     Case(

@@ -46,7 +46,7 @@ _EXPORTS = {
 
 
 def path() -> str:
-    """The folder to put on `sys.path` (or PYTHONPATH): it holds `tornado/` alone."""
+    """The folder to put on `sys.path` (or PYTHONPATH): it holds `tornado/` and its record."""
     return os.path.dirname(os.path.abspath(__file__))
 
 
@@ -91,11 +91,13 @@ def _choose_generation(generation: str) -> None:
                 f"tornado is imported already and answers for {chosen.version}, not {release}; "
                 "choose a generation before anything imports it"
             )
-    except ImportError:
+    except ImportError as error:
         del os.environ[name]
         if before is not None:
             os.environ[name] = before
-        raise
+        # Nobody need have set that variable.
+        message = str(error).replace(f"{name}={generation!r}", f"generation={generation!r}")
+        raise ImportError(message) from None
 
 
 def _refuse_other_tornado(folder: str) -> None:

@@ -26,7 +26,7 @@ print(sys.modules["__main__"].__dict__ is globals(), tornado.__file__, "compat" 
 """
 
 
-LAUNCHERS = [["-m", "compat"], ["-m", "tornado_trio.cli", "run"]]
+LAUNCHERS = [["-m", "compat"], ["-m", "tornado_trio.cli", "run"], ["-m", "tornado_trio", "run"]]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,9 @@ def test_same_as_the_interpreter(app: Path, launcher: list[str], command: list[s
         (["-x"], 2, "unknown option -x"),
         (["-m"], 2, "requires an argument"),
         (["--help"], 0, "list at exit what the program uses"),
+        (["--version"], 0, "tornado-trio 0."),
+        (["-V"], 0, "tornado-trio 0."),
+        (["--generation", "7", "x.py"], 2, "error: --generation 7: not a release of Tornado"),
         (["nowhere.py"], 2, "can't open file"),
         (["-m", "nowhere"], 1, "No module named nowhere"),
         (["-m", "nowhere.deeper"], 1, "No module named nowhere.deeper"),
@@ -154,3 +157,39 @@ def test_path_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("tornado-trio ")
     assert cli.main([]) == 2
     assert cli.main(["--help"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runn", "app.py"], "error: no command 'runn'; the commands are run, serve and path\n"),
+        (["--runn"], "error: no option '--runn'"),
+        ([__file__], f"(tornado-trio run {__file__}, perhaps)"),
+        (["path", "x"], "path takes no arguments, and not 'x'"),
+        ([], "a command is required"),
+    ],
+)
+def test_a_bad_word_is_named(arguments: list[str], said: str) -> None:
+    ended = python("-m", "tornado_trio", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr and ended.stderr.startswith("usage:")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "tornado_trio", "--version"],
+        ["-m", "tornado_trio", "-V"],
+        ["-m", "tornado_trio", "path", "--version"],
+        ["-m", "tornado_trio", "serve", "--version"],
+    ],
+)
+def test_version_everywhere(command: list[str]) -> None:
+    assert python(*command).stdout.startswith("tornado-trio 0.")
+
+
+def test_an_environment_of_another_generation_is_blamed() -> None:
+    ended = python("-m", "compat", "-c", "", TORNADO_TRIO_GENERATION="7")
+    assert "error: TORNADO_TRIO_GENERATION='7': not a release" in ended.stderr
+    ended = python("-c", "import compat; compat.activate(generation='7')")
+    assert "ImportError: generation='7': not a release" in ended.stderr

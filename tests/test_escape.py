@@ -90,6 +90,46 @@ def test_unquote_is_the_standard_librarys(data: bytes) -> None:
     assert unquote_to_bytes(data) == urllib.parse.unquote_to_bytes(data)
 
 
+@given(pieces)
+def test_unquote_whatever_bytes_there_are(data: bytes) -> None:
+    """Marks for "=" are chosen among the bytes that are not there; here all are."""
+    data = data + b"%26&%=" + bytes(range(256)) + data
+    assert unquote_to_bytes(data) == urllib.parse.unquote_to_bytes(data)
+
+
+def test_unquote_takes_another_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = iter(["aaaa", "bbbb"])
+    monkeypatch.setattr("secrets.token_hex", lambda size: next(tokens))
+    data = b"%=\0aaaa%26" + bytes(range(256))
+    assert unquote_to_bytes(data) == data.replace(b"%26", b"&")
+    assert list(tokens) == []
+
+
+@given(st.lists(st.sampled_from([b"a", b"=", b"&", b"%41", b"%", b"+", b"4"]), max_size=30))
+def test_a_form_in_steps_is_the_form(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    whole, percent.STEP = percent.STEP, 3
+    try:
+        steps = percent.parse_form_steps(data)
+        yields = 0
+        while True:
+            try:
+                next(steps)
+                yields += 1
+            except StopIteration as done:
+                assert done.value == parse_qs_bytes(data, keep_blank_values=True)
+                break
+        assert yields >= len(data) // 3 - 1
+    finally:
+        percent.STEP = whole
+
+
+def test_names_are_bounded() -> None:
+    body = b"a=1&" + b"%" * (8 * 1024 * 1024 + 1)
+    with pytest.raises(ValueError, match="Field name too long"):
+        list(percent.parse_form_steps(body))
+
+
 @given(pieces, st.integers(3, 9))
 def test_unquote_in_pieces(data: bytes, chunk: int) -> None:
     whole, percent._CHUNK = percent._CHUNK, chunk

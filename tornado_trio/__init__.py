@@ -1,6 +1,6 @@
 """Tornado's web framework and networking library, rebuilt on structured concurrency.
 
-    from tornado_trio import serve, web
+    from tornado_trio import run, serve, web
 
 Knows where its parts are, and imports none of them before it is asked for.
 """
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from . import websocket as websocket
     from .client import open_client as open_client
     from .server import serve as serve
+    from .service import run as run
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "client", "open_client", "serve", "testing", "web", "websocket"]
+__all__ = ["__version__", "client", "open_client", "run", "serve", "testing", "web", "websocket"]
 
 # Name -> (module, attribute in it; None: the module itself).
 _EXPORTS = {
     "client": (".client", None),
     "open_client": (".client", "open_client"),
+    "run": (".service", "run"),
     "serve": (".server", "serve"),
     "testing": (".testing", None),
     "web": (".web", None),

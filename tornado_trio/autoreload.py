@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import trio
@@ -78,6 +78,7 @@ class Watcher:
     """
 
     def __init__(self) -> None:
+        #: File -> when it was changed last, as far as this watcher knows.
         self._modified: dict[str, float] = {}
         self._known: set[str] = set()
         self._sizes = (0, 0)
@@ -87,9 +88,10 @@ class Watcher:
 
     def changed(self) -> list[str]:
         """The files that changed or vanished since the last call."""
-        return [path for path in self._paths() if self._is_changed(path)]
+        return [path for path in self.paths() if file_changed(self._modified, path)]
 
-    def _paths(self) -> set[str]:
+    def paths(self) -> set[str]:
+        """The files looked at: source of loaded modules, and what `watch` was given."""
         # Modules come, and hardly ever go: looked through only when their number changes
         # (600 modules: a round takes 1.8 ms instead of 2.7).
         sizes = (len(sys.modules), len(_watched_files))
@@ -106,30 +108,34 @@ class Watcher:
                         self._known.add(path[:-1] if compiled else path)
         return self._known
 
-    def _is_changed(self, path: str) -> bool:
-        try:
-            modified = os.stat(path).st_mtime
-        except OSError:
-            # Vanished, perhaps for the moment in which an editor replaces it: looked at
-            # again when it is back, with its new time.
-            return False
-        known = self._modified.setdefault(path, modified)
-        if known == modified:
-            return False
-        self._modified[path] = modified
-        return True
+
+def file_changed(modified: dict[str, float], path: str) -> bool:
+    """Whether this file changed since it was last asked for; `modified` keeps its time."""
+    try:
+        found = os.stat(path).st_mtime
+    except OSError:
+        # Vanished, perhaps for the moment in which an editor replaces it: looked at
+        # again when it is back, with its new time.
+        return False
+    known = modified.setdefault(path, found)
+    modified[path] = found
+    return known != found
 
 
 def find_change(watcher: Watcher) -> str | None:
-    """A changed file, if what changed is fit to be loaded; logs what is the matter.
+    """A changed file, if what changed is fit to be loaded; logs what is the matter."""
+    return fit_change(watcher.changed())
+
+
+def fit_change(changed: list[str]) -> str | None:
+    """The first of the changed files, if all of them are fit to be loaded; logs what is the matter.
 
     Python source with a syntax error would end the process for good: it is reported, and
     waited for until it is changed again.
     """
-    changed = watcher.changed()
     fit = True
     for path in changed:
-        error = _syntax_error(path)
+        error = syntax_error(path)
         if error is not None:
             gen_log.error("%s modified, but cannot be loaded: %s", path, error)
             fit = False
@@ -139,7 +145,7 @@ def find_change(watcher: Watcher) -> str | None:
     return changed[0]
 
 
-def _syntax_error(path: str) -> str | None:
+def syntax_error(path: str) -> str | None:
     if not path.endswith(".py"):
         return None
     try:
@@ -177,17 +183,20 @@ def wait(check_interval: float = 0.5) -> NoReturn:
     reload()
 
 
-def reload() -> NoReturn:
-    """Replace this process by a new one with the same interpreter options and arguments."""
+def reload(hooks: Iterable[Callable[[], None]] | None = None) -> NoReturn:
+    """Replace this process by a new one with the same interpreter options and arguments.
+
+    `hooks` are called first, in place of those given to `add_reload_hook`.
+    """
     global _attempted
     _attempted = True
-    for hook in _reload_hooks:
+    for hook in _reload_hooks if hooks is None else hooks:
         try:
             hook()
         except Exception:
             # The new code may well be the fix for it.
             gen_log.error("Exception in reload hook %r", hook, exc_info=True)
-    if hasattr(signal, "setitimer"):
+    if sys.platform != "win32":
         # A timer survives exec, but its handler does not: it would kill the new process.
         signal.setitimer(signal.ITIMER_REAL, 0, 0)
     for stream in (sys.stdout, sys.stderr):

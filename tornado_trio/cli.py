@@ -1,12 +1,14 @@
-"""The command `tornado-trio`: run programs with the overlay on, or say where it is.
+"""The command `tornado-trio`: run programs with the overlay on, say where it is, or serve.
 
 Knows where the overlay's folder lies (beside this package) and how `sys.path` and
-PYTHONPATH look with it; must not import it, nor anything of the library: the program that
-is run decides what gets loaded.
+PYTHONPATH look with it; must not import it, nor (but for `serve`, which is
+`service.command`) anything of the library: the program that is run decides what gets loaded.
 
     tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE, and before them
                                         --generation 4.5, --report
     tornado-trio path                   PYTHONPATH=$(tornado-trio path) anything
+
+`python -m tornado_trio` is the same command.
 """
 
 from __future__ import annotations
@@ -27,12 +29,15 @@ run a Python program with `import tornado` meaning this project's overlay
        --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
                              and today's contradict each other
        --report              list at exit what the program uses of Tornado before 6
+       --version             say which tornado-trio this is
 """
 USAGE = f"""\
-usage: tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
+usage: tornado-trio serve [OPTION...] MODULE:NAME
+       tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
        tornado-trio path
        tornado-trio --version
 
+serve  run a native service; `tornado-trio serve --help` says more
 run    {RUN}path   print the overlay's folder, to be put on PYTHONPATH
 """
 
@@ -49,19 +54,36 @@ def main(argv: list[str] | None = None) -> int:
     match arguments:
         case ["run", *command]:
             launch(command, usage="tornado-trio run")
+        case ["serve", *options]:
+            from tornado_trio.service.command import serve_command
+
+            return serve_command(options)
         case ["path"]:
             print(overlay_folder())
             return 0
-        case ["--version" | "-V"]:
-            from tornado_trio import __version__
-
-            print(f"tornado-trio {__version__}")
+        case [("--version" | "-V"), *_] | ["path", ("--version" | "-V"), *_]:
+            print(_version())
             return 0
-        case ["--help" | "-h"]:
+        case [("--help" | "-h"), *_] | ["path", ("--help" | "-h"), *_]:
             print(USAGE, end="")
             return 0
-    print(USAGE, end="", file=sys.stderr)
+        case ["path", word, *_]:
+            error = f"path takes no arguments, and not {word!r}"
+        case [word, *_]:
+            kind = "option" if word.startswith("-") else "command"
+            error = f"no {kind} {word!r}; the commands are run, serve and path"
+            if os.path.exists(word):
+                error += f" (tornado-trio run {word}, perhaps)"
+        case _:
+            error = "a command is required: run, serve or path"
+    print(f"{USAGE}\ntornado-trio: error: {error}", file=sys.stderr)
     return 2
+
+
+def _version() -> str:
+    from tornado_trio import __version__
+
+    return f"tornado-trio {__version__}"
 
 
 def launch(command: list[str], *, usage: str) -> NoReturn:
@@ -77,6 +99,9 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     )
     if command[:1] in (["-h"], ["--help"]):
         print(f"{synopsis}\n\n{RUN}", end="")
+        sys.exit(0)
+    if command[:1] in (["-V"], ["--version"]):
+        print(_version())
         sys.exit(0)
     try:
         command, settings = _take_options(command)
@@ -95,7 +120,11 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     except ImportError as error:
         if "TORNADO_TRIO_GENERATION" not in str(error):
             raise
-        print(f"{usage}: error: {error}", file=sys.stderr)
+        message = str(error)
+        if release := settings.get("TORNADO_TRIO_GENERATION"):
+            variable = f"TORNADO_TRIO_GENERATION={release!r}"
+            message = message.replace(variable, f"--generation {release}")
+        print(f"{usage}: error: {message}", file=sys.stderr)
         sys.exit(2)
     _set_paths(program, folder)
     # Programs often have a compat.py of their own: ours must not be found in its place.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sys
 import types
 import typing
 from collections.abc import Callable
@@ -87,12 +86,14 @@ class DummyExecutor(futures.Executor):
     def submit(  # type: ignore[override]
         self, fn: Callable[..., _T], *args: Any, **kwargs: Any
     ) -> futures.Future[_T]:
-        future: futures.Future[_T] = futures.Future()
+        outcome: futures.Future[_T] = futures.Future()
         try:
-            future_set_result_unless_cancelled(future, fn(*args, **kwargs))
-        except Exception:
-            future_set_exc_info(future, sys.exc_info())
-        return future
+            value = fn(*args, **kwargs)
+        except Exception as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(value)
+        return outcome
 
     def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
         """Nothing is ever pending."""

@@ -337,6 +337,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._give_back()
         self._detached = True
         stream: IOStream = self.stream
+        self.stream = None  # it is another's
         if not self._finish_future.done():
             self._finish_future.set_result(None)
         return stream

@@ -12,6 +12,7 @@ the wire as Tornado's does.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import ssl
@@ -405,21 +406,19 @@ class HTTPResponse:
         self.buffer = buffer
         self._body: bytes | None = None
         self.effective_url = request.url if effective_url is None else effective_url
-        self._error_is_response_code = False
+        self._error_is_response_code = error is None and code // 100 != 2
+        if self._error_is_response_code:
+            error = HTTPError(code, message=self.reason, response=self)
         self.error = error
-        if error is None and not 200 <= code < 300:
-            self._error_is_response_code = True
-            self.error = HTTPError(code, message=self.reason, response=self)
         self.start_time = start_time
         self.request_time = request_time
         self.time_info = time_info or {}
 
     @property
     def body(self) -> bytes:
-        if self.buffer is None:
-            return b""
+        """The whole body; b"" where it was streamed, or there is none."""
         if self._body is None:
-            self._body = self.buffer.getvalue()
+            self._body = b"" if self.buffer is None else self.buffer.getvalue()
         return self._body
 
     def rethrow(self) -> None:
@@ -487,32 +486,31 @@ def main() -> None:
     """`python -m tornado.httpclient [options] url...` prints what it fetches."""
     from tornado.options import define, options, parse_command_line
 
-    define("print_headers", type=bool, default=False)
-    define("print_body", type=bool, default=True)
-    define("follow_redirects", type=bool, default=True)
-    define("validate_cert", type=bool, default=True)
+    shown = {"print_headers": False, "print_body": True}
+    asked = {"follow_redirects": True, "validate_cert": True}
+    for name, default in (shown | asked).items():
+        define(name, type=bool, default=default)
     define("proxy_host", type=str)
     define("proxy_port", type=int)
     urls = parse_command_line()
-    client = HTTPClient()
-    for url in urls:
-        try:
-            response = client.fetch(
-                url,
-                follow_redirects=options.follow_redirects,
-                validate_cert=options.validate_cert,
-                proxy_host=options.proxy_host,
-                proxy_port=options.proxy_port,
-            )
-        except HTTPError as error:
-            if error.response is None:
-                raise
-            response = error.response
-        if options.print_headers:
-            print(response.headers)
-        if options.print_body:
-            print(native_str(response.body))
-    client.close()
+    arguments = {name: options[name] for name in (*asked, "proxy_host", "proxy_port")}
+    with contextlib.closing(HTTPClient()) as client:
+        for url in urls:
+            response = _answer(client, url, arguments)
+            if options.print_headers:
+                print(response.headers)
+            if options.print_body:
+                print(native_str(response.body))
+
+
+def _answer(client: HTTPClient, url: str, arguments: dict[str, Any]) -> HTTPResponse:
+    """The response, whatever its status; an error that comes without one is raised."""
+    try:
+        return client.fetch(url, **arguments)
+    except HTTPError as error:
+        if error.response is not None:
+            return error.response
+        raise
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 from tornado import gen, httputil
 from tornado._impl.generation import before
-from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.http.delegates import call_with_form, drive_delegate
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
+from tornado._impl.http.served import LateTls, ServedConnection, close_native
 from tornado._impl.loop.tasks import run_task, start_soon
 from tornado._impl.names import handing_on
 from tornado.http1connection import (
@@ -30,8 +31,7 @@ from tornado.http1connection import (
 )
 from tornado.ioloop import IOLoop
 from tornado.iostream import SSLIOStream
-from tornado.log import gen_log
-from tornado.netutil import ssl_options_to_context
+from tornado.log import app_log, gen_log
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
@@ -128,9 +128,11 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             read_chunk_size=chunk_size,
             io_loop=io_loop,
         )
-        self._tls_context: ssl.SSLContext | None = None
-        if ssl_options is not None:
-            self._tls_context = ssl_options_to_context(ssl_options, server_side=True)
+        # The attribute may be assigned later, and an object that is no dict is not looked at
+        # before a connection needs it.
+        self._tls = LateTls()
+        if isinstance(ssl_options, dict):
+            self._tls.context(ssl_options)
         self._native = _NativeServer(self)
         self._streams: set[HTTP1ServerConnection] = set()
 
@@ -205,7 +207,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         return self._respond
 
     async def _respond(self, exchange: Any) -> None:
-        delegate = self.start_request(exchange, exchange)
+        delegate = self.start_request(exchange.server_connection, exchange)
         await drive_delegate(delegate, exchange)
 
 
@@ -234,8 +236,7 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
         request = self.request
         assert request is not None
         request.body = b"".join(self.chunks)
-        request._parse_body()
-        self.callback(request)
+        call_with_form(request, self.callback)
 
     def on_connection_close(self) -> None:
         self.chunks = []
@@ -363,6 +364,8 @@ class _NativeServer(Server):
         self._waiting: list[SocketListener] = []
         self._started = False
         self._parts: tuple[Any, Any] = (None, None)
+        # By stream, which is a connection's from accept to close.
+        self.seen: dict[Stream, ServedConnection] = {}
 
     def listen(self, sock: socket.socket) -> Callable[[], None]:
         listener = SocketListener(sock)
@@ -403,11 +406,17 @@ class _NativeServer(Server):
         loop, guest = self._parts
         return run_driver(coroutine, loop, guest, listed=guest.dispatcher is None)
 
+    def served(self, connection: Any) -> ServedConnection:
+        """The one object of a connection that programs see."""
+        found = self.seen.get(connection.stream)
+        if found is None:
+            found = self.seen[connection.stream] = ServedConnection(connection, self.conn_params)
+        found._native = connection  # a successor's, if a handler went on after its response
+        return found
+
     async def close_connections(self) -> None:
         for connection in list(self.connections):
-            connection.stream.close()
-            if connection.exchange is not None:
-                connection.lost(trio.ClosedResourceError("closed by the server"))
+            close_native(connection)
         # Their tasks end on their next turns; handlers that run on are not waited for.
         for _ in range(100):
             if all(connection.exchange is not None for connection in self.connections):
@@ -419,8 +428,13 @@ class _NativeServer(Server):
 async def _serve(server: _NativeServer, stream: Stream) -> None:
     """One connection: it drives its requests itself."""
     owner = server.owner
-    context = owner._tls_context
-    if context is not None:
+    if owner.ssl_options is not None:
+        try:
+            context = owner._tls.context(owner.ssl_options)
+        except Exception:
+            app_log.error("Error in connection callback", exc_info=True)
+            stream.close()
+            return
         try:
             stream = await start_tls(stream, context, server_side=True)  # type: ignore[arg-type]
         except ssl.SSLError as exc:
@@ -428,8 +442,12 @@ async def _serve(server: _NativeServer, stream: Stream) -> None:
             return
         except (OSError, DeadlineError):
             return  # gone, or silent: nothing to tell anybody
-    await server.handle(stream)
-    owner.on_close(None)
+    try:
+        await server.handle(stream)
+    finally:
+        seen = server.seen.pop(stream, None)
+    owner.on_close(seen)
+
 
 undriven(_leave_handler)  # what it runs drives its handlers itself
 

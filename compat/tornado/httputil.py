@@ -28,7 +28,7 @@ from tornado_trio.errors import HTTPInputError as HTTPInputError
 from tornado_trio.errors import HTTPOutputError as HTTPOutputError
 from tornado_trio.exchange import RequestStartLine as RequestStartLine
 from tornado_trio.exchange import ResponseStartLine as ResponseStartLine
-from tornado_trio.web.request import Request
+from tornado_trio.web.request import Request, _lazy
 from tornado_trio.wire import abnf, formdata
 from tornado_trio.wire.cookies import parse_cookie as parse_cookie
 from tornado_trio.wire.dates import format_timestamp as format_timestamp
@@ -179,11 +179,35 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
             self.headers["Host"] = host
         self.body = body or b""
         self.connection = connection
-        self.server_connection = server_connection
+        if server_connection is not None:
+            self.server_connection = server_connection
         self._take_peer(connection)
         self._take_start_line(start_line, host)
         if files is not None:
             self.files = files
+
+    @_lazy
+    def server_connection(self) -> Any:
+        """The `HTTP1ServerConnection`: the same object for all requests of a connection."""
+        kind = type(self.connection)
+        return self.connection.server_connection if hasattr(kind, "server_connection") else None
+
+    @property
+    def _cookies(self) -> Any:
+        """Where Tornado keeps `cookies` once they were asked for; programs set it by hand."""
+        try:
+            return self.__dict__["cookies"]
+        except KeyError:
+            raise AttributeError("_cookies: nobody has asked for the cookies yet") from None
+
+    @_cookies.setter
+    def _cookies(self, jar: Any) -> None:
+        self.__dict__["cookies"] = jar
+
+    @_cookies.deleter
+    def _cookies(self) -> None:
+        for name in ("cookies", "cookie_values"):
+            self.__dict__.pop(name, None)
 
     def _take_peer(self, connection: Any) -> None:
         context = getattr(connection, "context", None)
@@ -193,14 +217,14 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
         self.remote_ip = getattr(context, "remote_ip", None)
         self.protocol = getattr(context, "protocol", "http")
 
-    def _parse_body(self) -> None:
+    def _parse_body_steps(self) -> formdata.Steps:
         if not before(6, 5):
-            super()._parse_body()
+            yield from super()._parse_body_steps()
             return
         try:
             if before(6):
                 legacy_httputil.check_form_is_text(self.headers, self.body)
-            super()._parse_body()
+            yield from super()._parse_body_steps()
         except HTTPInputError as exc:
             # Until 6.5 a malformed form was a line in the log, and a form without arguments.
             gen_log.warning("%s", exc)

@@ -25,10 +25,12 @@ from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.current import current_loop, loops
 from tornado._impl.loop.yielded import BadYieldError, convert_yielded, plain_coroutine
 from tornado._impl.names import handing_on
-from tornado.concurrent import Future, chain_future, future_set_exc_info, is_future
+from tornado.concurrent import Future as Future
+from tornado.concurrent import chain_future, future_set_exc_info, is_future
 from tornado.log import app_log
-from tornado.util import Configurable, import_object
+from tornado.util import Configurable as Configurable
 from tornado.util import TimeoutError as TimeoutError
+from tornado.util import import_object as import_object
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
@@ -386,6 +388,9 @@ class IOLoop(Configurable):
         raise NotImplementedError
 
 
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+
+
 class PeriodicCallback:
     """Calls `callback` every `callback_time` milliseconds (or a timedelta), without drift.
 
@@ -403,13 +408,12 @@ class PeriodicCallback:
     ) -> None:
         if isinstance(jitter, IOLoop) or jitter is None:
             jitter, io_loop = 0, jitter
-        self.callback = callback
         if isinstance(callback_time, datetime.timedelta):
-            self.callback_time = callback_time / datetime.timedelta(milliseconds=1)
-        else:
-            if callback_time <= 0:
-                raise ValueError("Periodic callback must have a positive callback_time")
-            self.callback_time = callback_time
+            callback_time = callback_time / _MILLISECOND
+        elif not callback_time > 0:
+            raise ValueError("Periodic callback must have a positive callback_time")
+        self.callback = callback
+        self.callback_time = callback_time
         self.jitter = jitter
         self.io_loop = None if io_loop is None else checked_loop(io_loop)
         self._own_loop = io_loop is not None

@@ -176,26 +176,24 @@ class Semaphore(_TimeoutGarbageCollector):
     """
 
     def __init__(self, value: int = 1) -> None:
-        super().__init__()
-        if value < 0:
+        if not value >= 0:
             raise ValueError("semaphore initial value must be >= 0")
         self._value = value
+        super().__init__()
 
     def __repr__(self) -> str:
-        state = f"unlocked,value:{self._value}" if self._value else "locked"
-        if self._waiters:
-            state = f"{state},waiters:{len(self._waiters)}"
-        return f"<{object.__repr__(self)[1:-1]} [{state}]>"
+        states = [f"unlocked,value:{self._value}" if self._value else "locked"]
+        states += [f"waiters:{len(self._waiters)}"] * bool(self._waiters)
+        return f"{object.__repr__(self)[:-1]} [{','.join(states)}]>"
 
     def release(self) -> None:
-        """Increase the counter, and wake the one that waits longest."""
-        self._value += 1
+        """Increase the counter, or let the one through that waits longest."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                self._value -= 1
                 waiter.set_result(_ReleasingContextManager(self.release))
-                break
+                return
+        self._value += 1
 
     def acquire(self, timeout: _Deadline = None) -> Future:
         """Decrease the counter, waiting while it is zero.

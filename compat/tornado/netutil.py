@@ -396,7 +396,25 @@ class OverrideResolver(Resolver):
 
 # --- TLS -------------------------------------------------------------------------------
 
-_SSL_KEYS = frozenset(("ssl_version", "certfile", "keyfile", "cert_reqs", "ca_certs", "ciphers"))
+_Options = dict[str, Any]
+
+
+def _require(context: ssl.SSLContext, options: _Options) -> None:
+    # A name cannot be checked in a certificate that nobody looks at.
+    context.check_hostname &= options["cert_reqs"] != ssl.CERT_NONE
+    context.verify_mode = options["cert_reqs"]
+
+
+#: Option of a dict -> what it does to a context.
+_SSL_OPTIONS: dict[str, Callable[[ssl.SSLContext, _Options], None]] = {
+    "certfile": lambda context, options: context.load_cert_chain(
+        options["certfile"], options.get("keyfile")
+    ),
+    "cert_reqs": _require,
+    "ca_certs": lambda context, options: context.load_verify_locations(options["ca_certs"]),
+    "ciphers": lambda context, options: context.set_ciphers(options["ciphers"]),
+}
+_SSL_KEYS = {*_SSL_OPTIONS, "keyfile", "ssl_version"}
 
 
 def ssl_options_to_context(
@@ -420,20 +438,12 @@ def ssl_options_to_context(
         None: ssl.PROTOCOL_TLS, True: ssl.PROTOCOL_TLS_SERVER, False: ssl.PROTOCOL_TLS_CLIENT,
     }[server_side]  # fmt: skip
     context = ssl.SSLContext(ssl_options.get("ssl_version", protocol))
-    if "certfile" in ssl_options:
-        context.load_cert_chain(ssl_options["certfile"], ssl_options.get("keyfile", None))
     if server_side is False and before(6, 2):
         # Options in a dict verified nobody, unless they said so.
         ssl_options = {"cert_reqs": ssl.CERT_NONE, **ssl_options}
-    if "cert_reqs" in ssl_options:
-        if ssl_options["cert_reqs"] == ssl.CERT_NONE:
-            # A name cannot be checked in a certificate that nobody looks at.
-            context.check_hostname = False
-        context.verify_mode = ssl_options["cert_reqs"]
-    if "ca_certs" in ssl_options:
-        context.load_verify_locations(ssl_options["ca_certs"])
-    if "ciphers" in ssl_options:
-        context.set_ciphers(ssl_options["ciphers"])
+    for option, apply in _SSL_OPTIONS.items():
+        if option in ssl_options:
+            apply(context, ssl_options)
     # Compression tells an eavesdropper what is in the plain text (CRIME).
     context.options |= ssl.OP_NO_COMPRESSION
     return context

@@ -33,15 +33,23 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
     """Fork children and watch over them; returns in each child, with its number.
 
     A child that dies (of a signal, or with a status other than 0) is started again, with
-    the same number. The parent never returns: it exits when all children have ended well.
+    the same number. The parent never returns: it exits when all children have ended well. A
+    SIGTERM to it ends the children, and then the parent.
 
     Args:
       num_processes: None or 0: one per processor.
       max_restarts: how many restarts in all (100 by default) before giving up:
         RuntimeError.
 
+    NotImplementedError where there is no fork (Windows).
+
     No IOLoop may exist yet: its descriptors and threads do not survive a fork.
     """
+    global _task_id
+    if not hasattr(os, "fork"):
+        raise NotImplementedError("this system has no fork: start the processes by other means")
+    from tornado._impl.loop.forking import Parent
+
     if max_restarts is None:
         max_restarts = 100
     if _task_id is not None:
@@ -49,73 +57,18 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
     if not num_processes or num_processes <= 0:
         num_processes = cpu_count()
     gen_log.info("Starting %d processes", num_processes)
-    children: dict[int, int] = {}
-    for number in range(num_processes):
-        pid = _fork_child(number)
-        if pid is None:
-            return number
-        children[pid] = number
-    restarts = 0
-    while children:
-        pid, status = os.wait()
-        if pid not in children:
-            continue
-        number = children.pop(pid)
-        if not _died(number, pid, status):
-            continue
-        restarts += 1
-        if restarts > max_restarts:
-            raise RuntimeError("Too many child restarts, giving up")
-        new_pid = _fork_child(number)
-        if new_pid is None:
-            return number
-        children[new_pid] = number
+    with Parent() as parent:
+        for number in range(num_processes):
+            if parent.start(number):
+                _task_id = number
+                return number
+        restarted = parent.watch(max_restarts)
+        if restarted is not None:
+            _task_id = restarted
+            return restarted
     # All ended well, and there is no server in this process to go on with. exit() and not
     # _exit(): the program's own clean-up runs.
     sys.exit(0)
-
-
-def _died(number: int, pid: int, status: int) -> bool:
-    if os.WIFSIGNALED(status):
-        gen_log.warning(
-            "child %d (pid %d) killed by signal %d, restarting", number, pid, os.WTERMSIG(status)
-        )
-        return True
-    if os.WEXITSTATUS(status) != 0:
-        gen_log.warning(
-            "child %d (pid %d) exited with status %d, restarting",
-            number, pid, os.WEXITSTATUS(status),
-        )  # fmt: skip
-        return True
-    gen_log.info("child %d (pid %d) exited normally", number, pid)
-    return False
-
-
-def _fork_child(number: int) -> int | None:
-    """The child's pid, in the parent; None in the child."""
-    global _task_id
-    _flush_standard_streams()
-    pid = os.fork()
-    if pid:
-        return pid
-    _reseed_random()
-    _task_id = number
-    return None
-
-
-def _flush_standard_streams() -> None:
-    # Text not yet written would be written by each child again.
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass  # there is none, or it is closed: nothing to repeat
-
-
-def _reseed_random() -> None:
-    # The children would otherwise draw the same numbers.
-    if "random" in sys.modules:
-        sys.modules["random"].seed(os.urandom(16))
 
 
 def task_id() -> int | None:

@@ -42,6 +42,14 @@ class _QueueIterator(Generic[_T]):
         return self.queue.get()
 
 
+def _checked_size(maxsize: int) -> int:
+    if maxsize is None:
+        raise TypeError("maxsize can't be None")
+    if maxsize < 0:
+        raise ValueError("maxsize can't be negative")
+    return maxsize
+
+
 class Queue(Generic[_T]):
     """A queue for producers and consumers, with back pressure when `maxsize` is positive.
 
@@ -57,17 +65,14 @@ class Queue(Generic[_T]):
         Args:
             maxsize: how many items there may be; `put` waits for room. 0: no limit.
         """
-        if maxsize is None:
-            raise TypeError("maxsize can't be None")
-        if maxsize < 0:
-            raise ValueError("maxsize can't be negative")
-        self._maxsize = maxsize
+        self._maxsize = _checked_size(maxsize)
         self._init()
-        self._getters: collections.deque[Future] = collections.deque()
-        self._putters: collections.deque[tuple[_T, Future]] = collections.deque()
-        self._unfinished_tasks = 0
+        # Those who wait: for an item, or with one.
+        self._getters: collections.deque[Future[_T]] = collections.deque()
+        self._putters: collections.deque[tuple[_T, Future[None]]] = collections.deque()
         self._finished = Event()
         self._finished.set()
+        self._unfinished_tasks = 0
 
     @property
     def maxsize(self) -> int:
@@ -84,16 +89,16 @@ class Queue(Generic[_T]):
 
     def full(self) -> bool:
         """Would `put` have to wait?"""
-        return self._maxsize != 0 and self.qsize() >= self._maxsize
+        return 0 < self._maxsize <= self.qsize()
 
-    def put(self, item: _T, timeout: _Deadline = None) -> Future:
+    def put(self, item: _T, timeout: _Deadline = None) -> Future[None]:
         """Put an item, waiting for room.
 
         Returns:
             A Future that is None once the item is in; `TimeoutError` after `timeout`, and
             then it never is.
         """
-        future = Future()
+        future: Future[None] = Future()
         if self._try_put(item):
             future.set_result(None)
         else:
@@ -111,14 +116,14 @@ class Queue(Generic[_T]):
         if not self._try_put(item):
             raise QueueFull
 
-    def get(self, timeout: _Deadline = None) -> Future:
+    def get(self, timeout: _Deadline = None) -> Future[_T]:
         """Get an item, waiting for one.
 
         Returns:
             A Future of the item; `TimeoutError` after `timeout`. An item is lost if the
             Future is dropped, so a getter which loses interest has to cancel it.
         """
-        future = Future()
+        future: Future[_T] = Future()
         # Not by way of get_nowait: an exception on each wait costs more than the rest.
         if self._getters or self._putters:
             self._consume_expired()
@@ -155,23 +160,20 @@ class Queue(Generic[_T]):
         if self._unfinished_tasks == 0:
             self._finished.set()
 
-    def join(self, timeout: _Deadline = None) -> Future:
+    def join(self, timeout: _Deadline = None) -> Future[None]:
         """A Future that is None once `task_done` was called for every item put."""
         return self._finished.wait(timeout)
 
-    def __aiter__(self) -> _QueueIterator[_T]:
-        return _QueueIterator(self)
-
-    # These three keep the items.
+    # The three that keep the items; subclasses replace them.
     def _init(self) -> None:
         self._queue = collections.deque()
 
-    def _get(self) -> _T:
-        item: _T = self._queue.popleft()
-        return item
-
     def _put(self, item: _T) -> None:
         self._queue.append(item)
+
+    def _get(self) -> _T:
+        first: _T = self._queue.popleft()
+        return first
 
     def _try_put(self, item: _T) -> bool:
         if self._getters or self._putters:
@@ -181,7 +183,7 @@ class Queue(Generic[_T]):
                 self._store(item)
                 getter.set_result(self._get())
                 return True
-        if self._maxsize != 0 and self.qsize() >= self._maxsize:
+        if 0 < self._maxsize <= self.qsize():
             return False
         # _store, without the call: this is every put.
         if self._unfinished_tasks == 0:
@@ -214,6 +216,9 @@ class Queue(Generic[_T]):
         while self._getters and self._getters[0].done():
             self._getters.popleft()
 
+    def __aiter__(self) -> _QueueIterator[_T]:
+        return _QueueIterator(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {hex(id(self))} {self._format()}>"
 
@@ -221,16 +226,11 @@ class Queue(Generic[_T]):
         return f"<{type(self).__name__} {self._format()}>"
 
     def _format(self) -> str:
-        parts = [f"maxsize={self._maxsize!r}"]
-        if self._queue:
-            parts.append(f"queue={self._queue!r}")
-        if self._getters:
-            parts.append(f"getters[{len(self._getters)}]")
-        if self._putters:
-            parts.append(f"putters[{len(self._putters)}]")
-        if self._unfinished_tasks:
-            parts.append(f"tasks={self._unfinished_tasks}")
-        return " ".join(parts)
+        waiting = {"getters": len(self._getters), "putters": len(self._putters)}
+        shown = [f"maxsize={self._maxsize}", f"queue={self._queue!r}" if self._queue else ""]
+        shown += [f"{who}[{number}]" if number else "" for who, number in waiting.items()]
+        shown.append(f"tasks={self._unfinished_tasks}" if self._unfinished_tasks else "")
+        return " ".join(filter(None, shown))
 
 
 class PriorityQueue(Queue[_T]):

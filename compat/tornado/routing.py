@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado import httputil
+from tornado._impl.http.delegates import call_with_form
 from tornado._impl.names import handing_on
 from tornado.log import app_log
 
@@ -83,25 +84,16 @@ class _RoutingDelegate(httputil.HTTPMessageDelegate):
             start_line=cast("httputil.RequestStartLine", start_line),
             headers=headers,
         )
-        self.delegate = self.router.find_handler(request)
-        if self.delegate is None:
-            app_log.debug(
-                "Delegate for %s %s request not found", request.method, request.path
-            )
-            self.delegate = _DefaultMessageDelegate(self.request_conn)
-        return self.delegate.headers_received(start_line, headers)
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        assert self.delegate is not None
-        return self.delegate.data_received(chunk)
-
-    def finish(self) -> None:
-        assert self.delegate is not None
-        self.delegate.finish()
-
-    def on_connection_close(self) -> None:
-        assert self.delegate is not None
-        self.delegate.on_connection_close()
+        found = self.router.find_handler(request)
+        if found is None:
+            app_log.debug("No route for %s %s", request.method, request.path)
+            found = _DefaultMessageDelegate(self.request_conn)
+        # From here on the other's methods are ours: nothing is left to decide.
+        self.delegate = found
+        self.data_received = found.data_received  # type: ignore[method-assign]
+        self.finish = found.finish  # type: ignore[method-assign]
+        self.on_connection_close = found.on_connection_close  # type: ignore[method-assign]
+        return found.headers_received(start_line, headers)
 
 
 class _DefaultMessageDelegate(httputil.HTTPMessageDelegate):
@@ -138,8 +130,7 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         self.request.body = b"".join(self._chunks)
-        self.request._parse_body()
-        self.request_callback(self.request)
+        call_with_form(self.request, self.request_callback)
 
     def on_connection_close(self) -> None:
         self._chunks = []

@@ -32,6 +32,8 @@ from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError
 
+from tornado_trio._util.system import share_port
+
 if TYPE_CHECKING:
     from tornado.httpclient import AsyncHTTPClient, HTTPResponse
     from tornado.httpserver import HTTPServer
@@ -53,7 +55,7 @@ def bind_unused_port(
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name != "nt")
         if reuse_port:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            share_port(listener)
         listener.setblocking(False)
         listener.bind((address, 0))
         listener.listen(128)
@@ -91,7 +93,6 @@ class AsyncTestCase(unittest.TestCase):
         self.__running = False
         self.__failure: BaseException | None = None
         self.__stop_args: Any = None
-        self.__timeout: object | None = None
         # The coroutine a gen_test is running: a timeout is thrown into it.
         self._test_generator: Generator[Any, Any, Any] | Coroutine[Any, Any, Any] | None = None
 
@@ -155,17 +156,15 @@ class AsyncTestCase(unittest.TestCase):
     ) -> bool:
         if isinstance(value, asyncio.CancelledError):
             return False  # as in the loop: what gave up, or tearDown ended, is no failure
-        if self.__failure is None:
-            self.__failure = value
-        else:
+        if self.__failure is not None:
             app_log.error("multiple unhandled exceptions in test", exc_info=(typ, value, tb))
+        self.__failure = self.__failure or value
         self.stop()
         return True
 
     def __rethrow(self) -> None:
-        if self.__failure is not None:
-            failure = self.__failure
-            self.__failure = None
+        failure, self.__failure = self.__failure, None
+        if failure is not None:
             raise failure
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
@@ -219,35 +218,26 @@ class AsyncTestCase(unittest.TestCase):
         Raises:
             AssertionError: the time is over.
         """
-        if timeout is None:
-            timeout = get_async_test_timeout()
         if not self.__stopped:
-            if timeout:
-                self.__start_timeout(timeout)
-            while True:
+            seconds = get_async_test_timeout() if timeout is None else timeout
+            alarm = self.io_loop.call_later(seconds, self.__expire, seconds) if seconds else None
+            satisfied = False
+            while not satisfied:
                 self.__running = True
                 self.io_loop.start()
-                if self.__failure is not None or condition is None or condition():
-                    break
-            if self.__timeout is not None:
-                self.io_loop.remove_timeout(self.__timeout)
-                self.__timeout = None
+                satisfied = self.__failure is not None or condition is None or condition()
+            if alarm is not None:
+                self.io_loop.remove_timeout(alarm)  # one that has run already is no error
         assert self.__stopped
-        self.__stopped = False
+        result, self.__stop_args, self.__stopped = self.__stop_args, None, False
         self.__rethrow()
-        result = self.__stop_args
-        self.__stop_args = None
         return result
 
-    def __start_timeout(self, timeout: float) -> None:
-        def expire() -> None:
-            self.__timeout = None
-            self.__failure = self.failureException(
-                f"Async operation timed out after {timeout} seconds"
-            )
-            self.stop()
-
-        self.__timeout = self.io_loop.call_later(timeout, expire)
+    def __expire(self, seconds: float) -> None:
+        self.__failure = self.failureException(
+            f"Async operation timed out after {seconds} seconds"
+        )
+        self.stop()
 
 
 class AsyncHTTPTestCase(AsyncTestCase):
@@ -470,9 +460,10 @@ class ExpectLog(logging.Filter):
         return False
 
     def __enter__(self) -> ExpectLog:
-        if self.level is not None and self.level < self.logger.getEffectiveLevel():
-            self.orig_level = self.logger.level
-            self.logger.setLevel(self.level)
+        level = self.level
+        if level is not None and not self.logger.isEnabledFor(level):
+            self.orig_level = self.logger.level  # what it takes to see the message
+            self.logger.setLevel(level)
         self.logger.addFilter(self)
         return self
 
@@ -482,11 +473,11 @@ class ExpectLog(logging.Filter):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        self.logger.removeFilter(self)
         if self.orig_level is not None:
             self.logger.setLevel(self.orig_level)
-        self.logger.removeFilter(self)
-        if typ is not None or not self.required:
-            return
+        if not self.required or typ is not None:
+            return  # another error says more
         if not self.matched:
             raise Exception("did not get expected log message")
         if self.deprecated_level_matched:
@@ -514,6 +505,16 @@ class _Names(unittest.TestLoader):
         return super().loadTestsFromName(name, module)
 
 
+#: Option on the command line -> argument of `unittest.main`, and its value.
+_UNITTEST_ARGUMENTS: dict[str, tuple[str, Any]] = {
+    "verbose": ("verbosity", 2),
+    "quiet": ("verbosity", 0),
+    "failfast": ("failfast", True),
+    "catch": ("catchbreak", True),
+    "buffer": ("buffer", True),
+}
+
+
 def main(**kwargs: Any) -> None:
     """Run the tests named on the command line, else what the main module's `all` returns.
 
@@ -531,21 +532,15 @@ def main(**kwargs: Any) -> None:
         "reliably killed, but does not print a stack trace.",
     )
     # The rest are unittest's own switches: parsed here since unittest never sees the options.
-    for name in ("verbose", "quiet", "failfast", "catch", "buffer"):
+    for name in _UNITTEST_ARGUMENTS:
         define(name, type=bool, group=__file__)
 
     argv = [sys.argv[0], *parse_command_line()]
     if not options.exception_on_interrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if options.verbose is not None:
-        kwargs["verbosity"] = 2
-    if options.quiet is not None:
-        kwargs["verbosity"] = 0
-    for option, argument in (("failfast", "failfast"), ("catch", "catchbreak")):
-        if getattr(options, option) is not None:
-            kwargs[argument] = True
-    if options.buffer is not None:
-        kwargs["buffer"] = True
+    for option, (argument, value) in _UNITTEST_ARGUMENTS.items():
+        if options[option] is not None:
+            kwargs[argument] = value
     if len(argv) > 1:
         # Names given on the command line are complete; there is no module to start from.
         kwargs.setdefault("testLoader", _Names())

@@ -172,21 +172,24 @@ class ArgReplacer:
         self, args: Sequence[Any], kwargs: dict[str, Any], default: Any = None
     ) -> Any:
         """The argument's value in a call with `args` and `kwargs`, or `default`."""
-        if self.arg_pos is not None and len(args) > self.arg_pos:
-            return args[self.arg_pos]
-        return kwargs.get(self.name, default)
+        place = self._place(args)
+        return kwargs.get(self.name, default) if place is None else args[place]
 
     def replace(
         self, new_value: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> tuple[Any, Sequence[Any], dict[str, Any]]:
         """(old value or None, args, kwargs) with the argument replaced; `kwargs` in place."""
-        if self.arg_pos is not None and len(args) > self.arg_pos:
-            changed = list(args)
-            old, changed[self.arg_pos] = changed[self.arg_pos], new_value
-            return old, changed, kwargs
-        old = kwargs.get(self.name)
-        kwargs[self.name] = new_value
-        return old, args, kwargs
+        place = self._place(args)
+        given: Any = kwargs if place is None else list(args)
+        key = self.name if place is None else place
+        old = self.get_old_value(args, kwargs)
+        given[key] = new_value
+        return old, args if place is None else given, kwargs
+
+    def _place(self, args: Sequence[Any]) -> int | None:
+        """Where in `args` it stands, if it was given by position."""
+        place = self.arg_pos
+        return place if place is not None and place < len(args) else None
 
 
 class Configurable:

@@ -19,6 +19,7 @@ from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.http.delegates import HandlerDelegate as _HandlerDelegate
 from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.http.handler_names import ApplicationNames, HandlerNames
 from tornado._impl.legacy.handlers import check_known_status, md5_version
 from tornado._impl.legacy.web import (
     asynchronous,
@@ -68,6 +69,9 @@ from tornado_trio.wire.signing import (
 from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v1
 from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
 
+if TYPE_CHECKING:
+    from tornado.httpserver import HTTPServer
+
 __all__ = [
     "DEFAULT_SIGNED_VALUE_MIN_VERSION",
     "DEFAULT_SIGNED_VALUE_VERSION",
@@ -112,13 +116,15 @@ def _has_stream_request_body(cls: type[RequestHandler]) -> bool:
     return cls._stream_request_body
 
 
-class RequestHandler(_handler.RequestHandler):
+class RequestHandler(HandlerNames, _handler.RequestHandler):
     """Base class of all handlers: see `tornado_trio.web.RequestHandler`.
 
     `flush`, `finish` and `render` return Futures. The methods of requests may be plain,
     `async def`, `@gen.coroutine`, or return any awaitable.
     """
 
+    request: httputil.HTTPServerRequest
+    application: Application
     _server_name = f"TornadoServer/{tornado.version}"
     _runs_on = "tornado"
     _write_result = None
@@ -337,7 +343,7 @@ class FallbackHandler(_stock.FallbackHandler, RequestHandler):
         self.on_finish()
 
 
-class Application(_application.Application, ReversibleRouter):
+class Application(ApplicationNames, _application.Application, ReversibleRouter):
     """A collection of handlers that make up a web application.
 
     See `tornado_trio.web.Application`. Instances can be given to `HTTPServer`, called with a
@@ -377,7 +383,7 @@ class Application(_application.Application, ReversibleRouter):
         flags: int | None = None,
         reuse_port: bool = False,
         **kwargs: Any,
-    ) -> Any:
+    ) -> HTTPServer:
         """Start an `HTTPServer` for this application; `kwargs` are its options."""
         from tornado.httpserver import HTTPServer
 

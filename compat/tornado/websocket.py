@@ -192,7 +192,9 @@ class WebSocketHandler(tornado.web.RequestHandler):
         assert self.ws_connection is not None
         return self.ws_connection.selected_subprotocol
 
-    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Future:
+    def write_message(
+        self, message: bytes | str | dict[str, Any], binary: bool = False
+    ) -> Future[None]:
         """Send a message; a dict is sent as JSON. Awaiting the result is flow control.
 
         Raises:

@@ -3,21 +3,21 @@
 import compat  # noqa: F401  isort: skip
 
 import logging
+import os
+from pathlib import Path
 
 import pytest
 from tornado import autoreload, gen
 from tornado.ioloop import IOLoop
 
-import tornado_trio.autoreload
-
 
 @pytest.fixture
 def reloads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
-    changes = iter([None, "a.py"])
+    changes = iter([None, None, "a.py"])
     monkeypatch.setattr(autoreload, "_reload", lambda: found.append(1))
-    monkeypatch.setattr(autoreload, "find_change", lambda watcher: next(changes, None))
-    monkeypatch.setattr(tornado_trio.autoreload, "_attempted", False)
+    monkeypatch.setattr(autoreload, "fit_change", lambda changed: next(changes, None))
+    monkeypatch.setattr(autoreload, "_reload_attempted", False)
     autoreload._io_loops.clear()
     return found
 
@@ -48,3 +48,49 @@ def test_a_second_loop_is_worth_a_warning(
     for loop in loops:
         loop.close()
     assert "more than once" in caplog.text
+
+
+def test_programs_set_hooks_and_leave_files_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloaded: list[object] = []
+    monkeypatch.setattr("tornado_trio.autoreload.reload", reloaded.append)
+    monkeypatch.setattr(autoreload, "_reload_attempted", False)
+    hooks = [lambda: None]
+    monkeypatch.setattr(autoreload, "_reload_hooks", hooks)
+    watched, ignored = tmp_path / "page.html", tmp_path / "ignored.html"
+    times: dict[str, float] = {}
+    check_file = autoreload._check_file
+    for path in (watched, ignored):
+        path.write_text("1")
+        autoreload._watched_files.add(str(path))
+    try:
+        autoreload._reload_on_update(times)
+        assert times[str(watched)] == watched.stat().st_mtime
+        monkeypatch.setattr(
+            autoreload,
+            "_check_file",
+            lambda times, path: None if "ignored" in path else check_file(times, path),
+        )
+        os.utime(ignored, (1, 1))
+        autoreload._reload_on_update(times)
+        assert reloaded == []
+        monkeypatch.setattr(autoreload, "_reload_attempted", True)
+        os.utime(watched, (1, 1))
+        autoreload._reload_on_update(times)
+        assert reloaded == []
+        monkeypatch.setattr(autoreload, "_reload_attempted", False)
+        autoreload._reload_on_update(times)
+        assert reloaded == [hooks]
+        assert autoreload._reload_attempted
+    finally:
+        autoreload._watched_files -= {str(watched), str(ignored)}
+
+
+def test_children_of_fork_processes_do_not_replace_themselves(
+    reloads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autoreload, "task_id", lambda: 1)
+    for _ in range(4):
+        autoreload._reload_on_update({})
+    assert reloads == []

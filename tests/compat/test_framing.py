@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 import pytest
-from tornado import web, websocket
+from tornado import httputil, routing, web, websocket
 from tornado.httpserver import HTTPServer
 
 from .test_httpserver import ask, both, in_loop, serving
@@ -162,3 +162,31 @@ async def test_keys_of_websockets(kind: type[HTTPServer]) -> None:
             assert first == "HTTP/1.1 400 Bad Request"
         first, _, _ = await ask(await connect(), head + good + b"\r\n")
         assert first == "HTTP/1.1 101 Switching Protocols"
+
+
+class Where(web.RequestHandler):
+    def get(self, tail: str) -> None:
+        request = self.request
+        self.write("|".join([request.uri, request.path, request.host, request.full_url(), tail]))
+
+
+class ByHost(routing.Router):
+    """A router of a program's own sees the same."""
+
+    def find_handler(
+        self, request: httputil.HTTPServerRequest, **kwargs: Any
+    ) -> httputil.HTTPMessageDelegate | None:
+        assert (request.host, request.path) == ("b:81", "/x/y")
+        app = web.Application([("/x/(.*)", Where)])
+        delegate: httputil.HTTPMessageDelegate = app.find_handler(request, **kwargs)
+        return delegate
+
+
+@both
+@pytest.mark.parametrize("router", [web.Application([("/x/(.*)", Where)]), ByHost()])
+@in_loop
+async def test_whole_uris_of_proxies_clients(kind: type[HTTPServer], router: Any) -> None:
+    async with serving(router, kind) as (_, connect):
+        line = b"GET http://b:81/x/y?q=1 HTTP/1.1\r\nHost: a\r\n\r\n"
+        _, _, body = await ask(await connect(), line)
+        assert body.decode() == "http://b:81/x/y?q=1|/x/y|b:81|http://b:81/x/y?q=1|y"

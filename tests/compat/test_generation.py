@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,61 @@ def test_launcher_options() -> None:
         ended = run("-m", "compat", *wrong)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert "error:" in ended.stderr
+
+
+TERMINATED = """\
+import os, signal, sys, threading
+from tornado import gen, ioloop
+@gen.engine
+def main():
+    yield gen.sleep(0.01)
+    print("up", flush=True)
+main()
+loop = ioloop.IOLoop.current()
+if "own" in sys.argv:
+    signal.signal(signal.SIGTERM, lambda *args: loop.add_callback_from_signal(loop.stop))
+loop.start()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "own"), [(15, False), (1, False), (2, False), (15, True)])
+def test_report_of_a_program_that_is_ended_by_a_signal(
+    tmp_path: Path, number: int, own: bool
+) -> None:
+    program = tmp_path / "old.py"
+    program.write_text(TERMINATED)
+    command = [sys.executable, "-m", "compat", "--report", str(program), *(["own"] if own else [])]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        _, shown = process.communicate(timeout=30)
+    assert shown.count("1 old idiom of Tornado before 6 in use:\n") == 1
+    assert f"{program}:3: gen.engine" in shown
+    assert process.returncode == (0 if own else -number)
+
+
+def test_plugins_that_look_for_tornado_find_it(tmp_path: Path) -> None:
+    asked = (
+        "from importlib.metadata import distribution, version; d = distribution('tornado');"
+        "print(version('tornado'), d.version, d.metadata['Name'])"
+    )
+    assert evaluate(asked) == "6.6.1 6.6.1 tornado"
+    assert evaluate("import tornado; " + asked, "4.5") == "4.5.3 4.5.3 tornado"
+    assert run("-m", "compat", "--generation", "5.1", "-c", asked).stdout.startswith("5.1.1 5.1.1")
+    overlay = str(ROOT / "compat")
+    assert run("-c", asked, PYTHONPATH=overlay).stdout.startswith("6.6.1")
+    # What it says of itself, and that nobody takes it for something that was installed.
+    text = "from importlib.metadata import distribution as d; "
+    assert "Not Tornado" in evaluate(text + "print(d('tornado').metadata['Summary'])")
+    assert evaluate(text + "print(d('tornado').files, d('tornado').requires)") == (
+        "None ['tornado-trio']"
+    )
+    assert evaluate("import tornado; " + text + "print(tornado.version == d('tornado').version)")

@@ -18,6 +18,7 @@ from tornado import gen, httputil, web
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
+from tornado.routing import AnyMatches, Rule, RuleRouter
 from tornado.testing import AsyncHTTPTestCase, bind_unused_port
 
 from tornado_trio.net import SocketStream
@@ -422,3 +423,32 @@ class TurnsTest(AsyncHTTPTestCase):
             self.assertEqual(self.fetch("/").body, b"head 0 0 0 1 1 1 ")
         expected = ["wait", "push", "go on"] if hasattr(socket, "MSG_MORE") else ["wait", "go on"]
         self.assertEqual(self.events, expected * 2)
+
+
+@pytest.mark.parametrize("router", [False, True])
+@both
+@in_loop
+async def test_a_function_gets_a_large_form_parsed_in_steps(
+    kind: type[HTTPServer], router: bool
+) -> None:
+    def respond(request: httputil.HTTPServerRequest) -> None:
+        assert request.connection is not None
+        body = request.body_arguments["b"][0]
+        headers = httputil.HTTPHeaders({"Content-Length": str(len(body))})
+        line = httputil.ResponseStartLine("HTTP/1.1", 200, "OK")
+        request.connection.write_headers(line, headers, body)
+        request.connection.finish()
+
+    app = RuleRouter([Rule(AnyMatches(), respond)]) if router else respond
+    async with serving(app, kind) as (_, connect):
+        stream = await connect()
+        for junk, status in ((b"", b"200 OK"), (b"&" * 1001, b"400 Bad Request")):
+            body = b"a=" + b"%" * 600_000 + b"&b=ok" + junk
+            stream.write(
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" % len(body) + body
+            )
+            head = await stream.read_until(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 " + status)
+            if not junk:
+                assert await stream.read_bytes(2) == b"ok"

@@ -149,3 +149,74 @@ def test_restarts_are_bounded() -> None:
 
 def test_cpu_count() -> None:
     assert process.cpu_count() >= 1
+
+
+CHILDREN = """
+import os, signal, sys, time
+from tornado.process import fork_processes
+{before}
+number = fork_processes(3)
+{after}
+os.write(1, b"%d\\n" % os.getpid())
+time.sleep(60)
+"""
+DRAINS = """
+def drain(*args):
+    time.sleep(0.3)
+    os.write(1, b"drained\\n")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "number", "status"),
+    [
+        ("", "", signal.SIGTERM, -signal.SIGTERM),
+        ("signal.signal(signal.SIGHUP, signal.SIG_DFL)", "", signal.SIGHUP, -signal.SIGHUP),
+        ("", DRAINS, signal.SIGTERM, -signal.SIGTERM),
+        ("signal.signal(signal.SIGTERM, lambda *args: sys.exit(4))", "", signal.SIGTERM, 4),
+    ],
+)
+def test_a_parent_that_is_terminated_leaves_no_orphan(
+    before: str, after: str, number: int, status: int
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILDREN.format(before=before, after=after)],
+        env=os.environ | {"PYTHONPATH": compat.path()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        children = [int(parent.stdout.readline()) for _ in range(3)]
+        parent.send_signal(number)
+        out, err = parent.communicate(timeout=30)
+    assert parent.returncode == status, err
+    assert out.count("drained") == (3 if after else 0)
+    assert not any(alive(pid) for pid in children)
+    assert "restarting" not in err
+
+
+def test_a_parent_that_gives_up_ends_its_children() -> None:
+    done = forked(
+        """
+        import os, time
+        from tornado.process import fork_processes
+        if fork_processes(2, max_restarts=1) == 0:
+            os._exit(1)
+        os.write(1, b"%d\\n" % os.getpid())
+        time.sleep(60)
+        """
+    )
+    assert "Too many child restarts, giving up" in done.stderr
+    # The other may have been ended before it could say its number.
+    assert not any(alive(int(line)) for line in done.stdout.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -139,6 +140,32 @@ async def test_client_certificates(authority: Authority) -> None:
     )
     async with connected(server, client) as (_a, b):
         assert ("email", "me@example.org") in b.peer_certificate()["subjectAltName"]
+
+
+def hello_for(name: bytes) -> bytes:
+    """A ClientHello that asks for `name`, whatever its bytes."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    stand_in = "x" * len(name)
+    context = client_context(verify=False)
+    client = context.wrap_bio(incoming, outgoing, server_hostname=stand_in)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = outgoing.read()
+    assert hello.count(stand_in.encode()) == 1
+    return hello.replace(stand_in.encode(), name)
+
+
+async def test_a_server_name_that_is_no_text_is_refused_quietly(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", told.append)
+    left, right = socket.socketpair()
+    left.sendall(hello_for(b"\xff\xfe.example.org"))
+    with left, pytest.raises(ssl.SSLError):
+        await ServerTls(authority.issue("localhost")).accept(SocketStream(right))
+    assert told == []
+    assert sys.unraisablehook == told.append  # as it was
 
 
 async def test_sni_chooses_the_certificate(authority: Authority) -> None:

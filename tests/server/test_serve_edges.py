@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,18 @@ async def test_cancelled_before_it_began() -> None:
         with trio.move_on_after(0) as scope:
             await serve(who, listeners=listeners)
     assert scope.cancelled_caught and listeners[0].closed
+
+
+async def test_a_connection_not_yet_accepted_is_served_by_the_drain() -> None:
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(serve, who, 0, host="127.0.0.1", grace=5))
+        stream = await open_tcp_stream("127.0.0.1", listener.address[1])
+        stream.write(REQUEST)
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            assert await ask_no_more(stream) == b"http 127.0.0.1"
+
+
+async def ask_no_more(stream: Stream) -> bytes:
+    async with stream:
+        return (await stream.read_until_close()).rpartition(b"\r\n\r\n")[2]

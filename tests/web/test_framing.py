@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tornado_trio.errors import LimitError
+from tornado_trio.exchange import Exchange, HTTPHeaders, ResponseStartLine
 from tornado_trio.limits import Limits
 from tornado_trio.server import ServerOptions
 from tornado_trio.testing import memory_server
@@ -135,3 +136,50 @@ async def test_options_of_what_is_not_there() -> None:
     app = Application([("/", Hello)])
     assert (await fetch(app, "/none", "OPTIONS")).code == 404
     assert (await fetch(app, "/", "OPTIONS")).code == 405
+
+
+# --- whole URIs, as clients of proxies send them ----------------------------------------------
+
+
+class Where(RequestHandler):
+    def get(self, *args: str) -> None:
+        request = self.request
+        url = request.full_url()
+        assert request.target == request.uri
+        told = [request.uri, request.path, request.query, request.host, url, *args]
+        self.write("|".join(told))
+
+    options = get
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("GET http://b:81/x/y?q=1", "http://b:81/x/y?q=1|/x/y|q=1|b:81|http://b:81/x/y?q=1|y"),
+        ("GET HTTP://b/x/", "HTTP://b/x/|/x/||b|http://b/x/|"),
+        ("GET /x/?u=http://b", "/x/?u=http://b|/x/|u=http://b|a|http://a/x/?u=http://b|"),
+        ("OPTIONS http://b", "http://b|*||b|http://b*"),
+    ],
+)
+async def test_a_whole_uri_is_kept_and_routed_by_its_path(line: str, told: str) -> None:
+    async with memory_server(Application([("/x/(.*)", Where), (r"\*", Where)])) as server:
+        response = await server.request(f"{line} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert response.body.decode() == told
+
+
+async def test_a_function_sees_the_path_and_the_target() -> None:
+    async def app(exchange: Exchange) -> None:
+        line = exchange.start_line
+        body = f"{line.path} {line.target} {exchange.headers['Host']}".encode()
+        exchange.write_headers(
+            ResponseStartLine("HTTP/1.1", 200, "OK"),
+            HTTPHeaders({"Content-Length": str(len(body))}),
+            body,
+        )
+        await exchange.finish()
+
+    async with memory_server(app) as server:
+        client = await server.connect()
+        for target, told in ((b"http://b/x?y", b"/x?y http://b/x?y b"), (b"/x", b"/x /x a")):
+            request = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % target
+            assert (await client.request(request)).body == told

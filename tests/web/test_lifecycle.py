@@ -13,19 +13,23 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tornado_trio.errors import HTTPOutputError
+from tornado_trio.exchange import RequestStartLine
 from tornado_trio.server import ServerOptions
 from tornado_trio.testing import memory_server
 from tornado_trio.web import (
     Application,
     Finish,
     HTTPError,
+    Request,
     RequestHandler,
     critical,
     grace,
+    lifecycle,
     on_disconnect,
     stream_request_body,
     timeout,
 )
+from tornado_trio.wire.headers import HTTPHeaders
 
 from .support import fetch, get
 
@@ -709,3 +713,36 @@ async def test_detach_gives_the_stream() -> None:
         client = await server.connect()
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert await client.rest() == b"raw bytes"
+
+
+async def test_others_run_while_a_large_form_is_parsed() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    headers = HTTPHeaders({"Host": "h", "Content-Type": "application/x-www-form-urlencoded"})
+    line = RequestStartLine("POST", "/", "HTTP/1.1")
+    request = Request(line, headers, b"a=" + b"%" * 2_000_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        await lifecycle._parse_form(request._parse_body_steps())
+        assert turns >= 6
+        nursery.cancel_scope.cancel()
+    assert request.body_arguments == {"a": [b"%" * 2_000_000]}
+
+
+async def test_a_large_form_through_a_handler() -> None:
+    class Form(RequestHandler):
+        def post(self) -> None:
+            self.write(self.get_body_argument("b"))
+
+    for junk, status in ((b"", 200), (b"&" * 1001, 400)):
+        body = b"a=" + b"%" * 600_000 + b"&b=ok" + junk
+        kind = {"Content-Type": "Application/X-WWW-Form-Urlencoded"}
+        response = await fetch(Application([("/", Form)]), "/", "POST", kind, body)
+        assert response.code == status
+        assert status == 400 or response.body == b"ok"

@@ -15,6 +15,7 @@ import trio.lowlevel
 from tests.web.support import get
 from tornado_trio import open_client, serve, web
 from tornado_trio._util.mistakes import check_app
+from tornado_trio.client import HTTPStatusError, Network
 from tornado_trio.client.websocket import open_websocket
 from tornado_trio.testing import memory_server
 from tornado_trio.web import Application, RequestHandler, WebSocketHandler
@@ -223,7 +224,18 @@ async def test_a_function_that_cannot_work(caplog: pytest.LogCaptureFixture) -> 
     assert (await get(plain)).code == 500
     assert "plain returned None" in caplog.text
     assert (await get(sleepy)).code == 500
-    assert "sleepy runs on trio" in caplog.text
+    assert "the handler runs on trio" in caplog.text
+    caplog.clear()
+    async with memory_server(sleepy) as server:
+        assert (await server.get("/")).code == 500
+    assert "the handler runs on trio" in caplog.text
+
+    async def starts_a_child(self: Any) -> None:
+        self.nursery.start_soon(asyncio.sleep, 0.01)
+        await trio.sleep(1)
+
+    assert (await get(handler(starts_a_child))).code == 500
+    assert "a child of the request runs on trio" in caplog.text
 
 
 async def test_values_that_may_be_returned() -> None:
@@ -290,3 +302,16 @@ async def test_a_test_sees_its_own_error() -> None:
         async with memory_server(Application()):
             await trio.sleep_forever()
     assert scope.cancelled_caught
+
+
+async def test_a_status_is_a_code() -> None:
+    async with memory_server(Application([("/", Hello)])) as server:
+        for path, status in (("/", 200), ("/x", 404)):
+            raw = await server.get(path)
+            assert raw.status == raw.code == status
+        async with open_client(network=Network(dial=server.network.connect)) as client:
+            response = await client.get("http://test.local/x")
+            assert response.status == response.code == 404
+            with pytest.raises(HTTPStatusError) as caught:
+                response.raise_for_status()
+            assert caught.value.status == caught.value.code == 404

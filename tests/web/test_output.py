@@ -260,6 +260,11 @@ async def compressed(accept: str, content: Any = BIG, flush: bool = False, **hea
     return await fetch(app, headers={"Accept-Encoding": accept} if accept else {})
 
 
+async def test_gzip_in_any_letter_case() -> None:
+    response = await compressed("GZIP", Content_Type="Text/HTML")
+    assert response.headers["Content-Encoding"] == "gzip"
+
+
 async def test_gzip() -> None:
     response = await compressed("gzip, deflate")
     assert response.headers["Content-Encoding"] == "gzip"

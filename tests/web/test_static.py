@@ -464,6 +464,16 @@ async def test_content_from_elsewhere() -> None:
     assert InMemory.make_static_url({}, "foo.txt") == "/static/foo.txt?v=42"
 
 
+def test_content_is_lazy(root: Path) -> None:
+    path = root / "later.txt"
+    pieces = StaticFileHandler.get_content(str(path), 1, 3)
+    missing = StaticFileHandler.get_content(str(root / "none"))
+    path.write_bytes(b"abcd")
+    assert b"".join(pieces) == b"bc"  # type: ignore[arg-type]
+    with pytest.raises(HTTPError):
+        next(iter(missing))
+
+
 async def test_extra_headers(root: Path) -> None:
     class Extra(StaticFileHandler):
         def set_extra_headers(self, path: str) -> None:

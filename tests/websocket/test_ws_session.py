@@ -373,6 +373,40 @@ async def test_what_the_peer_does_wrong(autojump_clock: Any, data: bytes, code: 
     assert await raw.event() is None
 
 
+@pytest.mark.parametrize("client", [False, True], ids=["server", "client"])
+@pytest.mark.parametrize(
+    ("first", "code"), [(b"\x88", 1000), (b"\x83", 1002)], ids=["close", "violation"]
+)
+async def test_the_end_is_told_while_the_peer_keeps_its_connection(
+    autojump_clock: Any, client: bool, first: bytes, code: int
+) -> None:
+    ours, theirs = memory_stream_pair()
+    head = b"\x02" if client else b"\x82\0\0\0\0"
+    async with trio.open_nursery() as nursery, session(ours, client) as ws:
+        began = trio.current_time()
+        failed = []
+
+        async def ping() -> None:
+            try:
+                await ws.ping()
+            except ConnectionClosed as error:
+                failed.append((error.code, trio.current_time() - began))
+
+        nursery.start_soon(ping)
+        await trio.testing.wait_all_tasks_blocked()
+        theirs.write(first + head + b"\x03\xe8")
+        async for _ in ws:
+            pass
+        with pytest.raises(ConnectionClosed):
+            await ws.receive()
+        assert trio.current_time() == began
+        assert ws.close_code == code
+        await trio.testing.wait_all_tasks_blocked()
+        assert failed == [(code, 0)]
+        assert ours.closed is (not client and code == 1000)
+    assert ours.closed
+
+
 async def test_close_waits_only_so_long(autojump_clock: Any) -> None:
     raw, context = raw_server()
     async with context as ws:

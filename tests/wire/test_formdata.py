@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tornado_trio._util.percent import parse_qs_bytes
 from tornado_trio.errors import HTTPInputError
 from tornado_trio.wire.formdata import (
     HTTPFile,
     ParseBodyConfig,
     ParseMultipartConfig,
     ParseUrlEncodedConfig,
+    body_argument_steps,
     is_form,
     parse_body_arguments,
     parse_multipart_form_data,
@@ -49,6 +51,35 @@ def test_urlencoded() -> None:
     assert parse(URLENCODED + "; charset=x", b"a=1;b=2")[0] == {"a": [b"0", b"1;b=2"]}
 
 
+@pytest.mark.parametrize("kind", ["Application/X-WWW-Form-Urlencoded", URLENCODED + " ; a=b"])
+def test_media_types_in_any_case(kind: str) -> None:
+    assert parse(kind, b"a=1")[0] == {"a": [b"0", b"1"]}
+
+
+@pytest.mark.parametrize("kind", [URLENCODED + "-x", "multipart/form-data-x; boundary=x", "text"])
+def test_media_types_are_whole(kind: str) -> None:
+    assert not is_form(kind)
+    assert parse(kind, b"a=1") == ({"a": [b"0"]}, {})
+
+
+@pytest.mark.parametrize("body", [b"a=" + b"%41" * 400_000 + b"&b=1", b"%" * 10**6, b"b=%&" * 900])
+def test_a_large_body_is_parsed_in_steps(body: bytes) -> None:
+    whole = parse_qs_bytes(body, keep_blank_values=True)
+    arguments: dict[str, list[bytes]] = {}
+    steps = body_argument_steps(URLENCODED, body, arguments, {}, None, ParseBodyConfig())
+    assert len(list(steps)) >= len(body) // (256 * 1024)
+    assert arguments == whole
+
+
+def test_a_large_multipart_body_is_parsed_in_steps() -> None:
+    value = b"\r\n--xA" * 200_000
+    body = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + value + b"\r\n--x--"
+    arguments: dict[str, list[bytes]] = {}
+    steps = body_argument_steps(MULTIPART, body, arguments, {}, None, ParseBodyConfig())
+    assert len(list(steps)) == len(body) // (256 * 1024)
+    assert arguments == {"a": [value]}
+
+
 def test_multipart() -> None:
     arguments, files = parse(MULTIPART, BODY)
     assert arguments == {"a": [b"0", b"1", b"2"]}
@@ -62,7 +93,13 @@ def test_multipart() -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["multipart/form-data; y=z; boundary=x", 'multipart/form-data; boundary="x"']
+    "content_type",
+    [
+        "multipart/form-data; y=z; boundary=x",
+        'multipart/form-data; boundary="x"',
+        "Multipart/Form-Data; Boundary=x",
+        "MULTIPART/FORM-DATA ;boundary=x",
+    ],
 )
 def test_boundaries(content_type: str) -> None:
     assert parse(content_type, BODY)[0] == {"a": [b"0", b"1", b"2"]}

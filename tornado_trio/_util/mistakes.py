@@ -110,8 +110,9 @@ def explain_asyncio(error: BaseException, where: str) -> None:
     elif not _asyncio_runs() and _is_asyncios(error):
         error.add_note(
             f"{where} runs on trio, where asyncio's waits do not work: use trio's (trio.sleep, "
-            "trio.Event, trio.fail_after, trio.open_memory_channel), or run code of asyncio's "
-            "under the overlay (`tornado-trio run`, compat.open_loop())"
+            "trio.Event, trio.fail_after, trio.open_memory_channel), or have the service hosted "
+            "by asyncio's loop, where both work: tornado_trio.run(main, asyncio=True), "
+            "`tornado-trio serve --asyncio`, or TORNADO_TRIO_ASYNCIO=1"
         )
 
 

@@ -119,9 +119,12 @@ class TooManyRedirects(ClientError):
 
 
 class HTTPStatusError(ClientError):
-    """A response with status 400 or above (`Response.raise_for_status`)."""
+    """A response with status 400 or above (`Response.raise_for_status`).
+
+    `status` and `code` are the status.
+    """
 
     def __init__(self, message: str, response: Response) -> None:
         super().__init__(message)
         self.response = response
-        self.status = response.status
+        self.status = self.code = response.status

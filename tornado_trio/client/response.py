@@ -25,7 +25,7 @@ class Response:
 
     Attributes:
       method, url: of the request that got this answer (after redirects).
-      status, reason, http_version, headers.
+      status (and `code`, Tornado's name for it), reason, http_version, headers.
       history: the redirects that led here, oldest first; their bodies are not kept.
       elapsed: seconds from the call until this head was complete.
 
@@ -145,6 +145,11 @@ class Response:
         return self._hop.trailers
 
     # --- the rest -------------------------------------------------------------
+    @property
+    def code(self) -> int:
+        """The status, by the name that Tornado's responses have for it."""
+        return self.status
+
     @property
     def ok(self) -> bool:
         """The status is below 400."""

@@ -28,7 +28,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
@@ -68,7 +68,13 @@ class Guest:
 
     dispatcher = None  # futures' callbacks run outside of any trio task
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        clock: trio.abc.Clock | None = None,
+        instruments: Sequence[trio.abc.Instrument] = (),
+    ) -> None:
         self.loop = loop  # the loop that turned us last
         self.thread = threading.get_ident()
         self.marks = trio_internals.thread_marks()
@@ -96,7 +102,8 @@ class Guest:
                 run_sync_soon_not_threadsafe=self._step,
                 done_callback=self._done,
                 host_uses_signal_set_wakeup_fd=True,
-                instruments=[DriveNewTasks(self)],
+                clock=clock,
+                instruments=[DriveNewTasks(self), *instruments],
             )
         except BaseException:
             _local.guest = None

@@ -199,11 +199,9 @@ class CSVLocale(Locale):
         forms = self.translations.get("unknown", {})
         if plural_message is not None:
             assert count is not None, "a plural message needs a count"
-            if count != 1:
-                message = plural_message
-                forms = self.translations.get("plural", {})
-            else:
-                forms = self.translations.get("singular", {})
+            kind = "singular" if count == 1 else "plural"
+            forms = self.translations.get(kind, {})
+            message = message if count == 1 else plural_message
         return forms.get(message, message)
 
     def pgettext(
@@ -213,8 +211,8 @@ class CSVLocale(Locale):
         plural_message: str | None = None,
         count: int | None = None,
     ) -> str:
-        if self.translations:
-            gen_log.warning("pgettext is not supported by CSVLocale")
+        if len(self.translations) > 0:
+            gen_log.warning("pgettext is not supported by CSVLocale: no context in its files")
         return self.translate(message, plural_message, count)
 
 

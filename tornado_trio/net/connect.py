@@ -15,6 +15,7 @@ from typing import Any
 import idna
 import trio
 
+from .._util.system import unix_family
 from .._util.threads import LOOKUPS
 from .addresses import address_error, check_port, unknown_host
 from .socket_stream import SocketStream
@@ -98,7 +99,7 @@ async def open_tcp_stream(
 
 async def open_unix_stream(path: str) -> SocketStream:
     """Connect to the Unix socket at `path`. Errors as connect(2). Cancellation: it is closed."""
-    sock = await _connect(socket.AF_UNIX, path, None)
+    sock = await _connect(unix_family(), path, None)
     return SocketStream(sock, remote_address=path)
 
 

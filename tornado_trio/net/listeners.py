@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import trio
 
+from .._util.system import share_port, unix_family
 from ..errors import StreamClosedError
 from .addresses import address_error, check_port, unknown_host
 from .socket_stream import SocketStream
@@ -212,8 +213,6 @@ def bind_tcp_sockets(
       ValueError: there is no such port.
     """
     port = check_port(port)
-    if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
-        raise ValueError("the platform doesn't support SO_REUSEPORT")
     if not host:
         host = None
     if not socket.has_ipv6 and family == socket.AF_UNSPEC:
@@ -280,7 +279,7 @@ def _prepare(sock: socket.socket, reuse_port: bool) -> None:
         # On Windows SO_REUSEADDR lets another process steal the port.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if reuse_port:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        share_port(sock)
     if sock.family == socket.AF_INET6 and hasattr(socket, "IPPROTO_IPV6"):
         # Otherwise the IPv6 socket takes the IPv4 port too, and binding that one fails.
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -296,7 +295,7 @@ def bind_unix_socket(
     Raises:
       OSError: of bind(2) and chmod(2), naming the path; ValueError: another file is there.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = socket.socket(unix_family(), socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         if path.startswith("\0"):

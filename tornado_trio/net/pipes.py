@@ -10,6 +10,7 @@ import os
 
 import trio
 
+from .._util.system import read_into, unblock
 from .buffers import Data
 from .stream import Stream
 
@@ -26,7 +27,7 @@ class PipeStream(Stream):
         super().__init__()
         for fd in (read_fd, write_fd):
             if fd is not None:
-                os.set_blocking(fd, False)
+                unblock(fd)
         self._read_fd = read_fd
         self._write_fd = write_fd
 
@@ -42,7 +43,7 @@ class PipeStream(Stream):
         if self._read_fd is None:
             return len(self._no_reader())
         try:
-            return os.readv(self._read_fd, [target])
+            return read_into(self._read_fd, target)
         except BlockingIOError:
             return None
 

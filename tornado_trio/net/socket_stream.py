@@ -177,7 +177,7 @@ class SocketStream(Stream):
         self._check_writable()
         fd = file if isinstance(file, int) else file.fileno()
         try:
-            sent = os.sendfile(self._fd, fd, offset, min(count, _SENDFILE_CHUNK))
+            sent: int = os.sendfile(self._fd, fd, offset, min(count, _SENDFILE_CHUNK))
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as exc:

@@ -8,7 +8,6 @@ unless `nursery` is set and the transport did not take all of a `write`.
 
 from __future__ import annotations
 
-import os
 import re
 from abc import ABC, abstractmethod
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import trio
 
 from .._util.fairness import Budget
+from .._util.system import read_at
 from .._util.threads import FILES
 from ..errors import ReadLimitError, StreamClosedError, WriteBufferFull
 from .buffers import Data, ReadBuffer, WriteBuffer
@@ -390,7 +390,7 @@ class Stream(ABC):
         """
         fd = file if isinstance(file, int) else file.fileno()
         while count:
-            data = await FILES.run(os.pread, fd, min(count, 4 * CHUNK), offset)
+            data = await FILES.run(read_at, fd, min(count, 4 * CHUNK), offset)
             if not data:
                 raise EOFError("the file is shorter than announced")
             await self.send_all(data)

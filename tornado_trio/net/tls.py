@@ -14,6 +14,7 @@ import trio
 from ..errors import DeadlineError, StreamClosedError
 from .buffers import Data
 from .connect import HAPPY_EYEBALLS_DELAY, Resolve, open_tcp_stream, resolve
+from .server_names import step_handshake
 from .socket_stream import SocketStream
 from .stream import CHUNK, Stream
 
@@ -155,7 +156,7 @@ class TlsStream(SocketStream):
         refused); StreamClosedError: the peer went away."""
         while True:
             try:
-                self._sock.do_handshake()
+                step_handshake(self._sock)
                 return
             except ssl.SSLWantReadError:
                 await self._wait(self._wait_recv)

@@ -42,7 +42,7 @@ from . import endings, presence
 from .downstream import client_of, origin_of
 from .errors import error_page
 from .exchange import Http1Exchange
-from .lingering import leave_handler_soon
+from .lingering import leave_handler_soon, let_go
 from .stepping import rest_of
 from .watch import watch_stream
 
@@ -71,6 +71,7 @@ class ServerConnection:
       detached: the stream was given away.
       drain_callback: told when the server begins to drain; for those that are detached.
       half_closed: the client ended its sending side.
+      receiving: the handler waits for its request's body.
       input_waits: more came from the client while the handler was waiting.
       requests: how many have been answered.
     """
@@ -99,6 +100,7 @@ class ServerConnection:
         "options",
         "phase",
         "protocol",
+        "receiving",
         "remote_ip",
         "requests",
         "server",
@@ -125,6 +127,7 @@ class ServerConnection:
         self._suspended = False
         self._grace_deadline: float | None = None
         self.half_closed = False
+        self.receiving = False
         self.input_waits = False
         self._over = False  # no request may follow
         # The connection cannot go on after this exchange; what was said is all.
@@ -358,10 +361,7 @@ class ServerConnection:
         self._task.context = self._base_context
 
     def in_context(self, function: Callable[..., object], *args: object) -> None:
-        """Call `function(*args)` in the context of the request under way, or in no request's.
-
-        A slice of trio's that began in one request's context may see the next ones, too.
-        """
+        """Call it in the context of the request under way; the slice may be another's."""
         run_in(self._task.context, function, *args)
 
     def begin_turn(self, exchange: Http1Exchange) -> bool:
@@ -428,9 +428,11 @@ class ServerConnection:
                     break
                 self._reads = 0
                 stalls.expect(self)
+                self.receiving = True
                 try:
                     await stream.wait_readable()
                 finally:
+                    self.receiving = False
                     stalls.arrived(self)
         except StreamClosedError as exc:
             self.lost(exc)
@@ -453,6 +455,8 @@ class ServerConnection:
 
     def body_over(self) -> None:
         """The request's body has been read: now a task may watch the stream."""
+        if self.exchange is not None and self.exchange.gone is not None:
+            let_go(self)
         if self.body_deadline is not None:
             self.body_deadline = None
             self.apply_deadline()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._util.mistakes import explain_asyncio
 from ..errors import PeerError, StreamClosedError
 from ..log import app_log, gen_log
 
@@ -78,6 +79,7 @@ def handler_failed(
         return
     if exchange.finished and not isinstance(exc, Exception):
         return  # a cancellation of another library's, after the answer
+    explain_asyncio(exc, "the handler")
     exc.add_note(exchange.describe())
     app_log.error("Uncaught exception in %r", exchange, exc_info=exc)
     connection.answer_fault(exchange, 500)
@@ -101,6 +103,7 @@ def child_failed(
         connection.refuse(error)
         return
     if exchange is not None:
+        explain_asyncio(error, "a child of the request")
         error.add_note(f"in a child of {exchange.describe()}")
     app_log.error("Uncaught exception in a child of %r", exchange or connection, exc_info=error)
     if exchange is not None:

@@ -8,6 +8,9 @@ sent to it: one that closed answers with a reset. So an interim response is sent
 every HTTP/1.1 client must cope with (RFC 9110 15.2); a reset that follows is reported by
 the watch. Where that is not possible (HTTP/1.0, or the response has begun) the client gets
 `Timeouts.half_closed` to be heard of, by a failing write, before it counts as gone.
+
+One that is gone needs no descriptor: a thousand clients that leave a slow handler must not
+cost the next thousand their connections.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ import trio
 
 from ..errors import StreamClosedError
 from ..log import app_log
+from .lingering import leave_handler_soon, let_go
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
+    from .exchange import Http1Exchange
 
 __all__ = ["lost", "signal"]
 
@@ -38,9 +43,11 @@ def signal(connection: ServerConnection, half: bool) -> None:
         return
     connection.half_closed = True
     exchange = connection.exchange
-    if exchange is None or exchange.finished:
+    if exchange is None:
         return
-    if not connection.options.tolerate_half_close:
+    if exchange.finished:
+        leave_handler_soon(connection)  # the end of the stream is not the handler's to see
+    elif not connection.options.tolerate_half_close:
         lost(connection, StreamClosedError("the client closed the connection"))
     elif connection.wire.responded or exchange.start_line.version == "HTTP/1.0":
         connection.start_watcher(_presume_gone)
@@ -76,13 +83,19 @@ async def _presume_gone(connection: ServerConnection) -> None:
 
 
 def lost(connection: ServerConnection, error: Exception) -> None:
-    """The client is gone: once per exchange, tell the handler as its policy says."""
+    """The client is gone: tell the handler, as its policy says; give the descriptor back."""
     exchange = connection.exchange
-    if exchange is None or exchange.gone is not None:
+    if exchange is None:
         return
-    if exchange.finished:
-        exchange.gone = error
-        return
+    if exchange.gone is None:
+        if exchange.finished:
+            exchange.gone = error
+        else:
+            _tell(connection, exchange, error)
+    let_go(connection)
+
+
+def _tell(connection: ServerConnection, exchange: Http1Exchange, error: Exception) -> None:
     try:
         connection.in_context(exchange.client_gone, error)
     except Exception:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -21,6 +22,7 @@ from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
 from .core import Server
 from .gate import Gate, GatedListener
+from .hosting import ServeCall, current_host
 from .options import ServerOptions
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ __all__ = ["serve", "serve_connections"]
 
 # After its own deadlines the drain has nothing left to wait for; this is for the rest.
 _CANCEL_GRACE = 5.0
+_GRACE = 30.0
 
 
 async def serve(
@@ -43,7 +46,7 @@ async def serve(
     tls: ssl.SSLContext | ServerTls | None = None,
     proxy: ProxyProtocol | None = None,
     options: ServerOptions | None = None,
-    grace: float = 30.0,
+    grace: float | None = None,
     task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` until cancelled.
@@ -56,10 +59,14 @@ async def serve(
       tls: an `ssl.SSLContext`, or a `net.ServerTls` (several names, reloading).
       proxy: peers whose connections begin with a PROXY protocol header.
       options: limits, timeouts, policies; see `ServerOptions`.
-      grace: seconds that requests under way get when this is cancelled.
+      grace: seconds that requests under way get when this is cancelled; None: 30.
 
     Errors: OSError if it cannot listen there; ValueError without a port (from 0 to 65535) or
     listeners; TypeError for what is no application; RuntimeError outside trio.
+
+    Under `tornado_trio.run` what the operator sets (an address, TLS, a grace) goes before what
+    is said here, the port may be left out, and the sockets may be the parent process's. A
+    signal that ends the service ends this without `Cancelled`: it drains and returns.
 
     `await nursery.start(serve, app, 0)` returns the listeners.
 
@@ -68,13 +75,33 @@ async def serve(
     """
     check_app(app, "serve")
     require_trio("serve", "trio.run(serve, app, port), or await it in a nursery's task")
+    service = current_host.get()
+    if service is not None:
+        call = service.prepared(
+            ServeCall(
+                app=app,
+                port=port,
+                host=host,
+                listeners=listeners,
+                tls=tls,
+                options=options,
+                grace=grace,
+            )
+        )
+        app, listeners, tls = call.app, call.listeners, call.tls
+        options, grace = call.options, call.grace
     if listeners is None:
         if port is None:
             raise ValueError("serve needs a port or listeners: serve(app, 8888)")
         listeners = open_tcp_listeners(port, host)
     server = Server(app, options)
     await serve_connections(
-        server, listeners, tls=tls, proxy=proxy, grace=grace, task_status=task_status
+        server,
+        listeners,
+        tls=tls,
+        proxy=proxy,
+        grace=_GRACE if grace is None else grace,
+        task_status=task_status,
     )
 
 
@@ -88,6 +115,19 @@ async def serve_connections(
     task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """As `serve`, for a `Server` of one's own."""
+    service = current_host.get()
+    with nullcontext() if service is None else service.serving(server, listeners):
+        await _serve_connections(server, listeners, tls, proxy, grace, task_status)
+
+
+async def _serve_connections(
+    server: Server,
+    listeners: Sequence[Listener],
+    tls: ssl.SSLContext | ServerTls | None,
+    proxy: ProxyProtocol | None,
+    grace: float,
+    task_status: trio.TaskStatus[Sequence[Listener]],
+) -> None:
     try:
         async with trio.open_nursery() as accepting:
             connections, shield = await accepting.start(_hold, server)
@@ -113,6 +153,8 @@ async def serve_connections(
                     _sweep(listeners, start)
                 close_all(listeners)
                 with trio.CancelScope(shield=True, deadline=shield.deadline):
+                    # Connections just taken have no task yet, which the drain would wait for.
+                    await trio.lowlevel.checkpoint()
                     await server.drain(grace, _CANCEL_GRACE)
                 connections.cancel_scope.cancel()
     except BaseExceptionGroup as group:

@@ -214,9 +214,9 @@ class _Writer:
                 case Expression():
                     self.expression(node)
                 case Statement():
-                    if self.awaiting(node.code):
+                    if self.awaiting(node.statement):
                         self.write(_FLUSH, node.line, flush=True)
-                    self.write(node.code, node.line)
+                    self.write(node.statement, node.line)
                 case Control():
                     self.control(node)
                 case Branch():
@@ -237,7 +237,7 @@ class _Writer:
                     raise ParseError(message, self.file.name, node.line)
 
     def expression(self, node: Expression) -> None:
-        code = node.code
+        code = node.expression
         if not code:
             raise ParseError("Empty expression", self.file.name, node.line)
         if self.awaiting(code, "(", "\n)"):
@@ -259,23 +259,23 @@ class _Writer:
         self.write(f"_tt_buffer.append({value})", node.line)
 
     def control(self, node: Control) -> None:
-        awaits = self.awaiting(node.code, suffix=":\n pass")
+        awaits = self.awaiting(node.statement, suffix=":\n pass")
         if awaits:
             self.write(_FLUSH, node.line, flush=True)
-        self.write(f"{node.code}:", node.line)
+        self.write(f"{node.statement}:", node.line)
         self.depth += 1
         self.nodes(node.body)
-        if awaits and node.code.split(None, 1)[0] == "async":
+        if awaits and node.statement.split(None, 1)[0] == "async":
             # Before the next item is waited for.
             self.write(_FLUSH, node.line, flush=True)
         self.write("pass", node.line)
         self.depth -= 1
 
     def branch(self, node: Branch) -> None:
-        self.awaiting(node.code.removeprefix("el"), suffix=":\n pass")
+        self.awaiting(node.statement.removeprefix("el"), suffix=":\n pass")
         self.write("pass", node.line)  # the clause before this may be empty
         self.depth -= 1
-        self.write(f"{node.code}:", node.line)
+        self.write(f"{node.statement}:", node.line)
         self.depth += 1
 
     def apply(self, node: Apply) -> None:
@@ -292,7 +292,7 @@ class _Writer:
             call = f"await {name}()"
         self.write(f"{'async ' if body.awaits else ''}def {name}():", node.line)
         self.current.lines.extend(line for line in body.lines if not line[3])
-        called = f"{_callable(node.function)}({call})"
+        called = f"{_callable(node.method)}({call})"
         self.write(f"_tt_buffer.append(_tt_utf8({called}))", node.line)
 
 

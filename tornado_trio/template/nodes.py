@@ -1,6 +1,8 @@
 """What a parsed template is made of: plain data. Knows nothing of parsing or of code.
 
-Every node knows the line of its tag. Nodes that hold others have a `body`.
+Every node knows the line of its tag. Nodes that hold others have a `body`. Fields are called as in
+Tornado's parser, whose trees programs walk (`template.file.body.chunks`) to collect assets and
+texts to translate.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 __all__ = [
     "Apply",
     "Block",
+    "Body",
     "Branch",
     "Control",
     "Expression",
@@ -22,6 +25,20 @@ __all__ = [
 ]
 
 
+class Body(list["Node"]):
+    """The nodes inside another, in order."""
+
+    __slots__ = ()
+
+    @property
+    def chunks(self) -> Body:
+        """The nodes: Tornado's name for them."""
+        return self
+
+    def each_child(self) -> Body:
+        return self
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """Literal output, whitespace already as the template's mode wants it."""
@@ -32,10 +49,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """``{{ code }}``, or with `raw` what ``{% raw %}`` and ``{% module %}`` put out unescaped."""
+    """``{{ expression }}``, or with `raw` what ``{% raw %}`` and ``{% module %}`` put out."""
 
     line: int
-    code: str
+    expression: str
     raw: bool = False
 
 
@@ -44,7 +61,7 @@ class Statement:
     """A line of Python: set, import, from, await, break, continue."""
 
     line: int
-    code: str
+    statement: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +69,25 @@ class Branch:
     """A further clause of the control block around it: else, elif, except, finally."""
 
     line: int
-    code: str
+    statement: str
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """if, for, while, try, async for: `code` is the clause without its colon."""
+    """if, for, while, try, async for: `statement` is the clause without its colon."""
 
     line: int
-    code: str
-    body: list[Node]
+    statement: str
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """The output of `body` given to the function that `function` names."""
+    """The output of `body` given to the function that `method` names."""
 
     line: int
-    function: str
-    body: list[Node]
+    method: str
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +96,7 @@ class Block:
 
     line: int
     name: str
-    body: list[Node]
+    body: Body
     file: File = field(repr=False)
 
 
@@ -107,7 +124,7 @@ class File:
 
     name: str
     autoescape: str | None
-    body: list[Node] = field(default_factory=list)
+    body: Body = field(default_factory=lambda: Body())
     line: int = 0
 
 

@@ -12,6 +12,7 @@ from tornado_trio.template.errors import ParseError
 from tornado_trio.template.nodes import (
     Apply,
     Block,
+    Body,
     Branch,
     Control,
     Expression,
@@ -60,12 +61,12 @@ class _Parser:
     def error(self, message: str, line: int) -> ParseError:
         return ParseError(message, self.file.name, line)
 
-    def body(self, block: Token | None, loop: str | None) -> list[Node]:
+    def body(self, block: Token | None, loop: str | None) -> Body:
         """Parse up to the end of `block` (None: of the file).
 
         `loop` is the innermost loop that break and continue would act on.
         """
-        nodes: list[Node] = []
+        nodes = Body()
         last = 1
         for token in self.tokens:
             last = token.line
@@ -82,7 +83,7 @@ class _Parser:
         error.add_note(f"the {operator} block starts at {self.file.name}:{block.line}")
         raise error
 
-    def text(self, nodes: list[Node], token: Token) -> None:
+    def text(self, nodes: Body, token: Token) -> None:
         value = token.value
         # Preformatted text is kept, at the price of the mode not holding around it.
         if "<pre>" not in value:
@@ -91,7 +92,7 @@ class _Parser:
             nodes.append(Text(token.line, value))
 
     def directive(
-        self, nodes: list[Node], token: Token, block: Token | None, loop: str | None
+        self, nodes: Body, token: Token, block: Token | None, loop: str | None
     ) -> bool:
         """Parse one ``{% ... %}`` into `nodes`. True when it ended the block."""
         operator, argument = _words(token.value)

@@ -41,6 +41,11 @@ class RawResponse:
     #: Fields after a chunked body, if there were any.
     trailers: HTTPHeaders | None = None
 
+    @property
+    def status(self) -> int:
+        """The same as `code`: what the client's responses call it."""
+        return self.code
+
 
 class RawClient:
     """A client of raw bytes over one stream, which reads responses properly."""

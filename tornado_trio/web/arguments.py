@@ -49,11 +49,10 @@ def last(
     strip: bool,
 ) -> Any:
     """The last value of an argument, its default, or `MissingArgumentError`."""
-    values = source.get(name)
-    if values:
-        # Decoding only the last one would be cheaper, but a bad value is an error wherever
-        # it stands.
-        return every(handler, name, source, strip)[-1]
+    # Decoding only the last one would be cheaper, but a bad value is an error wherever it
+    # stands. (Of a double's source only what it iterates over counts.)
+    if source.get(name) and (values := every(handler, name, source, strip)):
+        return values[-1]
     if default is REQUIRED:
         raise MissingArgumentError(name)
     return default

@@ -68,7 +68,10 @@ def _to_login(handler: RequestHandler) -> Any:
     if "?" not in url:
         # A login page elsewhere needs to know our host too.
         elsewhere = urlsplit(url).scheme
-        target = handler.request.full_url() if elsewhere else handler.request.uri
+        request = handler.request
+        target = request.full_url() if elsewhere else request.uri
+        if "://" in target and not elsewhere:  # a proxy's request, for a host that is us
+            target = request.path + (f"?{request.query}" if request.query else "")
         if leads_elsewhere(target) and not elsewhere:
             # "//evil.example/" is a path of ours, and would not be one in a redirect.
             target = "/" + target.lstrip("/\\")

@@ -241,18 +241,21 @@ class RequestHandler(ArgumentMethods):
         """The status code that the response has, or will have."""
         return self._status_code
 
+    # What compat's programs replace.
+    _convert_header_value = staticmethod(output.header_value)
+
     def set_header(self, name: str, value: Any) -> None:
         """Set a header, replacing earlier values. Datetimes and integers are formatted.
 
         ValueError for a name or a value that no head can hold, TypeError for other values.
         """
         check_outgoing_name(name)
-        self._headers[name] = output.header_value(value)
+        self._headers[name] = self._convert_header_value(value)
 
     def add_header(self, name: str, value: Any) -> None:
         """Add a header beside those of the same name; as `set_header` otherwise."""
         check_outgoing_name(name)
-        self._headers.add(name, output.header_value(value))
+        self._headers.add(name, self._convert_header_value(value))
 
     def clear_header(self, name: str) -> None:
         """Undo `set_header` or `add_header`."""

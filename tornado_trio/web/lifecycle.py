@@ -11,6 +11,8 @@ import traceback
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from .._util.mistakes import awaitable, explain_asyncio, refuse_value
 from ..errors import HTTPInputError, PeerError, StreamClosedError
 from ..escape import xhtml_escape
@@ -20,8 +22,8 @@ from .output import has_no_body
 from .security import check_request_origin
 
 if TYPE_CHECKING:
+    from ..wire.formdata import Steps
     from .handler import RequestHandler
-    from .request import Request
 
 SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
 
@@ -50,7 +52,10 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
     if method not in handler.SUPPORTED_METHODS:
         raise HTTPError(405)
     if not handler._stream_request_body:
-        _parse_form(handler.request)
+        # A double of a request has been given its arguments.
+        steps = getattr(handler.request, "_parse_body_steps", None)
+        if steps is not None and "Content-Type" in handler.request.headers:
+            await _parse_form(steps())
     if args:
         handler.path_args = [arg if arg is None else handler.decode_argument(arg) for arg in args]
     else:
@@ -100,10 +105,14 @@ def _check_returned(handler: RequestHandler, method: str, value: Any) -> None:
         refuse_value(value, _where(handler, method))
 
 
-def _parse_form(request: Request) -> None:
-    """Refuse a malformed form before `prepare`, with the handler's own error page."""
+async def _parse_form(steps: Steps) -> None:
+    """Refuse a malformed form before `prepare`, with the handler's own error page.
+
+    Others may run between the steps of a large one.
+    """
     try:
-        request._parse_body()
+        for _ in steps:
+            await trio.lowlevel.checkpoint()
     except HTTPInputError as error:
         raise HTTPError(error.status, "Invalid body: %s", error) from error
 
@@ -182,7 +191,7 @@ def _client_left(handler: RequestHandler, exc: BaseException | None) -> bool:
     return (
         isinstance(exc, StreamClosedError)
         and not handler._log_disconnects
-        and handler.request.connection.gone is not None
+        and getattr(handler.request.connection, "gone", None) is not None
     )
 
 

@@ -23,8 +23,9 @@ from ..wire.formdata import (
     Arguments,
     Files,
     ParseBodyConfig,
+    Steps,
+    body_argument_steps,
     is_form,
-    parse_body_arguments,
 )
 from ..wire.headers import HTTPHeaders
 from ..wire.urls import parse_host, split_absolute_form
@@ -58,8 +59,9 @@ class Request:
     """One HTTP request.
 
     Attributes:
-      method, uri, version: of the start line; `uri` is path and query, undecoded.
-      path, query: the two parts of `uri`.
+      method, uri, version: of the start line; `uri` is path and query, undecoded, or the
+        whole URI where a proxy is asked for one (RFC 9112 3.2.2).
+      path, query: of `uri`.
       headers: `HTTPHeaders`.
       body: bytes; b"" until it was read, and for handlers that stream it.
       host: the Host field, validated; "127.0.0.1" for an HTTP/1.0 request without.
@@ -82,7 +84,8 @@ class Request:
     remote_ip: str | None
     protocol: str
     connection: Any
-    server_connection: Any
+    #: What a server of another make has for the connection; compat's `HTTP1ServerConnection`.
+    server_connection: Any = None
 
     def __init__(
         self,
@@ -96,7 +99,8 @@ class Request:
         self.headers = HTTPHeaders() if headers is None else headers
         self.body = body or b""
         self.connection = connection
-        self.server_connection = server_connection
+        if server_connection is not None:
+            self.server_connection = server_connection
         self._take_peer(connection)
         self._take_start_line(start_line, None)
 
@@ -117,10 +121,12 @@ class Request:
         self._start_time = time.time()
         self._finish_time: float | None = None
         self.method, uri, self.version = start_line
+        self.uri = uri
         if uri[:1] != "/" and (absolute := split_absolute_form(uri)) is not None:
             # Whoever asks for an absolute URI means that host, whatever Host says.
             host, uri = absolute
-        self.uri = uri
+        elif type(start_line) is not RequestStartLine:
+            self.uri = getattr(start_line, "target", uri)
         self.path, _, self.query = uri.partition("?")
         if host is None:
             host = self.headers.get("Host")
@@ -194,6 +200,11 @@ class Request:
 
         Once: a request may pass through several handlers.
         """
+        for _ in self._parse_body_steps():
+            pass
+
+    def _parse_body_steps(self) -> Steps:
+        """`_parse_body`, with a yield after every few milliseconds."""
         content_type = self.headers.get("Content-Type")
         if content_type is None or self._form_parsed or not is_form(content_type):
             return
@@ -201,19 +212,27 @@ class Request:
         # Before the parse, so that a lazy `arguments` does not see the body twice.
         merged = self.__dict__.get("arguments")
         found: Arguments = {}
-        parse_body_arguments(
-            content_type, self.body, found, self.files, self.headers, config=self._parse_config()
+        yield from body_argument_steps(
+            content_type, self.body, found, self.files, self.headers, self._parse_config()
         )
         for name, values in found.items():
             self.body_arguments.setdefault(name, []).extend(values)
             if merged is not None:
                 merged.setdefault(name, []).extend(values)
 
+    @property
+    def target(self) -> str:
+        """The request target as it was sent: `uri`, by the name of RFC 9112."""
+        return self.uri
+
     # --- asking about it --------------------------------------------------------------------
 
     def full_url(self) -> str:
         """The whole URL, from protocol, host and uri."""
-        return f"{self.protocol}://{self.host}{self.uri}"
+        uri = self.uri
+        if "://" in uri and uri[:1] != "/":
+            uri = f"{self.path}?{self.query}" if self.query else self.path
+        return f"{self.protocol}://{self.host}{uri}"
 
     def request_time(self) -> float:
         """Seconds since the request arrived, or until it was finished."""

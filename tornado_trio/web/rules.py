@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Union
 
-from .._util.mistakes import awaitable, explain_asyncio, name_of
+from .._util.mistakes import awaitable, name_of
 from ..log import app_log
 from .matchers import Matcher, PathMatches
 from .route_index import RouteIndex, RuleList
@@ -148,11 +148,7 @@ class CallableResponder:
         result = function(exchange)
         if type(result) is not CoroutineType:
             result = awaitable(result, name_of(function))
-        try:
-            await result
-        except Exception as error:
-            explain_asyncio(error, name_of(function))
-            raise
+        await result
 
 
 class RuleRouter(Router):
@@ -221,20 +217,16 @@ class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
 
     def process_rule(self, rule: Rule) -> Rule:
         rule = super().process_rule(rule)
-        if rule.name:
-            if rule.name in self.named_rules:
-                app_log.warning(
-                    "Multiple handlers named %s; replacing previous value", rule.name
-                )
-            self.named_rules[rule.name] = rule
+        name = rule.name
+        if name and self.named_rules.setdefault(name, rule) is not rule:
+            app_log.warning("Multiple handlers named %s; replacing previous value", name)
+            self.named_rules[name] = rule
         return rule
 
     def reverse_url(self, name: str, *args: Any) -> str | None:
-        if name in self.named_rules:
-            return self.named_rules[name].matcher.reverse(*args)
-        for rule in self.rules:
-            if isinstance(rule.target, ReversibleRouter):
-                url = rule.target.reverse_url(name, *args)
-                if url is not None:
-                    return url
-        return None
+        named = self.named_rules.get(name)
+        if named is not None:
+            return named.matcher.reverse(*args)
+        nested = (r.target for r in self.rules if isinstance(r.target, ReversibleRouter))
+        found = (router.reverse_url(name, *args) for router in nested)
+        return next((url for url in found if url is not None), None)

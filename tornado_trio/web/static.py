@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime
 import mimetypes
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from .._util.threads import FILES
 from ..errors import StreamClosedError
+from ..exchange import Exchange
 from ..wire.codings import choose_coding
 from ..wire.conditional import if_range_holds, not_modified_since
 from ..wire.dates import format_timestamp
@@ -167,8 +169,7 @@ class StaticFileHandler(RequestHandler):
     async def _sendfile(self, offset: int, count: int) -> bool:
         """Let the exchange send the file; False if it cannot (and nothing was sent)."""
         connection = self.request.connection
-        send = getattr(connection, "sendfile", None)
-        if send is None or not getattr(connection, "can_sendfile", True):
+        if not isinstance(connection, Exchange) or type(connection).sendfile is Exchange.sendfile:
             return False
         assert self.absolute_path is not None
         # Opening a local file does not wait for anything a thread would help with; by
@@ -177,7 +178,7 @@ class StaticFileHandler(RequestHandler):
         try:
             connection.more_follows()
             self.flush()
-            await send(file, offset, count)
+            await connection.sendfile(file, offset, count)
         finally:
             os.close(file)
         return True
@@ -261,8 +262,10 @@ class StaticFileHandler(RequestHandler):
     def get_content(
         cls, abspath: str, start: int | None = None, end: int | None = None
     ) -> bytes | Iterable[bytes]:
-        """The bytes of a file from `start` up to `end`, at once or in pieces."""
-        static_paths.stat_regular(abspath, abspath)
+        """The bytes of a file from `start` up to `end`, at once or in pieces.
+
+        Lazy: the file is looked at and opened when the first piece is asked for.
+        """
         return _pieces(abspath, start or 0, end)
 
     @classmethod
@@ -293,22 +296,21 @@ class StaticFileHandler(RequestHandler):
 
     def set_headers(self) -> None:
         """Set the headers that describe the content and say how long it may be kept."""
-        self.set_header("Accept-Ranges", "bytes")
         self.set_etag_header()
-        if self.modified is not None:
-            self.set_header("Last-Modified", self.modified)
-        content_type = self.get_content_type()
-        if content_type:
-            self.set_header("Content-Type", content_type)
-        if self._encoding:
-            self.set_header("Content-Encoding", self._encoding)
-        cache_time = self.get_cache_time(self.path, self.modified, content_type)
-        if cache_time > 0:
-            expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(
-                seconds=cache_time
-            )
-            self.set_header("Expires", format_timestamp(expires))
-            self.set_header("Cache-Control", f"max-age={cache_time}")
+        kind = self.get_content_type()
+        fields: dict[str, Any] = {
+            "Accept-Ranges": "bytes",
+            "Last-Modified": self.modified,
+            "Content-Type": kind or None,
+            "Content-Encoding": self._encoding or None,
+        }
+        keep = self.get_cache_time(self.path, self.modified, kind)
+        if keep > 0:
+            fields["Cache-Control"] = f"max-age={keep}"
+            fields["Expires"] = format_timestamp(time.time() + keep)
+        for name, value in fields.items():
+            if value is not None:
+                self.set_header(name, value)
         self.set_extra_headers(self.path)
 
     def set_extra_headers(self, path: str) -> None:
@@ -385,6 +387,7 @@ class StaticFileHandler(RequestHandler):
 
 
 def _pieces(path: str, start: int, end: int | None) -> Iterator[bytes]:
+    static_paths.stat_regular(path, path)
     with open(path, "rb") as file:
         file.seek(start)
         remaining = None if end is None else end - start

@@ -19,15 +19,15 @@ class ErrorHandler(RequestHandler):
     def initialize(self, status_code: int) -> None:  # type: ignore[override]
         self.set_status(status_code)
 
-    def prepare(self) -> None:
-        raise HTTPError(self._status_code)
-
-    def check_xsrf_cookie(self) -> None:
-        # An error needs no protection, and 403 would hide which error it is.
-        pass
-
+    # An error needs no protection, and 403 would hide which error it is.
     def check_trusted_origin(self, origin: str) -> bool:
         return True
+
+    def check_xsrf_cookie(self) -> None:
+        pass
+
+    def prepare(self) -> None:
+        raise HTTPError(self.get_status())
 
 
 class RedirectHandler(RequestHandler):

@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from ..wire.codings import coding_quality
+from ..wire.parameters import media_type
 
 if TYPE_CHECKING:
     from ..wire.headers import HTTPHeaders
@@ -57,7 +58,7 @@ class GZipContentEncoding(OutputTransform):
     def __init__(self, request: Request) -> None:
         accepted = request.headers.get("Accept-Encoding", "")
         # "*" alone does not count: who sends it seldom means it.
-        self._gzipping = "gzip" in accepted and coding_quality(accepted, "gzip") > 0
+        self._gzipping = "gzip" in accepted.lower() and coding_quality(accepted, "gzip") > 0
         self._compressor: Any = None
 
     def transform_first_chunk(
@@ -69,28 +70,25 @@ class GZipContentEncoding(OutputTransform):
         elif "accept-encoding" not in vary.lower() and vary.strip() != "*":
             headers["Vary"] = f"{vary}, Accept-Encoding"
         accepted = self._gzipping
-        if accepted:
-            content_type = headers.get("Content-Type", "").partition(";")[0].strip()
-            self._gzipping = (
-                self._compressible_type(content_type)
-                and (not finishing or len(chunk) >= self.MIN_LENGTH)
-                and "Content-Encoding" not in headers
-                # A range is a part of the plain representation.
-                and status_code != 206
-            )
+        small = finishing and len(chunk) < self.MIN_LENGTH
+        self._gzipping = accepted and not small and self._is_plain(status_code, headers)
         if self._gzipping or (accepted and status_code == 304):
             _weaken_etag(headers)
         if self._gzipping:
-            headers["Content-Encoding"] = "gzip"
             # 31: a gzip header and trailer around deflate with the largest window
             self._compressor = zlib.compressobj(self.GZIP_LEVEL, zlib.DEFLATED, 31)
             chunk = self.transform_chunk(chunk, finishing)
-            if "Content-Length" in headers:
-                if finishing:
-                    headers["Content-Length"] = str(len(chunk))
-                else:
-                    del headers["Content-Length"]
+            headers["Content-Encoding"] = "gzip"
+            announced = headers.pop("Content-Length", None)
+            if finishing and announced is not None:
+                headers["Content-Length"] = str(len(chunk))
         return status_code, headers, chunk
+
+    def _is_plain(self, status_code: int, headers: HTTPHeaders) -> bool:
+        """Whether the body is a whole representation that compresses, and is not compressed."""
+        if status_code == 206 or "Content-Encoding" in headers:
+            return False
+        return self._compressible_type(media_type(headers.get("Content-Type", "")))
 
     def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
         if not self._gzipping:

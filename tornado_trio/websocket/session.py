@@ -72,7 +72,8 @@ class WebSocket:
         async for message in ws:        # str for text, bytes for binary
             await ws.send(message)
 
-    The iteration ends when the connection does, however it ends; `close_code` tells how.
+    The iteration ends when no more will come: with the peer's close frame, a mistake of its, or
+    its connection; `close_code` tells how.
 
     Attributes:
         subprotocol: what the handshake chose, or None.
@@ -87,6 +88,7 @@ class WebSocket:
         "_link",
         "_options",
         "_outbox",
+        "_over",
         "_pings",
         "_received",
         "_room",
@@ -117,6 +119,8 @@ class WebSocket:
         # Receivers, while it is empty, and who waits for the end. A list: a ParkingLot weighs
         # 0.6 KB, and this one is in use on every idle connection.
         self._waiting: list[_Waiting] = []
+        # No message will come any more; and the stream is closed, which may take a while longer.
+        self._over = False
         self._ended = False
         self.subprotocol = subprotocol
         self.request = request
@@ -179,7 +183,7 @@ class WebSocket:
     async def __anext__(self) -> str | bytes:
         inbox = self._inbox
         while not inbox:
-            if self._ended:
+            if self._over:
                 raise StopAsyncIteration
             await self._wait()
         message = inbox.pop(0)
@@ -334,12 +338,18 @@ class WebSocket:
                 await read_alive(
                     link, self._pings, options.ping_interval, options.ping_timeout
                 )
+            self._end_of_messages()
             await link.finish()
         finally:
             self._ended = True
-            self._pings.end()
-            link.room = None  # a bound method: a reference cycle
-            self._wake()
+            self._end_of_messages()
+
+    def _end_of_messages(self) -> None:
+        """Whoever waits for one is told now: the peer may keep its connection open for long."""
+        self._over = True
+        self._pings.end()
+        self._link.room = None  # a bound method: a reference cycle
+        self._wake()
 
     async def _say_goodbye(self) -> None:
         """The end of a block that was cancelled: its reader was, too, so read on here."""

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from .headers import HTTPHeaders
 
 __all__ = [
+    "AbsoluteStartLine",
     "ClientEvent",
     "EndOfMessage",
     "RequestHead",
@@ -30,6 +31,28 @@ class RequestStartLine(NamedTuple):
     method: str
     path: str
     version: str
+
+    @property
+    def target(self) -> str:
+        """The request target as it was sent; only clients of proxies send another than `path`
+        (RFC 9112 3.2.2)."""
+        return self.path
+
+
+class AbsoluteStartLine(RequestStartLine):
+    """Of a request whose target was a whole URI: `path` has the origin form of it."""
+
+    _target: str
+
+    @property
+    def target(self) -> str:
+        return self._target
+
+    @classmethod
+    def of(cls, method: str, path: str, version: str, target: str) -> AbsoluteStartLine:
+        line = cls(method, path, version)
+        line._target = target
+        return line
 
 
 class ResponseStartLine(NamedTuple):
@@ -58,7 +81,7 @@ class RequestHead:
 
     Attributes:
       start_line: `path` is the target in origin form ("*" for OPTIONS, "host:port" for
-        CONNECT); of an absolute-form target the authority went to the Host field.
+        CONNECT); of an absolute-form target (its `target`) the authority went to the Host field.
       content_length: None if not given.
       chunked: the body comes in chunks.
       keep_alive: the client allows another request on this connection.

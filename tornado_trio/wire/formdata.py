@@ -6,15 +6,16 @@ incremental parser beneath, for those who stream.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._util.object_dict import ObjectDict
-from .._util.percent import parse_qs_bytes
+from .._util.percent import STEP, parse_form_steps
 from ..errors import HTTPInputError
 from .multipart import MultipartParser, Part, PartData
-from .parameters import parse_header
+from .parameters import media_type, parse_header
 
 
 class HTTPFile(ObjectDict):
@@ -61,9 +62,15 @@ Arguments = dict[str, list[bytes]]
 Files = dict[str, list[HTTPFile]]
 
 
+_URLENCODED = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+#: Yields between steps of some milliseconds at most: others may run there.
+Steps = Generator[None, None, None]
+
+
 def is_form(content_type: str) -> bool:
     """Does `parse_body_arguments` do anything with such a body?"""
-    return content_type.startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
+    return media_type(content_type) in (_URLENCODED, _MULTIPART)
 
 
 def parse_body_arguments(
@@ -79,17 +86,30 @@ def parse_body_arguments(
 
     HTTPInputError when it is malformed or crosses a limit; nothing has been added then.
     """
-    if not is_form(content_type):
+    for _ in body_argument_steps(
+        content_type, body, arguments, files, headers, config or DEFAULT_CONFIG
+    ):
+        pass
+
+
+def body_argument_steps(
+    content_type: str,
+    body: bytes,
+    arguments: Arguments,
+    files: Files,
+    headers: Mapping[str, str] | None,
+    config: ParseBodyConfig,
+) -> Steps:
+    """`parse_body_arguments` in steps, of which a body up to 256 KiB is one."""
+    kind = media_type(content_type)
+    if kind not in (_URLENCODED, _MULTIPART):
         return
-    config = config or DEFAULT_CONFIG
     if headers is not None and (coding := headers.get("Content-Encoding")):
         # What parses as a form here is gzip to whoever reads the field: refuse.
         raise HTTPInputError(f"Unsupported Content-Encoding: {coding}")
-    if content_type.startswith("application/x-www-form-urlencoded"):
+    if kind == _URLENCODED:
         try:
-            found = parse_qs_bytes(
-                body, keep_blank_values=True, max_num_fields=config.urlencoded.max_arguments
-            )
+            found = yield from parse_form_steps(body, config.urlencoded.max_arguments)
         except ValueError as error:
             raise HTTPInputError(f"Invalid x-www-form-urlencoded body: {error}") from error
         for name, values in found.items():
@@ -98,8 +118,8 @@ def parse_body_arguments(
         boundary = parse_header(content_type)[1].get("boundary")
         if not boundary:
             raise HTTPInputError("Invalid multipart/form-data: multipart boundary not found")
-        parse_multipart_form_data(
-            boundary.encode("utf-8"), body, arguments, files, config=config.multipart
+        yield from multipart_steps(
+            boundary.encode("utf-8"), body, arguments, files, config.multipart
         )
 
 
@@ -115,7 +135,16 @@ def parse_multipart_form_data(
 
     `boundary` may be in quotes. HTTPInputError as `parse_body_arguments`.
     """
-    config = config or DEFAULT_CONFIG.multipart
+    for _ in multipart_steps(
+        boundary, data, arguments, files, config or DEFAULT_CONFIG.multipart
+    ):
+        pass
+
+
+def multipart_steps(
+    boundary: bytes, data: bytes, arguments: Arguments, files: Files, config: ParseMultipartConfig
+) -> Steps:
+    """`parse_multipart_form_data` in steps."""
     if not config.enabled:
         raise HTTPInputError("multipart/form-data parsing is disabled")
     if boundary.startswith(b'"') and boundary.endswith(b'"') and len(boundary) > 1:
@@ -123,18 +152,24 @@ def parse_multipart_form_data(
     parser = MultipartParser(
         boundary, max_parts=config.max_parts, max_part_header_size=config.max_part_header_size
     )
+    parts: list[tuple[Part, io.BytesIO]] = []
+    start = 0
     if data[:20].lower() == b"content-disposition:":
         # A first part without its delimiter, which Tornado has always read as a part.
-        data = b"--" + boundary + b"\r\n" + data
-    parts: list[tuple[Part, list[bytes]]] = []
-    for event in parser.feed(data):
-        if type(event) is PartData:
-            parts[-1][1].append(event.data)
-        elif type(event) is Part:
-            parts.append((event, []))
+        for _ in parser.feed(b"--" + boundary + b"\r\n"):
+            pass  # there is nothing yet
+    while start < len(data):
+        for event in parser.feed(data[start : start + STEP]):
+            if type(event) is PartData:
+                parts[-1][1].write(event.data)
+            elif type(event) is Part:
+                parts.append((event, io.BytesIO()))
+        start += STEP
+        if start < len(data):
+            yield
     parser.finish()
-    for part, pieces in parts:
-        value = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    for part, collected in parts:
+        value = collected.getvalue()
         if part.filename:
             file: Any = HTTPFile(
                 filename=part.filename,

@@ -19,7 +19,13 @@ import re
 from .._util.percent import quote_non_ascii
 from ..errors import LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
-from .events import RequestHead, RequestStartLine, ResponseHead, ResponseStartLine
+from .events import (
+    AbsoluteStartLine,
+    RequestHead,
+    RequestStartLine,
+    ResponseHead,
+    ResponseStartLine,
+)
 from .headers import HTTPHeaders, _spelling, normalize_name
 
 __all__ = ["parse_request_head", "parse_response_head", "parse_fields", "valid_host"]
@@ -103,7 +109,8 @@ def parse_response_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) 
     if match is None:
         raise PeerError(f"Malformed HTTP response line: {first[:80]!r}", 502)
     version, code, reason = match.groups()
-    version = _LATER_MINOR.sub("HTTP/1.1", version)
+    if version > "HTTP/1.1":
+        version = "HTTP/1.1"
     head = ResponseHead(ResponseStartLine(version, int(code), reason or ""), headers)
     head.keep_alive, head.upgrade = _connection(headers, version)
     length = headers._fields.get("Content-Length")
@@ -280,7 +287,7 @@ def _resolve_target(line: RequestStartLine, headers: HTTPHeaders) -> RequestStar
     path = match[2] or ("*" if method == "OPTIONS" else "/")
     if path[0] == "?":
         path = "/" + path
-    return RequestStartLine(method, path, version)
+    return AbsoluteStartLine.of(method, path, version, target)
 
 
 def _second_opinion(data: bytes) -> None:

@@ -33,7 +33,6 @@ __all__ = ["ClientWire", "ServerWire"]
 _HEAD, _BODY, _DONE, _ERROR, _SWITCHED = range(5)
 _END_LENIENT = re.compile(rb"\r?\n\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n|^\n")
-_LENGTH = re.compile(r"[0-9]{1,19}")
 _MAX_INFORMATIONAL = 32
 _NO_BODY_CODES = frozenset((204, 304))
 _NEED_DATA = Signal.NEED_DATA
@@ -218,10 +217,11 @@ class _Wire:
         """Note a Content-Length given by the program; False if it gave no framing."""
         length = headers.get("Content-Length")
         if length is not None:
-            text = str(length)  # a program may have stored an int
-            if _LENGTH.fullmatch(text) is None:
+            if type(length) is not str:
+                length = str(length)  # a program stored an int
+            if not (length.isascii() and length.isdigit()):
                 raise HTTPOutputError(f"Illegal Content-Length {length!r}")
-            self._left = int(text)
+            self._left = int(length)
             return True
         return "Transfer-Encoding" in headers
 

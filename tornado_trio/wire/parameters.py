@@ -12,11 +12,18 @@ from collections.abc import Mapping
 
 from .._util.percent import unquote_to_bytes
 
-# One parameter. A quoted string may hold semicolons; an unfinished one runs to the end.
-_parameter = re.compile(
-    r""";([^;=]*+)(?:=((?:[^;"]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+))?""", re.DOTALL
-)
-_quoted = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+# One parameter. Its value is a quoted string; or what browsers make of a text with backslashes
+# or quotes in it (they escape neither), which ends at the first quote before `;` or the end;
+# or anything else up to a `;` that is not between quotes, an unfinished one running to the end.
+_name = r"[ \t\r\n]*+;([^;=]*+)"
+_end = r"(?=[ \t\r\n]*+(?:;|\Z))"
+_quoted = rf""""((?:[^"\\]++|\\.)*+)"{_end}"""
+_unescaped = rf""""([^"]*+(?:"(?!{_end})[^"]*+)*+)"{_end}"""
+_other = r"""((?:[^;"]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+)"""
+_parameter = re.compile(rf"{_name}(?:=[ \t\r\n]*+(?:{_quoted}|{_unescaped}|{_other}))?", re.DOTALL)
+# For what follows a quote that nothing ends: then nothing ends any later one, and to look for
+# that each time would be quadratic.
+_last_parameters = re.compile(rf"{_name}(?:=[ \t\r\n]*+(?:{_quoted}|(\A\Z)|{_other}))?", re.DOTALL)
 # Only these two are escapes: old browsers send `filename="C:\dir\file"`.
 _escaped = re.compile(r'\\(["\\])')
 _continued = re.compile(r"(.+)\*([0-9]{1,3})(\*?)")  # RFC 2231: name*0*=..., name*1=...
@@ -38,11 +45,21 @@ def parse_header(line: str) -> tuple[str, dict[str, str]]:
         return value.strip(_BLANKS), parameters
     extended: dict[str, str] = {}
     pieces: dict[str, dict[int, str]] = {}
-    for match in _parameter.finditer(line, len(value)):
+    at, pattern = len(value), _parameter
+    while (match := pattern.match(line, at)) is not None:
+        at = match.end()
         name = match[1].strip(_BLANKS).lower()
-        if match[2] is None or not name:
+        if match.lastindex == 1 or not name:
             continue
-        text = _unquoted(match[2].strip(_BLANKS))
+        _, text, unescaped, other = match.groups()
+        if other is not None:
+            text = other.strip(_BLANKS)
+            if text.startswith('"'):
+                pattern = _last_parameters
+        elif text is None:
+            text = unescaped
+        elif "\\" in text:
+            text = _escaped.sub(r"\1", text)
         if "*" not in name:
             parameters[name] = text
         elif name.endswith("*") and "*" not in name[:-1]:
@@ -58,11 +75,13 @@ def parse_header(line: str) -> tuple[str, dict[str, str]]:
     return value.strip(_BLANKS), parameters
 
 
-def _unquoted(text: str) -> str:
-    match = _quoted.fullmatch(text)
-    if match is None:
-        return text
-    return _escaped.sub(r"\1", match[1]) if "\\" in text else match[1]
+def media_type(content_type: str) -> str:
+    """The type of a Content-Type field in lower case, without its parameters.
+
+    >>> media_type("Text/HTML; charset=UTF-8")
+    'text/html'
+    """
+    return content_type.partition(";")[0].strip(_BLANKS).lower()
 
 
 def _decode_extended(text: str) -> str:

@@ -11,6 +11,7 @@ import os
 import sys
 import types
 import warnings
+from typing import Any
 
 __all__ = ["OldIdiomWarning", "before", "old_idiom", "parse", "version", "version_info"]
 
@@ -89,21 +90,76 @@ def _is_ours(frame: types.FrameType) -> bool:
 
 
 def start_report() -> None:
-    """Collect what `old_idiom` is told from now on; print it when the process ends."""
+    """Collect what `old_idiom` is told from now on; print it when the process ends.
+
+    By SIGTERM or SIGHUP too, unless the program has a handler of its own: that one ends it as it
+    pleases, and exits.
+    """
     import atexit
+    import signal
+    import threading
 
     global _seen
-    if _seen is None:
-        _seen = {}
-        atexit.register(_print_report)
+    if _seen is not None:
+        return
+    _seen = {}
+    atexit.register(_print_report)
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, report_and_die)
+
+
+def report_and_die(number: int, frame: object) -> None:
+    import signal
+
+    # Not by print: the program may be in the middle of one.
+    os.write(2, f"{_report()}\n".encode(errors="backslashreplace"))
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _print_report() -> None:
+    print(_report(), file=sys.stderr)
+
+
+def _report() -> str:
     lines = [f"{file}:{line}: {idiom}" for file, line, idiom in sorted(_seen or ())]
     count = len(lines)
     title = f"{count} old idiom{'' if count == 1 else 's'} of Tornado before 6 in use"
-    print("\n".join([title + (":" if lines else ""), *lines]), file=sys.stderr)
+    return "\n".join([title + (":" if lines else ""), *lines])
 
+
+# --- the distribution record -------------------------------------------------------------
+class _Record:
+    """A finder that makes `importlib.metadata.version("tornado")` say the generation's release.
+
+    The record beside this package says the present one.
+    """
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        return None
+
+    def find_distributions(self, context: Any = None) -> list[Any]:
+        if context is None or context.name is None or context.name.lower() != "tornado":
+            return []
+        from importlib import metadata
+
+        class Record(metadata.Distribution):
+            def read_text(self, filename: str) -> str | None:
+                return text if filename == "METADATA" else None
+
+            def locate_file(self, path: Any) -> Any:
+                return os.path.join(folder, path)
+
+        folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        text = f"Metadata-Version: 2.1\nName: tornado\nVersion: {version}\n"
+        return [Record()]
+
+
+if version != PRESENT:
+    sys.meta_path.insert(0, _Record())
 
 if os.environ.get(REPORT):
     start_report()

@@ -16,6 +16,8 @@ import sys
 from functools import cache
 from typing import Any
 
+from tornado._impl.refused import refusal
+
 __all__ = ["TABLE", "find", "targets"]
 
 #: Module -> lines of "source: names". A name is an attribute of the source, or, under
@@ -462,7 +464,8 @@ def find(module: str, name: str) -> Any:
     """The value of an incidental name; AttributeError for a name that `module` never had."""
     target = targets(module).get(name)
     if target is None:
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        missing = f"module {module!r} has no attribute {name!r}"
+        raise AttributeError(refusal(f"{module}.{name}") or missing)
     home, _, attribute = target.partition(":")
     try:
         value: Any = importlib.import_module(home)

@@ -18,15 +18,29 @@ _LEGACY = "tornado._impl.legacy"
 _GEN = f"{_LEGACY}.gen"
 _TWISTED = f"{_LEGACY}.twisted"
 _WSGI = f"{_LEGACY}.wsgi"
+_PRIVATE = "tornado._impl.private"
+_OAUTH1 = "tornado_trio.oauth.oauth1"
+_NODES = "tornado_trio.template.nodes"
 _WEBSOCKET_CLIENT = "tornado._impl.websocket.client"
 _FUTURE = "tornado.concurrent:Future"
 
 #: Module -> name -> the module that has it, as "module" or "module:its name there"; the name of
 #: a module is the module itself.
 ELSEWHERE: dict[str, dict[str, str]] = {
+    "tornado.auth": {
+        "_auth_return_future": f"{_LEGACY}.auth",
+        "_oauth_escape": f"{_OAUTH1}:escape",
+        "_oauth_parse_response": f"{_OAUTH1}:parse_response",
+        "_oauth_signature": f"{_LEGACY}.auth",
+    },
     "tornado.concurrent": {
         "TracebackFuture": _FUTURE,
         "return_future": f"{_LEGACY}.concurrent",
+    },
+    "tornado.escape": {
+        "_BASESTRING_TYPES": _PRIVATE,
+        "_TO_UNICODE_TYPES": _PRIVATE,
+        "_UTF8_TYPES": _PRIVATE,
     },
     "tornado.gen": {
         "Arguments": _GEN,
@@ -38,23 +52,69 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "WaitAll": _GEN,
         "YieldFuture": _GEN,
         "YieldPoint": _GEN,
+        "_create_future": _FUTURE,
+        "_make_coroutine_wrapper": _GEN,
+        "_value_from_stopiteration": _PRIVATE,
         "engine": _GEN,
     },
+    "tornado.http1connection": {
+        "_ExceptionLoggingContext": _PRIVATE,
+        "_QuietException": _PRIVATE,
+    },
+    "tornado.httputil": {
+        "_int_or_none": _PRIVATE,
+        "_parseparam": _PRIVATE,
+    },
     "tornado.ioloop": {
+        "_Timeout": "asyncio:TimerHandle",
         "PollIOLoop": f"{_LEGACY}.ioloop",
         "TracebackFuture": _FUTURE,
     },
+    "tornado.iostream": {
+        "_ERRNO_CONNRESET": _PRIVATE,
+        "_ERRNO_INPROGRESS": _PRIVATE,
+        "_ERRNO_WOULDBLOCK": _PRIVATE,
+        "_WINDOWS": _PRIVATE,
+    },
     "tornado.locks": {"gen": "tornado.gen:"},
+    "tornado.log": {"_safe_unicode": _PRIVATE},
     "tornado.netutil": {
+        "_ERRNO_WOULDBLOCK": _PRIVATE,
         "TCPServer": "tornado.tcpserver",
         "set_close_exec": "tornado.platform.auto",
     },
-    "tornado.options": {"enable_pretty_logging": "tornado.log"},
+    "tornado.options": {
+        "_Mockable": "tornado_trio.options",
+        "_Option": "tornado_trio.options",
+        "enable_pretty_logging": "tornado.log",
+    },
     "tornado.platform.twisted": {
         "TornadoDelayedCall": _TWISTED,
         "TornadoReactor": _TWISTED,
         "TwistedIOLoop": _TWISTED,
         "TwistedResolver": _TWISTED,
+    },
+    "tornado.process": {"_pipe_cloexec": _PRIVATE},
+    "tornado.template": {
+        "_ApplyBlock": f"{_NODES}:Apply",
+        "_ChunkList": f"{_NODES}:Body",
+        "_ControlBlock": f"{_NODES}:Control",
+        "_DEFAULT_AUTOESCAPE": "tornado_trio.template.runtime:DEFAULT_ESCAPE",
+        "_Expression": f"{_NODES}:Expression",
+        "_ExtendsBlock": f"{_NODES}:Extends",
+        "_File": f"{_NODES}:File",
+        "_IncludeBlock": f"{_NODES}:Include",
+        "_IntermediateControlBlock": f"{_NODES}:Branch",
+        "_NamedBlock": f"{_NODES}:Block",
+        "_Node": f"{_NODES}:Node",
+        "_Statement": f"{_NODES}:Statement",
+        "_Text": f"{_NODES}:Text",
+        "_UNSET": "tornado_trio.template.template",
+    },
+    "tornado.web": {
+        "_ArgDefaultMarker": "tornado_trio.web.arguments:_Required",
+        "_decode_fields_v2": "tornado_trio.wire.signing:_fields_v2",
+        "_time_independent_equals": "hmac:compare_digest",
     },
     "tornado.websocket": {
         "WebSocketClientConnection": _WEBSOCKET_CLIENT,

@@ -15,7 +15,8 @@ class EPollIOLoop(PollIOLoop):
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         if "asyncio_loop" not in kwargs:
-            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selectors.EpollSelector())
+            selector = selectors.EpollSelector()  # type: ignore[attr-defined, unused-ignore]
+            kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selector)
         super().initialize(**kwargs)
 
 

@@ -15,7 +15,7 @@ class KQueueIOLoop(PollIOLoop):
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         if "asyncio_loop" not in kwargs:
-            selector = selectors.KqueueSelector()  # type: ignore[attr-defined]
+            selector = selectors.KqueueSelector()  # type: ignore[attr-defined, unused-ignore]
             kwargs["asyncio_loop"] = asyncio.SelectorEventLoop(selector)
         super().initialize(**kwargs)
 

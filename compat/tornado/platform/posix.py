@@ -9,14 +9,16 @@ from tornado._impl.names import handing_on
 from tornado.platform import common
 from tornado.platform.common import set_close_exec as set_close_exec
 
+from tornado_trio._util.system import unblock
+
 
 class Waker(common.Waker):
     """Writes a byte to a pipe."""
 
     def __init__(self) -> None:
         read, write = os.pipe()
-        os.set_blocking(read, False)
-        os.set_blocking(write, False)
+        unblock(read)
+        unblock(write)
         self.reader: Any = os.fdopen(read, "rb", 0)
         self.writer: Any = os.fdopen(write, "wb", 0)
 

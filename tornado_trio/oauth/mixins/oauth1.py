@@ -62,13 +62,7 @@ class OAuthMixin(AuthMixin):
         """
         key = utf8(self.get_argument("oauth_token"))
         verifier = self.get_argument("oauth_verifier", None)
-        cookie = self.get_cookie(_COOKIE)
-        if not cookie:
-            raise AuthError("Missing OAuth request token cookie")
-        self.clear_cookie(_COOKIE)
-        token: dict[str, Any] = oauth1.load_cookie(cookie)
-        if not hmac.compare_digest(utf8(token["key"]), key):
-            raise AuthError("Request token does not match cookie")
+        token = self._request_token(key)
         if verifier:
             token["verifier"] = verifier
         http = http_client if http_client is not None else self.get_auth_http_client()
@@ -79,6 +73,16 @@ class OAuthMixin(AuthMixin):
             raise AuthError("Error getting user")
         user["access_token"] = access_token
         return user
+
+    def _request_token(self, key: bytes) -> dict[str, Any]:
+        """The token that this browser began with, kept in its cookie until now."""
+        if not (kept := self.get_cookie(_COOKIE)):
+            raise AuthError("Missing OAuth request token cookie")
+        self.clear_cookie(_COOKIE)
+        token: dict[str, Any] = oauth1.load_cookie(kept)
+        if not hmac.compare_digest(utf8(token["key"]), key):
+            raise AuthError("Request token does not match cookie")
+        return token
 
     def _oauth_request_token_url(
         self,

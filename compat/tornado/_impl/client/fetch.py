@@ -10,9 +10,10 @@ import asyncio
 import copy
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import trio
 from tornado import httputil, version
@@ -21,7 +22,7 @@ from tornado._impl.client.routes import host_field, url_credentials
 from tornado._impl.legacy.httpclient import in_contexts
 from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future
-from tornado.escape import native_str, utf8
+from tornado.escape import native_str, to_unicode, utf8
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse, _RequestProxy
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
@@ -78,6 +79,19 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
         self._redirecting = False
         self._flat: Any = request
         client._spawn(self.run)
+
+    # --- what programs look at -------------------------------------------------
+    @cached_property
+    def parsed(self) -> SplitResult:
+        """The URL, taken apart."""
+        url: str = to_unicode(self.request.url)
+        return urlsplit(url)
+
+    @cached_property
+    def parsed_hostname(self) -> str:
+        """Its host, without the brackets of an IPv6 address."""
+        host, _ = httputil.split_host_and_port(self.parsed.netloc.rpartition("@")[2])
+        return host.removeprefix("[").removesuffix("]")
 
     # --- the task -------------------------------------------------------------
     async def run(self) -> None:

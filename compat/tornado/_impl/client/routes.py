@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from tornado._impl.generation import before
 from tornado.netutil import (
     DefaultExecutorResolver,
     DefaultLoopResolver,
@@ -38,7 +39,8 @@ class Routes:
         self._resolver: NativeResolver | None = None if ours else _asking(client.resolver)
         self._spelled: dict[str, NativeResolver] = {}
         self._plain: dict[tuple[Origin, Any, Any], Route] = {}
-        self._dialling: tuple[Any, Dial] | None = None
+        self._dialling: tuple[Any, dict[str, Any], Dial] | None = None
+        self._client = client
         self._contexts: dict[Any, ssl.SSLContext] = {}
 
     def find(self, request: Any, origin: Origin, tcp_client: Any = None) -> Route:
@@ -46,8 +48,9 @@ class Routes:
 
         A `tcp_client` of the program's own making is asked to connect.
         """
-        if tcp_client is not None and type(tcp_client) is not TCPClient:
-            return self._make(request, origin)._replace(dial=self._dial(tcp_client))
+        if tcp_client is not None and _connects_its_own_way(tcp_client):
+            dial = self._dial(tcp_client, request)
+            return self._make(request, origin)._replace(dial=dial)
         special = (
             request.network_interface,
             request.proxy_host,
@@ -105,20 +108,27 @@ class Routes:
             known = self._spelled[host] = _spelling(ask, host)
         return known
 
-    def _dial(self, tcp_client: Any) -> Dial:
+    def _dial(self, tcp_client: Any, request: Any) -> Dial:
         """The same function for the same object: it is a part of what routes are compared by."""
-        if self._dialling is None or self._dialling[0] is not tcp_client:
+        options: dict[str, Any] = {
+            "af": socket.AF_INET if request.allow_ipv6 is False else socket.AF_UNSPEC,
+            "ssl_options": None,  # TLS, if any, is made here
+            "max_buffer_size": getattr(self._client, "max_buffer_size", None),
+        }
+        if not before(5):
+            options["source_ip"] = request.network_interface
+        if self._dialling is None or self._dialling[:2] != (tcp_client, options):
 
             async def dial(host: str, port: int) -> Stream:
-                stream = await tcp_client.connect(host, port)
-                # Not a byte was read or written, and TLS, if any, is made here: the socket
-                # can leave its IOStream by a second descriptor.
+                stream = await tcp_client.connect(host, port, **options)
+                # Nothing is left to be read of what was said until now, with a proxy say: the
+                # socket can leave its IOStream by a second descriptor.
                 sock = stream.socket.dup()
                 stream.close()
                 return SocketStream(sock, remote_address=sock.getpeername())
 
-            self._dialling = (tcp_client, dial)
-        return self._dialling[1]
+            self._dialling = (tcp_client, options, dial)
+        return self._dialling[2]
 
     def _context(self, request: Any) -> ssl.SSLContext:
         options = request.ssl_options
@@ -150,6 +160,16 @@ class Routes:
 
 # network_interface, proxy_host, ssl_options, ca_certs, client_key, client_cert, validate_cert
 _NOTHING_SPECIAL = (None, None, None, None, None, None, True)
+
+
+_CONNECT = TCPClient.connect
+
+
+def _connects_its_own_way(tcp_client: Any) -> bool:
+    """Whether a program has replaced how a client connects: object, method or class method."""
+    if type(tcp_client) is not TCPClient or TCPClient.connect is not _CONNECT:
+        return True
+    return "connect" in vars(tcp_client)
 
 
 def _client_context(

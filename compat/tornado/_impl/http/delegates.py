@@ -9,16 +9,19 @@ both ends of it. Knows httputil's delegates and the native `HandlerCall`.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import trio
 from tornado import httputil
 from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future, future_set_result_unless_cancelled
+from tornado.log import gen_log
 
 from tornado_trio._util.contexts import run_in
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.web.application import HandlerCall
+from tornado_trio.wire.formdata import Steps
 
 
 class PushedBody:
@@ -168,6 +171,41 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
 def _reraise(future: Future) -> None:
     if not future.cancelled():
         future.result()
+
+
+def call_with_form(
+    request: httputil.HTTPServerRequest, callback: Callable[[httputil.HTTPServerRequest], Any]
+) -> None:
+    """Call `callback` with the request, whose body is there, once its form is parsed.
+
+    At once, or from a task if that takes more than a moment. HTTPInputError if malformed; by
+    then from a task: answered with 400.
+    """
+    steps = request._parse_body_steps()
+    for _ in steps:
+        run_task(_call_after(steps, request, callback)).add_done_callback(_reraise)
+        return
+    callback(request)
+
+
+async def _call_after(
+    steps: Steps,
+    request: httputil.HTTPServerRequest,
+    callback: Callable[[httputil.HTTPServerRequest], Any],
+) -> None:
+    try:
+        for _ in steps:
+            await trio.lowlevel.checkpoint()
+    except httputil.HTTPInputError as error:
+        gen_log.info("Malformed form from %s: %s", request.remote_ip, error)
+        connection: Any = request.connection
+        connection.write_headers(
+            httputil.ResponseStartLine("HTTP/1.1", 400, "Bad Request"),
+            httputil.HTTPHeaders({"Content-Length": "0"}),
+        )
+        connection.finish()
+    else:
+        callback(request)
 
 
 async def drive_delegate(delegate: httputil.HTTPMessageDelegate, exchange: Any) -> None:

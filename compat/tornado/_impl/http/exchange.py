@@ -20,6 +20,7 @@ from tornado_trio.errors import PeerError
 from tornado_trio.errors import StreamClosedError as NativeStreamClosedError
 from tornado_trio.exchange import READY
 from tornado_trio.net.stream import Stream
+from tornado_trio.server.connection import ServerConnection
 from tornado_trio.server.exchange import Http1Exchange
 
 
@@ -108,11 +109,13 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     # --- the stream -------------------------------------------------------------------
     @property
     def stream(self) -> Any:
-        """The connection's stream behind the names of an IOStream."""
-        connection = self._connection
-        if connection.context is None:
-            connection.context = ServerStreamView(connection.stream, lambda: None)
-        return connection.context
+        """The connection's stream behind the names of an IOStream; None once it was detached."""
+        return stream_of(self._connection)
+
+    @property
+    def server_connection(self) -> Any:
+        """The same for all requests of a connection."""
+        return self._connection.server.served(self._connection)  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -147,6 +150,15 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         if not wire.responded and not self.finished:
             wire.raw_response()
         return super().finish(trailers)
+
+
+def stream_of(connection: ServerConnection) -> Any:
+    """What programs see as the stream of a connection; None once it was detached."""
+    if connection.detached:
+        return None
+    if connection.context is None:
+        connection.context = ServerStreamView(connection.stream, lambda: None)
+    return connection.context
 
 
 def _with_callback(pending: Awaitable[None], callback: Any) -> Future:

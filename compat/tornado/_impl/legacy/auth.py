@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 
 from tornado._impl.generation import before, old_idiom
 from tornado._impl.loop.tasks import run_task
-from tornado.concurrent import Future, future_add_done_callback
+from tornado.concurrent import Future, future_add_done_callback, future_set_exc_info
+from tornado.stack_context import ExceptionStackContext
+from tornado.util import ArgReplacer
 
-from tornado_trio.oauth import AuthError
+from tornado_trio.oauth import AuthError, oauth1
 
 __all__ = ["callbacks", "user_by_callback"]
 
@@ -135,3 +137,43 @@ def user_by_callback(
 
     get_user(access_token, done)
     return future
+
+
+def _oauth_signature(
+    consumer: oauth1.Token,
+    method: str,
+    url: str,
+    parameters: dict[str, Any] | None = None,
+    token: oauth1.Token | None = None,
+) -> bytes:
+    """The signature of OAuth 1.0."""
+    return oauth1.signature(consumer, method, url, parameters or {}, token, version="1.0")
+
+
+def _auth_return_future(method: Callable[..., Any]) -> Callable[..., Future]:
+    """Decorate a method of a program's own mixin: its `callback` argument is a Future to it.
+
+    The caller gets that Future; one who gave a callback has it called with the result, or with
+    None when the sign-in failed, as with this module's own methods.
+    """
+    replacer = ArgReplacer(method, "callback")
+
+    @functools.wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> Future:
+        future = Future()
+        callback, positional, kwargs = replacer.replace(future, args, kwargs)
+        if callback is not None:
+            handler = args[0] if args else None
+            future_add_done_callback(future, functools.partial(_report, handler, callback))
+
+        def failed(*exc_info: Any) -> bool:
+            if future.done():
+                return False
+            future_set_exc_info(future, exc_info)
+            return True
+
+        with ExceptionStackContext(failed, delay_warning=True):
+            method(*positional, **kwargs)
+        return future
+
+    return wrapper

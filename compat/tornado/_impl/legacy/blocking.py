@@ -6,6 +6,7 @@ Knows the interface of loops and SIGALRM; loaded when a program sets a threshold
 from __future__ import annotations
 
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,13 +31,18 @@ class _Watch:
         self.timeout: object = None
 
     def wind(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, self.limit)
+        _alarm_after(self.limit)
         self.timeout = self.loop.call_later(self.pause, self.wind)
 
     def end(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _alarm_after(0)
         if self.timeout is not None:
             self.loop.remove_timeout(self.timeout)
+
+
+def _alarm_after(seconds: float) -> None:
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 _watch: _Watch | None = None
@@ -48,7 +54,7 @@ def watch_blocking(
     """See `IOLoop.set_blocking_signal_threshold`."""
     global _watch
     old_idiom("set_blocking_signal_threshold")
-    if not hasattr(signal, "setitimer"):
+    if sys.platform == "win32":
         gen_log.error("set_blocking_signal_threshold needs signal.setitimer")
         return
     if _watch is not None:
@@ -68,9 +74,9 @@ def watch_blocking(
         try:
             plain_start()
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _alarm_after(0)
 
-    loop.start = start  # type: ignore[method-assign]
+    loop.start = start  # type: ignore[method-assign, unused-ignore]
 
 
 def log_stack(loop: IOLoop, frame: Any) -> None:

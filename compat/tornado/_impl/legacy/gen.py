@@ -67,6 +67,18 @@ def engine(func: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _make_coroutine_wrapper(func: Callable[..., Any], replace_callback: bool) -> Any:
+    """`coroutine`, or with `replace_callback` false one that leaves ``callback=`` to `func`."""
+    if replace_callback:
+        return coroutines.coroutine(func)
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return _run(functools.partial(func, *args, **kwargs))
+
+    return wrapper
+
+
 @coroutines.coroutine
 def _run(func: Callable[[], Any]) -> Any:
     return func()  # a generator: `coroutine` goes by what a function returns

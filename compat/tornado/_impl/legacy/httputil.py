@@ -18,6 +18,7 @@ from tornado.log import gen_log
 
 from tornado_trio.errors import HTTPInputError
 from tornado_trio.wire.headers import HTTPHeaders, normalize_name
+from tornado_trio.wire.parameters import media_type
 
 
 class LegacyRequestMethods:
@@ -117,8 +118,8 @@ def log_if_malformed(parse: Callable[..., None]) -> Callable[..., None]:
 
 def check_form_is_text(headers: HTTPHeaders, body: bytes) -> None:
     """Before 6, arguments that are not UTF-8 made a form malformed."""
-    form = headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
-    if form and "Content-Encoding" not in headers:
+    kind = media_type(headers.get("Content-Type", ""))
+    if kind == "application/x-www-form-urlencoded" and "Content-Encoding" not in headers:
         try:
             body.decode()
         except UnicodeDecodeError as error:

@@ -29,7 +29,7 @@ def asynchronous(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         self._auto_finish = False
-        with ExceptionStackContext(functools.partial(_fail, self), delay_warning=True):
+        with ExceptionStackContext(self._stack_context_handle_exception, delay_warning=True):
             result = method(self, *args, **kwargs)
             if result is not None:
                 return _finish_after(self, convert_yielded(result))
@@ -42,14 +42,6 @@ async def _finish_after(handler: Any, result: Any) -> None:
     await result
     if not handler._finished:
         handler.finish()
-
-
-def _fail(handler: Any, typ: Any, value: BaseException, tb: Any) -> bool:
-    """An exception of a callback is the request's."""
-    if isinstance(value, Exception):
-        handler._handle_request_exception(value)
-        return True
-    return False
 
 
 def call_when_flushed(future: Any, callback: Callable[[], Any]) -> None:

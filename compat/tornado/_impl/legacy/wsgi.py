@@ -15,6 +15,9 @@ from tornado._impl.generation import old_idiom
 __all__ = ["WSGIAdapter", "WSGIApplication", "from_wsgi_str"]
 
 
+_UNPREFIXED = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
 def from_wsgi_str(s: str) -> bytes:
     """The bytes of a native string of PEP 3333."""
     return s.encode("latin1")
@@ -137,14 +140,10 @@ def _request(
     uri += quote(from_wsgi_str(environ.get("PATH_INFO", "")))
     if environ.get("QUERY_STRING"):
         uri += "?" + environ["QUERY_STRING"]
-    headers = httputil.HTTPHeaders()
-    if environ.get("CONTENT_TYPE"):
-        headers["Content-Type"] = environ["CONTENT_TYPE"]
-    if environ.get("CONTENT_LENGTH"):
-        headers["Content-Length"] = environ["CONTENT_LENGTH"]
-    for key, value in environ.items():
-        if key.startswith("HTTP_"):
-            headers[key[5:].replace("_", "-")] = value
+    # PEP 3333: two fields of the head have variables of their own.
+    fields = {key[5:]: value for key, value in environ.items() if key[:5] == "HTTP_"}
+    fields |= {key: environ[key] for key in _UNPREFIXED if environ.get(key)}
+    headers = httputil.HTTPHeaders({key.replace("_", "-"): fields[key] for key in fields})
     length = int(headers.get("Content-Length") or 0)
     body = environ["wsgi.input"].read(length) if length else b""
     context = _Context(environ.get("REMOTE_ADDR", ""), environ["wsgi.url_scheme"])

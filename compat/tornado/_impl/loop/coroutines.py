@@ -53,16 +53,14 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., Any]:
                     # is done when its Future is returned.
                     runner = Runner(context.run, result, future, context.run(next, result))
                     future.add_done_callback(runner._result_done)
-                    return future
-            except (Return, StopIteration) as exc:
-                result = exc.value
+                else:
+                    future.set_result(result)
+            except (StopIteration, Return) as ended:
+                future.set_result(ended.value)
             except asyncio.CancelledError:
                 future.cancel()
-                return future
-            except Exception:
-                future_set_exc_info(future, sys.exc_info())
-                return future
-            future.set_result(result)
+            except Exception as error:
+                future.set_exception(error)
             return future
         finally:
             # This frame is in the traceback of an exception that the future holds.
@@ -102,23 +100,19 @@ class Runner:
 
     def run(self) -> None:
         """Step the generator as long as what it yields is done already."""
-        if self.running or self.finished:
+        if self.finished or self.running:
             return
         self.running = True
         try:
-            while True:
-                future = self.future
-                if future is None:
-                    raise Exception("No pending future")
-                if not future.done():
-                    return
-                self.future = None
+            ready = self.future.done()
+            while ready:
+                awaited, self.future = self.future, None
                 error: BaseException | None = None
                 try:
-                    value = future.result()
+                    value = awaited.result()
                 except (Exception, asyncio.CancelledError) as exc:
                     error = exc
-                future = None
+                awaited = None
                 try:
                     # Outside of any `except`, lest the generator's exceptions get a context.
                     if error is None:
@@ -138,8 +132,7 @@ class Runner:
                 except Exception:
                     future_set_exc_info(self._finish(), sys.exc_info())
                     return
-                if not self.handle_yield(yielded):
-                    return
+                ready = self.handle_yield(yielded)
                 yielded = None
         finally:
             self.running = False

@@ -20,7 +20,7 @@ def watch(pid: int, io_loop: Any, ended: Ended) -> None:
     `status` is as of waitpid; None if somebody else has reaped it.
     """
     try:
-        fd = os.pidfd_open(pid)
+        fd: int = os.pidfd_open(pid)  # type: ignore[attr-defined, unused-ignore]
     except (AttributeError, OSError):
         # Not Linux, an old kernel, or gone without a trace: the last, waitpid will tell.
         _watch_by_thread(pid, io_loop, ended)

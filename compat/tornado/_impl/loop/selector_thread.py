@@ -181,12 +181,7 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
         return getattr(self._real_loop, name)
 
     def __init__(self, real_loop: asyncio.AbstractEventLoop) -> None:
-        self._real_loop = real_loop
-        self._selector = SelectorThread(real_loop)
-
-    def close(self) -> None:
-        self._selector.close()
-        self._real_loop.close()
+        self._real_loop, self._selector = real_loop, SelectorThread(real_loop)
 
     def add_reader(  # type: ignore[override]
         self, fd: Any, callback: Callable[..., Any], *args: Any
@@ -203,3 +198,7 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
 
     def remove_writer(self, fd: Any) -> bool:
         return self._selector.remove_writer(fd)
+
+    def close(self) -> None:
+        for part in (self._selector, self._real_loop):
+            part.close()

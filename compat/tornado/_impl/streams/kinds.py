@@ -21,6 +21,9 @@ from tornado.ioloop import IOLoop
 from tornado.log import gen_log
 from tornado.netutil import _ssl_defaults, ssl_options_to_context, ssl_wrap_socket
 
+from tornado_trio._util.system import read_into, unblock
+from tornado_trio.net.server_names import step_handshake
+
 
 class IOStream(BaseIOStream):
     """A stream over a TCP or Unix socket, connected already or by `connect`.
@@ -284,7 +287,7 @@ class SSLIOStream(IOStream):
         """A step of the handshake; after the last one, what was waiting for it."""
         self._handshake_wants = 0
         try:
-            self.socket.do_handshake()
+            step_handshake(self.socket)
         except ssl.SSLWantReadError:
             self._handshake_wants = IOLoop.READ
         except ssl.SSLWantWriteError:
@@ -389,7 +392,7 @@ class PipeIOStream(BaseIOStream):
         self.fd = fd
         # Owns the descriptor, so that a forgotten stream does not leak it.
         self._file = io.FileIO(fd, "r+")
-        os.set_blocking(fd, False)
+        unblock(fd)
         super().__init__(*args, **kwargs)
 
     def fileno(self) -> int:
@@ -410,7 +413,7 @@ class PipeIOStream(BaseIOStream):
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read into `buf`."""
         try:
-            return os.readv(self.fd, [buf])
+            return read_into(self.fd, buf)
         except BlockingIOError:
             return None
         except OSError as exc:

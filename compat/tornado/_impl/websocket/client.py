@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,12 +33,14 @@ from tornado.concurrent import (
     future_set_result_unless_cancelled,
 )
 from tornado.escape import json_encode, native_str, utf8
+from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log
 from tornado.netutil import Resolver
 from tornado.queues import Queue
 from tornado.simple_httpclient import _HTTPConnection
+from tornado.tcpclient import TCPClient
 
 from tornado_trio.client.engine import Engine
 from tornado_trio.client.options import ClientLimits
@@ -120,13 +123,14 @@ class WebSocketClientConnection(_HTTPConnection):
         request.headers.update(
             request_headers(self.key, subprotocols=self._offered_subprotocols, deflate=deflate)
         )
+        dialer = _Dialer(resolver)
         super().__init__(
-            _Dialer(resolver),
+            dialer,
             request,
             lambda: None,
             self._on_http_response,
             104857600,
-            None,
+            TCPClient(resolver=dialer.resolver),
             65536,
             104857600,
         )
@@ -236,6 +240,16 @@ class WebSocketClientConnection(_HTTPConnection):
         app_log.error("Uncaught exception %s", value, exc_info=(typ, value, tb))
 
     # --- what programs do -------------------------------------------------------------------
+
+    @cached_property
+    def connection(self) -> HTTP1Connection:
+        """What the handshake was made on. The stream is no longer its own: see `protocol`."""
+        if self._session is None:
+            raise AttributeError("connection: there is none before the handshake")
+        params = HTTP1ConnectionParameters(no_keep_alive=True, max_body_size=self.max_body_size)
+        connection = HTTP1Connection(None, True, params)  # type: ignore[arg-type]
+        connection._detached = True
+        return connection
 
     @property
     def stream(self) -> Any:

@@ -98,6 +98,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     _pinging: Any = None
     _pinged: float | None = None
     _ping_started = False
+    _finishing = False
     _waiting: Any = None
     _message_bytes_out = 0
     _wire_bytes_out = 0
@@ -245,16 +246,24 @@ class WebSocketProtocol13(WebSocketProtocol):
         link = self._link = Link(native, wire, self._on_event, _CLOSE_TIMEOUT)
         link.ahead = self._look_ahead
         try:
-            await link.run()
+            await link.read()
         except trio.Cancelled:
             # The server, or the loop, is being closed: a word to the peer, without waiting.
             self._say_close(_CLOSE_CODE(CloseCode.GOING_AWAY), CloseCode.GOING_AWAY)
             self._ended()
             self._tell_closed()
             raise
+        except BaseException:
+            self._ended()
+            raise
+        try:
+            # At once: the peer may keep its connection open, for as long as `finish` waits.
+            self._over()
+            self._finishing = True
+            self._tell_closed()
+            await link.finish()
         finally:
             self._ended()
-        self._tell_closed()
 
     def _tell_closed(self) -> None:
         try:
@@ -262,15 +271,23 @@ class WebSocketProtocol13(WebSocketProtocol):
         except (Exception, asyncio.CancelledError):
             self.handler.log_exception(*sys.exc_info())
 
-    def _ended(self) -> None:
+    def on_connection_close(self) -> None:
+        if not self._finishing:  # the last frame is on its way, and the stream closed in time
+            self._abort()
+
+    def _over(self) -> None:
+        """Nothing is sent or received any more."""
         self.client_terminated = self.server_terminated = True
-        if self._native is not None:
-            self._native.close()
         if self._pinging is not None:
             self._pinging.cancel()
         if self._waiting is not None:
             self._waiting()
             self._waiting = None
+
+    def _ended(self) -> None:
+        self._over()
+        if self._native is not None:
+            self._native.close()
         # They hold bound methods of ours: reference cycles, and with them the handler.
         self._link = self._look_ahead = None
 

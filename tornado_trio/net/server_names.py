@@ -1,0 +1,47 @@
+"""TLS handshakes with clients whose server name (SNI) is no text. Knows sys and ssl's ways.
+
+The standard library decodes the name before it calls a context's `sni_callback`. For bytes
+that are not ASCII it refuses the handshake, rightly, but hands the error to
+`sys.unraisablehook`: a traceback on stderr for whatever a stranger sends. There is no way
+to be asked earlier, so that hook is ours for as long as a handshake is stepped.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["step_handshake"]
+
+_lock = threading.Lock()
+_threads: list[int] = []  # those that step a handshake just now
+_previous: Callable[[Any], Any] = sys.unraisablehook
+
+
+def _hook(unraisable: Any) -> None:
+    of_a_name = unraisable.exc_type is UnicodeDecodeError and type(unraisable.object) is bytes
+    if not (of_a_name and threading.get_ident() in _threads):
+        _previous(unraisable)
+
+
+def step_handshake(sock: ssl.SSLSocket) -> None:
+    """`sock.do_handshake()`, which refuses such a name without a word. Errors as there."""
+    global _previous
+    if not sock.server_side or sock.context.sni_callback is None:
+        sock.do_handshake()
+        return
+    thread = threading.get_ident()
+    with _lock:
+        if not _threads:
+            _previous, sys.unraisablehook = sys.unraisablehook, _hook
+        _threads.append(thread)
+    try:
+        sock.do_handshake()
+    finally:
+        with _lock:
+            _threads.remove(thread)
+            if not _threads and sys.unraisablehook is _hook:
+                sys.unraisablehook = _previous

@@ -1,0 +1,53 @@
+"""The seam between `serve` and whatever runs the process that calls it.
+
+Knows what a call of `serve` consists of; must not know signals or processes: the host
+(`service.Service`) does. Outside of a host `serve` listens, and ends, by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ..exchange import App
+    from ..net.listeners import Listener
+    from ..net.tls_contexts import ServerTls
+    from .core import Server
+    from .options import ServerOptions
+
+__all__ = ["Host", "ServeCall", "current_host"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeCall:
+    """What `serve` was asked for; a host may answer with something else."""
+
+    app: App
+    port: int | None
+    host: str | None
+    listeners: Sequence[Listener] | None
+    tls: ssl.SSLContext | ServerTls | None
+    options: ServerOptions | None
+    grace: float | None
+
+
+class Host(Protocol):
+    """Runs the process: chooses addresses, ends what serves."""
+
+    def prepared(self, call: ServeCall) -> ServeCall:
+        """The call as it is to be made: `listeners` are there. Errors as `serve`."""
+
+    def serving(
+        self, server: Server, listeners: Sequence[Listener]
+    ) -> AbstractContextManager[object]:
+        """Around serving. The host ends it by cancelling a scope of its own there."""
+
+
+#: The host of the running tasks, if there is one.
+current_host: ContextVar[Host | None] = ContextVar("current_host", default=None)

@@ -1,0 +1,129 @@
+"""`Board`: numbers that workers and their parent share in memory, a row for each process.
+
+Knows mmap and struct. A worker writes its own row, everybody reads all: no locks, no system
+calls. Each field is one aligned word, so that no reader sees half of it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+
+__all__ = ["Board", "Row"]
+
+ROWS = 256
+_WORD = 8
+_FIELDS = ("beat", "connections", "requests", "serving")
+_ROW_SIZE = 64  # a cache line each: workers on different processors do not disturb each other
+_FLOAT = struct.Struct("=d")
+_INT = struct.Struct("=q")
+
+
+class Row:
+    """What one process says of itself.
+
+    Attributes:
+      beat: `time.monotonic()` of its last sign of life; 0.0 before the first.
+      connections: open ones.
+      requests: answered or under way, in all; counted only where there is reason to.
+      serving: 1 while it takes new connections.
+    """
+
+    def __init__(self, memory: mmap.mmap, index: int) -> None:
+        self.index = index
+        self._memory = memory
+        self._at = index * _ROW_SIZE
+
+    def __repr__(self) -> str:
+        return f"<Row {self.index} connections={self.connections} requests={self.requests}>"
+
+    def clear(self) -> None:
+        """Zero everything: the row gets a new owner."""
+        self._memory[self._at : self._at + _ROW_SIZE] = bytes(_ROW_SIZE)
+
+    @property
+    def beat(self) -> float:
+        value: float = _FLOAT.unpack_from(self._memory, self._at)[0]
+        return value
+
+    def live(self) -> None:
+        """A sign of life, now. (The clock is the machine's, the same for all processes.)"""
+        _FLOAT.pack_into(self._memory, self._at, time.monotonic())
+
+    def _get(self, field: int) -> int:
+        value: int = _INT.unpack_from(self._memory, self._at + field * _WORD)[0]
+        return value
+
+    def _set(self, field: int, value: int) -> None:
+        _INT.pack_into(self._memory, self._at + field * _WORD, value)
+
+    @property
+    def connections(self) -> int:
+        return self._get(1)
+
+    @connections.setter
+    def connections(self, value: int) -> None:
+        self._set(1, value)
+
+    @property
+    def requests(self) -> int:
+        return self._get(2)
+
+    @requests.setter
+    def requests(self, value: int) -> None:
+        self._set(2, value)
+
+    @property
+    def serving(self) -> bool:
+        return bool(self._get(3))
+
+    @serving.setter
+    def serving(self, value: bool) -> None:
+        self._set(3, int(value))
+
+
+class Board:
+    """The shared rows, over an inheritable descriptor `fd`."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._memory = mmap.mmap(fd, ROWS * _ROW_SIZE)
+        self._rows = [Row(self._memory, index) for index in range(ROWS)]
+        self._free = list(range(ROWS - 1, -1, -1))
+
+    @classmethod
+    def create(cls) -> Board:
+        """A new board. OSError: there is no memory, or no folder for temporary files."""
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("tornado_trio workers")
+        else:
+            with tempfile.TemporaryFile() as file:
+                fd = os.dup(file.fileno())
+        os.ftruncate(fd, ROWS * _ROW_SIZE)
+        return cls(fd)
+
+    def __getitem__(self, index: int) -> Row:
+        return self._rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def take(self) -> Row:
+        """A free row, cleared. IndexError: there are no more than 256 processes."""
+        row = self._rows[self._free.pop()]
+        row.clear()
+        return row
+
+    def give_back(self, row: Row) -> None:
+        """The process is gone."""
+        row.clear()
+        self._free.append(row.index)
+
+    def close(self) -> None:
+        """Unmap it and close the descriptor."""
+        self._memory.close()
+        os.close(self.fd)

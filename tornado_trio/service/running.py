@@ -1,0 +1,158 @@
+"""`run`: a service in one call. Knows settings, hosts and exits; what serves, serves below.
+
+run(app, port=8888)     an Application
+run(main)               an async function that calls `serve` somewhere
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import trio
+
+from ..net import systemd
+from ..net.listeners import Listener, SocketListener
+from .addresses import service_sockets
+from .errors import CannotStart
+from .hosting import announce, keep_watchdog, run_service
+from .kinds import Main, main_of
+from .lifetime import Service, server_tls
+from .logs import set_up_logging
+from .settings import Settings
+from .signals import StopSignals
+from .worker import run_worker, worker_place
+
+__all__ = ["run", "start"]
+
+logger = logging.getLogger("tornado_trio.service")
+
+
+def run(
+    main: Any,
+    *,
+    port: int | None = None,
+    host: str | None = None,
+    unix: str | None = None,
+    fd: int | None = None,
+    workers: int = 1,
+    reload: bool = False,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+    grace: float | None = None,
+    drain_delay: float = 0.0,
+    asyncio: bool | Literal["uvloop"] = False,
+    log_format: Literal["text", "json"] = "text",
+    access_log: bool = True,
+    proxy_headers: bool | Sequence[str] = False,
+    max_requests: int = 0,
+    worker_timeout: float = 30.0,
+) -> None:
+    """Run a service until it is told to end; returns when it has ended well.
+
+    Args:
+        main: an `Application`, which is served; or an async function without arguments: what
+            the service needs is opened there with `async with`, around `serve`.
+        port, host, unix, fd: where an application listens (127.0.0.1:8888 if nothing is said);
+            for a `serve` in `main` they go before its own.
+
+    The others are those of `Settings`. Each can be set from outside by a variable
+    TORNADO_TRIO_*, which goes before what is said here: TORNADO_TRIO_PORT=80.
+
+    SIGTERM and Ctrl-C drain: no new connections, those under way get their answers, `serve`
+    returns, `main` ends. A second one cuts. Logging is set up if nobody has.
+
+    Raises:
+        SystemExit: it cannot start (a line on stderr says why), or was cut.
+        Exception: whatever leaves `main`.
+    """
+    try:
+        settings = Settings(
+            port=port,
+            host=host,
+            unix=unix,
+            fd=fd,
+            workers=workers,
+            reload=reload,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            grace=grace,
+            drain_delay=drain_delay,
+            asyncio=asyncio,
+            log_format=log_format,
+            access_log=access_log,
+            proxy_headers=proxy_headers if isinstance(proxy_headers, bool) else (*proxy_headers,),
+            max_requests=max_requests,
+            worker_timeout=worker_timeout,
+        ).with_environment()
+        start(lambda: main_of(main, factories=False), settings)
+    except CannotStart as error:
+        complain(error)
+
+
+def complain(error: CannotStart, program: str = "tornado_trio") -> None:
+    """Say on stderr, in one line, why there is no service, and exit."""
+    print(f"{program}: {error}", file=sys.stderr)
+    raise SystemExit(error.status) from None
+
+
+def start(load: Callable[[], Main], settings: Settings) -> None:
+    """Run what `load` finds, in this process or in workers. Raises as `run`, and CannotStart."""
+    _check_no_loop()
+    place = worker_place()
+    if place is not None:
+        run_worker(place, load, settings)
+    elif settings.supervised:
+        from .supervisor import supervise
+
+        supervise(settings)
+    else:
+        run_here(load(), settings)
+
+
+def check(main: Main, settings: Settings) -> None:
+    """Try what `start` would do without serving. Raises CannotStart."""
+    if settings.tls_cert is not None:
+        server_tls(settings)
+    for sock in service_sockets(settings):
+        sock.close()
+
+
+def run_here(main: Main, settings: Settings) -> None:
+    """Run `main` in this process."""
+    set_up_logging(settings)
+    service = Service(settings, OwnSockets(settings))
+    signals = StopSignals()
+    with signals.installed():
+        run_service(service, main, signals, [keep_watchdog])
+    if signals.cut_by is not None:
+        raise SystemExit(128 + signals.cut_by)
+
+
+def _check_no_loop() -> None:
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return
+    raise CannotStart("a trio run is going on in this thread: await serve() there instead", 2)
+
+
+class OwnSockets:
+    """The source of the only process: it binds what is asked for, and tells the manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._announced = False
+
+    def listeners(
+        self, settings: Settings, port: int | None, host: str | None
+    ) -> list[SocketListener]:
+        return [SocketListener(sock) for sock in service_sockets(settings, port, host)]
+
+    def serving(self, listeners: Sequence[Listener], tls: bool) -> None:
+        announce([listener.address for listener in listeners], tls)
+        systemd.notify("READY=1")
+
+    def stopping(self) -> None:
+        systemd.notify("STOPPING=1")

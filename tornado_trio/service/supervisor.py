@@ -1,0 +1,446 @@
+"""The parent of workers: starts them, watches over them, replaces them, and ends with them.
+
+Knows `WorkerProcess`, signals, and the policy of restarts. Must not know what is served: the
+program is loaded by the workers alone, so that each replacement runs what is on disk.
+
+    SIGTERM, SIGINT      drain all workers, and end; a second one cuts them
+    SIGHUP               replace all workers, one by one, new ones first
+    SIGTTIN, SIGTTOU     a worker more, a worker less
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import trio
+
+from ..net import systemd
+from .addresses import service_sockets
+from .board import Board
+from .channel import Message
+from .errors import CannotStart
+from .hosting import announce, keep_watchdog
+from .logs import set_up_logging
+from .process import WorkerProcess, check_restartable
+from .restarts import RestartPolicy
+from .settings import Settings
+
+__all__ = ["Supervisor", "supervise"]
+
+logger = logging.getLogger("tornado_trio.service")
+
+LOOK_EVERY = 1.0  # seconds between looks at the workers' signs of life
+ABORT_WITHIN = 1.0  # seconds that SIGABRT gets to show where a worker hangs
+CUT_WITHIN = 1.0
+SPARE = 2.0  # seconds more than a worker's own patience
+RELOAD_GRACE = 1.0
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGCHLD")
+
+
+def supervise(settings: Settings) -> None:
+    """Run workers until told to end. Raises CannotStart, or SystemExit with another status."""
+    check_restartable()
+    set_up_logging(settings)
+    supervisor = Supervisor(settings)
+    try:
+        trio.run(supervisor.run)
+    finally:
+        supervisor.close()
+    if supervisor.error is not None:
+        raise supervisor.error
+    if supervisor.status:
+        raise SystemExit(supervisor.status)
+
+
+class Supervisor:
+    """Watches over the workers.
+
+    Attributes:
+      workers: by number, the one that serves now.
+      retiring: those that were replaced, and still drain.
+      restarts: how many died and were started again.
+      status: the exit status to end with.
+      error: why there is no service, to be said in one line.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.workers: dict[int, WorkerProcess] = {}
+        self.retiring: set[WorkerProcess] = set()
+        self.restarts = 0
+        self.status = 0
+        self.error: CannotStart | None = None
+        self.policy = RestartPolicy()
+        self._board = Board.create()
+        self._sockets: dict[str, list[socket.socket]] = {}
+        self._announced: set[str] = set()
+        self._signals: list[signal.Signals] = []
+        self._ever_ready = False
+        self._rolling = trio.Lock()
+        self._nursery: trio.Nursery | None = None
+        self._terminal = _has_terminal()
+
+    def __repr__(self) -> str:
+        return f"<Supervisor {list(self.workers.values())}>"
+
+    def close(self) -> None:
+        """Close the sockets and the board."""
+        self._close_sockets()
+        self._board.close()
+
+    def statistics(self) -> dict[str, Any]:
+        """For inspection pages: restarts, and of each worker what its row says."""
+        return {
+            "restarts": self.restarts,
+            "workers": [
+                {
+                    "number": worker.number,
+                    "pid": worker.pid,
+                    "state": worker.state,
+                    "age": worker.age,
+                    "connections": worker.row.connections,
+                    "requests": worker.row.requests,
+                }
+                for worker in self._alive()
+            ],
+        }
+
+    @property
+    def stopping(self) -> bool:
+        return bool(self._signals)
+
+    def _alive(self) -> list[WorkerProcess]:
+        every = [*self.workers.values(), *self.retiring]
+        return [worker for worker in every if worker.state != "dead"]
+
+    # --- the run -------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """All of it, until no worker is left."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await nursery.start(self._hear_signals)
+            nursery.start_soon(self._look_after)
+            nursery.start_soon(keep_watchdog)
+            try:
+                for number in range(1, self.settings.worker_count + 1):
+                    self._put(self._spawn(number))
+            except CannotStart as error:
+                self._fail(error)
+            if self.settings.reload:
+                from .reload import watch_source
+
+                nursery.start_soon(watch_source, self.reload)
+
+    def _end_if_empty(self) -> None:
+        if not self._alive() and self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+
+    def _spawn(self, number: int) -> WorkerProcess:
+        assert self._nursery is not None
+        worker = WorkerProcess(number, self._board, self._bind)
+        self._nursery.start_soon(worker.attend, self._told)
+        return worker
+
+    def _put(self, worker: WorkerProcess) -> None:
+        """`worker` is the one of its number from now on; the one before retires."""
+        before = self.workers.get(worker.number)
+        self.workers[worker.number] = worker
+        if before is not None and before.state != "dead":
+            self.retiring.add(before)
+
+    def _bind(self, question: Message) -> list[socket.socket]:
+        """The sockets a worker asks for; bound once, for it and all that come after it."""
+        if self.stopping:
+            raise CannotStart("the service is ending")
+        key = repr(sorted(question.items()))
+        sockets = self._sockets.get(key)
+        if sockets is None:
+            place = Settings(**{name: question[name] for name in ("host", "port", "unix", "fd")})
+            sockets = service_sockets(place, question["serve_port"], question["serve_host"])
+            self._sockets[key] = sockets
+        return sockets
+
+    def _close_sockets(self) -> None:
+        for sockets in self._sockets.values():
+            for sock in sockets:
+                sock.close()
+        self._sockets.clear()
+
+    # --- what workers say, and how they end --------------------------------------------------
+    def _told(self, worker: WorkerProcess, message: Message) -> None:
+        match message["op"]:
+            case "ready":
+                self._ready(message)
+            case "recycle" if self.workers.get(worker.number) is worker:
+                logger.info(
+                    "worker %d (pid %d) has answered %d requests, and is replaced",
+                    worker.number, worker.pid, message["requests"],
+                )  # fmt: skip
+                assert self._nursery is not None
+                self._nursery.start_soon(self._replace, worker.number)
+
+    def _ready(self, message: Message) -> None:
+        text = repr((message["addresses"], message["tls"]))
+        if text not in self._announced:
+            self._announced.add(text)
+            addresses = [tuple(a) if isinstance(a, list) else a for a in message["addresses"]]
+            announce(addresses, message["tls"])
+        if not self._ever_ready and all(w.state == "ready" for w in self.workers.values()):
+            self._ever_ready = True
+            count = len(self.workers)
+            logger.info("%d %s ready", count, "worker is" if count == 1 else "workers are")
+            systemd.notify("READY=1")
+
+    def _reap(self) -> None:
+        """Find who has ended."""
+        for worker in self._alive():
+            if worker.reap():
+                self._ended(worker)
+        if os.getpid() == 1:
+            _reap_orphans({worker.pid for worker in self._alive()})
+
+    def _ended(self, worker: WorkerProcess) -> None:
+        self.retiring.discard(worker)
+        if self.stopping or self.workers.get(worker.number) is not worker:
+            self._end_if_empty()
+        elif worker.failure is not None and not (self._ever_ready or self._tolerant(worker)):
+            self._fail(_failure_of(worker))
+        elif worker.status and worker.status > 0 and not self._ever_ready:
+            self._fail(CannotStart(f"worker {worker.number} {worker.end} before it was ready"))
+        elif worker.status == 0:
+            logger.info("worker %d (pid %d) has done its work", worker.number, worker.pid)
+            del self.workers[worker.number]
+            self._end_if_empty()
+        else:
+            self._restart(worker)
+
+    def _tolerant(self, worker: WorkerProcess) -> bool:
+        """While developing, a program that does not load is waited for; but not a port."""
+        failure = worker.failure
+        return self.settings.reload and failure is not None and failure["trace"] is not None
+
+    def _restart(self, worker: WorkerProcess) -> None:
+        number = worker.number
+        if worker.failure is not None:
+            _show(worker.failure)
+        if self.settings.reload:
+            logger.error("the program %s; waiting for a change", worker.end)
+            return
+        oldest = max((other.age for other in self._alive()), default=0.0)
+        delay = self.policy.died(number, worker.age, oldest)
+        if delay is None:
+            logger.critical(
+                "worker %d (pid %d) %s; workers die as soon as they are started: giving up",
+                number, worker.pid, worker.end,
+            )  # fmt: skip
+            self._stop_all(1)
+            return
+        when = f" in {delay:g} s" if delay else ""
+        logger.error(
+            "worker %d (pid %d) %s; another is started%s", number, worker.pid, worker.end, when
+        )
+        self.restarts += 1
+        assert self._nursery is not None
+        self._nursery.start_soon(self._start_again, worker, delay)
+
+    async def _start_again(self, dead: WorkerProcess, delay: float) -> None:
+        await trio.sleep(delay)
+        if not self.stopping and self.workers.get(dead.number) is dead:
+            self._put(self._spawn(dead.number))
+
+    def _fail(self, error: CannotStart) -> None:
+        """There is no service, and will be none."""
+        if self.error is None and not self.status:
+            self.error = error
+            self._stop_all(error.status)
+
+    # --- replacing ---------------------------------------------------------------------------
+    async def _replace(self, number: int) -> bool:
+        """Put a new worker in the place of one, which drains when the new one is ready."""
+        async with self._rolling:
+            old = self.workers.get(number)
+            if old is None or self.stopping:
+                return False
+            new = self._spawn(number)
+            self.retiring.add(new)  # not yet in office, but to be ended with the others
+            await new.settled.wait()
+            if new.state == "dead" or self.stopping:
+                if new.failure is not None:
+                    _show(new.failure)
+                return False
+            self.retiring.discard(new)
+            self._put(new)
+            old.stop()
+            self._nursery_kills(old)
+            await old.leaving.wait()  # within its patience, then it is killed
+            return True
+
+    def _nursery_kills(self, worker: WorkerProcess) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(self._kill_after, worker, worker.patience + SPARE)
+
+    async def _kill_after(self, worker: WorkerProcess, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await worker.dead.wait()
+            return
+        logger.error(
+            "worker %d (pid %d) did not end within %g s: killed",
+            worker.number, worker.pid, seconds,
+        )  # fmt: skip
+        worker.kill()
+
+    async def roll(self) -> None:
+        """Replace all workers, one by one; stops at the first that does not come up."""
+        systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={int(time.monotonic() * 1e6)}")
+        logger.info("replacing all workers")
+        for number in sorted(self.workers):
+            if not await self._replace(number):
+                if not self.stopping:
+                    logger.error("the new worker %d does not start: the old ones go on", number)
+                break
+        else:
+            logger.info("all workers are replaced")
+        systemd.notify("READY=1")
+
+    async def reload(self) -> None:
+        """While developing: end the workers, then start new ones. Connections wait meanwhile."""
+        async with self._rolling:
+            for worker in list(self.workers.values()):
+                if worker.state != "dead":
+                    self.retiring.add(worker)
+                    worker.stop(within=RELOAD_GRACE)
+                    with trio.move_on_after(RELOAD_GRACE + ABORT_WITHIN):
+                        await worker.dead.wait()
+                    worker.kill()
+            for number in list(self.workers):
+                if not self.stopping:
+                    self._put(self._spawn(number))
+
+    # --- signals -----------------------------------------------------------------------------
+    async def _hear_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+        numbers = [getattr(signal, name) for name in _SIGNALS]
+        with trio.open_signal_receiver(*numbers) as arriving:
+            task_status.started()
+            async for number in arriving:
+                self._act_on(signal.Signals(number))
+
+    def _act_on(self, number: signal.Signals) -> None:
+        assert self._nursery is not None
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number in (signal.SIGTERM, signal.SIGINT):
+            self._stop_or_cut(number)
+        elif number == signal.SIGHUP:
+            if self._terminal and not _has_terminal():
+                # The terminal was closed: nobody asked for new workers.
+                self._stop_or_cut(number)
+            elif not self.stopping:
+                self._nursery.start_soon(self.roll)
+        elif number == signal.SIGTTIN and not self.stopping:
+            added = max(self.workers, default=0) + 1
+            logger.info("SIGTTIN: a worker more, %d in all", len(self.workers) + 1)
+            self._put(self._spawn(added))
+        elif number == signal.SIGTTOU and len(self.workers) > 1:
+            logger.info("SIGTTOU: a worker less, %d in all", len(self.workers) - 1)
+            worker = self.workers.pop(max(self.workers))
+            if worker.state != "dead":
+                self.retiring.add(worker)
+                worker.stop()
+                self._nursery_kills(worker)
+
+    def _stop_or_cut(self, number: signal.Signals) -> None:
+        assert self._nursery is not None
+        self._signals.append(number)
+        if len(self._signals) == 1:
+            busy = sum(worker.row.connections for worker in self._alive())
+            logger.info("%s: stopping; open connections: about %d", number.name, busy)
+            self._begin_end()
+        elif len(self._signals) == 2:
+            logger.warning("%s again: cutting what is under way", number.name)
+            self.status = 128 + number
+            for worker in self._alive():
+                worker.cut()
+                self._nursery.start_soon(self._kill_after, worker, CUT_WITHIN)
+
+    def _stop_all(self, status: int) -> None:
+        """End without having been asked to, and with this status."""
+        self.status = status
+        self._signals.append(signal.SIGTERM)
+        self._begin_end()
+
+    def _begin_end(self) -> None:
+        systemd.notify("STOPPING=1")
+        # Each worker closes its own: then no connection is let in that nobody will take.
+        self._close_sockets()
+        for worker in self._alive():
+            worker.stop()
+            self._nursery_kills(worker)
+        self._end_if_empty()
+
+    # --- signs of life ---------------------------------------------------------------------
+    async def _look_after(self) -> None:
+        timeout = self.settings.worker_timeout
+        while True:
+            await trio.sleep(LOOK_EVERY)
+            self._reap()  # SIGCHLD tells us, but for what ended before we listened
+            for worker in self._alive():
+                silent = worker.silent_for
+                if timeout and silent > timeout and not worker.aborted:
+                    await self._abort(worker, silent)
+
+    async def _abort(self, worker: WorkerProcess, silent: float) -> None:
+        worker.aborted = True
+        logger.critical(
+            "worker %d (pid %d) has not answered for %.0f s: killed. It hangs here:",
+            worker.number, worker.pid, silent,
+        )  # fmt: skip
+        worker.kill(signal.SIGABRT)
+        with trio.move_on_after(ABORT_WITHIN):
+            await worker.dead.wait()
+        worker.kill()
+
+
+def _failure_of(worker: WorkerProcess) -> CannotStart:
+    failure = worker.failure
+    assert failure is not None
+    if failure["trace"] is not None:
+        sys.stderr.write(failure["trace"])
+    line = failure["line"] or f"worker {worker.number} cannot start; its error is above"
+    return CannotStart(line, failure["status"])
+
+
+def _show(failure: Message) -> None:
+    if failure["trace"] is not None:
+        sys.stderr.write(failure["trace"])
+    if failure["line"] is not None:
+        logger.error("%s", failure["line"])
+
+
+def _reap_orphans(workers: set[int]) -> None:
+    """As the first process of a container: collect what others have left behind."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in workers:
+            return  # a worker: `reap` collects it, and the next look goes on
+        try:
+            os.waitpid(found.si_pid, os.WNOHANG)
+        except ChildProcessError:
+            return
+
+
+def _has_terminal() -> bool:
+    """Whether the process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
