@@ -30,6 +30,8 @@ class RoomSettings:
     keep: float
     #: How long to try while the broker is away.
     timeout: float
+    #: The broker need not be there when it begins.
+    may_be_away: bool
     #: A member that has given no sign of life for so long is no longer present.
     present_for: float
 

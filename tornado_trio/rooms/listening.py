@@ -55,12 +55,12 @@ class Cursor:
 
 
 def cursor_at(channel: Channel, since: str | None) -> Cursor | None:
-    """A cursor after the message with the id `since`; None: from now on.
+    """A cursor after the message with the id `since`; None: from now on (nothing is kept).
 
     What is no id (a client sent it) stands for one that is no longer known: all that is kept
     follows, marked as incomplete.
     """
-    if since is None:
+    if since is None or not channel.keeps:
         return None
     position = parse_id(since)
     return Cursor(channel, position or BEGINNING, lost=position is None)
@@ -75,14 +75,20 @@ class Subscription:
     """
 
     def __init__(
-        self, channel: Channel, cursor: Cursor | None, size: int, policy: SlowConsumer
+        self,
+        channel: Channel,
+        cursor: Cursor | None,
+        size: int,
+        policy: SlowConsumer,
+        lost: bool = False,
     ) -> None:
         self._channel = channel
         self._cursor = cursor  # None: live, a listener of the channel
         self._size = size
         self._policy = policy
         self._queue: deque[Entry] = deque()
-        self._lost = False
+        self._lost = lost  # the next one to be taken says so
+        self._gap = False  # the next one to arrive
         self._more = trio.Event()
         self._error: SlowSubscriber | None = None
         self._over = False
@@ -145,13 +151,16 @@ class Subscription:
                 del self._channel.listeners[self]
                 return
             elif not self._channel.keeps:
-                self.dropped += 1  # the newest: what waits is older, and was promised
-                self._queue[-1] = self._queue[-1].after_a_loss()
+                self.dropped += 1  # the newest: what waits came first
+                self._gap = True
                 return
             else:
                 del self._channel.listeners[self]
                 self._cursor = Cursor(self._channel, entry.previous)
                 return
+        if self._gap:
+            self._gap = False
+            entry = entry.after_a_loss()
         self._queue.append(entry)
         self._more.set()
 

@@ -64,6 +64,8 @@ class Tracker:
         self._beat = beat
         self._count = 0
         self._here: dict[str, dict[str, None]] = {}
+        # Of rooms with members here: a farewell must not be overtaken by a beat.
+        self._locks: dict[str, trio.Lock] = {}
         self._soon = trio.Event()
 
     def make(self, key: str, meta: Mapping[str, Any] | None) -> str:
@@ -79,7 +81,10 @@ class Tracker:
 
     async def enter(self, room: str, member: str) -> None:
         """`member` is present from now on; by the next beat if the broker is away."""
-        self._here.setdefault(room, {})[member] = None
+        if room not in self._here:
+            self._here[room] = {}
+            self._locks[room] = trio.Lock()
+        self._here[room][member] = None
         try:
             await self._broker.enter(room, [member])
         except RoomsUnavailable:
@@ -87,12 +92,13 @@ class Tracker:
 
     async def leave(self, room: str, member: str) -> None:
         """It is no longer; if the broker is away, its time runs out."""
-        here = self._here.get(room, {})
-        here.pop(member, None)
+        here, lock = self._here[room], self._locks[room]
+        del here[member]
         if not here:
-            self._here.pop(room, None)
+            del self._here[room], self._locks[room]
         try:
-            await self._broker.leave(room, [member])
+            async with lock:
+                await self._broker.leave(room, [member])
         except RoomsUnavailable:
             pass  # nothing can be told now, and nothing has to be: see above
 
@@ -108,8 +114,9 @@ class Tracker:
             self._soon = trio.Event()
             try:
                 for room, members in tuple(self._here.items()):
-                    if members:
-                        await self._broker.enter(room, list(members))
+                    async with self._locks.get(room, trio.Lock()):
+                        if members:
+                            await self._broker.enter(room, list(members))
             except RoomsUnavailable:
                 await trio.sleep(_CALM)
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import Any, TypeVar, final
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import trio
@@ -29,9 +30,6 @@ from .messages import (
     parse_id,
     show_id,
 )
-
-if TYPE_CHECKING:
-    import coredis
 
 __all__ = ["RedisBroker"]
 
@@ -108,10 +106,10 @@ class RedisBroker(Broker):
             "stream_timeout": _SILENCE,
         }
         self._cluster = url.startswith(("redis+cluster://", "rediss+cluster://"))
-        self._client: coredis.Redis[bytes] | coredis.RedisCluster[bytes]
+        # Untyped: this file is checked without coredis, too, which need not be installed.
+        self._client: Any
         if self._cluster:
-            plain = url.replace("+cluster", "", 1)
-            self._client = coredis.RedisCluster.from_url(plain, **options)
+            self._client = _cluster_at(url, options)
         else:
             self._client = coredis.Redis.from_url(url, **options)
         self._away = (coredis.exceptions.ConnectionError, coredis.exceptions.ReadOnlyError,
@@ -182,7 +180,7 @@ class RedisBroker(Broker):
         if isinstance(error, RoomsUnavailable):
             raise error  # of here, one step further in
         self.hub.connected(False, f"{self._where}: {error}")
-        if not self._started and trio.current_time() >= deadline:
+        if not self.settings.may_be_away and not self._started and trio.current_time() >= deadline:
             raise RoomsUnavailable(f"no rooms at {self._where}: {error}")
 
     def _subscription(self) -> Any:
@@ -191,7 +189,7 @@ class RedisBroker(Broker):
             "subscription_timeout": _ACKNOWLEDGED,
         }
         if self._cluster:
-            return self._client.sharded_pubsub(**options)  # type: ignore[union-attr]
+            return self._client.sharded_pubsub(**options)
         return self._client.pubsub(**options)
 
     async def _listen(self, told: Any) -> None:
@@ -321,6 +319,20 @@ class RedisBroker(Broker):
     async def members(self, room: str) -> Sequence[str]:
         found: Any = await self._ask(lambda again: self._members([self._key(room, "here")], []))
         return [member.decode() for member in found]
+
+
+def _cluster_at(url: str, options: dict[str, Any]) -> Any:
+    import coredis
+    from coredis.connection import TCPLocation
+
+    parts = urlsplit(url)
+    return coredis.RedisCluster(
+        startup_nodes=[TCPLocation(parts.hostname or "127.0.0.1", parts.port or 6379)],
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        ssl=parts.scheme.startswith("rediss"),
+        **options,
+    )
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import trio
 
+from ..client.targets import show_url
 from ..websocket import SlowConsumer, WebSocket
 from .broker import Broker, RoomSettings
 from .channel import Channel
@@ -69,9 +70,8 @@ class Rooms:
             await rooms.publish("lobby", "hello")
 
     Args:
-      url: where the processes meet: `redis://`, `rediss://`, `unix://` (coredis; extra `rooms`),
-        `redis+cluster://`, `nats://` (nats-py; extra `nats`, under `asyncio=True`). None: this
-        process alone.
+      url: where the processes meet: `redis://`, `rediss://`, `unix://`, `redis+cluster://`, by
+        coredis (extra `rooms`). None: this process alone.
       history: messages kept of each room, for those who come back; 0: none. Messages have an `id`
         only with it.
       keep: seconds after which a room in which nothing is said is forgotten.
@@ -101,8 +101,9 @@ class Rooms:
         if history < 0 or keep <= 0 or beat <= 0 or timeout < 0:
             raise ValueError("history and timeout are not negative, keep and beat positive")
         self._settings = RoomSettings(
-            prefix=prefix, history=history, keep=keep, timeout=timeout, present_for=3 * beat
-        )
+            prefix=prefix, history=history, keep=keep, timeout=timeout,
+            may_be_away=local_when_away, present_for=3 * beat,
+        )  # fmt: skip
         self._beat = beat
         self._max_message_size = max_message_size
         self._local_when_away = local_when_away
@@ -228,6 +229,7 @@ class Rooms:
             raise ValueError(f"a message of {size} bytes, more than {self._max_message_size}")
         self._running_nursery()
         try:
+            await self._listened_to(room)
             position = await self._broker.publish(room, data)
         except RoomsUnavailable:
             if not self._local_when_away:
@@ -238,6 +240,15 @@ class Rooms:
             return ""
         self._published += 1
         return "" if position == BEGINNING else show_id(position)
+
+    async def _listened_to(self, room: str) -> None:
+        """Those here who listen without a broker hear what is kept only once there is one."""
+        local = self._local.get(room)
+        if local is not None and not local.channel.ready.is_set():
+            with trio.move_on_after(self._settings.timeout):
+                await local.channel.ready.wait()
+                return
+            raise RoomsUnavailable("the broker has not answered so far")
 
     async def history(self, room: str, count: int | None = None) -> list[Message]:
         """The last `count` messages that are kept of `room` (None: all of them), in order.
@@ -279,7 +290,8 @@ class Rooms:
             raise ValueError("a subscription holds one message or more")
         async with self._using(room) as local:
             cursor = await self._cursor(local, since, last)
-            subscription = Subscription(local.channel, cursor, size, slow_consumer)
+            lost = cursor is None and since is not None
+            subscription = Subscription(local.channel, cursor, size, slow_consumer, lost)
             try:
                 yield subscription
             finally:
@@ -319,6 +331,7 @@ class Rooms:
             if any(ws in crowd for crowd in local.crowds.values()):
                 raise ValueError(f"{ws!r} is in the room {room!r} already")
             member = Member(ws, await self._cursor(local, since, last))
+            member.lost = member.cursor is None and since is not None
             crowd = local.crowds.get(encode)
             if crowd is None:
                 crowd = local.crowds[encode] = Crowd(local.channel, encode, self._spawn)
@@ -439,15 +452,12 @@ def _check_name(room: str) -> None:
 def _make_broker(url: str | None, settings: RoomSettings, hub: Rooms) -> Broker:
     if url is None:
         return MemoryBroker(settings, hub)
-    scheme = url.partition(":")[0].lower()
+    scheme, found, _ = url.partition("://")
+    scheme = scheme.lower() if found else ""
     if scheme in ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster"):
         from .redis import RedisBroker
 
         return RedisBroker(url, settings, hub)
-    if scheme in ("nats", "tls"):
-        from .nats import NatsBroker
-
-        return NatsBroker(url, settings, hub)
     raise ValueError(
-        f"rooms meet at redis://, rediss://, unix://, redis+cluster:// or nats://, not {scheme}://"
+        f"rooms meet at redis://, rediss://, unix:// or redis+cluster://, not at {show_url(url)!r}"
     )
