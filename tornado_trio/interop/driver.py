@@ -37,7 +37,12 @@ from .trio_internals import (
     BORROW,
     CancelShieldedCheckpoint,
     WaitTaskRescheduled,
+    abort_wait,
     cancelled_scope,
+    deliver_cancel,
+    is_parked,
+    park,
+    set_abort,
 )
 
 T = TypeVar("T")
@@ -247,7 +252,7 @@ class Driver:
         run_mark, library_mark = guest.marks
         library_mark["name"] = "trio"
         run_mark["task"] = task
-        task._abort_func = None
+        set_abort(task, None)
         trap: Any = None
         enter_task(loop, self)
         try:
@@ -272,11 +277,9 @@ class Driver:
             else:
                 run_mark["task"] = dispatcher
         if type(trap) is WaitTaskRescheduled:
-            task._cancel_points += 1
-            task._abort_func = trap.abort_func
-            if task._cancel_status.effectively_cancelled:
+            if park(task, trap.abort_func):
                 guest.expect_wake()
-                task._attempt_delivery_of_any_pending_cancel()
+                deliver_cancel(task)
         elif trap is None:
             self._finish_borrowed()
         elif trap is CancelShieldedCheckpoint:
@@ -342,9 +345,9 @@ class Driver:
     def _abort_trap(self) -> None:
         """Have a wait of trio's raise `CancelledError`, as trio would `Cancelled`."""
         if BORROW:
-            if self.task._abort_func is not None:
+            if is_parked(self.task):
                 self._guest.expect_wake()
-                self.task._attempt_abort(self._raise_cancelled_error)
+                abort_wait(self.task, self._raise_cancelled_error)
             return
         if self.task.custom_sleep_data is None:
             return  # woken already: thrown at the next wait

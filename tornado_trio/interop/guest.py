@@ -26,19 +26,18 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import outcome
 import trio
-from sniffio import thread_local as _library
 
 from .._util.interrupts import interrupt_in
 from . import trio_internals
 from .driver import drive
 from .sigint import SigintHandler
+from .trio_internals import GuestRun
 
 if TYPE_CHECKING:
     from .scope import LoopScope
@@ -83,9 +82,7 @@ class Guest:
         self.finished = False
         self._pending: deque[LoopScope] = deque()
         self._steps: deque[Callable[[], object]] = deque()
-        self._state: Any = None  # trio's GuestState, where we may drive it ourselves
-        self._runner: Any = None
-        self._descriptor = -1
+        self._run: GuestRun | None = None  # trio's run loop, where we may turn it ourselves
         self._watchers: list[asyncio.AbstractEventLoop] = []
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         self._turning = False
@@ -163,15 +160,17 @@ class Guest:
                 f"{loop!r} shares its tasks' trio run with a loop that is running in the thread "
                 "it was made in; make it in the thread that runs it"
             )
-        trio_internals.adopt_run(self._runner)
+        if self._run is None:
+            raise RuntimeError("this release of trio cannot move a run to another thread")
+        self._run.adopt()
         self.thread = threading.get_ident()
         self.marks = trio_internals.thread_marks()
         _local.guest = self
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._state is not None and loop not in self._watchers:
+        if self._run is not None and loop not in self._watchers:
             self._watchers.append(loop)
-            loop.add_reader(self._descriptor, self._readable, loop)
+            loop.add_reader(self._run.descriptor, self._readable, loop)
 
     def _own_async_generators(self) -> None:
         """Put trio's hooks for async generators back in front of the running loop's.
@@ -180,7 +179,7 @@ class Guest:
         was not begun in a task of trio. Without this, generators abandoned by our
         coroutines after a loop was stopped and started would be closed by asyncio.
         """
-        if self._runner is not None and trio_internals.hooks_in_front(self._runner, self._hooks):
+        if self._run is not None and self._run.hooks_in_front(self._hooks):
             sys.set_asyncgen_hooks(*self._hooks)
 
     def _schedule(self) -> None:
@@ -191,16 +190,16 @@ class Guest:
 
     def expect_wake(self) -> None:
         """A task is about to become runnable: turn soon, and spare trio its wake-up call."""
-        if self._turning or self._state is None:
+        if self._turning or self._run is None:
             return
-        self._runner.guest_tick_scheduled = True
+        self._run.expect_wake()
         if self._scheduled_on is not self.loop:
             self._schedule()
 
     def reschedule(self, task: Any, value: Any = None) -> None:
         """`trio.lowlevel.reschedule`, at the price of no system call."""
-        if not self._turning and self._state is not None:
-            self._runner.guest_tick_scheduled = True
+        if not self._turning and self._run is not None:
+            self._run.expect_wake()
             if self._scheduled_on is not self.loop:
                 self._schedule()
         if value is None:
@@ -209,15 +208,9 @@ class Guest:
             trio.lowlevel.reschedule(task, value)
 
     def _step(self, step: Callable[[], object]) -> None:
-        if self._runner is None:
-            state = trio_internals.guest_state_of(step)
-            if state is not None:
-                self._state = state
-                self._runner = state.runner
-                # A duplicate, so that it stays ours to unregister when trio has closed its own.
-                descriptor = trio_internals.poll_descriptor(state.runner)
-                assert descriptor is not None
-                self._descriptor = os.dup(descriptor)
+        if self._run is None:
+            self._run = GuestRun.of(step)
+            if self._run is not None:
                 self.host_on(self.loop)
                 return
         self._steps.append(step)
@@ -239,7 +232,8 @@ class Guest:
 
     def _readable(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._turn(loop, self._runner.io_manager.get_events(0))
+        assert self._run is not None
+        self._turn(loop, self._run.events())
 
     def _turn(self, loop: asyncio.AbstractEventLoop, events: Any = ()) -> None:
         """One turn of trio's run loop."""
@@ -250,13 +244,13 @@ class Guest:
         self.loop = loop
         self._turning = True
         try:
-            if self._state is None:
+            if self._run is None:
                 for _ in range(len(self._steps)):
                     self._steps.popleft()()
                 if self._steps:
                     self._schedule()
             else:
-                self._turn_run_loop(events)
+                self._turn_run_loop(self._run, events)
         finally:
             self._turning = False
 
@@ -266,35 +260,21 @@ class Guest:
         So what is spawned first in a thread begins in the same turn of the host loop as
         what is spawned later.
         """
-        if self._state is None or self._turning:
+        if self._run is None or self._turning:
             return
         for _ in range(8):  # a nursery opens within 2 turns, a worker begins within 1
             if condition() or self.finished:
                 break
             self._turn(self.loop)
 
-    def _turn_run_loop(self, events: Any) -> None:
-        state = self._state
-        library, _library.name = _library.name, "trio"
-        try:
-            sleep = state.unrolled_run_gen.send(events)
-        except StopIteration:
-            self._done(self._runner.main_task_outcome)
-            return
-        except BaseException as exc:
-            # Whatever it was, the run is over: who waits for its end is told so.
-            self._done(outcome.Error(exc))
-            return
-        finally:
-            _library.name = library
-        runner = self._runner
-        if sleep <= 0:
-            runner.guest_tick_scheduled = True
+    def _turn_run_loop(self, run: GuestRun, events: Any) -> None:
+        sleep = run.turn(events)
+        if run.ended is not None:
+            self._done(run.ended)
+        elif sleep <= 0:
             self._scheduled_on = self.loop
             self.loop.call_soon(self._turn_and_poll, self.loop)
-            return
-        runner.guest_tick_scheduled = False
-        if sleep < 86400:  # trio's word for "nothing to wake up for"
+        elif sleep < 86400:  # trio's word for "nothing to wake up for"
             self._set_timer(self.loop.time() + sleep)
 
     def _turn_and_poll(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -302,7 +282,8 @@ class Guest:
         if self.finished:
             self._scheduled_on = None
         else:
-            self._turn(loop, self._runner.io_manager.get_events(0))
+            assert self._run is not None
+            self._turn(loop, self._run.events())
 
     def _set_timer(self, when: float) -> None:
         timer = self._timer
@@ -350,20 +331,19 @@ class Guest:
         self._leave_sigint()
         if _local.__dict__.get("guest") is self:
             _local.guest = None
-        for loop in self._watchers:
-            if not loop.is_closed():
-                loop.remove_reader(self._descriptor)
-        self._watchers.clear()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self._run is not None:
+            for loop in self._watchers:
+                if not loop.is_closed():
+                    loop.remove_reader(self._run.descriptor)
+            self._watchers.clear()
+            self._run.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for scope in list(self.scopes):
             scope.ended()
         self.scopes.clear()
-        self.root = self._state = self._runner = None  # no cycle through trio's own
+        self.root = self._run = None
         if isinstance(result, outcome.Error):
             self.raise_in_loop(result.error)
 
@@ -394,12 +374,12 @@ class Guest:
         """Cancel everything and turn without a loop: at interpreter exit, or all are closed."""
         if self.root is not None:
             self.root.cancel_scope.cancel()
-        if self._state is None:
+        if self._run is None:
             return False
         deadline = time.monotonic() + seconds
         self.loop = _NoLoop()  # type: ignore[assignment]
-        while not self.finished and time.monotonic() < deadline:
-            self._turn(self.loop, self._runner.io_manager.get_events(0.01))
+        while self._run is not None and time.monotonic() < deadline:
+            self._turn(self.loop, self._run.events(0.01))
         return self.finished
 
     def abandon(self) -> None:
@@ -407,10 +387,8 @@ class Guest:
         self.finished = True
         self._leave_sigint()
         _local.guest = None
-        if self._state is not None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                self._state.unrolled_run_gen.close()
+        if self._run is not None:
+            self._run.abandon()
 
 
 class DriveNewTasks(trio.abc.Instrument):

@@ -1,24 +1,28 @@
-"""The private names of trio that interop reads, and what happens when one is missing.
+"""The private names of trio that interop uses, behind verbs; and what happens when one is missing.
 
 Knows trio's insides and nothing of ours. Everything else in the package uses trio's public
-API only. Two things are bought here, each with a fallback on public calls:
+API only (tests/interop/test_trio_internals.py looks for what does not). Two things are bought
+here, each with a fallback on public calls:
 
 - `BORROW`: a task of trio's that waits for an asyncio future is stepped right in the
   future's callback instead of being rescheduled (about 8 µs less per wait: one turn of
   trio's scheduler and one of the host's). Without it, `trio.lowlevel.reschedule`.
-- `poll_descriptor`: the host loop watches trio's own epoll (or kqueue) descriptor, so that
+- `GuestRun`: the host loop watches trio's own epoll (or kqueue) descriptor, so that
   an idle guest needs no thread (a thread round trip costs 50-100 µs per wake-up).
   Without it, `trio.lowlevel.start_guest_run` polls in a thread as documented.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import types
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+import outcome
 import trio
 from sniffio import thread_local as _library
 
@@ -73,11 +77,14 @@ except (ImportError, AttributeError):
     _ki_marks = {}
 
 
-def thread_marks() -> tuple[dict[str, Any], dict[str, Any]]:
+#: The dicts behind two thread-locals of trio and sniffio.
+Marks = tuple[dict[str, Any], dict[str, Any]]
+
+
+def thread_marks() -> Marks:
     """What says in this thread which trio task runs (`task`), and which library (`name`).
 
-    The dicts behind two thread-locals: setting and clearing both for each borrowed step
-    costs 60 ns this way, 180 by attributes.
+    Setting and clearing both for each borrowed step costs 60 ns this way, 180 by attributes.
     """
     return run_context.__dict__ if BORROW else {}, _library.__dict__
 
@@ -93,7 +100,58 @@ def is_ki_protected(code: types.CodeType) -> bool:
         return False
 
 
-def cancelled_scope(task: Any) -> Any:
+def _unknown(*_: Any) -> None:
+    raise RuntimeError("this release of trio keeps its tasks otherwise")
+
+
+# --- a task of trio's, stepped by another than trio ------------------------------------------
+# To step a parked task: `set_abort(task, None)`, let `thread_marks` name it, `park` it again.
+Abort = Callable[[Any], trio.lowlevel.Abort]
+#: set_abort(task, abort): what would cut the wait of `task` short; None while it runs. (A slot's
+#: own method, in C: a function costs 50 ns more, and this is every step.)
+set_abort: Callable[[Any, Abort | None], None]
+set_abort = cast(Any, _Task)._abort_func.__set__ if BORROW else _unknown
+
+
+def park(task: Any, abort: Abort) -> bool:
+    """`task` waits from now on, until `abort` or a reschedule; whether it is cancelled already.
+
+    If it is, the host has to expect a wake-up, and then to `deliver_cancel`.
+    """
+    task._cancel_points += 1
+    task._abort_func = abort
+    cancelled: bool = task._cancel_status.effectively_cancelled
+    return cancelled
+
+
+def stay_parked(task: Any, abort: Abort) -> bool:
+    """As `park`, for a task whose wait becomes another one: no new cancel point."""
+    task._abort_func = abort
+    cancelled: bool = task._cancel_status.effectively_cancelled
+    return cancelled
+
+
+def deliver_cancel(task: Any) -> None:
+    """Cancel the wait of a parked task whose scope is cancelled."""
+    task._attempt_delivery_of_any_pending_cancel()
+
+
+def is_parked(task: Any) -> bool:
+    """Whether `task` waits, and may be woken or aborted."""
+    return task._abort_func is not None
+
+
+def abort_wait(task: Any, raise_error: Callable[[], object]) -> None:
+    """Have the wait of a parked task raise what `raise_error` does, if it can be cut short."""
+    task._attempt_abort(raise_error)
+
+
+def cancel_status(task: Any) -> object:
+    """Another object after `task` has entered or left a cancel scope; None if trio hides it."""
+    return getattr(task, "_cancel_status", None)
+
+
+def cancelled_scope(task: Any) -> trio.CancelScope | None:
     """The outermost cancelled scope around `task`; None where trio does not show it."""
     found, status = None, task._cancel_status if BORROW else None
     while status is not None:
@@ -106,55 +164,102 @@ def cancelled_scope(task: Any) -> Any:
     return found
 
 
+# --- a guest's run loop -----------------------------------------------------------------------
+class GuestRun:
+    """The run loop of a guest, turned by its host itself.
+
+    `expect_wake()` spares trio its wake-up call: a task is about to become runnable, and the
+    host is going to turn. `ended` is the outcome of the run, once it has one.
+    """
+
+    __slots__ = ("_generator", "_runner", "descriptor", "ended", "expect_wake")
+
+    def __init__(self, state: Any, descriptor: int) -> None:
+        self._generator = state.unrolled_run_gen  # sleeps are yielded, events are sent
+        self._runner = state.runner
+        # A duplicate, so that it stays ours to unregister when trio has closed its own.
+        self.descriptor = os.dup(descriptor)
+        self.ended: outcome.Outcome[Any] | None = None
+        self.expect_wake = functools.partial(setattr, self._runner, "guest_tick_scheduled", True)
+
+    @classmethod
+    def of(cls, guest_tick: Callable[[], object]) -> GuestRun | None:
+        """The run behind the callback that `start_guest_run` hands to its host.
+
+        None unless it has all we drive it by, a pollable descriptor among it.
+        """
+        if os.environ.get("TORNADO_TRIO_PUBLIC_ONLY") is not None:
+            return None
+        state = getattr(guest_tick, "__self__", None)
+        if not isinstance(guest_tick, types.MethodType) or state is None:
+            return None
+        names = ("unrolled_run_gen", "unrolled_run_next_send", "runner", "done_callback")
+        if not all(hasattr(state, name) for name in names):
+            return None
+        runner = state.runner
+        if not all(hasattr(runner, n) for n in ("guest_tick_scheduled", "main_task_outcome")):
+            return None
+        descriptor = poll_descriptor(runner)
+        return None if descriptor is None else cls(state, descriptor)
+
+    def turn(self, events: Any = ()) -> float:
+        """One turn; seconds until the next is due. `ended` is set if it was the last."""
+        library, _library.name = _library.name, "trio"
+        try:
+            sleep: float = self._generator.send(events)
+        except StopIteration:
+            self.ended = self._runner.main_task_outcome
+            return 0.0
+        except BaseException as exc:
+            # Whatever it was, the run is over: those who wait for its end are told so.
+            self.ended = outcome.Error(exc)
+            return 0.0
+        finally:
+            _library.name = library
+        self._runner.guest_tick_scheduled = sleep <= 0
+        return sleep
+
+    def events(self, seconds: float = 0) -> Any:
+        """The I/O that has come, waiting for so long; for `turn`."""
+        return self._runner.io_manager.get_events(seconds)
+
+    def hooks_in_front(self, hooks: object) -> bool:
+        """Whether others' async generator hooks stand before trio's; they become its second.
+
+        False too where trio does not show whom it hands generators on to.
+        """
+        current = sys.get_asyncgen_hooks()
+        generators: Any = getattr(self._runner, "asyncgens", None)
+        if current == hooks or not hasattr(generators, "prev_hooks"):
+            return False
+        generators.prev_hooks = current
+        return True
+
+    def adopt(self) -> None:
+        """Let the run, begun in another thread, go on in this one."""
+        if run_context is None:
+            raise RuntimeError("this release of trio cannot move a run to another thread")
+        run_context.runner = self._runner
+
+    def abandon(self) -> None:
+        """Close a run that would not end, without trio's warning about it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            self._generator.close()
+
+    def close(self) -> None:
+        """Free what it holds. The descriptor must not be watched any more."""
+        os.close(self.descriptor)
+        self._generator = self._runner = None  # no cycle through trio's own
+
+
 def poll_descriptor(runner: Any) -> int | None:
     """The descriptor that is readable when trio's I/O manager has events, if it has one."""
-    io_manager = runner.io_manager
     for name in ("_epoll", "_kqueue"):
-        poller = getattr(io_manager, name, None)
+        poller = getattr(runner.io_manager, name, None)
         if poller is not None:
             return int(poller.fileno())
     return None
-
-
-def guest_state_of(guest_tick: Callable[[], object]) -> Any | None:
-    """The guest's state behind the callback that `start_guest_run` hands to its host.
-
-    Returns None unless it has all we drive it by: `unrolled_run_gen` (the run loop as a
-    generator: sleeps are yielded, events are sent), `unrolled_run_next_send`,
-    `done_callback`, and a runner with a pollable descriptor.
-    """
-    if os.environ.get("TORNADO_TRIO_PUBLIC_ONLY") is not None:
-        return None
-    state = getattr(guest_tick, "__self__", None)
-    if not isinstance(guest_tick, types.MethodType) or state is None:
-        return None
-    names = ("unrolled_run_gen", "unrolled_run_next_send", "runner", "done_callback")
-    if not all(hasattr(state, name) for name in names):
-        return None
-    runner = state.runner
-    if not all(hasattr(runner, n) for n in ("guest_tick_scheduled", "main_task_outcome")):
-        return None
-    return state if poll_descriptor(runner) is not None else None
-
-
-def hooks_in_front(runner: Any, hooks: Any) -> bool:
-    """Whether others' async generator hooks stand before trio's; they become its second.
-
-    False too where trio does not show whom it hands generators on to.
-    """
-    current = sys.get_asyncgen_hooks()
-    generators: Any = getattr(runner, "asyncgens", None)
-    if current == hooks or not hasattr(generators, "prev_hooks"):
-        return False
-    generators.prev_hooks = current
-    return True
-
-
-def adopt_run(runner: Any) -> None:
-    """Let a guest's run, begun in another thread, go on in this one."""
-    if run_context is None or runner is None:
-        raise RuntimeError("this release of trio cannot move a run to another thread")
-    run_context.runner = runner
 
 
 def forget_run() -> None:

@@ -20,7 +20,7 @@ import trio
 
 from .driver import Driver
 from .host_loop import call_soon_of
-from .trio_internals import WaitTaskRescheduled
+from .trio_internals import WaitTaskRescheduled, cancel_status, deliver_cancel, stay_parked
 
 MAX_IDLE = 64  # parked tasks kept for the next coroutine (3 KB each)
 MAX_STARTS = 64  # new trio tasks started at once
@@ -157,7 +157,7 @@ class Seat:
         self.trap: Any = WaitTaskRescheduled(self._abort)
         self.driver: WorkerDriver | None = None
         self._retire = False
-        self._base_status = getattr(self.task, "_cancel_status", None)
+        self._base_status = cancel_status(self.task)
 
     def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
         driver = self.driver
@@ -240,18 +240,18 @@ class Seat:
         The task stays parked, idle from now on.
         """
         task = self.task
-        task._abort_func = self._abort
+        cancelled = stay_parked(task, self._abort)
         guest = self.workers.guest
         if not self._clean() or not self.workers.park(self):
             self._retire = True
             guest.reschedule(task)
-        elif task._cancel_status.effectively_cancelled:
+        elif cancelled:
             guest.expect_wake()
-            task._attempt_delivery_of_any_pending_cancel()
+            deliver_cancel(task)
 
     def _clean(self) -> bool:
         """Whether those who sat here closed all the cancel scopes that they opened."""
-        return getattr(self.task, "_cancel_status", None) is self._base_status
+        return cancel_status(self.task) is self._base_status
 
     def gone(self) -> None:
         """The task is ending, cancelled or retired; what was not finished is told so."""
