@@ -45,8 +45,8 @@ from tornado_trio.net.listeners import SocketListener, accept_loop
 from tornado_trio.net.stream import Stream
 from tornado_trio.net.tls import start_tls
 from tornado_trio.server import DrainReport, Server, ServerOptions
-from tornado_trio.server.downstream import corrected_origin
-from tornado_trio.server.lingering import _leave_handler
+from tornado_trio.server.background import continue_connection
+from tornado_trio.server.forwarded import corrected_origin
 from tornado_trio.wire.writing import bare_response
 
 HTTPRequest = httputil.HTTPServerRequest
@@ -300,7 +300,7 @@ class _ProxiedDelegate(httputil.HTTPMessageDelegate):
 
 
 def _refusal(error: PeerError) -> bytes:
-    """Tornado answers 400 to everything malformed, and nothing to who is too slow."""
+    """Tornado answers 400 to everything malformed, and nothing to one that is too slow."""
     if error.status in _OWN_ANSWER:
         return bare_response(error.status)
     if error.status in _NO_ANSWER or before(5):
@@ -384,8 +384,7 @@ class _NativeServer(Server):
         self.app = self.owner._chosen_app()
         try:
             async with trio.open_nursery() as nursery:
-                self.nursery = nursery
-                nursery.start_soon(self.watch.run)
+                self.run_in(nursery)
                 waiting, self._waiting = self._waiting, []
                 for listener in waiting:
                     nursery.start_soon(accept_loop, listener, self._accepted)
@@ -395,7 +394,7 @@ class _NativeServer(Server):
                 raise interrupt from group  # the loop hands it to who runs it
             raise
         finally:
-            self.nursery = None
+            self.run_in(None)
             self._started = False
 
     def _accepted(self, stream: Stream) -> None:
@@ -419,7 +418,7 @@ class _NativeServer(Server):
             close_native(connection)
         # Their tasks end on their next turns; handlers that run on are not waited for.
         for _ in range(100):
-            if all(connection.exchange is not None for connection in self.connections):
+            if all(connection.busy for connection in self.connections):
                 break
             await gen.sleep(0)  # works in a plain trio run, too
 
@@ -449,7 +448,7 @@ async def _serve(server: _NativeServer, stream: Stream) -> None:
     owner.on_close(seen)
 
 
-undriven(_leave_handler)  # what it runs drives its handlers itself
+undriven(continue_connection)  # what it runs drives its handlers itself
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.httpserver")

@@ -270,7 +270,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
             return native()
         return native_stream(self.detach())
 
-    def _hand_over(self) -> Any:
+    def _continue_with(self) -> Any:
         """How to go on without the request's own stack, which weighs 5 KB; None: not at all.
 
         A `get` of the program's own may do something when the connection is closed, so then it
@@ -278,7 +278,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         """
         if type(self).get is not WebSocketHandler.get:
             return None
-        return getattr(self.request.connection, "hand_over", None)
+        return getattr(self.request.connection, "continue_with", None)
 
     # --- what makes no sense on a WebSocket -------------------------------------------------
 

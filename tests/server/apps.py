@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
+
 from tornado_trio.exchange import Exchange, ResponseStartLine
 from tornado_trio.wire.headers import HTTPHeaders
 
@@ -15,6 +19,11 @@ def reply(exchange: Exchange, body: bytes = b"", code: int = 200, **headers: str
         fields[name.replace("_", "-")] = value
     exchange.write_headers(ResponseStartLine("HTTP/1.1", code, "Reason"), fields, body)
     exchange.finish()
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What was logged, without the lines of the access log."""
+    return [record for record in caplog.records if record.name != "tornado.access"]
 
 
 async def hello(exchange: Exchange) -> None:

@@ -122,7 +122,7 @@ async def test_when_the_response_is_over_and_the_handler_is_not(
         await wait_all_tasks_blocked()
         client.stream.close() if how == "close" else reset(client)
         await trio.sleep(30)
-        assert [connection.phase for connection in server.connections] == ["request"]
+        assert [connection.phase for connection in server.connections] == ["released"]
         held = [c.stream for c in server.connections if not c.detached and not c.stream.closed]
         assert not held
         await trio.sleep(7200)

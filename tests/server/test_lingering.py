@@ -107,4 +107,4 @@ async def test_connections_are_counted_however_their_handlers_linger(
         first.stream.close()
         assert (await second.response()).body == b"answer"
         await trio.sleep(100)
-        assert repr(server.server.gate) == "<Gate 1 of 1>"
+        assert repr(server.server.limiter) == "<ConnectionLimiter 1 of 1>"

@@ -14,11 +14,11 @@ import trustme
 from trio.testing import MockClock
 
 from tornado_trio.errors import PeerError
-from tornado_trio.exchange import Exchange
+from tornado_trio.exchange import Exchange, Finished
 from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.net import MemoryNetwork, open_tcp_stream
 from tornado_trio.net.tls import open_tls_stream
-from tornado_trio.server import DisconnectPolicy, Http1Exchange, Server, ServerOptions, serve
+from tornado_trio.server import DisconnectPolicy, Server, ServerOptions, serve
 from tornado_trio.testing import RawClient, memory_server
 from tornado_trio.wire.headers import HTTPHeaders
 
@@ -139,8 +139,8 @@ async def test_no_keep_alive() -> None:
 async def test_access_log() -> None:
     lines = []
 
-    def log(exchange: Http1Exchange) -> None:
-        lines.append((exchange.start_line.path, exchange.status, exchange.sent))
+    def log(record: Finished) -> None:
+        lines.append((record.target, record.status, record.bytes_out))
 
     async with memory_server(hello, ServerOptions(access_log=log)) as server:
         client = await server.connect()

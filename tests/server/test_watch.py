@@ -9,9 +9,6 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tornado_trio.exchange import Exchange
-from tornado_trio.net.socket_stream import SocketStream
-from tornado_trio.server import Server, ServerOptions
-from tornado_trio.server.connection import ServerConnection
 from tornado_trio.server.watch import DisconnectWatch
 from tornado_trio.wire.headers import HTTPHeaders
 
@@ -61,25 +58,41 @@ async def test_the_descriptor_of_a_socket_closed_under_the_watch_is_used_again()
             sock.close()
 
 
+class Deaf:
+    """An observer that is told nothing."""
+
+    def on_input(self) -> None:
+        raise AssertionError
+
+    def on_hangup(self, half: bool) -> None:
+        raise AssertionError
+
+
 async def test_disarming_leaves_the_next_owner_of_a_number_alone() -> None:
     watch = DisconnectWatch()
-    server = Server(waits, ServerOptions())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)
         await wait_all_tasks_blocked()
         ours, theirs = socket.socketpair()
-        first = ServerConnection(SocketStream(ours), server)
-        assert watch.arm(first)
-        number = ours.fileno()
-        first.stream.close()
+        first, second = Deaf(), Deaf()
+        number = watch.arm(ours, first, input=True)
+        assert number == ours.fileno()
+        ours.close()
         again = socket.fromfd(theirs.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
-        assert again.fileno() == number
-        second = ServerConnection(SocketStream(again), server)
-        assert watch.arm(second)
-        watch.disarm(first)
+        assert watch.arm(again, second, input=False) == number
+        watch.disarm(number, ours, first)
         assert repr(watch) == "<DisconnectWatch of 1 sockets>"
-        watch.disarm(second)
+        watch.disarm(number, again, second)
         assert repr(watch) == "<DisconnectWatch of 0 sockets>"
-        second.stream.close()
+        again.close()
         theirs.close()
         nursery.cancel_scope.cancel()
+
+
+async def test_without_a_task_or_a_socket_nothing_is_watched() -> None:
+    watch = DisconnectWatch()
+    ours, theirs = socket.socketpair()
+    assert watch.arm(ours, Deaf(), input=True) is None
+    assert watch.arm(None, Deaf(), input=True) is None
+    ours.close()
+    theirs.close()

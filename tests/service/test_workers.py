@@ -271,7 +271,8 @@ def test_main_may_serve_on_several_ports(tmp_path: Path) -> None:
         "        await nursery.start(serve, app)\n"
         "        [two] = await nursery.start(lambda task_status: serve("
         "app, 0, host='127.0.0.1', task_status=task_status))\n"
-        "        print('two', two.address[1])\n"
+        # In one piece: the other worker writes, too.
+        "        print(f'two {two.address[1]}\\n', end='')\n"
     )
     with service(*SERVE, "app:main", "--workers=2", "--port=0", cwd=tmp_path) as process:
         ports = {int(process.wait_for(r"^two (\d+)$")[1]) for _ in range(2)}

@@ -686,7 +686,7 @@ async def test_a_childs_error_is_the_requests_error(
 
     assert (await get(Handler)).code == 500
     assert re.search(
-        r"child of request [0-9a-f]{6}: GET / \(127.0.0.1\), route .*test_lifecycle\..*Handler",
+        r"child of request [0-9a-f-]{15}: GET / \(127.0.0.1\), route .*test_lifecycle\..*Handler",
         caplog.text,
     )
 

@@ -1,27 +1,36 @@
-"""The seam between whoever produces requests and whoever answers them.
+"""The seam between servers and applications.
 
 `Exchange` is the interface; beside it stand what its methods return (`READY`, `Pending`,
-`Failed`, `CHECKPOINT`) and what is said to it (`CANCEL`, `FINISH`, `grace`, `critical`), so that
-a host of another make, an ASGI server's say, imports nothing but this package.
+`Failed`, `CHECKPOINT`), what is said to it (`CANCEL`, `FINISH`, `grace`, `critical`), why a
+request ends (`Cause`, `OUTCOMES`) and what is left of it (`Finished`). So a host of another
+make, an ASGI server's say, imports nothing but this package.
 """
 
 from ..wire.events import RequestStartLine, ResponseStartLine
 from ..wire.headers import HTTPHeaders
 from .awaitables import CHECKPOINT, READY, Checkpoint, Failed, Pending, Ready
-from .interface import App, BodyIterator, Exchange, current_exchange
+from .causes import CLIENT_LEFT, OUTCOMES, Cause, Outcome
+from .interface import App, BodyIterator, ErrorResponder, Exchange, current_exchange
 from .policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
+from .record import Finished, log_access, new_request_id
 
 __all__ = [
     "App",
     "BodyIterator",
     "CANCEL",
     "CHECKPOINT",
+    "CLIENT_LEFT",
+    "Cause",
     "Checkpoint",
     "DisconnectPolicy",
+    "ErrorResponder",
     "Exchange",
     "FINISH",
     "Failed",
+    "Finished",
     "HTTPHeaders",
+    "OUTCOMES",
+    "Outcome",
     "Pending",
     "READY",
     "Ready",
@@ -30,4 +39,6 @@ __all__ = [
     "critical",
     "current_exchange",
     "grace",
+    "log_access",
+    "new_request_id",
 ]

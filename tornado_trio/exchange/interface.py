@@ -1,8 +1,8 @@
 """`Exchange`: one request being read and one response being written.
 
-The seam between who produces requests (our server, the in-memory test network, an ASGI
-host, compat's delegate-based HTTPServer) and who answers them (`web.Application`, a bare
-async function, a hosted ASGI or WSGI app). Knows neither.
+The seam between those that produce requests (our server, the in-memory test network,
+compat's HTTPServer; an ASGI host would be another) and those that answer them
+(`web.Application`, a bare async function). Knows neither.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._util.current import current_request
 from ..wire.events import RequestStartLine, ResponseStartLine
+from .causes import Cause
 
 if TYPE_CHECKING:
     import trio
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from ..wire.headers import HTTPHeaders
     from .policy import DisconnectPolicy
 
-__all__ = ["App", "BodyIterator", "Exchange", "current_exchange"]
+__all__ = ["App", "BodyIterator", "ErrorResponder", "Exchange", "current_exchange"]
+
+#: Answers a request that was ended by something else than its application: called with the
+#: cause, the status to answer with, and the exception behind it, if there is one.
+ErrorResponder: TypeAlias = Callable[[Cause, int, BaseException | None], object]
 
 
 class Exchange(ABC):
@@ -33,8 +39,12 @@ class Exchange(ABC):
       on_disconnect: what becomes of the handler if the client goes away.
       gone: why the client counts as gone, or None; a host that cannot tell leaves it None.
       finished: `finish` was called (or the response was given up).
+      status: of the response, 0 until its head was sent.
+      sent: body bytes written so far.
+      cause: why the request ended, once it did by something else than its answer.
       trailers: of the request, once its body has been read.
-      route: whoever finds the handler names it here, for logs: text, or the handler's class.
+      route: for logs; set by the application: text, or the handler's class.
+      logged: the application has written the request's access line; set by it.
 
     Backpressure: `write_headers`, `write` and `finish` act at once (they send what the
     transport takes and buffer the rest, bounded) and return an awaitable that is ready
@@ -43,7 +53,7 @@ class Exchange(ABC):
     """
 
     # Implementations have slots; the annotations name what they must provide.
-    __slots__ = ("__weakref__", "route")
+    __slots__ = ("__weakref__", "logged", "route")
 
     start_line: RequestStartLine
     headers: HTTPHeaders
@@ -53,6 +63,10 @@ class Exchange(ABC):
     on_disconnect: DisconnectPolicy
     gone: Exception | None = None
     finished: bool
+    status: int
+    sent: int
+    cause: Cause | None = None
+    logged: bool
     trailers: HTTPHeaders | None
     route: str | type | None
 
@@ -98,7 +112,9 @@ class Exchange(ABC):
         """The response is complete. A body shorter than its Content-Length is an error."""
 
     @abstractmethod
-    def inform(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:
+    def send_informational(
+        self, code: int, reason: str, headers: HTTPHeaders
+    ) -> Awaitable[None]:
         """Send an informational head (103 Early Hints, ...); nothing to HTTP/1.0 clients."""
 
     # --- structure -----------------------------------------------------------
@@ -115,6 +131,28 @@ class Exchange(ABC):
     @abstractmethod
     def set_timeout(self, seconds: float | None) -> None:
         """The handler's deadline, from now (passed: 503); None: no deadline."""
+
+    def set_error_responder(  # noqa: B027 - hosts that end no requests need not have it
+        self, responder: ErrorResponder | None
+    ) -> None:
+        """Have the application answer if the request ends by something else than it.
+
+        Called once all of the request's tasks are over, if nothing was sent by then and the
+        client is there; it may write a response, and must not wait.
+        """
+
+    def hold(self, until: float) -> None:  # noqa: B027 - as above
+        """The request is not cancelled before `until`, in trio's time: see `critical`.
+
+        Called from the task of the request.
+        """
+
+    def release(self) -> None:  # noqa: B027 - as above
+        """The end of `hold`: what was to cancel the request meanwhile does so now."""
+
+    async def wait_finished(self) -> None:
+        """Until the response is complete or the client gone."""
+        raise NotImplementedError
 
     # --- the connection ------------------------------------------------------
     @abstractmethod
@@ -134,12 +172,29 @@ class Exchange(ABC):
         The caller closes it; what the client sent ahead is read from it first.
         """
 
+    def continue_with(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """After `detach`: run `then()` in the connection's task when the handler returned.
+
+        For what lasts: it goes on without the stack of the request and its handler.
+        """
+        raise NotImplementedError
+
     def abort(self) -> None:
         """Break the response off, so that the client sees it is incomplete.
 
-        For who has logged why; the server then does not.
+        For callers that have logged why; the server then does not.
         """
         self.cancel_scope.cancel()
+
+    @property
+    def request_id(self) -> str:
+        """Unique across processes; "" where the host gives none."""
+        return ""
+
+    def describe(self) -> str:
+        """Which request it is, for logs and notes of exceptions."""
+        method, path, _ = self.start_line
+        return f"{method} {path} ({self.remote_ip})"
 
     def peer_certificate(self, binary_form: bool = False) -> Any:
         """The client's TLS certificate as `ssl.SSLSocket.getpeercert` gives it, or None."""
@@ -176,4 +231,4 @@ class BodyIterator:
 App: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, Any] | None]
 
 #: The exchange being answered; children of its handler inherit it.
-current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
+current_exchange: ContextVar[Exchange] = current_request

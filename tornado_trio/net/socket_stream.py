@@ -12,6 +12,7 @@ import contextlib
 import os
 import socket
 import socket as _socket  # the class has a property of the module's name
+import struct
 from typing import IO, Any
 
 import trio
@@ -131,6 +132,14 @@ class SocketStream(Stream):
     def _close(self) -> None:
         self._notify_closing()
         self._sock.close()
+
+    def reset(self) -> None:
+        if not self.closed:
+            # Anything but TCP has no reset, and a broken socket needs none.
+            with contextlib.suppress(OSError):
+                linger = struct.pack("ii", 1, 0)
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close()
 
     def _notify_closing(self) -> None:
         if self.waiter is not None:

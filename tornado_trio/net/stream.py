@@ -458,6 +458,11 @@ class Stream(ABC):
         if self._flush_lot is not None:
             self._flush_lot.unpark_all()
 
+    def reset(self) -> None:
+        """Close at once, and so that the peer sees an error where it can: what is in flight may
+        be lost. Idempotent."""
+        self.close()
+
     async def aclose(self) -> None:
         """Drain, then close. The caller's cancel scope is the deadline.
 

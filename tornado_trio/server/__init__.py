@@ -1,10 +1,10 @@
 """The HTTP/1.1 server: connections as trio tasks, requests as exchanges."""
 
 from ..exchange import CANCEL, FINISH, DisconnectPolicy, critical, grace
-from .core import DrainReport, Server
 from .exchange import Http1Exchange
 from .options import ServerOptions
 from .serve import serve, serve_connections
+from .server import DrainReport, Server
 
 __all__ = [
     "CANCEL",

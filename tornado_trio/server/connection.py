@@ -1,6 +1,7 @@
 """One client connection: a task that reads requests and has them answered, in order.
 
-Knows the wire, streams, exchanges. Must not know what the application does.
+Knows the wire, streams, exchanges, and carries out how requests end (`exchange.causes`). Must
+not know what the application does. Where it stands is a table: see `states`.
 
 What it costs and how that stays low (keep-alive GET, one core):
 
@@ -8,173 +9,149 @@ What it costs and how that stays low (keep-alive GET, one core):
   before a wait (a client that waits for the response cannot have sent more: 2 µs);
 * one nursery per connection, not per request: its cancel scope is the handler's scope
   and its deadline is the one deadline, moved only when a wait would otherwise outlast
-  it; a request that used the nursery ends it, and the next one gets a new one (10 µs);
+  it; a request whose children outlive it keeps it, and the next one is another
+  connection object's (`background`);
 * the handler's first step runs at once. Only if it suspends are the disconnect watch
-  armed, its deadline set and the flusher allowed (6 µs), and all that undone at its end.
-
-States of the connection, by `phase`:
-
-    idle     no byte of a request yet       deadline: Timeouts.idle; drain ends it
-    head     part of a head has come        deadline: Timeouts.head; then 408
-    request  the handler runs               deadline: its own, then 503; the body's, or
-                                            Timeouts.stall while it is waited for: 408
-    closing  the last response drains       deadline: Timeouts.write, Timeouts.linger
+  armed, its deadlines set and the flusher allowed (6 µs), and all that undone at its end.
 """
 
 from __future__ import annotations
 
-import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
-from math import inf
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Coroutine
+from typing import IO, Any
 
 import trio
 
-from .._util.contexts import run_in
-from ..errors import DeadlineError, LimitError, PeerError, StreamClosedError
-from ..exchange import current_exchange
+from .._util.fairness import Budget
+from ..errors import LimitError, PeerError, StreamClosedError
+from ..exchange import Cause
 from ..log import app_log, gen_log
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
-from . import endings, presence
-from .downstream import client_of, origin_of
-from .errors import error_page
+from .background import continue_connection
+from .body import keep_what_was_sent
+from .deadlines import RequestDeadlines
+from .disconnect import Disconnect
 from .exchange import Http1Exchange
-from .lingering import leave_handler_soon, let_go
-from .stepping import rest_of
-from .watch import watch_stream
+from .forwarded import client_of, corrected_origin
+from .handler_task import HandlerTask, Resumed
+from .interfaces import Serving
+from .options import ServerOptions
+from .outcomes import (
+    EXITS,
+    carry_out,
+    is_exit,
+    log_cause,
+    log_error,
+    log_refusal,
+    refuse,
+    sole,
+)
+from .sending import close_in_order, drain, send_file
+from .states import TRANSITIONS, State, Trigger
+from .upgraded import Continuation
 
-if TYPE_CHECKING:
-    from .core import Server
+__all__ = ["Http1Connection"]
 
-__all__ = ["ServerConnection"]
-
-
-# Requests answered from one read without letting other tasks run: 50 µs each.
-_BURST = 16
-# An unread request body of this size is read and dropped to keep the connection.
-_SKIP = 64 * 1024
+# Pipelined requests answered without letting other tasks run: 50 µs each.
+_REQUESTS_IN_A_ROW = 16
 _NEED_DATA = Signal.NEED_DATA
-# What ends the task and not just the request.
-_NOT_THE_HANDLERS = (trio.Cancelled, KeyboardInterrupt, SystemExit, GeneratorExit)
+_REQUEST, _HEAD_READ, _FINISHED = State.REQUEST, Trigger.HEAD_READ, Trigger.FINISHED
 
 
-class ServerConnection:
+class Http1Connection:
     """Made by `Server.handle`; `run` is its task.
 
     Attributes:
+      client: its address, and "http" or "https".
       exchange: the request being answered, or None.
-      phase: see the module.
-      cut: what to tell a client whose request the server cancels.
-      detached: the stream was given away.
-      drain_callback: told when the server begins to drain; for those that are detached.
-      half_closed: the client ended its sending side.
-      receiving: the handler waits for its request's body.
-      input_waits: more came from the client while the handler was waiting.
+      handler: this task, as handlers have it.
+      state: see `states`.
+      context: the host's own object, for all exchanges of this connection.
       requests: how many have been answered.
     """
 
     __slots__ = (
         "__weakref__",
-        "_base_context",
-        "body_deadline",
-        "fault",
-        "_grace_deadline",
-        "half_closed",
-        "input_waits",
-        "_over",
-        "_reads",
-        "_successor",
-        "_suspended",
-        "_task",
-        "_watched",
-        "_watcher",
+        "_continuation",
+        "_disconnect",
+        "_drain_callback",
+        "_lent",
+        "client",
         "context",
-        "cut",
-        "detached",
-        "drain_callback",
+        "deadlines",
         "exchange",
+        "handler",
         "nursery",
-        "options",
-        "phase",
-        "protocol",
-        "receiving",
-        "remote_ip",
         "requests",
         "server",
+        "state",
         "stream",
-        "watched_fd",
         "wire",
     )
 
     nursery: trio.Nursery
+    handler: HandlerTask
 
-    def __init__(self, stream: Stream, server: Server, context: Any = None) -> None:
+    def __init__(
+        self, stream: Stream, server: Serving, context: Any = None, wire: ServerWire | None = None
+    ) -> None:
         options = server.options
         self.stream = stream
         self.server = server
-        self.options = options
         self.context = context
-        self.wire = ServerWire(options.limits, options.dialect)
-        self.remote_ip, self.protocol = client_of(stream, options)
+        self.wire = wire or ServerWire(options.limits, options.dialect)
         self.exchange: Http1Exchange | None = None
-        self.phase = "idle"
-        self.cut = ""
+        self.state = State.IDLE
         self.requests = 0
-        self.body_deadline: float | None = None
-        self._suspended = False
-        self._grace_deadline: float | None = None
-        self.half_closed = False
-        self.receiving = False
-        self.input_waits = False
-        self._over = False  # no request may follow
-        # The connection cannot go on after this exchange; what was said is all.
-        self.fault = False
-        self._reads = 0
-        self._successor: (
-            tuple[Callable[[], Coroutine[Any, Any, Any]], contextvars.Context] | None
-        ) = None
-        self.detached = False
-        self.drain_callback: Callable[[], object] | None = None
-        self._watched = False
-        self.watched_fd = -1  # the watch's
-        self._watcher: trio.CancelScope | None = None
+        self.deadlines = RequestDeadlines()
+        self.client = client_of(stream, options)
+        self._disconnect: Disconnect | None = None  # made for the first handler that waits
+        self._continuation: Continuation | None = None
+        self._drain_callback: Callable[[], object] | None = None
+        self._lent = False  # the nursery, to the request under way
 
     def __repr__(self) -> str:
-        return f"<ServerConnection {self.remote_ip} {self.phase}, {self.requests} requests>"
+        state = self.state.value
+        return f"<Http1Connection {self.client[0]} {state}, {self.requests} requests>"
 
-    # --- the task --------------------------------------------------------------
+    # --- the task ------------------------------------------------------------------
     async def run(self) -> None:
         """Serve the connection to its end. Raises nothing but cancellation.
 
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
-        self._task = trio.lowlevel.current_task()
-        self._base_context = self._task.context
+        self.handler = HandlerTask()
         self.stream.max_write_buffer_size = self.options.limits.max_write_buffer
-        again = True
         try:
+            again = True
             while again:
                 again = False
                 try:
                     async with trio.open_nursery() as nursery:
                         self.nursery = nursery
-                        again = not self._over and await self._serve()
+                        again = self.state is State.IDLE and await self._serve()
                 except BaseExceptionGroup as group:
-                    if group.subgroup(_NOT_THE_HANDLERS) is not None:
+                    if is_exit(group):
                         raise
-                    endings.child_failed(self, group)
+                    self._child_failed(group)
                 if nursery.cancel_scope.cancelled_caught:
-                    again = endings.was_cut(self)
+                    again = self._scope_cancelled()
                 if self.exchange is not None:
                     self._end_exchange(self.exchange)
             del nursery
-            if not self.detached:
-                await endings.close(self)
-            elif self._successor is not None:
-                await self._hand_over(*self._successor)
+            if self._continuation is not None:
+                continuation, self._continuation = self._continuation, None
+                await continuation.run(
+                    self.handler, self.stream, self.options.run, self._continues_in
+                )
+                self._drain_callback = None
+            elif not self.detached:
+                refused = self.state is State.FAILED
+                self._move(Trigger.END)
+                await close_in_order(self, self.wire, refused=refused)
         except StreamClosedError:
             pass  # the client left while its last response was on the way
         finally:
@@ -183,10 +160,10 @@ class ServerConnection:
 
     async def _serve(self) -> bool:
         """Requests, one after the other. True: go on in a new nursery."""
-        wire, stream = self.wire, self.stream
+        wire, stream, handler = self.wire, self.stream, self.handler
         next_event, feed, read_nowait = wire.next_event, wire.feed, stream.read_nowait
+        budget = Budget(_REQUESTS_IN_A_ROW)
         must_wait = False
-        burst = 0
         try:
             while True:
                 event = next_event()
@@ -195,7 +172,6 @@ class ServerConnection:
                         self._before_wait()
                         await stream.wait_readable()
                         must_wait = False
-                        burst = 0
                     data = read_nowait()
                     if data is None:
                         must_wait = True
@@ -203,42 +179,36 @@ class ServerConnection:
                         feed(data)
                         data = None  # or an idle connection would keep its last request
                 elif type(event) is RequestHead:
-                    exchange = self._start(event)
-                    # Before the first step: whatever the handler waits for then goes on in it.
-                    context = self._task.context = self._base_context.copy()
+                    exchange = self._begin(event)
+                    context = handler.enter()
+                    server = self.server
                     try:
-                        rest = context.run(self._first_step, exchange)
+                        rest = context.run(
+                            handler.first_step, server.app, exchange, server.options.run
+                        )
                     except StopIteration:
                         pass  # the usual case: the handler never waited
-                    except _NOT_THE_HANDLERS:
+                    except EXITS:
                         raise
                     except BaseException as exc:
-                        context.run(endings.handler_failed, self, exchange, exc)
+                        handler.in_context(self._handler_failed, exchange, exc)
                     else:
                         await self._go_on(exchange, *rest)
-                    if self.detached:
-                        pass  # the wire and the stream are others' by now
-                    elif not (exchange.finished and wire.skip_body() and not stream.unsent):
+                    if not (exchange.finished and wire.skip_body() and not stream.unsent):
                         await self._settle(exchange)
-                    children = self.nursery.child_tasks
-                    if children:
-                        # They have the request's deadline, not that of the wait before it.
-                        due = exchange.deadline
-                        self.nursery.cancel_scope.deadline = inf if due is None else due
+                    if self._lent and self.nursery.child_tasks:
+                        return self._leave_to_children(exchange)
                     self._end_exchange(exchange)
-                    if self.fault or self.detached or not wire.next_cycle():
+                    if self.state is not _REQUEST or not wire.next_cycle():
                         return False
-                    if children:
-                        return True
+                    self.state = TRANSITIONS[_REQUEST][_FINISHED]
                     must_wait = not wire.buffered
-                    burst += 1
-                    if burst == _BURST:
+                    if not must_wait and budget.spent():
                         await trio.lowlevel.checkpoint()
-                        burst = 0
                 else:
                     return False
         except PeerError as exc:
-            self.in_context(self.refuse, exc)
+            handler.in_context(self.refuse, exc)
         except StreamClosedError:
             pass  # between requests, or told to the handler already
         return False
@@ -249,352 +219,433 @@ class ServerConnection:
         scope = self.nursery.cancel_scope
         now = trio.current_time()
         if self.wire.buffered:
-            if self.phase != "head":
-                self.phase = "head"
+            if self.state is not State.HEAD:
+                self._move(Trigger.BYTES)
                 scope.deadline = now + timeouts.head
             return
-        self.phase = "idle"
         seconds = timeouts.drain_idle if self.server.draining else timeouts.idle
         # Moving a deadline costs 2 µs; one that is up to 5 % early will do.
         if not now + 0.95 * seconds <= scope.deadline <= now + seconds:
             scope.deadline = now + seconds
 
-    # --- the handler -------------------------------------------------------------
-    def _start(self, head: RequestHead) -> Http1Exchange:
-        self.phase = "request"
-        exchange = self.exchange = self.server.exchange_type(self, head)
-        options = self.options
+    def _move(self, trigger: Trigger) -> None:
+        self.state = TRANSITIONS[self.state][trigger]
+
+    # --- the handler -----------------------------------------------------------------
+    def _begin(self, head: RequestHead) -> Http1Exchange:
+        self.state = TRANSITIONS[self.state][_HEAD_READ]
+        server = self.server
+        exchange: Http1Exchange
+        exchange = self.exchange = server.exchange_type(self, head)
+        options = server.options
         if not options.keep_alive:
-            self.wire.close_after = True
+            self.wire.end_after_response()
         if options.xheaders:
-            origin_of(exchange, options)
+            exchange.set_origin(*corrected_origin(head.headers, *self.client, options))
         if options.decompress_request and "Content-Encoding" in head.headers:
-            exchange.decompress()
+            exchange.inflate()
         if options.timeouts.request is not None:
-            exchange.deadline = trio.current_time() + options.timeouts.request
+            exchange.set_timeout(options.timeouts.request)
         return exchange
 
-    def _first_step(self, exchange: Http1Exchange) -> tuple[Coroutine[Any, Any, Any], Any]:
-        """Run the handler until it first waits; in its own context. StopIteration: done."""
-        current_exchange.set(exchange)
-        coro = self.server.app(exchange)
-        if coro is None:
-            coro = exchange.wait_finished()
-        elif self.options.run is not None:
-            coro = self.options.run(coro)
-        return coro, coro.send(None)
-
     async def _go_on(
-        self,
-        exchange: Http1Exchange,
-        coro: Coroutine[Any, Any, Any],
-        trap: Any,
+        self, exchange: Http1Exchange, coro: Coroutine[Any, Any, Any], trap: Any
     ) -> None:
         """The rest of a handler that waits, with all that is spared those that do not."""
-        self._suspended = True
-        self.apply_deadline()
-        self.stream.nursery = self.nursery
-        self.input_waits = bool(self.wire.buffered)
-        if exchange.finished:
-            leave_handler_soon(self)
-        watch = self.server.watch
-        # A handler that took the stream over before it waited reads it itself.
-        watched = self._watched = not self.detached and watch.arm(self)
-        if not (watched or self.detached or self.wire.body_unread):
-            self.start_watcher(watch_stream)
+        handler = self.handler
+        handler.begin_wait(exchange.task_name)
+        self.deadlines.start(self.nursery.cancel_scope)
+        if self.state is State.REQUEST:  # not of a handler that took the stream over already
+            self.stream.nursery = self.nursery
+            disconnect = self._disconnect
+            if disconnect is None:
+                disconnect = self._disconnect = Disconnect(self, self.server.watch)
+            disconnect.start()
+            if exchange.finished:
+                self._release_soon()
         try:
-            await rest_of(coro, trap, exchange)
-        except _NOT_THE_HANDLERS:
+            await Resumed(coro, trap, exchange)
+        except EXITS:
             raise
         except BaseException as exc:
-            if isinstance(exc, BaseExceptionGroup) and exc.subgroup(_NOT_THE_HANDLERS):
+            if is_exit(exc):
                 raise  # the same, out of a nursery of the handler's
-            endings.handler_failed(self, exchange, exc)
+            self._handler_failed(exchange, exc)
         finally:
-            self._suspended = False
+            handler.end_wait()
+            self.deadlines.stop()
             if not self.detached:
                 self.stream.nursery = None
-                if watched:
-                    watch.disarm(self)
-            self._stop_watcher()
-
-    def answer_fault(self, exchange: Http1Exchange, status: int, reason: str = "") -> None:
-        """Answer for the application, if it is not too late; else break the response off.
-
-        Without a reason only if it wants its own failures answered (`answer_errors`).
-        """
-        self.fault = True
-        if exchange.finished:
-            return
-        exchange.finished = True
-        if self.wire.responded or not (reason or status != 500 or self.options.answer_errors):
-            # Closing before the announced end tells the client that it is incomplete.
-            self.stream.close()
-            return
-        exchange.status = status
-        self._say(error_page(status, reason))
+            if self._disconnect is not None:
+                self._disconnect.stop()
 
     async def _settle(self, exchange: Http1Exchange) -> None:
         """Bring a response on its way and the request to its end."""
-        if self.fault or self.detached:
+        if self.state is not State.REQUEST:
             return
         if not exchange.finished:
-            self.in_context(endings.unanswered, self, exchange)
+            self.handler.in_context(self.conclude, Cause.UNFINISHED)
             return
         if self.stream.unsent:
             await self.drain()
         wire = self.wire
-        if wire.close_after or wire.skip_body():
-            return
-        self.nursery.cancel_scope.deadline = trio.current_time() + self.options.timeouts.linger
-        while not wire.skip_body():
-            if wire.next_event() is _NEED_DATA:
-                await self.receive_body()
+        if not (wire.close_after or wire.skip_body()):
+            linger = self.options.timeouts.linger
+            self.nursery.cancel_scope.deadline = trio.current_time() + linger
+            await exchange.skip_body()
 
     def _end_exchange(self, exchange: Http1Exchange) -> None:
-        self.exchange = None
-        self.body_deadline = None
+        """The request is over, whatever ended it."""
         self.requests += 1
-        access_log = self.options.access_log
-        if access_log is not None:
-            self.in_context(access_log, exchange)
-        self._task.context = self._base_context
+        if not exchange.logged:
+            self.handler.in_context(exchange.log)
+        if self.server.options.access_log is not None:
+            self._record(exchange)
+        self.exchange = None
+        self._lent = False
+        if self.deadlines.due is not None:
+            self.deadlines.clear()
+        self.handler.leave()
 
-    def in_context(self, function: Callable[..., object], *args: object) -> None:
-        """Call it in the context of the request under way; the slice may be another's."""
-        run_in(self._task.context, function, *args)
+    def _record(self, exchange: Http1Exchange) -> None:
+        hook = self.options.access_log
+        if hook is not None:
+            self.handler.in_context(exchange.record, hook)
 
-    def begin_turn(self, exchange: Http1Exchange) -> bool:
-        """Whether `exchange.turn_over` will be called once who writes now gives way."""
-        if self.options.call_soon is not None:
-            return self.options.call_soon(exchange.turn_over)
-        # Another task would give way without our seeing it.
-        return trio.lowlevel.current_task() is self._task
-
-    # --- deadlines and the end ----------------------------------------------------
-    def apply_deadline(self) -> None:
-        """Put the earliest of the request's deadlines on its scope."""
-        if self._suspended and self.exchange is not None:
-            deadlines = (self.exchange.deadline, self.body_deadline, self._grace_deadline)
-            self.nursery.cancel_scope.deadline = min(
-                (deadline for deadline in deadlines if deadline is not None), default=inf
-            )
-
-    def set_body_deadline(self, seconds: float | None) -> None:
-        self.body_deadline = None if seconds is None else trio.current_time() + seconds
-        self.apply_deadline()
-
-    def refuse(self, exc: PeerError, *, log: bool = True) -> None:
-        """Answer what the client did wrong, and close: the framing is not to be trusted."""
-        self.fault = True
-        if isinstance(exc, LimitError) and exc.status in (414, 431):
-            gen_log.info("Unsatisfiable read, closing connection of %s: %s", self.remote_ip, exc)
-        elif log:
-            gen_log.info("Malformed HTTP message from %s: %s", self.remote_ip, exc)
+    # --- how requests end: see `exchange.causes` ----------------------------------------
+    def cancel(self, cause: Cause) -> None:
+        """End what is under way, because of `cause`; between requests, the connection."""
         exchange = self.exchange
-        if exchange is not None:
-            exchange.finished = True
-            if self.nursery.child_tasks:
-                self.nursery.cancel_scope.cancel()
-        if self.wire.responded:
-            self.stream.close()
-            return
-        refuse = self.options.refuse
-        data = error_page(exc.status, str(exc)) if refuse is None else refuse(exc)
-        if exchange is not None:
-            exchange.status = exc.status
-        if data:
-            self._say(data)
+        if exchange is not None and not exchange.finished:
+            if self.deadlines.held:
+                self.deadlines.set(cause, trio.current_time())  # once it is no more
+                return
+            self._name_cause(exchange, cause)
+        self.nursery.cancel_scope.cancel()
 
-    def _say(self, data: bytes) -> None:
-        if self.wire.head is not None and self.wire.head.start_line.method == "HEAD":
-            data = b"".join(data.partition(b"\r\n\r\n")[:2])
+    def _name_cause(self, exchange: Http1Exchange, cause: Cause) -> Cause:
+        """The cause that counts: the first. It is logged when it is named."""
+        first = cause if exchange.cause is not None else self.deadlines.passed() or cause
+        if exchange.end(first):
+            self.handler.in_context(log_cause, exchange, first)
+        assert exchange.cause is not None
+        return exchange.cause
+
+    def _scope_cancelled(self) -> bool:
+        """By whom? True: serve on."""
+        exchange = self.exchange
+        if exchange is None:
+            if self.state is State.IDLE:
+                return self._last_look()
+            if self.state is State.HEAD:
+                self.refuse(PeerError("Timeout reading head", 408))
+        elif exchange.finished and self.deadlines.passed() is Cause.REQUEST_DEADLINE:
+            gen_log.warning(
+                "%s: children of its request took longer than they may", exchange.describe()
+            )
+        else:
+            self.handler.in_context(self.conclude, Cause.CANCELLED)
+        return False
+
+    def _last_look(self) -> bool:
+        """Idle for too long, or told to go: unless a request has arrived this moment."""
         try:
-            self.stream.write(data)
+            data = self.stream.read_nowait()
         except StreamClosedError:
-            pass  # nobody is left to hear it
+            return False
+        if not data:
+            return False
+        self.wire.feed(data)
+        return True
 
-    # --- what exchanges ask for ---------------------------------------------------
-    async def receive_body(self) -> bytes:
-        """More bytes of the request into the wire, b"" at the end of the stream.
+    def _handler_failed(self, exchange: Http1Exchange, error: BaseException) -> None:
+        """The application let an exception through: the last resort."""
+        self._failed(exchange, error, Cause.HANDLER_FAILED)
+        if self._lent and self.nursery.child_tasks:
+            self.nursery.cancel_scope.cancel()
 
-        Returns them if they are body as they stand: then the wire did not take them.
-        """
-        stream, stalls = self.stream, self.server.stalls
+    def _child_failed(self, group: BaseExceptionGroup[BaseException]) -> None:
+        """A child in the request's nursery failed, and so did the request."""
+        exchange = self.exchange
+        error = sole(group)
+        if exchange is not None:
+            self.handler.in_context(self._failed, exchange, error, Cause.CHILD_FAILED)
+        else:
+            app_log.error("Uncaught exception in a child of %r", self, exc_info=error)
+            self._move(Trigger.FAIL)
+
+    def _failed(self, exchange: Http1Exchange, error: BaseException, cause: Cause) -> None:
+        if isinstance(error, PeerError) and not exchange.finished:
+            self.refuse(error)
+            return
+        child = cause is Cause.CHILD_FAILED
+        log_error(exchange, error, child=child)
+        self.conclude(cause, error)
+
+    def refuse(self, error: PeerError) -> None:
+        """Answer what the client did wrong, and close: the framing is not to be trusted."""
+        if self.exchange is None:
+            self._move(Trigger.FAIL)
+            refuse(
+                error, self.client[0], stream=self.stream, wire=self.wire, options=self.options
+            )
+            return
+        log_refusal(error, self.client[0])
+        self.conclude(
+            Cause.LIMIT if isinstance(error, LimitError) else Cause.PROTOCOL_ERROR, error
+        )
+
+    def conclude(self, cause: Cause, error: BaseException | None = None) -> None:
+        """Carry out the outcome of a request that does not end by its answer."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if exchange.finished:
+            if self.state is State.REQUEST:
+                self._move(Trigger.FAIL)
+            return
+        cause = self._name_cause(exchange, cause)
+        self._move(Trigger.FAIL)
+        carry_out(
+            exchange, cause, error, stream=self.stream, wire=self.wire, options=self.options
+        )
+
+    # --- what the server asks for: `interfaces.Connection` ---------------------------------
+    @property
+    def phase(self) -> str:
+        return self.state.value
+
+    @property
+    def detached(self) -> bool:
+        """The stream is somebody else's: a protocol's, or another connection object's."""
+        return self.state is State.DETACHED or self.state is State.RELEASED
+
+    @property
+    def busy(self) -> bool:
+        return self.exchange is not None
+
+    def begin_drain(self, idle_until: float) -> None:
+        if self.state is State.IDLE:
+            self.nursery.cancel_scope.deadline = idle_until
+        elif self._drain_callback is not None:
+            self._call_drain_callback(self._drain_callback)
+
+    def _call_drain_callback(self, callback: Callable[[], object]) -> None:
         try:
-            while True:
-                data = stream.read_nowait()
-                if data is not None:
-                    break
-                self._reads = 0
-                stalls.expect(self)
-                self.receiving = True
-                try:
-                    await stream.wait_readable()
-                finally:
-                    self.receiving = False
-                    stalls.arrived(self)
-        except StreamClosedError as exc:
-            self.lost(exc)
-            raise
-        wire = self.wire
-        if len(data) <= wire.limits.chunk_size and wire.passes(data):
-            await self.breathe()
-            return data
-        wire.feed(data)
-        await self.breathe()
-        return b""
+            self.handler.in_context(callback)
+        except Exception:
+            app_log.exception("Uncaught exception in a drain callback of %r", self.exchange or self)
 
-    async def breathe(self) -> None:
-        """Now and then let others run, while a body keeps coming without a wait."""
-        self._reads += 1
-        if self._reads >= _BURST:
-            # A client faster than we are must not keep the others waiting.
-            self._reads = 0
-            await trio.lowlevel.checkpoint()
+    def close(self) -> None:
+        self.stream.close()
 
-    def body_over(self) -> None:
-        """The request's body has been read: now a task may watch the stream."""
-        if self.exchange is not None and self.exchange.gone is not None:
-            let_go(self)
-        if self.body_deadline is not None:
-            self.body_deadline = None
-            self.apply_deadline()
-        if self._suspended and self._watcher is None and not self._watched:
-            self.start_watcher(watch_stream)
+    def describe(self) -> str:
+        exchange = self.exchange
+        if exchange is None:
+            return repr(self)
+        seconds = time.perf_counter() - exchange.began
+        return f"{exchange.describe()}, {seconds:.1f} s, {self.handler.place()}"
 
-    def must_close_unread(self, exchange: Http1Exchange) -> bool:
-        """The response begins before the body was read: can the connection go on?"""
-        head = exchange.head
-        # What is too long will be refused, not skipped.
-        skippable = min(_SKIP, self.wire.max_body_size)
-        return head.expect_continue or head.chunked or (head.content_length or 0) > skippable
+    # --- what exchanges, bodies and watches ask for: `interfaces.Channel` -------------------
+    @property
+    def options(self) -> ServerOptions:
+        return self.server.options
+
+    @property
+    def body_timeouts(self) -> Any:
+        return self.server.body_timeouts
+
+    def set_context(self, context: Any) -> None:
+        self.context = context
+
+    def lend_nursery(self) -> trio.Nursery:
+        self._lent = True
+        return self.nursery
+
+    def cork(self, uncork: Callable[[], None]) -> bool:
+        """Whether `uncork` will be called once the present writer gives way."""
+        call_soon = self.options.call_soon
+        if call_soon is not None:
+            return call_soon(uncork)
+        return self.handler.is_current()
 
     async def drain(self) -> None:
-        """Until the client has taken everything written.
+        """Until the client has taken everything written: see `sending.drain`."""
+        await drain(self)
 
-        Raises `StreamClosedError` if it goes away or takes nothing for `Timeouts.write`.
+    async def send_file(self, file: IO[bytes] | int, offset: int, count: int) -> None:
+        """See `sending.send_file`."""
+        await send_file(self, file, offset, count)
+
+    def on_body_over(self) -> None:
+        """The request's body has been read."""
+        if self.exchange is not None and self.exchange.gone is not None:
+            self._drop_stream()
+        if self.deadlines.due is not None:
+            self.deadlines.set(Cause.BODY_DEADLINE, None)
+        if self.handler.waiting and self._disconnect is not None:
+            self._disconnect.body_over()
+
+    def on_disconnect(self, cause: Cause, error: Exception) -> None:
+        """The client is gone: tell the handler, as its policy says; give the descriptor back."""
+        exchange = self.exchange
+        if exchange is not None:
+            if exchange.gone is None:
+                self._tell_of_disconnect(exchange, cause, error)
+            self._drop_stream()
+
+    def _tell_of_disconnect(
+        self, exchange: Http1Exchange, cause: Cause, error: Exception
+    ) -> None:
+        answered = exchange.finished
+        if not answered or self.stream.unsent:
+            self._name_cause(exchange, cause)
+        try:
+            self.handler.in_context(exchange.lose, error)
+        except Exception:
+            app_log.exception("Uncaught exception in a close callback of %r", exchange)
+        if answered:
+            return
+        policy = exchange.on_disconnect
+        if policy.kind == "cancel":
+            self.cancel(cause)
+        elif policy.kind == "grace":
+            self.deadlines.set(cause, trio.current_time() + policy.seconds)
+
+    def _drop_stream(self) -> None:
+        """Close the stream of a client that is gone, though its handler may run on for long: a
+        thousand such clients must not cost the next thousand their connections.
+
+        What the client had sent of its body is kept for the handler. Where that is more than
+        may be read ahead, or is being waited for, the stream stays until it has been read.
         """
-        stream = self.stream
-        while stream.unsent:
-            before = stream.unsent
-            try:
-                with trio.move_on_after(self.options.timeouts.write) as scope:
-                    await stream.drain()
-            except StreamClosedError as exc:
-                self.lost(exc)
-                raise
-            if scope.cancelled_caught and stream.unsent >= before:
-                cause = DeadlineError("the client takes nothing", "write")
-                error = StreamClosedError("the client does not read its response")
-                self.lost(error)
-                stream.close()
-                raise error from cause
-        await trio.lowlevel.checkpoint_if_cancelled()
+        exchange, wire, stream = self.exchange, self.wire, self.stream
+        if self.detached or stream.closed or (exchange is not None and exchange.waits_for_body):
+            return
+        if keep_what_was_sent(wire, stream, self.options.limits.max_pipelined):
+            wire.end_after_response()  # what it sent beyond this request is not begun
+            if self._disconnect is not None:
+                self._disconnect.stop()
+            stream.close()
 
+    def hold(self, until: float) -> None:
+        """The handler is in a block that must not be cut: see `critical`."""
+        if self.handler.is_current():
+            self.deadlines.hold(until)
+
+    def release(self) -> None:
+        if self.handler.is_current():
+            self.deadlines.release()
+
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+        self._drain_callback = callback
+        if callback is not None and self.server.draining:
+            self._call_drain_callback(callback)
+
+    # --- handlers that outlive their response: see `background` ----------------------------
+    def start_beside(self, *task: Any, name: str) -> bool:
+        """Start a task in the server's nursery; it is no request's and sees nothing of one."""
+        nursery = self.server.nursery
+        if nursery is None:
+            return False
+        self.handler.start_beside(nursery, *task, name=name)
+        return True
+
+    def on_input(self) -> None:
+        """More came from the client while the handler waits."""
+        self.response_finished()
+
+    def on_end(self) -> None:
+        """The client's stream ended after its response: that is not the handler's to see."""
+        self._release_soon()
+
+    def response_finished(self) -> None:
+        """Do not let the client wait for what the handler does after its response."""
+        if self._outlives_response:
+            if self.exchange is not None and not self.stream.unsent:
+                self._record(self.exchange)
+            disconnect = self._disconnect
+            if self.wire.close_after or (disconnect is not None and disconnect.input_waits):
+                self._release_soon()
+
+    @property
+    def _outlives_response(self) -> bool:
+        """Whether the handler goes on after the end of its response."""
+        exchange = self.exchange
+        return (
+            self.state is State.REQUEST
+            and exchange is not None
+            and exchange.finished
+            and self.handler.waiting
+        )
+
+    def _release_soon(self) -> None:
+        """See whether the handler goes on, once its present step is over."""
+        self.start_beside(continue_connection, self, name="connection")
+
+    def make_successor(self) -> Http1Connection | None:
+        """Let go of the stream; a new connection that goes on where this one stops."""
+        if not self._outlives_response:
+            return None  # it has ended by itself
+        if self.wire.skip_body():
+            return self._let_go()
+        # Its client owes a body: to be dropped when the handler has ended, if it is there still.
+        disconnect = self._disconnect
+        if disconnect is not None and disconnect.half_closed and not self.stream.unsent:
+            self._drop_stream()
+        return None
+
+    def _let_go(self) -> Http1Connection:
+        self._move(Trigger.RELEASE)
+        if self.exchange is not None:
+            self._record(self.exchange)
+        if self._disconnect is not None:
+            self._disconnect.stop()
+        self.stream.nursery = None
+        successor = type(self)(self.stream, self.server, self.context, self.wire)
+        successor.take_over(self.requests + 1)
+        return successor
+
+    def take_over(self, requests: int) -> None:
+        """Go on where another connection has stopped."""
+        self.requests = requests
+        if not self.wire.next_cycle():
+            self._move(Trigger.END)
+
+    def _leave_to_children(self, exchange: Http1Exchange) -> bool:
+        """The handler is done, children of its request are not. True: wait for them here."""
+        # They have the request's deadline, not that of the wait before it.
+        self.nursery.cancel_scope.deadline = self.deadlines.earliest()
+        if self.state is not State.REQUEST:
+            return False
+        nursery = self.server.nursery
+        if nursery is not None:
+            self.handler.start_beside(
+                nursery, self.server.adopt, self._let_go(), name="connection"
+            )
+            return False
+        self._end_exchange(exchange)
+        if not self.wire.next_cycle():
+            return False
+        self._move(Trigger.FINISHED)
+        return True
+
+    # --- connections that are taken over -----------------------------------------------------
     def detach(self) -> Stream:
         """Give the stream away: HTTP is over here."""
         stream = self.stream
         stream.unread(self.wire.take_rest())
-        self.detached = True
-        self.phase = "detached"
-        self.server.watch.disarm(self)
-        self._stop_watcher()
-        if self.exchange is not None:
-            self.exchange.deadline = None
-        self.apply_deadline()
+        self._move(Trigger.DETACH)
+        if self._disconnect is not None:
+            self._disconnect.stop()
+            self._disconnect = None  # it lasts, and may be one of many
+        if self.deadlines.due is not None:
+            self.deadlines.set(Cause.REQUEST_DEADLINE, None)
         return stream
 
-    def hand_over(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """After `detach`: run `then()` in this task once the handler has returned.
+    def continue_with(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """After `detach`: run `then()` in this task once the handler has returned."""
+        self._continuation = Continuation(then)
 
-        For what goes on for long, without the 5 KB that a suspended handler and its request
-        hold. It runs in the request's context, and is driven as handlers are.
-        """
-        self._successor = (then, contextvars.copy_context())
-
-    async def _hand_over(
-        self, then: Callable[[], Coroutine[Any, Any, Any]], context: contextvars.Context
-    ) -> None:
-        self._successor = None
-        task = trio.lowlevel.current_task()
-        task.context = context
-        await trio.lowlevel.cancel_shielded_checkpoint()  # from here on in that context
-        try:
-            async with trio.open_nursery() as nursery:
-                self.nursery = self.stream.nursery = nursery  # the drain cancels it
-                coro = then()
-                await (coro if self.options.run is None else self.options.run(coro))
-                self.drain_callback = None
-                nursery.cancel_scope.cancel()
-        except ExceptionGroup:
-            # One connection's bug must not end the others.
-            app_log.exception("Uncaught exception in %r, detached", self)
-            self.stream.close()
-
-    # --- the client's leave: see `presence` -----------------------------------------
-    def client_signal(self, *, half: bool) -> None:
-        """From the watch: the client's stream ended (`half`), or the connection did."""
-        presence.signal(self, half)
-
-    def response_finished(self) -> None:
-        """Do not let the client wait for what the handler does after its response."""
-        exchange = self.exchange
-        if self._suspended and exchange is not None and exchange.finished:
-            if self.input_waits or self.wire.close_after:
-                leave_handler_soon(self)
-
-    @property
-    def lingering(self) -> bool:
-        """Whether the handler goes on after the end of its response."""
-        exchange = self.exchange
-        return (
-            self._suspended
-            and not self.fault
-            and not self.detached
-            and exchange is not None
-            and exchange.finished
-        )
-
-    def succeed(self, other: ServerConnection) -> None:
-        """Go on in the place of `other`, which keeps its handler and nothing else."""
-        self.wire = other.wire
-        self.requests = other.requests + 1
-        self._over = not self.wire.next_cycle()
-        other.detached = True
-        self.stream.nursery = None
-        self.server.watch.disarm(other)
-        other._stop_watcher()
-
-    def lost(self, error: Exception) -> None:
-        """The client is gone. Once per exchange: tell the handler as its policy says."""
-        presence.lost(self, error)
-
-    def grace_period(self, seconds: float) -> None:
-        """The handler may go on for so long, though its client is gone."""
-        self._grace_deadline = trio.current_time() + seconds
-        self.apply_deadline()
-
-    def start_beside(self, *task: Any, name: str) -> None:
-        """Start a task in the server's nursery; it is no request's and sees nothing of one."""
-        owner = self.server.nursery
-        assert owner is not None
-        self._base_context.copy().run(partial(owner.start_soon, *task, name=name))
-
-    def start_watcher(self, watch: Callable[[ServerConnection], Awaitable[None]]) -> None:
-        """Run `watch(self)` beside the handler until its end, in the server's nursery."""
-        if self.server.nursery is None:
-            return  # served without a server's nursery: disconnects are noticed on use
-        self._stop_watcher()
-        scope = self._watcher = trio.CancelScope()
-
-        async def watcher() -> None:
-            with scope:
-                await watch(self)
-
-        self.start_beside(watcher, name="disconnect watcher")
-
-    def _stop_watcher(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
+    def _continues_in(self, nursery: trio.Nursery) -> None:
+        self.nursery = nursery  # the drain cancels it

@@ -1,154 +1,167 @@
 """`Http1Exchange`: one request on one of our server's connections.
 
-Knows its connection and the wire. Must not know who answers (web, compat, a function).
+Knows the channel it is on and the wire. Must not know who answers (web, compat, a function).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import IO, TYPE_CHECKING, Any
+from operator import attrgetter
+from time import perf_counter
+from typing import IO, Any
 
 import trio
 
-from ..errors import HTTPOutputError, PeerError, StreamClosedError
-from ..exchange import READY, Exchange, Failed, Pending, RequestStartLine, ResponseStartLine
-from ..wire.events import EndOfMessage, RequestHead, Signal
+from ..errors import HTTPOutputError, StreamClosedError
+from ..exchange import (
+    OUTCOMES,
+    READY,
+    Cause,
+    DisconnectPolicy,
+    ErrorResponder,
+    Exchange,
+    Failed,
+    Finished,
+    Pending,
+    RequestStartLine,
+    ResponseStartLine,
+    log_access,
+    new_request_id,
+)
+from ..exchange.record import usable_request_id
+from ..log import app_log
+from ..net.stream import Stream
+from ..wire.events import RequestHead
 from ..wire.headers import HTTPHeaders
 from ..wire.writing import http_date
-from .files import send_file
-from .inflate import Inflater
-
-if TYPE_CHECKING:
-    from ..exchange import DisconnectPolicy
-    from ..net.stream import Stream
-    from .connection import ServerConnection
+from .body import RequestBody, can_skip, take_buffered
+from .interfaces import Channel
 
 __all__ = ["Http1Exchange"]
 
 # A copy of 64 KiB costs 5 µs, a second send 10.
 _JOIN = 64 * 1024
-_ids = itertools.count(1)
+
+
+class _Extras:
+    """What few requests need. Made when the first of it is set."""
+
+    __slots__ = ("close_callback", "done", "gone", "recorded", "request_id", "responder")
+
+    def __init__(self) -> None:
+        self.close_callback: Callable[[], Any] | None = None
+        self.done: trio.Event | None = None
+        self.gone: Exception | None = None
+        self.recorded = False
+        self.request_id = ""
+        self.responder: ErrorResponder | None = None
+
+    def set_done(self) -> None:
+        """Nothing more will be written: wake those that wait for it."""
+        self.close_callback = None
+        if self.done is not None:
+            self.done.set()
 
 
 class Http1Exchange(Exchange):
-    """See `Exchange`. Made per request by `ServerConnection`; costs 1 µs.
+    """See `Exchange`. Made per request by its connection; costs 1 µs.
 
     Attributes beyond the interface:
-      status: of the response, 0 until its head was sent.
-      sent: body bytes written so far.
+      head: of the request.
+      began: when it had come, by `time.perf_counter`.
+      corked: something was kept back that has to be pushed when the handler waits.
     """
 
     __slots__ = (
-        "_body_started",
-        "_body_timeout",
-        "_close_callback",
+        "_body",
         "_connection",
-        "_done",
-        "_inflater",
+        "_extras",
         "_more",
-        "_request_id",
-        "_turn",
-        "context",
-        "deadline",
+        "began",
+        "cause",
+        "corked",
         "finished",
-        "gone",
         "head",
-        "headers",
         "on_disconnect",
         "protocol",
         "remote_ip",
         "sent",
-        "start_line",
         "status",
-        "trailers",
     )
 
-    start_line: RequestStartLine
     on_disconnect: DisconnectPolicy
 
-    def __init__(self, connection: ServerConnection, head: RequestHead) -> None:
+    def __init__(self, connection: Channel, head: RequestHead) -> None:
         self._connection = connection
         self.head = head
-        self.start_line = head.start_line
-        self.headers = head.headers
-        self.context = connection.context
-        self.protocol = connection.protocol
-        self.remote_ip = connection.remote_ip
-        self.on_disconnect = connection.options.on_disconnect
-        self.deadline: float | None = None
+        self.remote_ip, self.protocol = connection.client
+        self.on_disconnect = connection.server.options.on_disconnect
+        self.began = perf_counter()
         self.finished = False
         self.status = 0
         self.sent = 0
-        self.trailers = None
-        self.gone: Exception | None = None
-        self._body_started = False
-        self._body_timeout: float | None = connection.options.timeouts.body
-        self._close_callback: Callable[[], Any] | None = None
-        self._done: trio.Event | None = None
-        self._inflater: Inflater | None = None
-        self._request_id = 0
+        self.cause: Cause | None = None
+        self.logged = False
+        self.corked = False
+        self._body: RequestBody | None = None
+        self._extras: _Extras | None = None
         self._more = False
-        self._turn = False
         self.route = None
 
     def __repr__(self) -> str:
         method, path, _ = self.start_line
         return f"<Http1Exchange {method} {path} {self.status or 'unanswered'}>"
 
+    # Without a Python function between them and the head: 0.1 us each.
+    start_line: RequestStartLine = property(attrgetter("head.start_line"))  # type: ignore[assignment]
+    headers: HTTPHeaders = property(attrgetter("head.headers"))  # type: ignore[assignment]
+    context: Any = property(attrgetter("_connection.context"))
+
+    def set_origin(self, remote_ip: str, protocol: str) -> None:
+        """Who the client is behind a proxy."""
+        self.remote_ip = remote_ip
+        self.protocol = protocol
+
+    # --- which one it is ---------------------------------------------------------
     @property
     def request_id(self) -> str:
-        """Of this process; given when first asked for, so that most requests need none."""
-        if not self._request_id:
-            self._request_id = next(_ids)
-        return f"{self._request_id:06x}"
+        """Given when first asked for, so that most requests need none."""
+        extras = self._extended()
+        if not extras.request_id:
+            field = self._connection.options.request_id_header
+            given = None if field is None else self.headers.get(field)
+            extras.request_id = given if usable_request_id(given) else new_request_id()  # type: ignore[assignment]
+        return extras.request_id
+
+    @property
+    def task_name(self) -> str:
+        """For the task of a handler that waits: "GET /orders/7 #0001f3"."""
+        method, path, _ = self.start_line
+        return f"{method} {path} #{self.request_id.rpartition('-')[2]}"
+
+    @property
+    def route_name(self) -> str | None:
+        route = self.route
+        if isinstance(route, type):
+            return f"{route.__module__}.{route.__qualname__}"
+        return route
 
     def describe(self) -> str:
         """For logs and notes of exceptions: which request it was."""
         method, path, _ = self.start_line
-        route = self.route
-        if isinstance(route, type):
-            route = f"{route.__module__}.{route.__qualname__}"
+        route = self.route_name
         where = "" if route is None else f", route {route}"
         return f"request {self.request_id}: {method} {path} ({self.remote_ip}){where}"
 
-    # --- request -------------------------------------------------------------
+    # --- request -----------------------------------------------------------------
+    def _open_body(self) -> RequestBody:
+        body = self._body
+        if body is None:
+            body = self._body = RequestBody(self._connection, self.head)
+        return body
+
     async def read_chunk(self) -> bytes:
-        if self._inflater is not None:
-            return await self._inflater.read_chunk(self._read_chunk)
-        return await self._read_chunk()
-
-    async def _read_chunk(self) -> bytes:
-        """As it came on the wire.
-
-        Raises: `PeerError`, `LimitError` (413): answer them and the connection closes;
-        `StreamClosedError`: the client left; `DeadlineError`: the body took too long.
-        """
-        connection = self._connection
-        wire = connection.wire
-        while True:
-            try:
-                event = wire.next_event()
-            except PeerError as exc:
-                if wire.eof:
-                    error = StreamClosedError("the client left while sending the body")
-                    connection.lost(error)
-                    raise error from exc
-                raise
-            if event is Signal.NEED_DATA:
-                self._begin_body()
-                data = await connection.receive_body()
-                if data:
-                    return data
-            elif type(event) is bytes:
-                if self.head.chunked:
-                    await connection.breathe()
-                return event
-            else:
-                if type(event) is EndOfMessage:
-                    self.trailers = event.trailers
-                    connection.body_over()
-                return b""
+        return await self._open_body().read_chunk()
 
     async def read_body(self) -> bytes:
         chunk = await self.read_chunk()
@@ -161,47 +174,43 @@ class Http1Exchange(Exchange):
 
     def read_body_nowait(self) -> bytes | None:
         head = self.head
+        connection = self._connection
         if not head.chunked and not head.content_length:
-            self._connection.wire.skip_body()
+            connection.wire.skip_body()
             return b""
-        if self._inflater is not None:
+        if self._body is not None:
             return None
-        wire = self._connection.wire
-        if head.chunked or self._body_started or wire.buffered < (head.content_length or 0):
-            return None
-        chunks = []
-        while type(event := wire.next_event()) is bytes:
-            chunks.append(event)
-        self._connection.body_over()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = take_buffered(connection.wire, head)
+        if body is not None:
+            connection.on_body_over()
+        return body
+
+    @property
+    def waits_for_body(self) -> bool:
+        return self._body is not None and self._body.waits
+
+    async def skip_body(self) -> None:
+        """Read what is left of the body, and drop it."""
+        await self._open_body().skip()
+
+    def inflate(self) -> None:
+        """Have a gzip body inflated while it is read."""
+        body = RequestBody(self._connection, self.head)
+        body.inflate()
+        if body.inflates:
+            self._body = body
 
     def set_max_body_size(self, size: int) -> None:
-        self._connection.wire.max_body_size = size
+        self._connection.wire.set_max_body_size(size)
 
     def set_body_timeout(self, seconds: float | None) -> None:
-        self._body_timeout = seconds
-        if self._body_started:
-            self._connection.set_body_deadline(seconds)
+        self._open_body().set_timeout(seconds)
 
-    def decompress(self) -> None:
-        """Have a gzip body inflated (called by the connection when asked to)."""
-        coding = self.headers["Content-Encoding"]
-        if coding.lower() in ("gzip", "x-gzip"):
-            self._inflater = Inflater(self._connection.wire, coding)
-            self.headers["X-Consumed-Content-Encoding"] = coding
-            del self.headers["Content-Encoding"]
+    @property
+    def trailers(self) -> HTTPHeaders | None:  # type: ignore[override]
+        return None if self._body is None else self._body.trailers
 
-    def _begin_body(self) -> None:
-        if self._body_started:
-            return
-        self._body_started = True
-        connection = self._connection
-        if self.head.expect_continue and not connection.wire.responded:
-            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._body_timeout is not None:
-            connection.set_body_deadline(self._body_timeout)
-
-    # --- response ------------------------------------------------------------
+    # --- response ----------------------------------------------------------------
     def write_headers(
         self, start_line: ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
     ) -> Awaitable[None]:
@@ -209,13 +218,18 @@ class Http1Exchange(Exchange):
         wire = connection.wire
         if self.finished:
             raise HTTPOutputError("Response already finished")
-        if connection.server.draining or (wire.body_unread and connection.must_close_unread(self)):
-            wire.close_after = True
+        head = self.head
+        if connection.server.draining or (
+            (head.content_length or head.chunked)
+            and wire.body_unread
+            and not can_skip(wire, head)
+        ):
+            wire.end_after_response()
         code = start_line.code
         if "Date" not in headers._fields and code >= 200:
             headers._fields["Date"] = http_date()
         data = wire.response_head(code, start_line.reason, headers)
-        if code >= 200:
+        if (code >= 200 or code == 101) and (self._extras is None or self._extras.gone is None):
             self.status = code
         if chunk:
             try:
@@ -244,16 +258,16 @@ class Http1Exchange(Exchange):
         self.sent += len(chunk)
         if not data:
             return READY
-        if self._turn:
-            # Not the first of this turn: the kernel may join it with what follows, and the
+        if self.corked:
+            # Not the first of this step: the kernel may join it with what follows, and the
             # client wakes for 8 packets, not 64 (of 4 KiB): 170 us in the kernel against 355.
             return self._send(data, more=True)
-        self._turn = self._connection.begin_turn(self)
+        self.corked = self._connection.cork(self.uncork)
         return self._send(data)
 
-    def turn_over(self) -> None:
-        """Who writes gives way: nothing is to be kept back any longer."""
-        self._turn = False
+    def uncork(self) -> None:
+        """The writer gives way: nothing is to be kept back any longer."""
+        self.corked = False
         self._connection.stream.push()
 
     def finish(self, trailers: HTTPHeaders | None = None) -> Awaitable[None]:
@@ -264,18 +278,20 @@ class Http1Exchange(Exchange):
             raise HTTPOutputError("No response under way: write_headers comes first")
         data = connection.wire.end(trailers)
         self.finished = True
-        self._close_callback = None
         if data:
             pending: Awaitable[None] | None = self._send(data)
         else:
             connection.stream.push()
             pending = READY if not connection.stream.unsent else None
-        if self._done is not None:
-            self._done.set()
-        connection.response_finished()
+        if self._extras is not None:
+            self._extras.set_done()
+        if connection.handler.waiting:
+            connection.response_finished()
         return pending or Pending(connection)
 
-    def inform(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:
+    def send_informational(
+        self, code: int, reason: str, headers: HTTPHeaders
+    ) -> Awaitable[None]:
         if not 100 <= code < 200:
             raise HTTPOutputError(f"{code} is not an informational status")
         wire = self._connection.wire
@@ -289,76 +305,167 @@ class Http1Exchange(Exchange):
         connection = self._connection
         connection.wire.account(count)
         self.sent += count
-        await send_file(connection, file, offset, count)
+        await connection.send_file(file, offset, count)
 
     def _send(
         self, data: bytes | bytearray | memoryview, *, more: bool = False
     ) -> Awaitable[None]:
-        if self.gone is not None:
-            return Failed(self.gone)
+        extras = self._extras
+        if extras is not None and extras.gone is not None:
+            return Failed(extras.gone)
         connection = self._connection
         stream = connection.stream
         try:
             if stream.write_more(data) if more else stream.write(data):
                 return READY
         except StreamClosedError as exc:
-            connection.lost(exc)
+            connection.on_disconnect(Cause.CLIENT_GONE, exc)
             return Failed(exc)
         return Pending(connection)
 
     async def wait_finished(self) -> None:
         """Until the response is complete or the client gone."""
-        if self.finished or self.gone is not None:
+        extras = self._extended()
+        if self.finished or extras.gone is not None:
             return
-        if self._done is None:
-            self._done = trio.Event()
-        await self._done.wait()
+        if extras.done is None:
+            extras.done = trio.Event()
+        await extras.done.wait()
 
-    # --- structure -----------------------------------------------------------
+    # --- structure -----------------------------------------------------------------
     @property
     def nursery(self) -> trio.Nursery:
-        return self._connection.nursery
+        return self._connection.lend_nursery()
 
     @property
     def cancel_scope(self) -> trio.CancelScope:
-        return self._connection.nursery.cancel_scope
+        return self._connection.lend_nursery().cancel_scope
 
     def set_timeout(self, seconds: float | None) -> None:
-        self.deadline = None if seconds is None else trio.current_time() + seconds
-        self._connection.apply_deadline()
+        due = None if seconds is None else trio.current_time() + seconds
+        self._connection.deadlines.set(Cause.REQUEST_DEADLINE, due)
 
-    # --- the connection ------------------------------------------------------
+    def hold(self, until: float) -> None:
+        self._connection.hold(until)
+
+    def release(self) -> None:
+        self._connection.release()
+
+    # --- the connection --------------------------------------------------------------
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
-        self._close_callback = callback
+        if callback is not None or self._extras is not None:
+            self._extended().close_callback = callback
+
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+        self._connection.set_drain_callback(callback)
 
     def peer_certificate(self, binary_form: bool = False) -> Any:
         return self._connection.stream.peer_certificate(binary_form)
 
     def detach(self) -> Stream:
-        self.finished = True
-        self._close_callback = None
-        if self._done is not None:
-            self._done.set()
+        self.give_up(Cause.UPGRADED)
         self._connection.stream.push()
         return self._connection.detach()
 
-    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
-        self._connection.drain_callback = callback
-        if callback is not None and self._connection.server.draining:
-            callback()
-
-    def hand_over(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """After `detach`: run `then()` in the connection's task when the handler returned."""
-        self._connection.hand_over(then)
+    def continue_with(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._connection.continue_with(then)
 
     def abort(self) -> None:
-        self._connection.answer_fault(self, 500, "The response could not be written.")
+        self._connection.conclude(Cause.ABORTED)
 
-    def client_gone(self, error: Exception) -> None:
-        """Called by the connection, once."""
-        self.gone = error
-        callback, self._close_callback = self._close_callback, None
-        if self._done is not None:
-            self._done.set()
-        if callback is not None:
-            callback()
+    # --- its end ---------------------------------------------------------------------
+    def end(self, cause: Cause) -> bool:
+        """Say why the request ends. False: another cause was first, and counts."""
+        if self.cause is not None:
+            return False
+        self.cause = cause
+        return True
+
+    def give_up(self, cause: Cause) -> None:
+        """Nothing will be written any more, because of `cause` unless another was first."""
+        self.end(cause)
+        self.finished = True
+        if self._extras is not None:
+            self._extras.set_done()
+
+    @property
+    def gone(self) -> Exception | None:  # type: ignore[override]
+        extras = self._extras
+        return None if extras is None else extras.gone
+
+    def lose(self, error: Exception) -> None:
+        """The client is gone: tell those that asked, once."""
+        extras = self._extended()
+        if extras.gone is None:
+            extras.gone = error
+            callback = extras.close_callback
+            extras.set_done()
+            if callback is not None and not self.finished:
+                callback()
+
+    def set_error_responder(self, responder: ErrorResponder | None) -> None:
+        if responder is not None or self._extras is not None:
+            self._extended().responder = responder
+
+    def take_responder(self) -> ErrorResponder | None:
+        """The application's way to answer an error; only once, or it would be a cycle."""
+        extras = self._extras
+        if extras is None:
+            return None
+        responder, extras.responder = extras.responder, None
+        return responder
+
+    def answered_by_server(self, status: int) -> None:
+        """A plain page was sent in the application's place, or nothing could be."""
+        self.status = status
+
+    def log(self) -> None:
+        """The request is over: its line in the access log, unless the application wrote one."""
+        if not self.logged:
+            self.logged = True
+            method, target, _ = self.start_line
+            summary = f"{method} {target} ({self.remote_ip})"
+            log_access(self._final_status(), summary, perf_counter() - self.began)
+
+    def record(self, hook: Callable[[Finished], object]) -> None:
+        """Its record, once. A hook that raises is logged and hurts nobody."""
+        extras = self._extended()
+        if extras.recorded:
+            return
+        extras.recorded = True
+        try:
+            hook(self._make_record())
+        except Exception:
+            app_log.exception("Uncaught exception in the access log hook, at %s", self.describe())
+
+    def _final_status(self) -> int:
+        outcome = OUTCOMES[self.cause or Cause.COMPLETE]
+        return self.status or outcome.recorded or outcome.status
+
+    def _make_record(self) -> Finished:
+        method, target, _ = self.start_line
+        route = self.route
+        if self._body is not None:
+            received = self._body.received
+        else:
+            received = 0 if self._connection.wire.body_unread else self.head.content_length or 0
+        return Finished(
+            id=self.request_id,
+            method=method,
+            target=target,
+            route=self.route_name,
+            handler=self.route_name if isinstance(route, type) else None,
+            status=self._final_status(),
+            cause=self.cause or Cause.COMPLETE,
+            seconds=perf_counter() - self.began,
+            bytes_in=received,
+            bytes_out=self.sent,
+            client=self.remote_ip,
+            tls=self.protocol == "https",
+        )
+
+    def _extended(self) -> _Extras:
+        extras = self._extras
+        if extras is None:
+            extras = self._extras = _Extras()
+        return extras

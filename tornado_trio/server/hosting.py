@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..exchange import App
     from ..net.listeners import Listener
     from ..net.tls_contexts import ServerTls
-    from .core import Server
     from .options import ServerOptions
+    from .server import Server
 
 __all__ = ["Host", "ServeCall", "current_host"]
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import PeerError
-from ..exchange import CANCEL, DisconnectPolicy
+from ..exchange import CANCEL, DisconnectPolicy, Finished
 from ..limits import STRICT, Dialect, Limits, Timeouts
-
-if TYPE_CHECKING:
-    from .exchange import Http1Exchange
 
 __all__ = ["ServerOptions"]
 
@@ -34,7 +31,9 @@ class ServerOptions:
       refuse: the bytes that answer a malformed request; None: a short plain page.
       answer_errors: an application that raises is answered for, with 500; else the
         connection is just closed.
-      access_log: called with each finished exchange.
+      access_log: called with the `Finished` record of each request, once, when it is over.
+      request_id_header: a field of requests ("X-Request-ID") whose value is the request's id:
+        for servers behind a proxy that sets it; None: each request gets an id of ours.
       xheaders: believe X-Real-Ip, X-Forwarded-For, X-Scheme and X-Forwarded-Proto.
       trusted_downstream: proxies to skip in X-Forwarded-For.
       protocol: "https" behind a proxy that decrypts and does not say so.
@@ -57,4 +56,5 @@ class ServerOptions:
     call_soon: Callable[[Callable[[], object]], bool] | None = None
     refuse: Callable[[PeerError], bytes] | None = None
     answer_errors: bool = True
-    access_log: Callable[[Http1Exchange], None] | None = None
+    access_log: Callable[[Finished], object] | None = None
+    request_id_header: str | None = None

@@ -20,10 +20,10 @@ from ..log import gen_log
 from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
-from .core import Server
-from .gate import Gate, GatedListener
 from .hosting import ServeCall, current_host
+from .limiter import ConnectionLimiter, LimitedListener
 from .options import ServerOptions
+from .server import Server
 
 if TYPE_CHECKING:
     from ..net.proxy import ProxyProtocol
@@ -132,24 +132,23 @@ async def _serve_connections(
         async with trio.open_nursery() as accepting:
             connections, shield = await accepting.start(_hold, server)
 
-            limit = server.options.limits.max_connections
-            gate = server.gate = None if limit is None else Gate(limit)
+            limiter = server.limiter
 
             def start(stream: Stream) -> None:
-                if gate is None:
+                if limiter is None:
                     connections.start_soon(_connection, server, stream, tls, proxy)
                 else:
-                    connections.start_soon(_counted, gate, server, stream, tls, proxy)
+                    connections.start_soon(_counted, limiter, server, stream, tls, proxy)
 
             try:
                 for listener in listeners:
-                    arriving = listener if gate is None else GatedListener(listener, gate)
+                    arriving = listener if limiter is None else LimitedListener(listener, limiter)
                     accepting.start_soon(accept_loop, arriving, start)
                 task_status.started(listeners)
                 await trio.sleep_forever()
             finally:
                 shield.deadline = trio.current_time() + grace + _CANCEL_GRACE + 1
-                if gate is None:
+                if limiter is None:
                     _sweep(listeners, start)
                 close_all(listeners)
                 with trio.CancelScope(shield=True, deadline=shield.deadline):
@@ -179,14 +178,13 @@ async def _hold(
     await trio.lowlevel.checkpoint_if_cancelled()
     with trio.CancelScope(shield=True) as shield:
         async with trio.open_nursery() as connections:
-            server.nursery = connections
-            connections.start_soon(server.watch.run)
+            server.run_in(connections)
             task_status.started((connections, shield))
             await trio.sleep_forever()  # until cancelled: connections come and go
 
 
 async def _counted(
-    gate: Gate,
+    limiter: ConnectionLimiter,
     server: Server,
     stream: Stream,
     tls: ssl.SSLContext | ServerTls | None,
@@ -195,7 +193,7 @@ async def _counted(
     try:
         await _connection(server, stream, tls, proxy)
     finally:
-        gate.leave()
+        limiter.leave()
 
 
 async def _connection(

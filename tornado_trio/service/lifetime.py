@@ -34,7 +34,7 @@ from typing import Any, Protocol
 import trio
 
 from ..net.listeners import Listener, SocketListener
-from ..server.core import Server
+from ..server import Server
 from ..server.hosting import ServeCall, current_host
 from .settings import Settings
 
@@ -202,12 +202,12 @@ class Service:
     async def _cut_when_told(self) -> None:
         await self._cut.wait()
         for server in self.servers:
-            cut_connections(server)
+            server.interrupt()
         self._main_scope.cancel()
         await trio.sleep(LAST_ANSWERS)
         for server in self.servers:
             for connection in list(server.connections):
-                connection.stream.close()
+                connection.close()
 
     @property
     def patience(self) -> float:
@@ -281,13 +281,6 @@ class Service:
                 self._servings.remove(serving)
                 if self._stop.is_set() and not self._servings:
                     self._idle.set()
-
-
-def cut_connections(server: Server) -> None:
-    """Cancel all requests of a server; its drain then has nothing to wait for."""
-    for connection in list(server.connections):
-        connection.cut = "The server is shutting down."
-        connection.nursery.cancel_scope.cancel()
 
 
 def _waited_for(nursery: trio.Nursery) -> bool:

@@ -268,6 +268,7 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
 def _give_up(handler: RequestHandler) -> None:
     """The response cannot be completed, and why has been logged: close, and log the request."""
     handler._give_up()
+    handler.request.connection.logged = True
     handler._log()
 
 

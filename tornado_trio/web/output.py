@@ -183,6 +183,7 @@ def finish(handler: RequestHandler, chunk: Any = None) -> Awaitable[None]:
         connection.set_close_callback(None)
     flushed = handler.flush(include_footers=True)
     connection.finish()
+    connection.logged = True
     handler._log()
     handler._finished = True
     handler.on_finish()

@@ -100,6 +100,10 @@ class _Wire:
         reader.remaining -= len(data)
         return True
 
+    def set_max_body_size(self, size: int) -> None:
+        """Another bound for this message's body; before it is read."""
+        self.max_body_size = size
+
     @property
     def buffered(self) -> int:
         """Bytes received and not yet handed on."""
@@ -231,8 +235,7 @@ class ServerWire(_Wire):
 
     Attributes:
       head: of the request being answered.
-      close_after: the connection ends with this response. Set it before the response
-        head to announce it ("Connection: close").
+      close_after: the connection ends with this response (see `end_after_response`).
     """
 
     __slots__ = ("close_after", "head", "responded")
@@ -398,6 +401,15 @@ class ServerWire(_Wire):
         """The head that was made is not sent after all: another one may be."""
         self.responded = self._chunking = self._mute = False
         self._left = None
+
+    def end_after_response(self) -> None:
+        """The connection ends with this response; said in its head, if that is not sent yet."""
+        self.close_after = True
+
+    @property
+    def ends_by_closing(self) -> bool:
+        """The body being sent has neither length nor chunks: the close alone is its end."""
+        return self.responded and not (self._chunking or self._mute) and self._left is None
 
     def raw_response(self) -> None:
         """The program writes its head by itself, as bytes of the body: unchecked."""

@@ -20,8 +20,8 @@ from tornado_trio.errors import PeerError
 from tornado_trio.errors import StreamClosedError as NativeStreamClosedError
 from tornado_trio.exchange import READY
 from tornado_trio.net.stream import Stream
-from tornado_trio.server.connection import ServerConnection
 from tornado_trio.server.exchange import Http1Exchange
+from tornado_trio.server.interfaces import Channel
 
 
 class ServerStreamView(StreamView):
@@ -79,17 +79,17 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     @no_keep_alive.setter
     def no_keep_alive(self, value: bool) -> None:
         if value:
-            self._connection.wire.close_after = True
+            self._connection.wire.end_after_response()
 
-    async def _read_chunk(self) -> bytes:
+    async def read_chunk(self) -> bytes:
         try:
-            return await super()._read_chunk()
+            return await super().read_chunk()
         except PeerError as exc:
             # Tornado answers a malformed or oversized body itself; the handler is told
             # that the connection is gone.
             error = NativeStreamClosedError("Stream is closed")
             self._connection.refuse(exc)
-            self._connection.lost(error)
+            self.lose(error)
             raise error from exc
 
     # --- what Tornado has in `context` ---------------------------------------------
@@ -152,12 +152,12 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         return super().finish(trailers)
 
 
-def stream_of(connection: ServerConnection) -> Any:
+def stream_of(connection: Channel) -> Any:
     """What programs see as the stream of a connection; None once it was detached."""
     if connection.detached:
         return None
     if connection.context is None:
-        connection.context = ServerStreamView(connection.stream, lambda: None)
+        connection.set_context(ServerStreamView(connection.stream, lambda: None))
     return connection.context
 
 

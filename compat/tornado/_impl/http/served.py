@@ -16,7 +16,8 @@ from tornado.http1connection import HTTP1ServerConnection
 from tornado.log import gen_log
 from tornado.netutil import ssl_options_to_context
 
-from tornado_trio.server.connection import ServerConnection
+from tornado_trio.exchange import Cause
+from tornado_trio.server.connection import Http1Connection
 
 __all__ = ["LateTls", "ServedConnection"]
 
@@ -29,7 +30,7 @@ class ServedConnection(HTTP1ServerConnection):
     Its serving is native, so it cannot be started, only looked at and closed.
     """
 
-    def __init__(self, native: ServerConnection, params: Any) -> None:
+    def __init__(self, native: Http1Connection, params: Any) -> None:
         self._native = native
         self.params = params
 
@@ -60,11 +61,10 @@ class ServedConnection(HTTP1ServerConnection):
         return f"<ServedConnection of {self._native!r}>"
 
 
-def close_native(connection: ServerConnection) -> None:
+def close_native(connection: Any) -> None:
     """Close a connection under its handler, who is told by `on_connection_close`."""
-    connection.stream.close()
-    if connection.exchange is not None:
-        connection.lost(trio.ClosedResourceError("closed by the server"))
+    connection.close()
+    connection.on_disconnect(Cause.ABORTED, trio.ClosedResourceError("closed by the server"))
 
 
 class LateTls:

@@ -209,9 +209,9 @@ class WebSocketProtocol13(WebSocketProtocol):
             handler._open_failed()
             self._abort()
             return
-        hand_over = handler._hand_over()
-        if hand_over is not None:
-            hand_over(self._receive_frame_loop)
+        continue_with = handler._continue_with()
+        if continue_with is not None:
+            continue_with(self._receive_frame_loop)
         else:
             await self._receive_frame_loop()
 

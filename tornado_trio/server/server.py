@@ -1,6 +1,7 @@
 """`Server`: the connections of one application, and how they end.
 
-Knows connections and the watch. Must not know listeners (`serve`) or HTTP details.
+Knows the `Connection` interface and the watch. Must not know listeners (`serve`) or HTTP
+details.
 
 The drain is this table; every phase has its deadline, whatever clients and handlers do:
 
@@ -8,31 +9,35 @@ The drain is this table; every phase has its deadline, whatever clients and hand
     accepting   served            kept                     served
     draining    none              closed after `drain_     served; responses say
                                   idle`, if nothing came   "Connection: close"
-      until nothing is left, at most `grace` seconds
+      until nothing is left, at most `grace` seconds; `interrupt` ends it
     cancelling  none              -                        cancelled, answered 503
-      until nothing is left, at most `cancel_grace` seconds
-    closed      none              -                        their streams are closed
+      until nothing is left, at most `cancel_grace` seconds; `interrupt` ends it
+    closed      none              -                        their streams are closed; what
+                                                           still runs is named in the log
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
-from ..exchange import App
+from ..exchange import App, Cause
 from ..log import gen_log
 from ..net.stream import Stream
-from .connection import ServerConnection
+from .body_timeouts import BodyReadTimeouts
+from .connection import Http1Connection
 from .exchange import Http1Exchange
-from .gate import Gate
+from .interfaces import Connection
+from .limiter import ConnectionLimiter
 from .options import ServerOptions
-from .stalls import StallWatch
 from .watch import DisconnectWatch
 
 __all__ = ["DrainReport", "Server"]
 
+# What a service that was interrupted leaves its handlers, in seconds.
+_INTERRUPTED_GRACE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,24 +57,27 @@ class Server:
 
     Attributes:
       state: "accepting", "draining", "cancelling" or "closed".
+      draining: in one of the last three.
       exchange_type: made for each request; for hosts that give exchanges more names.
-      gate: counts connections, where their number is limited; set by who accepts them.
-      nursery: owner of helper tasks of connections (watchers); set by who owns both.
+      limiter: counts connections, where their number is limited.
+      nursery: owner of helper tasks of connections (watchers), while `run_in` has given one.
     """
 
-    exchange_type: type[Http1Exchange] = Http1Exchange
+    exchange_type: ClassVar[type[Http1Exchange]] = Http1Exchange
 
     def __init__(self, app: App, options: ServerOptions | None = None) -> None:
         self.app = app
         self.options = options or ServerOptions()
-        self.connections: set[ServerConnection] = set()
+        self.connections: set[Connection] = set()
         self.watch = DisconnectWatch()
-        self.gate: Gate | None = None
-        self.stalls = StallWatch(self.options.timeouts.stall)
+        self.body_timeouts = BodyReadTimeouts(self.options.timeouts.stall)
+        limit = self.options.limits.max_connections
+        self.limiter = None if limit is None else ConnectionLimiter(limit)
         self.nursery: trio.Nursery | None = None
         self.state = "accepting"
         self.draining = False
-        self._empty: trio.Event | None = None
+        self._draining_wait: trio.CancelScope | None = None  # for connections to end
+        self._interrupted = False
 
     def __repr__(self) -> str:
         return f"<Server {self.state}, {len(self.connections)} connections>"
@@ -81,22 +89,29 @@ class Server:
             phases[connection.phase] = phases.get(connection.phase, 0) + 1
         return {"state": self.state, "connections": len(self.connections), "phases": phases}
 
+    def run_in(self, nursery: trio.Nursery | None) -> None:
+        """Have helper tasks in `nursery` from now on; None: there is none any more."""
+        self.nursery = nursery
+        self.body_timeouts.start_in(nursery)
+        if nursery is not None:
+            nursery.start_soon(self.watch.run, name="disconnect watch")
+
     async def handle(self, stream: Stream, context: Any = None) -> None:
         """Serve one connection to its end; closes the stream.
 
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
-        await self.adopt(ServerConnection(stream, self, context))
+        await self.adopt(Http1Connection(stream, self, context))
 
-    async def adopt(self, connection: ServerConnection) -> None:
+    async def adopt(self, connection: Connection) -> None:
         """`handle`, for a connection that was made already."""
         self.connections.add(connection)
         try:
             await connection.run()
         finally:
             self.connections.discard(connection)
-            if not self.connections and self._empty is not None:
-                self._empty.set()
+            if not self.connections and self._draining_wait is not None:
+                self._draining_wait.cancel()
 
     # --- the end -------------------------------------------------------------------
     def begin_drain(self) -> None:
@@ -107,31 +122,40 @@ class Server:
         self.state = "draining"
         due = trio.current_time() + self.options.timeouts.drain_idle
         for connection in list(self.connections):
-            if connection.phase == "idle":
-                connection.nursery.cancel_scope.deadline = due
-            elif connection.drain_callback is not None:
-                connection.drain_callback()
+            connection.begin_drain(due)
+
+    def interrupt(self) -> None:
+        """Cut what is under way, at once; a drain does not wait any longer."""
+        if not self._interrupted:
+            self._interrupted = True
+            self._cancel(Cause.INTERRUPTED)
+            if self._draining_wait is not None:
+                self._draining_wait.cancel()
 
     async def drain(self, grace: float, cancel_grace: float = 5.0) -> DrainReport:
         """See the module's table. Returns within `grace + cancel_grace` seconds.
 
-        Cancellation: goes on to the next phase at once is not attempted; shield it.
+        Cancellation: the streams are closed at once.
         """
         began = trio.current_time()
         self.begin_drain()
-        await self._wait_empty(grace)
         cancelled = abandoned = 0
-        if self.connections:
-            self.state = "cancelling"
+        try:
+            if not self._interrupted:
+                await self._wait_empty(grace)
+            if self.connections:
+                self.state = "cancelling"
+                cancelled = self._cancel(Cause.DRAIN)
+                if not self._interrupted:
+                    await self._wait_empty(cancel_grace)
+                if self._interrupted:
+                    await self._wait_empty(_INTERRUPTED_GRACE)
+        finally:
             for connection in list(self.connections):
-                cancelled += connection.exchange is not None
-                connection.cut = "The server is shutting down."
-                connection.nursery.cancel_scope.cancel()
-            await self._wait_empty(cancel_grace)
-        for connection in list(self.connections):
-            abandoned += 1
-            connection.stream.close()
-        self.state = "closed"
+                abandoned += 1
+                gen_log.warning("drain: does not end: %s", connection.describe())
+                connection.close()
+            self.state = "closed"
         report = DrainReport(
             cancelled=cancelled, abandoned=abandoned, seconds=trio.current_time() - began
         )
@@ -139,8 +163,18 @@ class Server:
             gen_log.warning("drain: %d requests cancelled, %d abandoned", cancelled, abandoned)
         return report
 
+    def _cancel(self, cause: Cause) -> int:
+        """Cancel what is under way; how many requests that were."""
+        if self._interrupted:
+            cause = Cause.INTERRUPTED
+        busy = 0
+        for connection in list(self.connections):
+            busy += connection.busy
+            connection.cancel(cause)
+        return busy
+
     async def _wait_empty(self, seconds: float) -> None:
         if self.connections:
-            self._empty = trio.Event()
-            with trio.move_on_after(seconds):
-                await self._empty.wait()
+            with trio.move_on_after(seconds) as self._draining_wait:
+                await trio.sleep_forever()
+            self._draining_wait = None

@@ -1,6 +1,6 @@
 """No more connections than allowed: the others wait in the kernel's queue.
 
-Knows listeners. A listener behind a gate says that nothing has arrived while it is shut.
+Knows listeners. A limited listener says that nothing has arrived while there is no room.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import trio
 from ..net.listeners import Listener
 from ..net.stream import Stream
 
-__all__ = ["Gate", "GatedListener"]
+__all__ = ["ConnectionLimiter", "LimitedListener"]
 
 
-class Gate:
+class ConnectionLimiter:
     """Counts connections, of all listeners of a server together."""
 
     def __init__(self, limit: int) -> None:
@@ -24,7 +24,7 @@ class Gate:
         self._lot = trio.lowlevel.ParkingLot()
 
     def __repr__(self) -> str:
-        return f"<Gate {self.open} of {self.limit}>"
+        return f"<ConnectionLimiter {self.open} of {self.limit}>"
 
     @property
     def full(self) -> bool:
@@ -44,15 +44,15 @@ class Gate:
         await self._lot.park()
 
 
-class GatedListener:
-    """A listener as `accept_loop` wants it; the gate is entered by accepting."""
+class LimitedListener:
+    """A listener as `accept_loop` wants it; the limiter is entered by accepting."""
 
-    def __init__(self, listener: Listener, gate: Gate) -> None:
+    def __init__(self, listener: Listener, limiter: ConnectionLimiter) -> None:
         self._listener = listener
-        self._gate = gate
+        self._limiter = limiter
 
     def __repr__(self) -> str:
-        return f"<{self._gate!r} before {self._listener!r}>"
+        return f"<{self._limiter!r} before {self._listener!r}>"
 
     @property
     def closed(self) -> bool:
@@ -67,16 +67,16 @@ class GatedListener:
         return self._listener.address
 
     def accept_nowait(self) -> Stream | None:
-        if self._gate.full:
+        if self._limiter.full:
             return None
         stream = self._listener.accept_nowait()
         if stream is not None:
-            self._gate.enter()
+            self._limiter.enter()
         return stream
 
     async def wait_acceptable(self) -> None:
-        if self._gate.full:
-            await self._gate.wait()
+        if self._limiter.full:
+            await self._limiter.wait()
         else:
             await self._listener.wait_acceptable()
 

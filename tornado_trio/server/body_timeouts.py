@@ -1,45 +1,53 @@
 """Clients that owe a request's body and send nothing of it.
 
-Knows connections. One sleeping task for all of a server's that wait, and none when nobody
-does: a deadline moved twice on each wait would cost 4 µs of it, an entry here costs 0.5.
+Knows whom to tell. One sleeping task for all of a server's connections that wait, and none
+when nobody does: a deadline moved twice on each wait would cost 4 µs of it, an entry here
+costs 0.5.
 """
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
-if TYPE_CHECKING:
-    from .connection import ServerConnection
+from ..exchange import Cause
 
-__all__ = ["StallWatch"]
+__all__ = ["BodyReadTimeouts"]
 
 
-class StallWatch:
+class Waiting(Protocol):
+    def cancel(self, cause: Cause) -> None: ...
+
+
+class BodyReadTimeouts:
     """Owned by a server. `seconds` is how long a client may be silent; None: for ever."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = inf if seconds is None else seconds
         # In the order of their deadlines, for each is as far away as any other was.
-        self._due: dict[ServerConnection, float] = {}
+        self._due: dict[Waiting, float] = {}
         self._sweeping = False
+        self._nursery: trio.Nursery | None = None
 
     def __repr__(self) -> str:
-        return f"<StallWatch of {len(self._due)} connections>"
+        return f"<BodyReadTimeouts of {len(self._due)} connections>"
 
-    def expect(self, connection: ServerConnection) -> None:
+    def start_in(self, nursery: trio.Nursery | None) -> None:
+        """Where to sleep; without one nothing is timed."""
+        self._nursery = nursery
+
+    def expect(self, connection: Waiting) -> None:
         """More of the body is being waited for; tell `arrived` when that is over."""
-        owner = connection.server.nursery
-        if owner is None or self.seconds == inf:
+        if self._nursery is None or self.seconds == inf:
             return
         self._due[connection] = trio.current_time() + self.seconds
         if not self._sweeping:
             self._sweeping = True
-            owner.start_soon(self._sweep, name="stalled bodies")
+            self._nursery.start_soon(self._sweep, name="stalled bodies")
 
-    def arrived(self, connection: ServerConnection) -> None:
+    def arrived(self, connection: Waiting) -> None:
         """Something came, or nobody waits any more."""
         self._due.pop(connection, None)
 
@@ -51,8 +59,6 @@ class StallWatch:
                     await trio.sleep_until(due)
                 else:
                     self.arrived(connection)
-                    # As if `Timeouts.body` had passed: see `endings`.
-                    connection.body_deadline = due
-                    connection.nursery.cancel_scope.cancel()
+                    connection.cancel(Cause.BODY_STALLED)
         finally:
             self._sweeping = False

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..net.stream import Stream
-    from ..wire.headers import HTTPHeaders
-    from .exchange import Http1Exchange
-    from .options import ServerOptions
+from ..net.stream import Stream
+from ..wire.headers import HTTPHeaders
+from .options import ServerOptions
 
-__all__ = ["client_of", "corrected_origin", "is_ip_address", "origin_of"]
+__all__ = ["client_of", "corrected_origin", "is_ip_address"]
 
 
 @lru_cache(512)
@@ -33,16 +30,9 @@ def client_of(stream: Stream, options: ServerOptions) -> tuple[str, str]:
     address = stream.remote_address
     remote_ip = "0.0.0.0"
     if isinstance(address, tuple) and address:
-        # A scope ("fe80::1%eth0") is of no use to who reads the address.
+        # A scope ("fe80::1%eth0") is of no use to a reader of the address.
         remote_ip = str(address[0]).partition("%")[0]
     return remote_ip, options.protocol or ("https" if stream.tls else "http")
-
-
-def origin_of(exchange: Http1Exchange, options: ServerOptions) -> None:
-    """Correct `remote_ip` and `protocol` of an exchange by the proxies' fields."""
-    exchange.remote_ip, exchange.protocol = corrected_origin(
-        exchange.headers, exchange.remote_ip, exchange.protocol, options
-    )
 
 
 def corrected_origin(

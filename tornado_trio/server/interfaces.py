@@ -1,0 +1,127 @@
+"""Who knows what of whom in this package: three interfaces, so that its files need no circle.
+
+`Server` knows `Connection` and nothing of HTTP/1: another protocol stands beside it by having
+these six names. A connection knows its server as `Serving`; an exchange knows its connection as
+`Channel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import trio
+
+from ..errors import PeerError
+from ..exchange import App, Cause, Exchange
+from ..net.stream import Stream
+from ..wire.events import RequestHead
+from ..wire.http1 import ServerWire
+from .body_timeouts import BodyReadTimeouts
+from .deadlines import RequestDeadlines
+from .handler_task import HandlerTask
+from .limiter import ConnectionLimiter
+from .options import ServerOptions
+from .watch import DisconnectWatch
+
+__all__ = ["Channel", "Connection", "Serving"]
+
+
+class Connection(Protocol):
+    """One client's connection, of whatever protocol, as its server sees it."""
+
+    @property
+    def phase(self) -> str:
+        """Where it stands, in a word; for `Server.statistics`."""
+
+    @property
+    def busy(self) -> bool:
+        """A request is being answered, or its handler still runs."""
+
+    async def run(self) -> None:
+        """Serve it to its end. Raises nothing but cancellation, and closes the stream."""
+
+    def begin_drain(self, idle_until: float) -> None:
+        """Take no request after the one under way; when idle, end at `idle_until`."""
+
+    def cancel(self, cause: Cause) -> None:
+        """End what is under way, because of `cause`."""
+
+    def close(self) -> None:
+        """Drop the transport now, whatever is under way."""
+
+    def describe(self) -> str:
+        """What is under way, for how long, and the line it waits in; for logs."""
+
+
+class Serving(Protocol):
+    """A server as its connections see it."""
+
+    @property
+    def app(self) -> App: ...
+    @property
+    def exchange_type(self) -> Callable[[Channel, RequestHead], Any]:
+        """Makes the exchange of each request."""
+
+    @property
+    def options(self) -> ServerOptions: ...
+    @property
+    def draining(self) -> bool: ...
+    @property
+    def watch(self) -> DisconnectWatch: ...
+    @property
+    def body_timeouts(self) -> BodyReadTimeouts: ...
+    @property
+    def limiter(self) -> ConnectionLimiter | None: ...
+    @property
+    def nursery(self) -> trio.Nursery | None:
+        """Owner of tasks beside connections; None: there are none."""
+
+    async def adopt(self, connection: Connection) -> None:
+        """Count a connection in, and run it."""
+
+
+class Channel(Protocol):
+    """A connection as the exchange on it sees it."""
+
+    @property
+    def server(self) -> Serving: ...
+    @property
+    def stream(self) -> Stream: ...
+    @property
+    def wire(self) -> ServerWire: ...
+    @property
+    def options(self) -> ServerOptions: ...
+    @property
+    def deadlines(self) -> RequestDeadlines: ...
+    @property
+    def body_timeouts(self) -> BodyReadTimeouts: ...
+    @property
+    def client(self) -> tuple[str, str]:
+        """Its address, and "http" or "https"."""
+
+    @property
+    def context(self) -> Any: ...
+    @property
+    def handler(self) -> HandlerTask: ...
+    @property
+    def exchange(self) -> Exchange | None: ...
+    @property
+    def detached(self) -> bool: ...
+
+    def set_context(self, context: Any) -> None: ...
+    def refuse(self, error: PeerError) -> None: ...
+    def lend_nursery(self) -> trio.Nursery: ...
+    def cork(self, uncork: Callable[[], None]) -> bool: ...
+    async def drain(self) -> None: ...
+    async def send_file(self, file: Any, offset: int, count: int) -> None: ...
+    def response_finished(self) -> None: ...
+    def on_body_over(self) -> None: ...
+    def on_disconnect(self, cause: Cause, error: Exception) -> None: ...
+    def cancel(self, cause: Cause) -> None: ...
+    def conclude(self, cause: Cause) -> None: ...
+    def hold(self, until: float) -> None: ...
+    def release(self) -> None: ...
+    def detach(self) -> Stream: ...
+    def continue_with(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None: ...
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None: ...

@@ -1,0 +1,61 @@
+"""What goes on with a connection when HTTP is over there, without the request that began it.
+
+Knows coroutines and streams. Must not know HTTP, nor what the protocol is.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import trio
+
+from ..log import app_log
+from ..net.stream import Stream
+from .handler_task import HandlerTask, Runner
+
+__all__ = ["Continuation"]
+
+
+class Continuation:
+    """`then()`, to be run in the connection's task once the handler has returned.
+
+    For what goes on for long, without the 5 KB that a suspended handler and its request hold.
+    It runs in the request's context, and is driven as handlers are.
+    """
+
+    __slots__ = ("_context", "_then")
+
+    def __init__(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._then: Callable[[], Coroutine[Any, Any, Any]] | None = then
+        self._context: contextvars.Context | None = contextvars.copy_context()
+
+    async def run(
+        self,
+        handler: HandlerTask,
+        stream: Stream,
+        runner: Runner | None,
+        begun: Callable[[trio.Nursery], None],
+    ) -> None:
+        """Run it in a nursery, which `begun` is told: cancelling that ends it.
+
+        An exception is logged: one connection's bug must not end the others.
+        """
+        then, context = self._then, self._context
+        assert then is not None
+        assert context is not None
+        self._then = self._context = None  # they hold the request, and this goes on for long
+        await handler.adopt_context(context)
+        del context
+        try:
+            async with trio.open_nursery() as nursery:
+                stream.nursery = nursery
+                begun(nursery)
+                coro = then()
+                del then
+                await (coro if runner is None else runner(coro))
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup:
+            app_log.exception("Uncaught exception in %s, detached", stream)
+            stream.close()
