@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import doctest
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tornado_trio.errors import HTTPInputError
-from tornado_trio.wire import cookies, dates, ranges, urls
+from tornado_trio.wire import abnf, cookies, dates, ranges, urls
 from tornado_trio.wire.conditional import (
     compute_etag,
     if_range_holds,
@@ -263,8 +264,15 @@ def test_host_cache_is_bounded() -> None:
     for i in range(1000):
         parse_host(f"h{i}")
     parse_host("x" * 300)
-    assert len(urls._parsed_hosts) <= urls._CACHE_SIZE
-    assert "x" * 300 not in urls._parsed_hosts
+    assert len(abnf._hosts) <= abnf._MAX_HOSTS
+    assert "x" * 300 not in abnf._hosts
+
+
+def test_there_is_one_grammar() -> None:
+    """A token is spelled in one place."""
+    package = Path(abnf.__file__).parents[1]
+    spelled = [path.name for path in package.rglob("*.py") if "+\\-.^_`|~" in path.read_text()]
+    assert spelled == ["abnf.py"]
 
 
 def test_split_host_and_port() -> None:
@@ -306,6 +314,6 @@ def test_username_password() -> None:
 
 
 def test_doctests() -> None:
-    for module in (cookies, dates, ranges, urls):
+    for module in (abnf, cookies, dates, ranges, urls):
         result = doctest.testmod(module)
         assert result.attempted and not result.failed

@@ -1,8 +1,8 @@
 """The grammar of HTTP/1.1 heads as compiled patterns (RFC 9110, RFC 9112, RFC 3986).
 
-Knows nothing but `re`. Text is latin-1 decoded: one character is one byte. Every
-pattern is meant for `fullmatch` and takes linear time: no alternative of a repeated
-group can match what its neighbour matches.
+The one place where a token and a host are spelled. Knows nothing but `re`. Text is latin-1
+decoded: one character is one byte. Every pattern is meant for `fullmatch` and takes linear
+time: no alternative of a repeated group can match what its neighbour matches.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ _SUB_DELIMS = r"[!$&'()*+,;=]"
 _PCT_ENCODED = r"%[0-9A-Fa-f]{2}"
 _VERSION = r"HTTP/[0-9]\.[0-9]"
 _REASON = r"[\t !-~\x80-\xff]+"
-# A host as the Host field carries it, brackets of an IPv6 literal included. Whether
-# they balance is decided in wire/urls.py.
-_HOST = rf"(?:[\[\]:A-Za-z0-9\-._~!$&'()*+,;=]|{_PCT_ENCODED})*"
+# Without the comma that RFC 3986 allows in a name: two fields that were joined are no host.
+_REG_NAME = rf"(?:[A-Za-z0-9\-._~!$&'()*+;=]|{_PCT_ENCODED})*"
+_IP_LITERAL = r"\[[0-9A-Za-z:.%\-_~]+\]"
+_HOST = rf"(?:{_REG_NAME}|{_IP_LITERAL})"
+#: A token, to be made part of other patterns.
+TOKEN = _TCHAR + "+"
 
 tchar = re.compile(_TCHAR)
-token = re.compile(_TCHAR + "+")
+token = re.compile(TOKEN)
 field_name = token
 method = token
 vchar = re.compile(_VCHAR)
@@ -41,8 +44,38 @@ uri_sub_delims = re.compile(_SUB_DELIMS)
 uri_pct_encoded = re.compile(_PCT_ENCODED)
 uri_host = re.compile(_HOST)
 uri_port = re.compile(r"[0-9]*")
-host = re.compile(rf"({_HOST}?)(?::([0-9]*))?")
+host = re.compile(rf"({_HOST})(?::([0-9]{{0,5}}))?")
 
 # What may not stand in a field value, in a reason phrase, or anywhere in a head: the
 # controls but TAB, and DEL.
 control_character = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+# A server sees the same few hosts all the time; a peer that makes them up must not make
+# this grow.
+_MAX_HOSTS = 256
+_hosts: dict[str, tuple[str, int | None] | None] = {}
+
+
+def split_host(value: str) -> tuple[str, int | None] | None:
+    """(name or address, port) of a Host field or authority; None unless it is valid.
+
+    Brackets of an IPv6 address stay; the port is None where there is none. An empty host is
+    valid (RFC 9110 7.2).
+
+    >>> split_host("[::1]:80")
+    ('[::1]', 80)
+    """
+    try:
+        return _hosts[value]
+    except KeyError:
+        pass
+    match = host.fullmatch(value)
+    found = None
+    if match is not None:
+        port = int(match[2]) if match[2] else None
+        found = (match[1], port) if (port or 0) <= 65535 else None
+    if len(_hosts) >= _MAX_HOSTS:
+        _hosts.clear()
+    if len(value) <= 255:
+        _hosts[value] = found
+    return found

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from ..errors import LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
+from . import abnf
 from .events import END, EndOfMessage
 from .heads import parse_fields
 
@@ -23,7 +24,7 @@ __all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
 
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_T = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_T = abnf.TOKEN.encode()
 # chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
 # string without controls, its escapes paired. Blanks before the line's end are no part of it.
 _EXTENSION = re.compile(

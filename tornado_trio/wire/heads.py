@@ -19,6 +19,8 @@ import re
 from .._util.percent import quote_non_ascii
 from ..errors import LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
+from . import abnf
+from .abnf import split_host
 from .events import (
     AbsoluteStartLine,
     RequestHead,
@@ -28,19 +30,14 @@ from .events import (
 )
 from .headers import HTTPHeaders, _spelling, normalize_name
 
-__all__ = ["parse_request_head", "parse_response_head", "parse_fields", "valid_host"]
+__all__ = ["parse_request_head", "parse_response_head", "parse_fields"]
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKEN = abnf.TOKEN
 # Values: everything but controls (TAB excepted); the colon follows the name at once.
 _FIELD_LINES = re.compile(rf"(?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*")
 # A target has no fragment (RFC 9112 3.2), and what is beyond ASCII is percent-encoded there.
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21\x22\x24-\x7e]+) (HTTP/1\.[01])")
 _STATUS_LINE = re.compile(r"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-# reg-name or IPv4 (unreserved, sub-delims, percent-encoded), or a bracketed literal,
-# then an optional port. An empty Host is legal (RFC 9110 7.2).
-_HOST = re.compile(
-    r"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Za-z:.%\-_~]+\])(?::([0-9]{0,5}))?"
-)
 # RFC 9112 3.2.3: neither part of a tunnel's other end may be empty (RFC 9110 9.3.6).
 _AUTHORITY = re.compile(r"[^:]+:[0-9]+|\[[^\]]+\]:[0-9]+")
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)([/?].*)?", re.IGNORECASE)
@@ -50,12 +47,6 @@ _FOLD = re.compile(r"\r\n[\t ]+")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LATER_MINOR = re.compile(r"HTTP/1\.[2-9]\Z")
 _KNOWN_CODINGS = frozenset(("chunked", "gzip", "deflate", "compress", "x-gzip", "identity"))
-
-
-def valid_host(value: str) -> bool:
-    """Whether `value` may stand in a Host field: name or address, optional port."""
-    match = _HOST.fullmatch(value)
-    return match is not None and (not match[1] or int(match[1]) <= 65535)
 
 
 def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -> RequestHead:
@@ -83,7 +74,7 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
             raise PeerError("Missing Host header")
     elif type(host) is not str:
         raise PeerError("Multiple Host headers")
-    elif not valid_host(host):
+    elif split_host(host) is None:
         raise PeerError("Invalid Host header")
     length = get("Content-Length")
     if length is not None:
@@ -275,11 +266,11 @@ def _resolve_target(line: RequestStartLine, headers: HTTPHeaders) -> RequestStar
             raise PeerError(f"Malformed HTTP request line: {method} *")
         return line
     if method == "CONNECT":
-        if _AUTHORITY.fullmatch(target) is None or not valid_host(target):
+        if _AUTHORITY.fullmatch(target) is None or split_host(target) is None:
             raise PeerError("Malformed HTTP request line: CONNECT needs host:port")
         return line
     match = _ABSOLUTE.fullmatch(target)
-    if match is None or match[1][0] == ":" or not valid_host(match[1]):
+    if match is None or match[1][0] == ":" or split_host(match[1]) is None:
         # RFC 9110 4.2.1: an empty host is refused, too.
         raise PeerError(f"Malformed HTTP request line: bad target {target[:80]!r}")
     # RFC 9112 3.2.2: the target's authority replaces the Host received.

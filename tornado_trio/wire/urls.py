@@ -17,13 +17,6 @@ from . import abnf
 
 _T = TypeVar("_T", str, bytes)
 
-_host_match = abnf.host.fullmatch
-
-# A server sees the same few hosts all the time; a peer that makes them up must not make
-# this grow.
-_CACHE_SIZE = 256
-_parsed_hosts: dict[str, tuple[str, int | None]] = {}
-
 
 def split_host_and_port(netloc: str) -> tuple[str, int | None]:
     """(host, port) of "host:port"; the port is None when there is none.
@@ -48,32 +41,10 @@ def parse_host(value: str) -> tuple[str, int | None]:
     brackets must balance, the port must be a number, and two fields joined by a comma
     are no host.
     """
-    parsed = _parsed_hosts.get(value)
+    parsed = abnf.split_host(value)
     if parsed is None:
-        parsed = _parse_host(value)
-        if len(_parsed_hosts) >= _CACHE_SIZE:
-            _parsed_hosts.clear()
-        if len(value) <= 255:
-            _parsed_hosts[value] = parsed
-    return parsed
-
-
-def _parse_host(value: str) -> tuple[str, int | None]:
-    host, port = value, None
-    if value.startswith("["):
-        host, bracket, rest = value.partition("]")
-        host += bracket
-        ok = bracket and "[" not in host[1:] and (not rest or rest[0] == ":")
-        digits = rest[1:]
-    else:
-        host, _, digits = value.partition(":")
-        ok = "[" not in host and "]" not in host
-    if digits:
-        ok = ok and len(digits) <= 5 and digits.isascii() and digits.isdigit()
-        port = int(digits) if ok else None
-    if not ok or "," in host or (port or 0) > 65535 or _host_match(value) is None:
         raise HTTPInputError(f"Invalid Host header: {value!r}")
-    return host, port
+    return parsed
 
 
 def split_absolute_form(target: str) -> tuple[str, str] | None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from http.client import responses
 
 from ..errors import HTTPOutputError
+from . import abnf
 from .headers import HTTPHeaders
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = abnf.token
 _TARGET = re.compile(r"[\x21-\x7e]+")
 
 LAST_CHUNK = b"0\r\n\r\n"

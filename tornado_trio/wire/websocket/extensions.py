@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from .. import abnf
 from .deflate import DeflateOptions, DeflateParams
 
 __all__ = [
@@ -31,7 +32,7 @@ Parameter = tuple[str, "str | None"]
 ExtensionOffer = tuple[str, "list[Parameter]"]
 
 # One step per token or separator and no alternative that overlaps another: linear.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = abnf.token
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BLANK = re.compile(r"[ \t]*")
 

@@ -11,11 +11,11 @@ import base64
 import binascii
 import hashlib
 import os
-import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ...errors import PeerError
+from .. import abnf
 from .deflate import DeflateOptions, DeflateParams
 from .extensions import ExtensionError, check_deflate_answer, offer_deflate, parse_extensions
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = abnf.token
 
 
 class HandshakeError(PeerError):
