@@ -257,6 +257,16 @@ def test_signals_to_the_whole_group_drain(folder: Path) -> None:
             assert process.wait() == 0
 
 
+def test_a_worker_that_somebody_else_ends_is_replaced(folder: Path) -> None:
+    with workers(folder) as (process, url), Load(port_of(url)) as load:
+        [one, two] = pids_of(url, 2)
+        os.kill(one, signal.SIGTERM)
+        process.wait_for(rf"\(pid {one}\) ended with status 0; another is started$")
+        assert one not in pids_of(url, 2)
+        load.stop()
+        assert load.lost == []
+
+
 def test_workers_end_with_their_parent(folder: Path) -> None:
     with workers(folder) as (process, url):
         pids = pids_of(url, 2)
@@ -281,10 +291,10 @@ def test_main_may_serve_on_several_ports(tmp_path: Path) -> None:
 
 
 def test_workers_that_have_done_their_work(tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text("async def main():\n    print('done')\n")
+    (tmp_path / "app.py").write_text("async def main():\n    print('finished')\n")
     with service(*SERVE, "app:main", "--workers=2", cwd=tmp_path) as process:
         assert process.wait() == 0
-    assert process.lines.count("done") == 2
+    assert process.output.count("finished") == 2
 
 
 def test_no_workers_without_a_program_to_repeat(folder: Path) -> None:

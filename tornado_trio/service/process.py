@@ -65,6 +65,8 @@ class WorkerProcess:
         self.dead = trio.Event()
         self.started = time.monotonic()
         self.aborted = False
+        self.told_to_stop = False
+        self.left_by_itself = False  # somebody else's SIGTERM
         self._bind = bind
         self._board = board
         self.row = board.take()
@@ -136,6 +138,7 @@ class WorkerProcess:
                 self.settled.set()
             case "stopping":
                 self.state = "stopping"
+                self.left_by_itself = not self.told_to_stop
                 self.leaving.set()
             case "failed":
                 self.failure = message
@@ -164,6 +167,7 @@ class WorkerProcess:
     # --- orders ------------------------------------------------------------------------------
     def stop(self, within: float | None = None) -> None:
         """Have it end: drained, or cut after so many seconds."""
+        self.told_to_stop = True
         self.say(op="stop", within=within)
 
     def cut(self) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import trio
@@ -25,10 +26,17 @@ _SOURCE = (".py", ".html", ".jinja2", ".toml", ".ini", ".cfg", ".env")
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env", "build"})
 
 
-async def watch_source(reload: Callable[[], Awaitable[object]], folder: str = ".") -> None:
-    """Await `reload` whenever what lies in `folder` has changed and can be compiled."""
+async def watch_source(reload: Callable[[str], Awaitable[object]], folder: str = ".") -> None:
+    """Await `reload(reason)` whenever what lies in `folder` has changed and can be compiled."""
+    async with aclosing(changes(folder)) as found:
+        await _reload_on(found, reload)
+
+
+async def _reload_on(
+    found: AsyncIterator[set[str]], reload: Callable[[str], Awaitable[object]]
+) -> None:
     broken: set[str] = set()
-    async for changed in changes(folder):
+    async for changed in found:
         for path in changed:
             broken.discard(path)
             error = syntax_error(path)
@@ -37,31 +45,33 @@ async def watch_source(reload: Callable[[], Awaitable[object]], folder: str = ".
                 logger.error("%s changed, but cannot be loaded: %s", path, error)
         if not broken:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-            logger.info("%s%s changed: starting again", sorted(changed)[0], more)
-            await reload()
+            await reload(f"{sorted(changed)[0]}{more} changed")
 
 
-def changes(folder: str) -> AsyncIterator[set[str]]:
+def changes(folder: str) -> AsyncGenerator[set[str], None]:
     """Sets of paths, relative to `folder`, that changed together."""
     try:
         import watchfiles  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return _looking(folder)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # we say what changed
     return _watching(os.path.abspath(folder), watchfiles)
 
 
-async def _watching(root: str, watchfiles: Any) -> AsyncIterator[set[str]]:
+async def _watching(root: str, watchfiles: Any) -> AsyncGenerator[set[str], None]:
     def relative(path: str) -> str:
         return os.path.relpath(path, root)
 
     def wanted(change: object, path: str) -> bool:
         return _is_source(relative(path))
 
-    async for found in watchfiles.awatch(root, watch_filter=wanted, step=50, debounce=400):
-        yield {relative(path) for _, path in found}
+    watching = watchfiles.awatch(root, watch_filter=wanted, step=50, debounce=400)
+    async with aclosing(watching):
+        async for found in watching:
+            yield {relative(path) for _, path in found}
 
 
-async def _looking(folder: str) -> AsyncIterator[set[str]]:
+async def _looking(folder: str) -> AsyncGenerator[set[str], None]:
     before = dict(_modified(folder))
     while True:
         await trio.sleep(LOOK_EVERY)

@@ -138,7 +138,8 @@ class Supervisor:
                 nursery.start_soon(watch_source, self.reload)
 
     def _end_if_empty(self) -> None:
-        if not self._alive() and self._nursery is not None:
+        if not self._alive() and (self.stopping or not self.workers):
+            assert self._nursery is not None
             self._nursery.cancel_scope.cancel()
 
     def _spawn(self, number: int) -> WorkerProcess:
@@ -207,13 +208,14 @@ class Supervisor:
 
     def _ended(self, worker: WorkerProcess) -> None:
         self.retiring.discard(worker)
-        if self.stopping or self.workers.get(worker.number) is not worker:
+        current = self.workers.get(worker.number) is worker
+        if self.stopping or worker.told_to_stop or not current:
             self._end_if_empty()
         elif worker.failure is not None and not (self._ever_ready or self._tolerant(worker)):
             self._fail(_failure_of(worker))
-        elif worker.status and worker.status > 0 and not self._ever_ready:
+        elif worker.status and worker.status > 0 and not (self._ever_ready or self.settings.reload):
             self._fail(CannotStart(f"worker {worker.number} {worker.end} before it was ready"))
-        elif worker.status == 0:
+        elif worker.status == 0 and not worker.left_by_itself:
             logger.info("worker %d (pid %d) has done its work", worker.number, worker.pid)
             del self.workers[worker.number]
             self._end_if_empty()
@@ -308,7 +310,7 @@ class Supervisor:
             logger.info("all workers are replaced")
         systemd.notify("READY=1")
 
-    async def reload(self) -> None:
+    async def reload(self, reason: str) -> None:
         """While developing: end the workers, then start new ones. Connections wait meanwhile."""
         async with self._rolling:
             for worker in list(self.workers.values()):
@@ -318,6 +320,7 @@ class Supervisor:
                     with trio.move_on_after(RELOAD_GRACE + ABORT_WITHIN):
                         await worker.dead.wait()
                     worker.kill()
+            logger.info("%s: starting again", reason)
             for number in list(self.workers):
                 if not self.stopping:
                     self._put(self._spawn(number))
