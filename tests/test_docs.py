@@ -61,8 +61,8 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
-PUBLIC = """service jobs server web client websocket template locale escape oauth net limits options log
-autoreload testing""".split()
+PUBLIC = """service jobs server web client websocket template locale escape oauth net limits options
+log autoreload testing""".split()
 ENTRY = re.compile(r"^::: (tornado_trio\S*)\n((?:    .*\n)*)", re.MULTILINE)
 
 
