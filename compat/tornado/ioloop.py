@@ -111,17 +111,21 @@ class IOLoop(Configurable):
         """The loop installed as the process's, else `current()` (Tornado 4's singleton)."""
         loop = IOLoop._instance_loop
         if loop is None or getattr(loop, "closing", False):
-            loop = IOLoop.current()
+            loop = current_loop()
             if before(5):
                 # One for all threads: the first to ask shows the others where to call back.
                 IOLoop._instance_loop = loop
-        assert loop is not None
         return loop
 
     @staticmethod
     def initialized() -> bool:
-        """Whether `instance()` would find a loop that exists already."""
-        return IOLoop._instance_loop is not None or IOLoop.current(instance=False) is not None
+        """Whether `instance()` would find a loop that exists already.
+
+        Until Tornado 5: whether the process's loop has been made.
+        """
+        if IOLoop._instance_loop is not None or before(5):
+            return IOLoop._instance_loop is not None
+        return IOLoop.current(instance=False) is not None
 
     def install(self) -> None:
         """Make this the loop `instance()` returns, and the thread's current one."""
@@ -487,6 +491,13 @@ class PeriodicCallback:
 
 def _is_awaitable(value: Any) -> bool:
     return hasattr(value, "__await__") or is_future(value)
+
+
+if before(5):
+    # A thread without a loop of its own had the process's, made if need be.
+    from tornado._impl.legacy.loops import current_or_singleton
+
+    IOLoop.current = staticmethod(current_or_singleton)  # type: ignore[assignment]
 
 
 __getattr__ = handing_on("tornado.ioloop")

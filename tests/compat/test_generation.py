@@ -229,3 +229,43 @@ def test_plugins_that_look_for_tornado_find_it(tmp_path: Path) -> None:
         "None ['tornado-trio']"
     )
     assert evaluate("import tornado; " + text + "print(tornado.version == d('tornado').version)")
+
+
+LOOPS = """
+import threading
+from tornado.ioloop import IOLoop
+
+assert IOLoop.current(instance=False) is None
+own = IOLoop()
+own.make_current()
+print(IOLoop.initialized())
+own.stop()
+own.add_callback(print, "called")
+own.start()
+own.stop()
+own.close()
+try:
+    own.start()
+    print("returned")
+except RuntimeError as error:
+    print(error)
+loop = IOLoop.current()
+print(IOLoop.initialized())
+found = []
+thread = threading.Thread(target=lambda: found.append(IOLoop.current()))
+thread.start()
+thread.join()
+print(found[0] is loop)
+if found[0] is not loop:
+    found[0].close()
+IOLoop.clear_instance()
+print(IOLoop.initialized())
+IOLoop.instance().close()
+"""
+
+
+def test_the_singleton_and_loops_stopped_early() -> None:
+    assert evaluate(LOOPS, "4.5").splitlines() == ["False", "returned", "True", "True", "False"]
+    assert evaluate(LOOPS).splitlines() == [
+        "True", "called", "Event loop is closed", "True", "False", "True"
+    ]  # fmt: skip

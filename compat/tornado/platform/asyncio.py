@@ -257,7 +257,16 @@ class AsyncIOMainLoop(BaseAsyncIOLoop):
         pass
 
 
-class AsyncIOLoop(BaseAsyncIOLoop):
+if before(5):
+    from tornado._impl.legacy.loops import StopsEarly
+
+    class _OwnLoop(StopsEarly, BaseAsyncIOLoop):
+        """See `StopsEarly`."""
+else:
+    _OwnLoop = BaseAsyncIOLoop  # type: ignore[misc, assignment]
+
+
+class AsyncIOLoop(_OwnLoop):
     """The IOLoop of an asyncio loop of its own, closed with it."""
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]

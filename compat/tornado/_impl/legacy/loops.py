@@ -5,12 +5,17 @@ Knows which loop is current, and asyncio's exception handlers.
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
+import trio
 from tornado._impl.loop.current import current_loop
 from tornado.log import app_log
 
-__all__ = ["becomes_current", "log_as_tornado"]
+if TYPE_CHECKING:
+    from tornado.ioloop import IOLoop
+
+__all__ = ["StopsEarly", "becomes_current", "current_or_singleton", "log_as_tornado"]
 
 
 def becomes_current(make_current: bool | None) -> bool:
@@ -24,6 +29,37 @@ def becomes_current(make_current: bool | None) -> bool:
     if make_current and exists:
         raise RuntimeError("current IOLoop already exists")
     return not exists
+
+
+def current_or_singleton(instance: bool = True) -> IOLoop | None:
+    """`IOLoop.current` before Tornado 5: the thread's loop, else the process's."""
+    loop = current_loop(instance=False)
+    if loop is not None or not instance:
+        return loop
+    if asyncio._get_running_loop() is not None or trio.lowlevel.in_trio_run():
+        return current_loop()  # of what runs here, and is nobody else's
+    from tornado.ioloop import IOLoop
+
+    return IOLoop.instance()
+
+
+class StopsEarly:
+    """A loop that was stopped before it was started returns at once, even when it is closed."""
+
+    asyncio_loop: asyncio.AbstractEventLoop
+    _stopped_early = False
+
+    def start(self) -> None:
+        if self._stopped_early:
+            self._stopped_early = False
+            return
+        super().start()  # type: ignore[misc]
+
+    def stop(self) -> None:
+        if self.asyncio_loop.is_running():
+            super().stop()  # type: ignore[misc]
+        else:
+            self._stopped_early = True
 
 
 def log_as_tornado(loop: Any, context: dict[str, Any]) -> None:
