@@ -201,8 +201,9 @@ FLOORS = overlay_floors()
 # What Tornado 4 to 6 have at the top of the package, and in `platform`.
 PUBLIC = set(
     """
-    __init__ _locale_data auth autoreload concurrent curl_httpclient escape gen http1connection
-    httpclient httpserver httputil ioloop iostream locale locks log netutil options process queues
+    __init__ _locale_data auth autoreload concurrent curl_httpclient database escape gen
+    http1connection httpclient httpserver httputil ioloop iostream locale locks log netutil options
+    process queues
     routing simple_httpclient stack_context tcpclient tcpserver template testing util web websocket
     wsgi
     platform.__init__ platform.asyncio platform.auto platform.caresresolver platform.common

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any, overload
 
+import trio
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.current import current_loop, loops
@@ -493,11 +494,18 @@ def _is_awaitable(value: Any) -> bool:
     return hasattr(value, "__await__") or is_future(value)
 
 
-if before(5):
-    # A thread without a loop of its own had the process's, made if need be.
-    from tornado._impl.legacy.loops import current_or_singleton
+def _current_or_singleton(instance: bool = True) -> IOLoop | None:
+    """`IOLoop.current` before Tornado 5: the thread's loop, else the process's."""
+    loop = current_loop(instance=False)
+    if loop is not None or not instance:
+        return loop
+    if asyncio._get_running_loop() is not None or trio.lowlevel.in_trio_run():
+        return current_loop()  # of what runs here, and is nobody else's
+    return IOLoop.instance()
 
-    IOLoop.current = staticmethod(current_or_singleton)  # type: ignore[assignment]
+
+if before(5):
+    IOLoop.current = staticmethod(_current_or_singleton)  # type: ignore[assignment]
 
 
 __getattr__ = handing_on("tornado.ioloop")

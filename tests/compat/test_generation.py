@@ -269,3 +269,38 @@ def test_the_singleton_and_loops_stopped_early() -> None:
     assert evaluate(LOOPS).splitlines() == [
         "True", "called", "Event loop is closed", "True", "False", "True"
     ]  # fmt: skip
+
+
+CHAT = """
+update me <b>me: &lt;hello&gt;</b>
+update me <b>me: &lt;hello&gt;</b>
+page <b>me: &lt;hello&gt;</b>
+/google 500
+/google?elsewhere=1 302 http://provider.test/openid
+/google?openid.mode=id_res 500
+/facebook 200 no stream
+/facebook?session=x 200 no user
+/friendfeed 500
+"""
+
+
+@pytest.mark.parametrize("generation", ["2.4", "3.2", ""])
+def test_a_chat_of_its_time(generation: str) -> None:
+    """Everything but the providers, which are gone and said to be."""
+    ended = run("-W", "ignore", "-m", "tests.compat.old_chat", generation=generation)
+    assert [line.strip() for line in ended.stdout.strip().splitlines()] == CHAT.split("\n")[1:-1]
+    for name in ("GoogleMixin", "FacebookMixin", "FriendFeedMixin"):
+        assert f"{name}: " in ended.stderr
+    report = run("-m", "compat", "--report", "tests/compat/old_chat.py", generation=generation)
+    assert "tornado.auth.GoogleMixin" in report.stderr
+
+
+def test_the_database_module_names_its_package() -> None:
+    code = """
+    import tornado.database
+    try:
+        tornado.database.Connection
+    except AttributeError as error:
+        print(error)
+    """.replace("\n    ", "\n")
+    assert "torndb" in evaluate(code, "2.4")

@@ -28,6 +28,9 @@ _FUTURE = "tornado.concurrent:Future"
 #: a module is the module itself.
 ELSEWHERE: dict[str, dict[str, str]] = {
     "tornado.auth": {
+        "FacebookMixin": f"{_LEGACY}.providers",
+        "FriendFeedMixin": f"{_LEGACY}.providers",
+        "GoogleMixin": f"{_LEGACY}.providers",
         "_auth_return_future": f"{_LEGACY}.auth",
         "_oauth_escape": f"{_OAUTH1}:escape",
         "_oauth_parse_response": f"{_OAUTH1}:parse_response",
@@ -61,6 +64,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "_ExceptionLoggingContext": _PRIVATE,
         "_QuietException": _PRIVATE,
     },
+    "tornado.httpserver": {"HTTPConnection": "tornado.httputil"},
     "tornado.httputil": {
         "_int_or_none": _PRIVATE,
         "_parseparam": _PRIVATE,
@@ -112,6 +116,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "_UNSET": "tornado_trio.template.template",
     },
     "tornado.web": {
+        "ChunkedTransferEncoding": f"{_LEGACY}.transforms",
         "_ArgDefaultMarker": "tornado_trio.web.arguments:_Required",
         "_decode_fields_v2": "tornado_trio.wire.signing:_fields_v2",
         "_time_independent_equals": "hmac:compare_digest",

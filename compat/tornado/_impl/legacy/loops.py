@@ -6,16 +6,12 @@ Knows which loop is current, and asyncio's exception handlers.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import trio
 from tornado._impl.loop.current import current_loop
 from tornado.log import app_log
 
-if TYPE_CHECKING:
-    from tornado.ioloop import IOLoop
-
-__all__ = ["StopsEarly", "becomes_current", "current_or_singleton", "log_as_tornado"]
+__all__ = ["StopsEarly", "becomes_current", "log_as_tornado"]
 
 
 def becomes_current(make_current: bool | None) -> bool:
@@ -29,18 +25,6 @@ def becomes_current(make_current: bool | None) -> bool:
     if make_current and exists:
         raise RuntimeError("current IOLoop already exists")
     return not exists
-
-
-def current_or_singleton(instance: bool = True) -> IOLoop | None:
-    """`IOLoop.current` before Tornado 5: the thread's loop, else the process's."""
-    loop = current_loop(instance=False)
-    if loop is not None or not instance:
-        return loop
-    if asyncio._get_running_loop() is not None or trio.lowlevel.in_trio_run():
-        return current_loop()  # of what runs here, and is nobody else's
-    from tornado.ioloop import IOLoop
-
-    return IOLoop.instance()
 
 
 class StopsEarly:
