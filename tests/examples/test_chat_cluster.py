@@ -34,7 +34,7 @@ class Member:
 
     async def hear(self) -> None:
         event = json.loads(await asyncio.wait_for(self.socket.read_message(), 10))
-        self.present = event["present"]
+        self.present = event.get("present", self.present)
         self.heard += event.get("messages", [])
 
     async def gone(self) -> None:

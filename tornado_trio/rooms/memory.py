@@ -25,6 +25,13 @@ class _Room:
         self.touched = 0.0
 
 
+def _next(last: Position) -> Position:
+    """Milliseconds and a count, as Redis has it: so ids grow over a restart, too, and clients
+    that come back are not taken for ones that are ahead of us."""
+    now = time.time_ns() // 1_000_000
+    return (now, 0) if now > last[0] else (last[0], last[1] + 1)
+
+
 @final
 class MemoryBroker(Broker):
     """Keeps everything here, and tells the hub at once."""
@@ -33,9 +40,6 @@ class MemoryBroker(Broker):
         super().__init__(settings, hub)
         self._rooms: OrderedDict[str, _Room] = OrderedDict()  # longest untouched first
         self._listening: set[str] = set()
-        # Ids grow over a restart: clients that come back are not taken for ones ahead of us.
-        self._epoch = time.time_ns() // 1_000_000
-        self._count = 0
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         self.hub.connected(True)
@@ -57,8 +61,7 @@ class MemoryBroker(Broker):
         if not self.settings.history:
             entry = Entry(BEGINNING, BEGINNING, Message(room, data))
         else:
-            self._count += 1
-            position = (self._epoch, self._count)
+            position = _next(kept.last)
             entry = Entry(position, kept.last, Message(room, data, show_id(position)))
             kept.last = position
             kept.log.append(entry)
