@@ -86,6 +86,9 @@ class Subprocess:
 
     STREAM = object()
 
+    #: Process id -> those whose end is waited for; programs end them all when they stop.
+    _waiting: dict[int, Subprocess] = {}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         io_loop = kwargs.pop("io_loop", None)
         self.io_loop: Any = IOLoop.current() if io_loop is None else checked_loop(io_loop)
@@ -118,6 +121,7 @@ class Subprocess:
         The code is negative after a signal, as in the `subprocess` module.
         """
         self._exit_callback = callback
+        Subprocess._waiting[self.pid] = self
         exit_watch.watch(self.pid, self.io_loop, self._ended)
 
     def wait_for_exit(self, raise_error: bool = True) -> Any:
@@ -152,6 +156,7 @@ class Subprocess:
         self.returncode = 0 if code is None else code
         # Popen must know too, or it would wait for the child again and warn.
         self.proc.returncode = self.returncode
+        Subprocess._waiting.pop(self.pid, None)
         callback, self._exit_callback = self._exit_callback, None
         if callback is not None:
             callback(self.returncode)

@@ -10,9 +10,11 @@ import json
 import logging
 import os
 import re
+import sys
 import time
 import warnings
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -239,6 +241,25 @@ class Programs(AsyncTestCase):
         future = tornado.gen._create_future()
         future.set_result(1)
         assert await future == 1
+
+    @gen_test
+    async def test_processes_waited_for(self) -> None:
+        sleeper = tornado.process.Subprocess([sys.executable, "-c", "input()"], stdin=PIPE)
+        assert tornado.process.Subprocess._waiting == {}
+        ended = sleeper.wait_for_exit(raise_error=False)
+        for waiting in tornado.process.Subprocess._waiting.values():
+            waiting.proc.kill()
+        assert await ended == -9
+        assert tornado.process.Subprocess._waiting == {}
+        sleeper.stdin.close()
+
+    def test_tables_of_headers(self) -> None:
+        headers = tornado.httputil.HTTPHeaders({"a-b": "1"})
+        headers.add("A-B", "2")
+        assert headers._as_list == {"A-B": ["1", "2"]}
+        assert headers._dict == {"A-B": "1,2"}
+        with pytest.raises(TypeError):
+            headers._dict["X"] = "lost"  # no answer that changes nothing
 
     def test_value_of_a_return(self) -> None:
         assert tornado.gen._value_from_stopiteration(StopIteration(3)) == 3

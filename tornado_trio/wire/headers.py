@@ -17,6 +17,7 @@ Plan (this is on the path of every request, so it argues with numbers; CPython 3
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import HTTPInputError
@@ -349,6 +350,16 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HTTPHeaders:
         return self.copy()  # strings need no deeper copy
+
+    # Tornado's own tables, for programs that read them: views, which refuse to be changed.
+
+    @property
+    def _as_list(self) -> Mapping[str, list[str]]:
+        return MappingProxyType({name: self.get_list(name) for name in self._fields})
+
+    @property
+    def _dict(self) -> Mapping[str, str]:
+        return MappingProxyType({name: self[name] for name in self._fields})
 
     def __getstate__(self) -> dict[str, dict[str, list[str]]]:
         return {"_as_list": {name: self.get_list(name) for name in self._fields}}
