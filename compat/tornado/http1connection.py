@@ -257,7 +257,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         else:
             again = self._wire.keep_alive and not self.no_keep_alive
         self._clear_callbacks()
-        if self.stream.closed():
+        if self._detached or self.stream.closed():  # detached: by the delegate of an answer
             return False
         if not again:
             if self._pending_write is not None:

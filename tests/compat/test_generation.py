@@ -176,12 +176,12 @@ def test_launcher_options() -> None:
 TERMINATED = """\
 import os, signal, sys, threading
 from tornado import gen, ioloop
+loop = ioloop.IOLoop.current()
 @gen.engine
 def main():
     yield gen.sleep(0.01)
     print("up", flush=True)
 main()
-loop = ioloop.IOLoop.current()
 if "own" in sys.argv:
     signal.signal(signal.SIGTERM, lambda *args: loop.add_callback_from_signal(loop.stop))
 loop.start()
@@ -208,7 +208,7 @@ def test_report_of_a_program_that_is_ended_by_a_signal(
         process.send_signal(number)
         _, shown = process.communicate(timeout=30)
     assert shown.count("1 old idiom of Tornado before 6 in use:\n") == 1
-    assert f"{program}:3: gen.engine" in shown
+    assert f"{program}:4: gen.engine" in shown
     assert process.returncode == (0 if own else -number)
 
 

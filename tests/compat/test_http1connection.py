@@ -326,6 +326,29 @@ def test_detach_gives_what_was_sent_ahead() -> None:
     in_loop(main)
 
 
+def test_a_clients_delegate_may_detach_too() -> None:
+    async def main() -> None:
+        ours, theirs = pair()
+        connection = HTTP1Connection(ours, True)
+        found: list[Any] = []
+
+        class Detaching(Recorder):
+            def finish(self) -> None:
+                found.append(connection.detach())
+
+        request = httputil.RequestStartLine("GET", "/", "HTTP/1.1")
+        connection.write_headers(request, httputil.HTTPHeaders({"Host": "a"}))
+        connection.finish()
+        await theirs.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokahead")
+        assert await connection.read_response(Detaching()) is False
+        assert found == [ours]
+        assert await ours.read_bytes(5) == b"ahead"
+        ours.close()
+        theirs.close()
+
+    in_loop(main)
+
+
 def test_close_callback_and_writes_after_it() -> None:
     async def main() -> None:
         ours, theirs = pair()
