@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,8 @@ class Subprocess:
     STREAM = object()
 
     #: Process id -> those whose end is waited for; programs end them all when they stop.
-    _waiting: dict[int, Subprocess] = {}
+    #: (Weakly: what watches a process keeps it.)
+    _waiting: weakref.WeakValueDictionary[int, Subprocess] = weakref.WeakValueDictionary()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         io_loop = kwargs.pop("io_loop", None)

@@ -245,12 +245,12 @@ class Programs(AsyncTestCase):
     @gen_test
     async def test_processes_waited_for(self) -> None:
         sleeper = tornado.process.Subprocess([sys.executable, "-c", "input()"], stdin=PIPE)
-        assert tornado.process.Subprocess._waiting == {}
+        assert not tornado.process.Subprocess._waiting
         ended = sleeper.wait_for_exit(raise_error=False)
-        for waiting in tornado.process.Subprocess._waiting.values():
+        for waiting in list(tornado.process.Subprocess._waiting.values()):
             waiting.proc.kill()
         assert await ended == -9
-        assert tornado.process.Subprocess._waiting == {}
+        assert not tornado.process.Subprocess._waiting
         sleeper.stdin.close()
 
     def test_tables_of_headers(self) -> None:
