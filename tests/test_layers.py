@@ -198,7 +198,7 @@ def overlay_floors() -> list[str]:
 
 FLOORS = overlay_floors()
 
-# What Tornado 4 to 6 have at the top of the package, and in `platform`.
+# What Tornado 2 to 6 have at the top of the package, and in `platform`.
 PUBLIC = set(
     """
     __init__ _locale_data auth autoreload concurrent curl_httpclient database escape gen

@@ -190,3 +190,38 @@ async def test_whole_uris_of_proxies_clients(kind: type[HTTPServer], router: Any
         line = b"GET http://b:81/x/y?q=1 HTTP/1.1\r\nHost: a\r\n\r\n"
         _, _, body = await ask(await connect(), line)
         assert body.decode() == "http://b:81/x/y?q=1|/x/y|b:81|http://b:81/x/y?q=1|y"
+
+
+class Peer(web.RequestHandler):
+    def get(self) -> None:
+        self.write(str(self.request.remote_ip))
+
+
+@both
+@in_loop
+async def test_what_proxies_say_is_an_address_or_nothing(kind: type[HTTPServer]) -> None:
+    app = web.Application([("/", Peer)])
+    async with serving(app, kind, xheaders=True) as (_, connect):
+        stream = await connect()
+        for field, told in (
+            ("X-Real-Ip: ::1%<script>", "127.0.0.1"),
+            ("X-Real-Ip: fe80::1%eth0", "fe80::1%eth0"),
+            ("X-Forwarded-For: [2001:db8::1]:80", "2001:db8::1"),
+            ("X-Forwarded-For: 4.4.4.4:80", "4.4.4.4"),
+        ):
+            request = f"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n".encode()
+            assert (await ask(stream, request))[2].decode() == told
+
+
+@both
+@in_loop
+async def test_log_lines_are_not_forged(
+    kind: type[HTTPServer], tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = web.Application([("/(.*)", web.StaticFileHandler, {"path": str(tmp_path)})])
+    async with serving(app, kind) as (_, connect):
+        request = b"GET /../%0a%1b[31m HTTP/1.1\r\nHost: a\r\n\r\n"
+        assert (await ask(await connect(), request))[0] == "HTTP/1.1 403 Forbidden"
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("\\n\\x1b[31m" in line for line in lines)
+    assert all(line.isprintable() for line in lines)

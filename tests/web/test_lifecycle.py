@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tornado_trio.errors import HTTPOutputError
+from tornado_trio.errors import HTTPOutputError, PeerError
 from tornado_trio.exchange import RequestStartLine
 from tornado_trio.server import ServerOptions
 from tornado_trio.testing import memory_server
@@ -313,6 +313,42 @@ async def test_head_may_announce_a_body_it_does_not_write() -> None:
         client = await server.connect()
         response = await client.request(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (response.code, response.headers["Content-Length"]) == (200, "9")
+
+
+FORGED = "x\n500 GET /forged\r\x1b[31m\x9b\x7f\u2028\x85end"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        HTTPError(403, f"no {FORGED}"),
+        HTTPError(403, "no %s and %r of 100%%", FORGED, FORGED),
+        HTTPError(403, "no %s", ValueError(FORGED)),
+        PeerError(f"no {FORGED}", 403),
+    ],
+)
+async def test_log_lines_are_not_forged(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Handler(RequestHandler):
+        def get(self) -> None:
+            raise error
+
+    caplog.set_level(logging.INFO, "tornado")
+    assert (await get(Handler)).code == 403
+    message = next(r.getMessage() for r in caplog.records if "no x" in r.getMessage())
+    assert not [char for char in message if not char.isprintable()]
+    assert "x\\n500 GET /forged\\r\\x1b[31m\\x9b\\x7f\\u2028\\x85end" in message
+
+
+async def test_a_message_that_does_not_fit_its_arguments() -> None:
+    class Handler(RequestHandler):
+        def get(self) -> None:
+            raise HTTPError(403, "no %d", "number")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "raiseExceptions", False)
+        assert (await get(Handler)).code == 403
 
 
 async def test_a_flush_after_the_end_does_nothing() -> None:

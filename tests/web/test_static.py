@@ -208,6 +208,14 @@ async def test_a_root_of_everything(root: Path) -> None:
     assert response.body == TEXT
 
 
+async def test_a_path_does_not_forge_log_lines(root: Path, caplog: Any) -> None:
+    for path in ("/static/..%0a%1b[31m/../../x", "/static/dir%0a%9b/../dir"):
+        await get(root, path)
+    for record in caplog.records:
+        assert record.getMessage().isprintable()
+    assert any("\\n" in record.getMessage() for record in caplog.records)
+
+
 async def test_special_files_are_not_opened(root: Path) -> None:
     os.mkfifo(root / "fifo")
     assert (await get(root, "/static/fifo")).code == 403

@@ -69,6 +69,7 @@ def test_tlvs() -> None:
         b"PROXY TCP4 1.2.3.4 5.6.7.8 1 65536\r\n",
         b"PROXY TCP4 1.2.3.4 5.6.7.8 1 100000\r\n",
         b"PROXY TCP4 ::1 ::1 1 2\r\n",
+        b"PROXY TCP6 ::1%<x> ::1 1 2\r\n",
         b"PROXY TCP4 1.2.3.\xff 5.6.7.8 1 2\r\n",
         b"PROXY UDP4 1.2.3.4 5.6.7.8 1 2\r\n",
         b"PROXY " + b"x" * 200,

@@ -6,23 +6,39 @@ Knows X-Real-Ip, X-Forwarded-For, X-Scheme, X-Forwarded-Proto, as Tornado reads 
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 
 from ..net.stream import Stream
 from ..wire.headers import HTTPHeaders
 from .options import ServerOptions
 
-__all__ = ["client_of", "corrected_origin", "is_ip_address"]
+__all__ = ["address_in", "client_of", "corrected_origin"]
+
+# An IPv6 address in brackets, or an address with a port, as some proxies write it.
+_BRACKETED = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?")
+_WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
+# Of an interface ("fe80::1%eth0"). ipaddress takes anything there.
+_SCOPE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,31}")
 
 
 @lru_cache(512)
-def is_ip_address(text: str) -> bool:
-    """A literal IPv4 or IPv6 address (nothing is looked up)."""
+def address_in(text: str) -> str | None:
+    """The IPv4 or IPv6 address that `text` is, in brackets or with a port too; None if it is
+    none. Nothing is looked up."""
+    text = text.strip(" \t")
+    found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    address = text if found is None else found[1]
+    plain, percent, scope = address.partition("%")
+    if percent and _SCOPE.fullmatch(scope) is None:
+        return None
     try:
-        ipaddress.ip_address(text)
+        parsed = ipaddress.ip_address(plain)
     except ValueError:
-        return False
-    return True
+        return None
+    if parsed.version == 4 and (percent or text[0] == "["):
+        return None
+    return address
 
 
 def client_of(stream: Stream, options: ServerOptions) -> tuple[str, str]:
@@ -43,13 +59,14 @@ def corrected_origin(
     X-Forwarded-For is read from its end: what stands left of the first untrusted address
     was written by the client, and may be a lie.
     """
-    candidate = remote_ip
+    candidate: str | None = remote_ip
     for each in reversed(headers.get("X-Forwarded-For", remote_ip).split(",")):
-        candidate = each.strip()
+        candidate = address_in(each)
         if candidate not in options.trusted_downstream:
             break
-    candidate = headers.get("X-Real-Ip", candidate)
-    if is_ip_address(candidate):
+    if "X-Real-Ip" in headers:
+        candidate = address_in(headers["X-Real-Ip"])
+    if candidate is not None:
         remote_ip = candidate
     said = headers.get("X-Scheme", headers.get("X-Forwarded-Proto", protocol))
     said = said.split(",")[-1].strip().lower()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .._util.mistakes import awaitable, explain_asyncio, refuse_value
-from ..errors import HTTPInputError, PeerError, StreamClosedError
+from ..errors import HTTPInputError, PeerError, StreamClosedError, printable
 from ..escape import xhtml_escape
 from ..log import app_log, gen_log
 from .errors import Finish, HTTPError
@@ -201,6 +201,24 @@ def status_of(exc: BaseException) -> int:
     return exc.status if isinstance(exc, PeerError) else 500
 
 
+def _log_http_error(handler: RequestHandler, error: HTTPError) -> None:
+    """Its message in one line, whatever of the client's is in it."""
+    message = error.log_message
+    if not message:
+        return
+    arguments: tuple[Any, ...] = error.args
+    try:
+        text = message % arguments
+    except (TypeError, ValueError):
+        pass  # the program's mistake, which `logging` reports
+    else:
+        if (clean := printable(text)) != text:
+            message, arguments = "%s", (clean,)
+    gen_log.warning(
+        "%d %s: " + message, error.status_code, handler._request_summary(), *arguments
+    )
+
+
 def log_exception(
     handler: RequestHandler,
     typ: type[BaseException] | None,
@@ -209,14 +227,7 @@ def log_exception(
 ) -> None:
     """Expected errors in one line, all others with their traceback."""
     if isinstance(value, HTTPError):
-        message = value.log_message
-        if message:
-            gen_log.warning(
-                "%d %s: " + message,
-                value.status_code,
-                handler._request_summary(),
-                *value.args,
-            )
+        _log_http_error(handler, value)
     elif isinstance(value, PeerError):
         gen_log.warning("%d %s: %s", value.status, handler._request_summary(), value)
     elif _client_left(handler, value):

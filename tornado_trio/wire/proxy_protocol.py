@@ -78,6 +78,8 @@ def _parse_v1(data: bytes) -> tuple[ProxyHeader, int] | None:
         return ProxyHeader(None, None, 1), size
     if len(words) != 6 or words[1] not in (b"TCP4", b"TCP6"):
         raise PeerError("malformed PROXY line")
+    if b"%" in words[2] + words[3]:
+        raise PeerError("malformed address in PROXY line")  # it has no place for a scope
     kind = ipaddress.IPv4Address if words[1] == b"TCP4" else ipaddress.IPv6Address
     try:
         source, destination = (str(kind(word.decode("ascii"))) for word in words[2:4])
