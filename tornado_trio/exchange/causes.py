@@ -137,7 +137,8 @@ OUTCOMES: Final[dict[Cause, Outcome]] = {
     # Status and text are the error's.
     Cause.LIMIT: Outcome(413),
     Cause.PROTOCOL_ERROR: Outcome(400),
-    Cause.ABORTED: Outcome(500, own=True),
+    # Nor can the handler's error page, then: compat answers this, too.
+    Cause.ABORTED: Outcome(500, text="The response could not be written."),
     Cause.CANCELLED: Outcome(503),
 }
 
