@@ -33,9 +33,14 @@ import trio
 
 from .cancelled import as_both
 from .current import current_task, enter_task, leave_task
+from .host import Coro, FutureLoop, Host
 from .trio_internals import (
     BORROW,
+    Abort,
     CancelShieldedCheckpoint,
+    RaiseCancel,
+    Task,
+    Trap,
     WaitTaskRescheduled,
     abort_wait,
     cancelled_scope,
@@ -47,9 +52,14 @@ from .trio_internals import (
 
 T = TypeVar("T")
 
+Awaited = Any  # an object of asyncio's future protocol
+Sent = Any  # the outcome that trio sends for a trap
+Step = Callable[[Any], object]  # the `send` or `throw` of a coroutine
+DoneCallback = Callable[[Any], object]
+
 SUCCEEDED = trio.lowlevel.Abort.SUCCEEDED
 FAILED = trio.lowlevel.Abort.FAILED
-_NEXT_TURN: Any = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
+_NEXT_TURN: Awaited = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
 
 
 class Driver:
@@ -85,33 +95,36 @@ class Driver:
         "value",
     )
 
-    def __init__(self, coro: Any, task: Any, loop: Any, guest: Any, park: Any = None) -> None:
+    def __init__(
+        self, coro: Coro, task: Task, loop: FutureLoop, guest: Host, park: Trap = None
+    ) -> None:
         self._coro = coro
         self.task = task
         self._context = task.context  # where the coroutine goes on, whatever it waited for
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
-        self._call_soon = loop.call_soon
+        self._call_soon: Callable[..., object] = loop.call_soon
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
         self._park = park  # the trap to park on; made when first needed
-        self._waiting: Any = None
+        self._waiting: Awaited = None
         self._inner = False  # parked in a trap of trio's that the coroutine yielded
-        self._inner_abort: Any = None  # only where we may not read it off the task
-        self._resume_with: tuple[Any, Any] | None = None
-        self._raise_cancel: Any = None
-        self._told_of: Any = None  # the cancelled scope that a wait for asyncio has heard of
+        self._inner_abort: Abort | None = None  # only where we may not read it off the task
+        self._resume_with: tuple[Step, object] | None = None
+        self._raise_cancel: RaiseCancel | None = None
+        # The cancelled scope that a wait for asyncio has heard of.
+        self._told_of: trio.CancelScope | None = None
         self._must_cancel = False
-        self._cancel_message: Any = None
+        self._cancel_message: object = None
         self._cancel_requests = 0
         self._name: str | None = None
         self._was_cancelled = False
-        self._callbacks: list[tuple[Callable[[Any], object], Any]] | None = None
+        self._callbacks: list[tuple[DoneCallback, contextvars.Context]] | None = None
         self._asyncio_future_blocking = False  # asyncio's mark of what may be awaited
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
 
     # --- stepping --------------------------------------------------------------
-    def advance(self, method: Callable[[Any], Any], argument: Any) -> Any:
+    def advance(self, method: Step, argument: object) -> Trap:
         """Run the coroutine to its next wait; the trap to park on, None when it finished."""
         loop = self._loop
         enter_task(loop, self)
@@ -137,7 +150,7 @@ class Driver:
         # Kept: the error itself is given up to whoever waits for the coroutine.
         self._was_cancelled = isinstance(exc, asyncio.CancelledError)
 
-    def _wait_for(self, yielded: Any) -> Any:
+    def _wait_for(self, yielded: Awaited) -> Trap:
         """The trap to park on until what the coroutine yielded is done."""
         if yielded is None:
             self._waiting = _NEXT_TURN
@@ -158,7 +171,7 @@ class Driver:
             problem = f"yielded {yielded!r} instead of awaiting it"
         return self.advance(self._coro.throw, RuntimeError(f"{self!r} {problem}"))
 
-    def _wait_for_trap(self, trap: Any) -> Any:
+    def _wait_for_trap(self, trap: Trap) -> Trap:
         if self._must_cancel and type(trap) is WaitTaskRescheduled:
             # Cancelled while it ran: withdraw the wait before trio hears of it. (Never
             # throw into a wait of trio's that was not aborted: a nursery, say, would
@@ -175,17 +188,17 @@ class Driver:
             return WaitTaskRescheduled(self._abort_inner)
         return trap
 
-    def _make_park(self) -> Any:
+    def _make_park(self) -> Trap:
         park = self._park = WaitTaskRescheduled(self._abort)
         return park
 
-    def first_step(self) -> tuple[Callable[[Any], Any], Any]:
+    def first_step(self) -> tuple[Step, object]:
         """What to `advance` with where no result is awaited: nothing, or a cancellation."""
         if self._must_cancel:
             return self._coro.throw, self._cancelled_error()
         return self._coro.send, None
 
-    def resume(self, result: Any) -> Any:
+    def resume(self, result: Sent) -> Trap:
         """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
         if self._inner:
             self._inner = False
@@ -208,7 +221,7 @@ class Driver:
             else:
                 self._go_on(self._coro.send, None)
 
-    def _wake(self, future: Any) -> None:
+    def _wake(self, future: Awaited) -> None:
         if self._waiting is not future:
             return
         self._waiting = None
@@ -230,7 +243,7 @@ class Driver:
             # trio cancelled us, and what we waited for has unwound by now.
             raise_cancel, self._raise_cancel = self._raise_cancel, None
             if isinstance(error, asyncio.CancelledError):
-                cancelled: Any = outcome.capture(raise_cancel)
+                cancelled: Sent = outcome.capture(raise_cancel)
                 error = as_both(cancelled.error)
                 self._told_of = cancelled_scope(self.task)
         if self._must_cancel and not isinstance(error, asyncio.CancelledError):
@@ -238,12 +251,12 @@ class Driver:
         self._must_cancel = False
         self._go_on(self._coro.throw, error)
 
-    def _step_later(self, method: Callable[[Any], Any], argument: Any) -> None:
+    def _step_later(self, method: Step, argument: object) -> None:
         """Step in the task's next slice: where trio's insides are not as we know them."""
         self._resume_with = (method, argument)
         self._guest.reschedule(self.task)
 
-    def _borrowed_step(self, method: Callable[[Any], Any], argument: Any) -> None:
+    def _borrowed_step(self, method: Step, argument: object) -> None:
         """Step in the name of the parked task, as trio's run loop does in its slice."""
         task = self.task
         loop = self._loop
@@ -253,7 +266,7 @@ class Driver:
         library_mark["name"] = "trio"
         run_mark["task"] = task
         set_abort(task, None)
-        trap: Any = None
+        trap: Trap = None
         enter_task(loop, self)
         try:
             # `advance` and the start of `_wait_for`, without the calls: this is every step.
@@ -294,7 +307,7 @@ class Driver:
     def _finish_borrowed(self) -> None:
         self._guest.reschedule(self.task)
 
-    def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
+    def _abort(self, raise_cancel: RaiseCancel) -> trio.lowlevel.Abort:
         """trio cancels the parked task: cancel what it waits for, then raise `Cancelled`.
 
         Once for each scope, as asyncio cancels: so `finally` may await asyncio, and `TaskGroup`
@@ -327,7 +340,7 @@ class Driver:
         return SUCCEEDED
 
     # --- asyncio.Task, as far as its users look ---------------------------------
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         """Throw `asyncio.CancelledError` into the coroutine at its present or next wait."""
         if self.finished:
             return False
@@ -355,7 +368,7 @@ class Driver:
         if abort is not None and abort(self._raise_cancelled_error) is SUCCEEDED:
             self._guest.reschedule(self.task, outcome.capture(self._raise_cancelled_error))
 
-    def _abort_inner(self, raise_cancel: Any) -> trio.lowlevel.Abort:
+    def _abort_inner(self, raise_cancel: RaiseCancel) -> trio.lowlevel.Abort:
         abort, self._inner_abort = self._inner_abort, None
         result: trio.lowlevel.Abort = abort(raise_cancel) if abort is not None else FAILED
         return result
@@ -403,7 +416,7 @@ class Driver:
         return self.error
 
     def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: contextvars.Context | None = None
+        self, callback: DoneCallback, *, context: contextvars.Context | None = None
     ) -> None:
         """Have the loop call `callback(self)` once the coroutine has ended."""
         if context is None:
@@ -415,7 +428,7 @@ class Driver:
         else:
             self._callbacks.append((callback, context))
 
-    def remove_done_callback(self, callback: Callable[[Any], object]) -> int:
+    def remove_done_callback(self, callback: DoneCallback) -> int:
         """Forget a callback; how many times it was there."""
         callbacks = self._callbacks or []
         kept = [entry for entry in callbacks if entry[0] != callback]
@@ -423,16 +436,16 @@ class Driver:
             self._callbacks = kept
         return len(callbacks) - len(kept)
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[object, None, Any]:
         if not self.finished:
             self._asyncio_future_blocking = True
             yield self
         return self.result()
 
-    def get_loop(self) -> Any:
+    def get_loop(self) -> FutureLoop:
         return self._loop
 
-    def get_coro(self) -> Any:
+    def get_coro(self) -> Coro | None:
         return self._coro
 
     def get_context(self) -> contextvars.Context:
@@ -445,7 +458,7 @@ class Driver:
     def set_name(self, value: object) -> None:
         self._name = str(value)
 
-    def get_stack(self, *, limit: int | None = None) -> list[Any]:
+    def get_stack(self, *, limit: int | None = None) -> list[types.FrameType]:
         frame = getattr(self._coro, "cr_frame", None)
         return [frame] if frame is not None else []
 
@@ -454,7 +467,7 @@ class Driver:
         return f"<Driver {state} coro={self._coro!r}>"
 
 
-def as_coroutine(awaitable: Awaitable[T]) -> Coroutine[Any, Any, T]:
+def as_coroutine(awaitable: Awaitable[T]) -> Coroutine[Trap, Sent, T]:
     """Something with `send` and `throw` that runs `awaitable`."""
     if isinstance(awaitable, Coroutine):
         return awaitable
@@ -467,12 +480,12 @@ async def _await(awaitable: Awaitable[T]) -> T:
 
 @types.coroutine
 def run_driver(
-    coro: Coroutine[Any, Any, T],
-    loop: Any,
-    guest: Any,
+    coro: Coroutine[Trap, Sent, T],
+    loop: FutureLoop,
+    guest: Host,
     *,
     listed: bool = False,
-) -> Generator[Any, Any, T]:
+) -> Generator[Trap, Sent, T]:
     """Drive `coro` in the current trio task; its result, or its exception.
 
     `listed`: `asyncio.all_tasks()` knows of it once it waits.
@@ -481,7 +494,7 @@ def run_driver(
         # This task is driven already, so `coro` may await what it likes.
         result: T = yield from coro
         return result
-    task: Any = trio.lowlevel.current_task()
+    task: Task = trio.lowlevel.current_task()
     driver = Driver(coro, task, loop, guest)
     trap = driver.advance(coro.send, None)
     if trap is not None:
@@ -499,7 +512,8 @@ def run_driver(
                 trap = driver.advance(coro.throw, exc)
             else:
                 trap = driver.resume(result)
-    driver._park = driver._coro = None  # no cycle is left to the garbage collector
+    # No cycle is left to the garbage collector.
+    driver._park = driver._coro = None  # type: ignore[assignment]
     error = driver.error
     if error is not None:
         if driver._callbacks is None:
@@ -512,7 +526,7 @@ def run_driver(
     return value
 
 
-async def drive(awaitable: Awaitable[T], loop: Any, guest: Any) -> T:
+async def drive(awaitable: Awaitable[T], loop: FutureLoop, guest: Host) -> T:
     """Await anything, of trio or of asyncio, in a trio task.
 
     `loop` is the asyncio loop the coroutine's futures belong to, `guest` the trio run's host.

@@ -35,9 +35,10 @@ import trio
 
 from .._util.interrupts import interrupt_in
 from . import trio_internals
-from .driver import drive
+from .driver import Sent, drive
+from .host import Coro
 from .sigint import SigintHandler
-from .trio_internals import GuestRun
+from .trio_internals import Events, GuestRun, Task
 
 if TYPE_CHECKING:
     from .scope import LoopScope
@@ -196,7 +197,7 @@ class Guest:
         if self._scheduled_on is not self.loop:
             self._schedule()
 
-    def reschedule(self, task: Any, value: Any = None) -> None:
+    def reschedule(self, task: Task, value: Sent = None) -> None:
         """`trio.lowlevel.reschedule`, at the price of no system call."""
         if not self._turning and self._run is not None:
             self._run.expect_wake()
@@ -235,7 +236,7 @@ class Guest:
         assert self._run is not None
         self._turn(loop, self._run.events())
 
-    def _turn(self, loop: asyncio.AbstractEventLoop, events: Any = ()) -> None:
+    def _turn(self, loop: asyncio.AbstractEventLoop, events: Events = ()) -> None:
         """One turn of trio's run loop."""
         if self._scheduled_on is loop:
             self._scheduled_on = None
@@ -267,7 +268,7 @@ class Guest:
                 break
             self._turn(self.loop)
 
-    def _turn_run_loop(self, run: GuestRun, events: Any) -> None:
+    def _turn_run_loop(self, run: GuestRun, events: Events) -> None:
         sleep = run.turn(events)
         if run.ended is not None:
             self._done(run.ended)
@@ -326,7 +327,7 @@ class Guest:
         if self._sigint is not None:
             self._sigint.uninstall()
 
-    def _done(self, result: outcome.Outcome[Any]) -> None:
+    def _done(self, result: outcome.Outcome[object]) -> None:
         self.finished = True
         self._leave_sigint()
         if _local.__dict__.get("guest") is self:
@@ -403,12 +404,12 @@ class DriveNewTasks(trio.abc.Instrument):
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         if getattr(task.coro, "cr_code", None) not in _undriven:
             guest = self._guest
-            driven: Any = drive(task.coro, guest.loop, guest)
-            task.coro = driven
+            driven: Coro = drive(task.coro, guest.loop, guest)
+            task.coro = driven  # type: ignore[assignment]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
-_undriven: set[Any] = set()
+_undriven: set[object] = set()
 
 
 def undriven(function: F) -> F:
@@ -426,10 +427,10 @@ class _NoLoop:
     def is_closed(self) -> bool:
         return False
 
-    def call_soon(self, *args: Any, **kwargs: Any) -> None:
+    def call_soon(self, *args: object, **kwargs: object) -> None:
         pass  # run_to_the_end turns in a loop of its own
 
-    def call_at(self, when: float, *args: Any) -> Any:
+    def call_at(self, when: float, *args: object) -> asyncio.TimerHandle:
         return asyncio.TimerHandle(when, lambda: None, (), self)  # type: ignore[arg-type]
 
     def time(self) -> float:

@@ -23,7 +23,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .host import FutureLoop
 
 __all__ = ["POLL_EVERY", "call_soon_of", "calls_ahead", "poll_sparingly"]
 
@@ -40,7 +43,7 @@ def poll_sparingly(loop: asyncio.AbstractEventLoop) -> None:
         selector.__class__ = _sparing(kind)
 
 
-def call_soon_of(loop: Any) -> Callable[..., object]:
+def call_soon_of(loop: FutureLoop) -> Callable[..., object]:
     """`loop.call_soon` for callbacks without arguments and with a `context`, in one frame of three.
 
     Not where loops want to look at each callback: in debug mode, and those that redefine it.
@@ -53,15 +56,15 @@ def call_soon_of(loop: Any) -> Callable[..., object]:
     append = ready.append
 
     def call_soon(callback: Callable[[], object], *, context: Context) -> object:
-        if loop._closed:
+        if loop._closed:  # type: ignore[attr-defined]  # it is a stock one
             return loop.call_soon(callback, context=context)  # which says so
-        append(Handle(callback, (), loop, context))
+        append(Handle(callback, (), loop, context))  # type: ignore[arg-type]
         return None
 
     return call_soon
 
 
-def calls_ahead(loop: Any, callback: Callable[..., object]) -> list[tuple[Any, ...]]:
+def calls_ahead(loop: FutureLoop, callback: Callable[..., object]) -> list[tuple[Any, ...]]:
     """The arguments of each call of `callback` that is still to come by `loop.call_soon`."""
     handles = tuple(getattr(loop, "_ready", ()))
     return [handle._args for handle in handles if getattr(handle, "_callback", None) == callback]
@@ -74,13 +77,13 @@ def _sparing(kind: Any) -> Any:
     class Sparing(kind):  # type: ignore[misc]
         _next_poll = 0.0
 
-        def select(self, timeout: float | None = None) -> Sequence[Any]:
+        def select(self, timeout: float | None = None) -> Sequence[object]:
             if timeout == 0:
                 now = monotonic()
                 if now < self._next_poll:
                     return ()
                 self._next_poll = now + POLL_EVERY
-            events: Sequence[Any] = real_select(self, timeout)
+            events: Sequence[object] = real_select(self, timeout)
             return events
 
     Sparing.__name__ = Sparing.__qualname__ = f"Sparing{kind.__name__}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import Any
+from contextvars import Context
 
 import trio
 
@@ -45,13 +45,13 @@ class HostReadable:
         self._loop = loop
         self._fd = fd
         self._asyncio_future_blocking = False
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Any = None
+        self._callback: Callable[[HostReadable], object] | None = None
+        self._context: Context | None = None
         self._cancelled = False
         self._closed = False
         self._registered = False
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[HostReadable, object, None]:
         if self._closed:
             raise trio.ClosedResourceError
         if self._callback is not None:
@@ -88,6 +88,7 @@ class HostReadable:
         callback, self._callback = self._callback, None
         if callback is not None:
             context, self._context = self._context, None
+            assert context is not None
             context.run(callback, self)
 
     # --- as a future, towards the driver ---------------------------------------------
@@ -95,15 +96,17 @@ class HostReadable:
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
-    def add_done_callback(self, callback: Callable[[Any], object], *, context: Any) -> None:
+    def add_done_callback(
+        self, callback: Callable[[HostReadable], object], *, context: Context
+    ) -> None:
         self._callback = callback
         self._context = context
 
-    def remove_done_callback(self, callback: Callable[[Any], object]) -> int:
+    def remove_done_callback(self, callback: Callable[[HostReadable], object]) -> int:
         self._callback = self._context = None
         return 1
 
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         if self._callback is None or self._cancelled:
             return False
         self._cancelled = True

@@ -6,16 +6,15 @@ Knows the thread's `Guest` and how to enter it; knows nothing of Tornado.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import trio
 
 from .guest import Guest, current_guest, undriven
-from .host_loop import calls_ahead
+from .host import Start
+from .tasks import TaskScope
 from .workers import Workers
 
 log = logging.getLogger("tornado_trio.interop")
@@ -23,37 +22,26 @@ log = logging.getLogger("tornado_trio.interop")
 CLOSE_GRACE = 10.0  # seconds that cancelled tasks of a loop may take to unwind
 
 
-class LoopScope:
-    """The trio tasks of one asyncio loop.
-
-    Attributes: `loop`; `nursery`, None before the loop first ran and after the scope ended;
-    `workers`, the trio tasks that drive the loop's spawned coroutines.
-    """
+class LoopScope(TaskScope):
+    """The trio tasks of one asyncio loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self.loop = loop
         self.guest: Guest | None = None
-        self.nursery: trio.Nursery | None = None
-        self.workers = Workers(loop)
-        self._waiting: list[
-            tuple[contextvars.Context, Callable[..., Awaitable[object]], tuple[Any, ...], object]
-        ] = []
         self._entering = False
         self._ended: asyncio.Future[None] | None = None
         self._shutdown: AsyncGenerator[None, None] | None = None
         self._exit: SystemExit | None = None
 
-    def start_soon(
-        self, async_fn: Callable[..., Awaitable[object]], *args: Any, name: object = None
-    ) -> None:
+    def start_soon(self, async_fn: Start, *args: Any, name: object = None) -> None:
         """Start a trio task in the loop's nursery, now or as soon as the loop runs."""
         if self.nursery is not None:
             assert self.guest is not None
             self.guest.expect_wake()
-            self.nursery.start_soon(async_fn, *args, name=name)
-            return
-        self._waiting.append((contextvars.copy_context(), async_fn, args, name))
-        self.enter_soon()
+        else:
+            self.enter_soon()
+        super().start_soon(async_fn, *args, name=name)
 
     def spawn(self, *job: Any) -> None:
         """Begin a coroutine in a trio task: `Workers.spawn`, entering the guest run first."""
@@ -103,25 +91,17 @@ class LoopScope:
         """The task that owns the loop's nursery."""
         try:
             async with trio.open_nursery() as nursery:
-                self.nursery = nursery
-                waiting, self._waiting = self._waiting, []
-                for context, async_fn, args, name in waiting:
-                    context.run(partial(nursery.start_soon, async_fn, *args, name=name))
-                self.workers.open(nursery, self.guest)
+                assert self.guest is not None
+                self.begin(nursery, self.guest)
                 await trio.sleep_forever()
         finally:
             assert self.guest is not None
             self.guest.discard(self)
             self.ended()
 
-    def cancel(self) -> None:
-        """Cancel the tasks of the loop; nobody waits for them here."""
-        if self.nursery is not None:
-            self.nursery.cancel_scope.cancel()
-
     def ended(self) -> None:
-        self.nursery = self._shutdown = None
-        self.workers.close()
+        super().ended()
+        self._shutdown = None
         if self._ended is not None and not self._ended.done() and not self.loop.is_closed():
             self._ended.set_result(None)
 
@@ -144,11 +124,8 @@ class LoopScope:
             raise exit_
 
     def forget_spawned(self) -> None:
-        """The loop will not run again: close the coroutines whose turn to begin never comes."""
         if not self.active:
-            for job in calls_ahead(self.loop, self.spawn):
-                self.workers.spawn(*job)
-            self.workers.close()
+            super().forget_spawned()
 
     def _run_to_end(self, grace: float) -> bool:
         """Run the loop while the scope is closed; False if the closing was cancelled."""

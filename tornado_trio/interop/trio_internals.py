@@ -19,18 +19,21 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, cast
 
 import outcome
 import trio
 from sniffio import thread_local as _library
 
-WaitTaskRescheduled: Any
-CancelShieldedCheckpoint: Any
+Task = trio.lowlevel.Task
+Trap = Any  # what a blocking call of trio yields to its run loop
+Inside = Any  # an object of trio's, looked into
+WaitTaskRescheduled: Trap
+CancelShieldedCheckpoint: Trap
 
 
-def _trap_of(coroutine: Any) -> Any:
+def _trap_of(coroutine: Coroutine[Trap, object, object]) -> Trap:
     """What a blocking call of trio yields to its run loop (all traps are seen by yielding)."""
     trap = coroutine.send(None)
     coroutine.close()
@@ -45,7 +48,7 @@ CancelShieldedCheckpoint = _trap_of(
     trio.lowlevel.cancel_shielded_checkpoint()  # noqa: ASYNC105 - the same
 )
 
-run_context: Any
+run_context: Inside
 try:
     from trio._core import _run
 
@@ -72,13 +75,13 @@ else:
 try:
     from trio._core import _ki
 
-    _ki_marks: Any = _ki._CODE_KI_PROTECTION_STATUS_WMAP
+    _ki_marks: Inside = _ki._CODE_KI_PROTECTION_STATUS_WMAP
 except (ImportError, AttributeError):
     _ki_marks = {}
 
 
 #: The dicts behind two thread-locals of trio and sniffio.
-Marks = tuple[dict[str, Any], dict[str, Any]]
+Marks = tuple[dict[str, object], dict[str, object]]
 
 
 def thread_marks() -> Marks:
@@ -100,20 +103,21 @@ def is_ki_protected(code: types.CodeType) -> bool:
         return False
 
 
-def _unknown(*_: Any) -> None:
+def _unknown(*_: object) -> None:
     raise RuntimeError("this release of trio keeps its tasks otherwise")
 
 
 # --- a task of trio's, stepped by another than trio ------------------------------------------
 # To step a parked task: `set_abort(task, None)`, let `thread_marks` name it, `park` it again.
-Abort = Callable[[Any], trio.lowlevel.Abort]
+RaiseCancel = Callable[[], NoReturn]  # what trio hands to an abort function
+Abort = Callable[[RaiseCancel], trio.lowlevel.Abort]
 #: set_abort(task, abort): what would cut the wait of `task` short; None while it runs. (A slot's
 #: own method, in C: a function costs 50 ns more, and this is every step.)
-set_abort: Callable[[Any, Abort | None], None]
-set_abort = cast(Any, _Task)._abort_func.__set__ if BORROW else _unknown
+set_abort: Callable[[Task, Abort | None], None]
+set_abort = cast(Inside, _Task)._abort_func.__set__ if BORROW else _unknown
 
 
-def park(task: Any, abort: Abort) -> bool:
+def park(task: Task, abort: Abort) -> bool:
     """`task` waits from now on, until `abort` or a reschedule; whether it is cancelled already.
 
     If it is, the host has to expect a wake-up, and then to `deliver_cancel`.
@@ -124,34 +128,34 @@ def park(task: Any, abort: Abort) -> bool:
     return cancelled
 
 
-def stay_parked(task: Any, abort: Abort) -> bool:
+def stay_parked(task: Task, abort: Abort) -> bool:
     """As `park`, for a task whose wait becomes another one: no new cancel point."""
     task._abort_func = abort
     cancelled: bool = task._cancel_status.effectively_cancelled
     return cancelled
 
 
-def deliver_cancel(task: Any) -> None:
+def deliver_cancel(task: Task) -> None:
     """Cancel the wait of a parked task whose scope is cancelled."""
     task._attempt_delivery_of_any_pending_cancel()
 
 
-def is_parked(task: Any) -> bool:
+def is_parked(task: Task) -> bool:
     """Whether `task` waits, and may be woken or aborted."""
     return task._abort_func is not None
 
 
-def abort_wait(task: Any, raise_error: Callable[[], object]) -> None:
+def abort_wait(task: Task, raise_error: Callable[[], object]) -> None:
     """Have the wait of a parked task raise what `raise_error` does, if it can be cut short."""
     task._attempt_abort(raise_error)
 
 
-def cancel_status(task: Any) -> object:
+def cancel_status(task: Task) -> object:
     """Another object after `task` has entered or left a cancel scope; None if trio hides it."""
     return getattr(task, "_cancel_status", None)
 
 
-def cancelled_scope(task: Any) -> trio.CancelScope | None:
+def cancelled_scope(task: Task) -> trio.CancelScope | None:
     """The outermost cancelled scope around `task`; None where trio does not show it."""
     found, status = None, task._cancel_status if BORROW else None
     while status is not None:
@@ -164,6 +168,9 @@ def cancelled_scope(task: Any) -> trio.CancelScope | None:
     return found
 
 
+Events = object  # what an I/O manager of trio's makes of them
+
+
 # --- a guest's run loop -----------------------------------------------------------------------
 class GuestRun:
     """The run loop of a guest, turned by its host itself.
@@ -174,12 +181,12 @@ class GuestRun:
 
     __slots__ = ("_generator", "_runner", "descriptor", "ended", "expect_wake")
 
-    def __init__(self, state: Any, descriptor: int) -> None:
+    def __init__(self, state: Inside, descriptor: int) -> None:
         self._generator = state.unrolled_run_gen  # sleeps are yielded, events are sent
         self._runner = state.runner
         # A duplicate, so that it stays ours to unregister when trio has closed its own.
         self.descriptor = os.dup(descriptor)
-        self.ended: outcome.Outcome[Any] | None = None
+        self.ended: outcome.Outcome[object] | None = None
         self.expect_wake = functools.partial(setattr, self._runner, "guest_tick_scheduled", True)
 
     @classmethod
@@ -202,7 +209,7 @@ class GuestRun:
         descriptor = poll_descriptor(runner)
         return None if descriptor is None else cls(state, descriptor)
 
-    def turn(self, events: Any = ()) -> float:
+    def turn(self, events: Events = ()) -> float:
         """One turn; seconds until the next is due. `ended` is set if it was the last."""
         library, _library.name = _library.name, "trio"
         try:
@@ -219,9 +226,10 @@ class GuestRun:
         self._runner.guest_tick_scheduled = sleep <= 0
         return sleep
 
-    def events(self, seconds: float = 0) -> Any:
+    def events(self, seconds: float = 0) -> Events:
         """The I/O that has come, waiting for so long; for `turn`."""
-        return self._runner.io_manager.get_events(seconds)
+        events: Events = self._runner.io_manager.get_events(seconds)
+        return events
 
     def hooks_in_front(self, hooks: object) -> bool:
         """Whether others' async generator hooks stand before trio's; they become its second.
@@ -229,7 +237,7 @@ class GuestRun:
         False too where trio does not show whom it hands generators on to.
         """
         current = sys.get_asyncgen_hooks()
-        generators: Any = getattr(self._runner, "asyncgens", None)
+        generators: Inside = getattr(self._runner, "asyncgens", None)
         if current == hooks or not hasattr(generators, "prev_hooks"):
             return False
         generators.prev_hooks = current
@@ -253,7 +261,7 @@ class GuestRun:
         self._generator = self._runner = None  # no cycle through trio's own
 
 
-def poll_descriptor(runner: Any) -> int | None:
+def poll_descriptor(runner: Inside) -> int | None:
     """The descriptor that is readable when trio's I/O manager has events, if it has one."""
     for name in ("_epoll", "_kqueue"):
         poller = getattr(runner.io_manager, name, None)

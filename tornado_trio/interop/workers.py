@@ -13,28 +13,37 @@ import asyncio
 import contextvars
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import trio
 
-from .driver import Driver
+from .driver import Driver, Sent
+from .host import Coro, FutureLoop, Host
 from .host_loop import call_soon_of
-from .trio_internals import WaitTaskRescheduled, cancel_status, deliver_cancel, stay_parked
+from .trio_internals import (
+    RaiseCancel,
+    Task,
+    Trap,
+    WaitTaskRescheduled,
+    cancel_status,
+    deliver_cancel,
+    stay_parked,
+)
 
 MAX_IDLE = 64  # parked tasks kept for the next coroutine (3 KB each)
 MAX_STARTS = 64  # new trio tasks started at once
 
 OnDone = Callable[[Any, BaseException | None], None]
-Job = tuple[Coroutine[Any, Any, Any], contextvars.Context, OnDone, Callable[[Driver], None] | None]
+Job = tuple[Coro, contextvars.Context, OnDone, Callable[[Driver], None] | None]
 
 
 class Workers:
     """The trio tasks that drive one loop's spawned coroutines."""
 
-    def __init__(self, loop: Any) -> None:
+    def __init__(self, loop: FutureLoop) -> None:
         self.loop = loop
-        self.guest: Any = None
+        self.guest: Host | None = None
         self.call_soon = call_soon_of(loop)
         self._listed = isinstance(loop, asyncio.AbstractEventLoop)
         self._nursery: trio.Nursery | None = None
@@ -42,7 +51,7 @@ class Workers:
         self._backlog: deque[Job] = deque()
         self._starting = 0
 
-    def open(self, nursery: trio.Nursery, guest: Any) -> None:
+    def open(self, nursery: trio.Nursery, guest: Host) -> None:
         """Begin what was spawned up to now; new tasks are started in `nursery`."""
         self._nursery, self.guest = nursery, guest
         if self._backlog:
@@ -62,7 +71,7 @@ class Workers:
 
     def spawn(
         self,
-        coro: Coroutine[Any, Any, Any],
+        coro: Coro,
         context: contextvars.Context,
         on_done: OnDone,
         on_start: Callable[[Driver], None] | None = None,
@@ -80,6 +89,7 @@ class Workers:
         if self._nursery is not None:
             if not self._starting:
                 self._start(1)
+            assert self.guest is not None
             self.guest.turn_until(lambda: not self._backlog)
 
     @property
@@ -88,7 +98,7 @@ class Workers:
         return len(self._backlog)
 
     def _start(self, count: int) -> None:
-        assert self._nursery is not None
+        assert self._nursery is not None and self.guest is not None
         self._starting += count
         self.guest.expect_wake()
         for _ in range(count):
@@ -136,6 +146,7 @@ class Workers:
     def driver(self, seat: Seat, job: Job) -> WorkerDriver:
         coro, context, on_done, on_start = job
         seat.task.context = context  # from trio's next slice on
+        assert self.guest is not None
         driver = WorkerDriver(coro, seat.task, self.loop, self.guest, seat.trap)
         driver._on_done = on_done
         driver._seat = seat
@@ -153,13 +164,13 @@ class Seat:
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
-        self.task: Any = trio.lowlevel.current_task()
-        self.trap: Any = WaitTaskRescheduled(self._abort)
+        self.task: Task = trio.lowlevel.current_task()
+        self.trap: Trap = WaitTaskRescheduled(self._abort)
         self.driver: WorkerDriver | None = None
         self._retire = False
         self._base_status = cancel_status(self.task)
 
-    def _abort(self, raise_cancel: Any) -> trio.lowlevel.Abort:
+    def _abort(self, raise_cancel: RaiseCancel) -> trio.lowlevel.Abort:
         driver = self.driver
         if driver is None:
             self.workers.unpark(self)  # the task is scheduled: nobody may take the seat
@@ -167,10 +178,10 @@ class Seat:
         return driver._abort(raise_cancel)
 
     @types.coroutine
-    def work(self) -> Generator[Any, Any, None]:
+    def work(self) -> Generator[Trap, Sent, None]:
         workers = self.workers
         workers.started()
-        trap: Any = None
+        trap: Trap = None
         while True:
             driver = self.driver
             if driver is not None and driver.finished:
@@ -201,7 +212,7 @@ class Seat:
                 if trap is not None:
                     yield from self._until_done(driver, trap)
 
-    def _until_done(self, driver: WorkerDriver, trap: Any) -> Generator[Any, Any, None]:
+    def _until_done(self, driver: WorkerDriver, trap: Trap) -> Generator[Trap, Sent, None]:
         """Yield what `driver`'s coroutine yields to trio until it, or whoever sits here
         after it, has come to an end in a slice of trio's."""
         while trap is not None:
@@ -242,6 +253,7 @@ class Seat:
         task = self.task
         cancelled = stay_parked(task, self._abort)
         guest = self.workers.guest
+        assert guest is not None
         if not self._clean() or not self.workers.park(self):
             self._retire = True
             guest.reschedule(task)
@@ -280,7 +292,7 @@ class WorkerDriver(Driver):
         """Leave the seat and report the result."""
         self._seat.driver = None
         value, error = self.value, self.error
-        self._coro = None
+        self._coro = None  # type: ignore[assignment]
         if self._callbacks is None:
             self.error = None  # its traceback leads back here
         try:
