@@ -2,6 +2,8 @@
 
 import signal
 
+pytest_plugins = ["tornado_trio.testing.plugin"]
+
 
 def pytest_configure() -> None:
     # Started in the background (`make test &`, nohup, many a job runner), a shell has SIGINT

@@ -33,6 +33,7 @@ from typing import Any, Protocol
 
 import trio
 
+from .._util.mistakes import explain_asyncio
 from ..net.listeners import Listener, SocketListener
 from ..server import Server
 from ..server.hosting import ServeCall, current_host
@@ -162,6 +163,7 @@ class Service:
                 except (Exception, KeyboardInterrupt, SystemExit) as error:
                     # Raised below: the nursery would put it into a group.
                     failure = error
+                    explain_asyncio(error, "main")
                 self._main_done = True
                 nursery.cancel_scope.cancel()
         finally:

@@ -2,6 +2,7 @@
 
     memory_network   hosts and ports that exist in one test only
     memory_serve     `server = await memory_serve(app)`; drained at the test's end
+    asyncio_host     the test's trio run is a guest of asyncio's loop: await both
 
 Take `autojump_clock`, pytest-trio's, as well, and no timeout takes any time.
 """
@@ -19,13 +20,32 @@ from ..exchange import App
 from ..net.memory import MemoryNetwork
 from .server import MemoryServer, memory_server
 
-__all__ = ["memory_network", "memory_serve"]
+__all__ = ["asyncio_host", "memory_network", "memory_serve"]
 
 
 @pytest.fixture
 def memory_network() -> MemoryNetwork:
     """An in-memory network; servers of the test's `memory_serve` are on it."""
     return MemoryNetwork()
+
+
+@pytest.fixture
+def asyncio_host() -> None:
+    """The test, and what it starts, may await asyncio as well as trio.
+
+    As under `tornado_trio.run(main, asyncio=True)`. `autojump_clock` is trio's only: asyncio's
+    timers follow the real clock.
+    """
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have pytest-trio run the tests that ask for it on an asyncio loop."""
+    from ..interop import run_with_asyncio
+
+    for item in items:
+        if "asyncio_host" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.trio(run=run_with_asyncio), append=False)
 
 
 @trio_fixture  # type: ignore[untyped-decorator, unused-ignore]
