@@ -1,7 +1,7 @@
-"""One client connection: a task that reads requests and has them answered, in order.
+"""`Http1Connection`: a task that reads requests from a stream and has them answered, in order.
 
-Knows the wire, streams, exchanges, and carries out how requests end (`exchange.causes`). Must
-not know what the application does. Where it stands is a table: see `states`.
+Knows the wire, streams and the channel of a request. Must not know what the application does.
+Where a connection stands is a table: see `states`.
 
 What it costs and how that stays low (keep-alive GET, one core):
 
@@ -19,37 +19,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import IO, Any
+from typing import Any
 
 import trio
 
 from .._util.fairness import Budget
-from ..errors import LimitError, PeerError, StreamClosedError
+from ..errors import PeerError, StreamClosedError
 from ..exchange import Cause
 from ..log import app_log, gen_log
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
 from .background import continue_connection
-from .body import keep_what_was_sent
-from .deadlines import RequestDeadlines
-from .disconnect import Disconnect
+from .channel import RequestChannel
 from .exchange import Http1Exchange
-from .forwarded import client_of, corrected_origin
-from .handler_task import HandlerTask, Resumed
+from .handler_task import HandlerTask
 from .interfaces import Serving
-from .options import ServerOptions
-from .outcomes import (
-    EXITS,
-    carry_out,
-    is_exit,
-    log_cause,
-    log_error,
-    log_refusal,
-    refuse,
-    sole,
-)
-from .sending import close_in_order, drain, send_file
+from .outcomes import EXITS, is_exit, sole
+from .sending import close_in_order
 from .states import TRANSITIONS, State, Trigger
 from .upgraded import Continuation
 
@@ -61,57 +48,18 @@ _NEED_DATA = Signal.NEED_DATA
 _REQUEST, _HEAD_READ, _FINISHED = State.REQUEST, Trigger.HEAD_READ, Trigger.FINISHED
 
 
-class Http1Connection:
-    """Made by `Server.handle`; `run` is its task.
+class Http1Connection(RequestChannel):
+    """Made by `Server.handle`; `run` is its task."""
 
-    Attributes:
-      client: its address, and "http" or "https".
-      exchange: the request being answered, or None.
-      handler: this task, as handlers have it.
-      state: see `states`.
-      context: the host's own object, for all exchanges of this connection.
-      requests: how many have been answered.
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "_continuation",
-        "_disconnect",
-        "_drain_callback",
-        "_lent",
-        "client",
-        "context",
-        "deadlines",
-        "exchange",
-        "handler",
-        "nursery",
-        "requests",
-        "server",
-        "state",
-        "stream",
-        "wire",
-    )
-
-    nursery: trio.Nursery
-    handler: HandlerTask
+    __slots__ = ("_continuation", "_drain_callback")
 
     def __init__(
         self, stream: Stream, server: Serving, context: Any = None, wire: ServerWire | None = None
     ) -> None:
-        options = server.options
-        self.stream = stream
-        self.server = server
-        self.context = context
-        self.wire = wire or ServerWire(options.limits, options.dialect)
-        self.exchange: Http1Exchange | None = None
-        self.state = State.IDLE
-        self.requests = 0
-        self.deadlines = RequestDeadlines()
-        self.client = client_of(stream, options)
-        self._disconnect: Disconnect | None = None  # made for the first handler that waits
+        wire = wire or ServerWire(server.options.limits, server.options.dialect)
+        super().__init__(stream, server, context, wire)
         self._continuation: Continuation | None = None
         self._drain_callback: Callable[[], object] | None = None
-        self._lent = False  # the nursery, to the request under way
 
     def __repr__(self) -> str:
         state = self.state.value
@@ -140,7 +88,7 @@ class Http1Connection:
                 if nursery.cancel_scope.cancelled_caught:
                     again = self._scope_cancelled()
                 if self.exchange is not None:
-                    self._end_exchange(self.exchange)
+                    self.end_request(self.exchange)
             del nursery
             if self._continuation is not None:
                 continuation, self._continuation = self._continuation, None
@@ -150,7 +98,7 @@ class Http1Connection:
                 self._drain_callback = None
             elif not self.detached:
                 refused = self.state is State.FAILED
-                self._move(Trigger.END)
+                self.move(Trigger.END)
                 await close_in_order(self, self.wire, refused=refused)
         except StreamClosedError:
             pass  # the client left while its last response was on the way
@@ -179,7 +127,7 @@ class Http1Connection:
                         feed(data)
                         data = None  # or an idle connection would keep its last request
                 elif type(event) is RequestHead:
-                    exchange = self._begin(event)
+                    exchange = self.begin_request(event)
                     context = handler.enter()
                     server = self.server
                     try:
@@ -191,14 +139,14 @@ class Http1Connection:
                     except EXITS:
                         raise
                     except BaseException as exc:
-                        handler.in_context(self._handler_failed, exchange, exc)
+                        handler.in_context(self.handler_failed, exchange, exc)
                     else:
-                        await self._go_on(exchange, *rest)
+                        await self.go_on(exchange, *rest)
                     if not (exchange.finished and wire.skip_body() and not stream.unsent):
-                        await self._settle(exchange)
+                        await self.settle(exchange)
                     if self._lent and self.nursery.child_tasks:
                         return self._leave_to_children(exchange)
-                    self._end_exchange(exchange)
+                    self.end_request(exchange)
                     if self.state is not _REQUEST or not wire.next_cycle():
                         return False
                     self.state = TRANSITIONS[_REQUEST][_FINISHED]
@@ -220,116 +168,13 @@ class Http1Connection:
         now = trio.current_time()
         if self.wire.buffered:
             if self.state is not State.HEAD:
-                self._move(Trigger.BYTES)
+                self.move(Trigger.BYTES)
                 scope.deadline = now + timeouts.head
             return
         seconds = timeouts.drain_idle if self.server.draining else timeouts.idle
         # Moving a deadline costs 2 µs; one that is up to 5 % early will do.
         if not now + 0.95 * seconds <= scope.deadline <= now + seconds:
             scope.deadline = now + seconds
-
-    def _move(self, trigger: Trigger) -> None:
-        self.state = TRANSITIONS[self.state][trigger]
-
-    # --- the handler -----------------------------------------------------------------
-    def _begin(self, head: RequestHead) -> Http1Exchange:
-        self.state = TRANSITIONS[self.state][_HEAD_READ]
-        server = self.server
-        exchange: Http1Exchange
-        exchange = self.exchange = server.exchange_type(self, head)
-        options = server.options
-        if not options.keep_alive:
-            self.wire.end_after_response()
-        if options.xheaders:
-            exchange.set_origin(*corrected_origin(head.headers, *self.client, options))
-        if options.decompress_request and "Content-Encoding" in head.headers:
-            exchange.inflate()
-        if options.timeouts.request is not None:
-            exchange.set_timeout(options.timeouts.request)
-        return exchange
-
-    async def _go_on(
-        self, exchange: Http1Exchange, coro: Coroutine[Any, Any, Any], trap: Any
-    ) -> None:
-        """The rest of a handler that waits, with all that is spared those that do not."""
-        handler = self.handler
-        handler.begin_wait(exchange.task_name)
-        self.deadlines.start(self.nursery.cancel_scope)
-        if self.state is State.REQUEST:  # not of a handler that took the stream over already
-            self.stream.nursery = self.nursery
-            disconnect = self._disconnect
-            if disconnect is None:
-                disconnect = self._disconnect = Disconnect(self, self.server.watch)
-            disconnect.start()
-            if exchange.finished:
-                self._release_soon()
-        try:
-            await Resumed(coro, trap, exchange)
-        except EXITS:
-            raise
-        except BaseException as exc:
-            if is_exit(exc):
-                raise  # the same, out of a nursery of the handler's
-            self._handler_failed(exchange, exc)
-        finally:
-            handler.end_wait()
-            self.deadlines.stop()
-            if not self.detached:
-                self.stream.nursery = None
-            if self._disconnect is not None:
-                self._disconnect.stop()
-
-    async def _settle(self, exchange: Http1Exchange) -> None:
-        """Bring a response on its way and the request to its end."""
-        if self.state is not State.REQUEST:
-            return
-        if not exchange.finished:
-            self.handler.in_context(self.conclude, Cause.UNFINISHED)
-            return
-        if self.stream.unsent:
-            await self.drain()
-        wire = self.wire
-        if not (wire.close_after or wire.skip_body()):
-            linger = self.options.timeouts.linger
-            self.nursery.cancel_scope.deadline = trio.current_time() + linger
-            await exchange.skip_body()
-
-    def _end_exchange(self, exchange: Http1Exchange) -> None:
-        """The request is over, whatever ended it."""
-        self.requests += 1
-        if not exchange.logged:
-            self.handler.in_context(exchange.log)
-        if self.server.options.access_log is not None:
-            self._record(exchange)
-        self.exchange = None
-        self._lent = False
-        if self.deadlines.due is not None:
-            self.deadlines.clear()
-        self.handler.leave()
-
-    def _record(self, exchange: Http1Exchange) -> None:
-        hook = self.options.access_log
-        if hook is not None:
-            self.handler.in_context(exchange.record, hook)
-
-    # --- how requests end: see `exchange.causes` ----------------------------------------
-    def cancel(self, cause: Cause) -> None:
-        """End what is under way, because of `cause`; between requests, the connection."""
-        exchange = self.exchange
-        if exchange is not None and not exchange.finished:
-            if self.deadlines.held:
-                self.deadlines.set(cause, trio.current_time())  # once it is no more
-                return
-            self._name_cause(exchange, cause)
-        self.nursery.cancel_scope.cancel()
-
-    def _name_cause(self, exchange: Http1Exchange, cause: Cause) -> Cause:
-        """The cause that counts: the first. It is logged when it is named."""
-        first = cause if exchange.cause is not None else self.deadlines.passed() or cause
-        if exchange.end(first):
-            self.handler.in_context(log_cause, exchange, first)
-        assert exchange.cause is not None
-        return exchange.cause
 
     def _scope_cancelled(self) -> bool:
         """By whom? True: serve on."""
@@ -358,67 +203,20 @@ class Http1Connection:
         self.wire.feed(data)
         return True
 
-    def _handler_failed(self, exchange: Http1Exchange, error: BaseException) -> None:
-        """The application let an exception through: the last resort."""
-        self._failed(exchange, error, Cause.HANDLER_FAILED)
-        if self._lent and self.nursery.child_tasks:
-            self.nursery.cancel_scope.cancel()
-
     def _child_failed(self, group: BaseExceptionGroup[BaseException]) -> None:
         """A child in the request's nursery failed, and so did the request."""
         exchange = self.exchange
         error = sole(group)
         if exchange is not None:
-            self.handler.in_context(self._failed, exchange, error, Cause.CHILD_FAILED)
+            self.handler.in_context(self.failed, exchange, error, Cause.CHILD_FAILED)
         else:
             app_log.error("Uncaught exception in a child of %r", self, exc_info=error)
-            self._move(Trigger.FAIL)
-
-    def _failed(self, exchange: Http1Exchange, error: BaseException, cause: Cause) -> None:
-        if isinstance(error, PeerError) and not exchange.finished:
-            self.refuse(error)
-            return
-        child = cause is Cause.CHILD_FAILED
-        log_error(exchange, error, child=child)
-        self.conclude(cause, error)
-
-    def refuse(self, error: PeerError) -> None:
-        """Answer what the client did wrong, and close: the framing is not to be trusted."""
-        if self.exchange is None:
-            self._move(Trigger.FAIL)
-            refuse(
-                error, self.client[0], stream=self.stream, wire=self.wire, options=self.options
-            )
-            return
-        log_refusal(error, self.client[0])
-        self.conclude(
-            Cause.LIMIT if isinstance(error, LimitError) else Cause.PROTOCOL_ERROR, error
-        )
-
-    def conclude(self, cause: Cause, error: BaseException | None = None) -> None:
-        """Carry out the outcome of a request that does not end by its answer."""
-        exchange = self.exchange
-        if exchange is None:
-            return
-        if exchange.finished:
-            if self.state is State.REQUEST:
-                self._move(Trigger.FAIL)
-            return
-        cause = self._name_cause(exchange, cause)
-        self._move(Trigger.FAIL)
-        carry_out(
-            exchange, cause, error, stream=self.stream, wire=self.wire, options=self.options
-        )
+            self.move(Trigger.FAIL)
 
     # --- what the server asks for: `interfaces.Connection` ---------------------------------
     @property
     def phase(self) -> str:
         return self.state.value
-
-    @property
-    def detached(self) -> bool:
-        """The stream is somebody else's: a protocol's, or another connection object's."""
-        return self.state is State.DETACHED or self.state is State.RELEASED
 
     @property
     def busy(self) -> bool:
@@ -429,6 +227,11 @@ class Http1Connection:
             self.nursery.cancel_scope.deadline = idle_until
         elif self._drain_callback is not None:
             self._call_drain_callback(self._drain_callback)
+
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+        self._drain_callback = callback
+        if callback is not None and self.server.draining:
+            self._call_drain_callback(callback)
 
     def _call_drain_callback(self, callback: Callable[[], object]) -> None:
         try:
@@ -446,146 +249,14 @@ class Http1Connection:
         seconds = time.perf_counter() - exchange.began
         return f"{exchange.describe()}, {seconds:.1f} s, {self.handler.place()}"
 
-    # --- what exchanges, bodies and watches ask for: `interfaces.Channel` -------------------
-    @property
-    def options(self) -> ServerOptions:
-        return self.server.options
-
-    @property
-    def body_timeouts(self) -> Any:
-        return self.server.body_timeouts
-
-    def set_context(self, context: Any) -> None:
-        self.context = context
-
-    def lend_nursery(self) -> trio.Nursery:
-        self._lent = True
-        return self.nursery
-
-    def cork(self, uncork: Callable[[], None]) -> bool:
-        """Whether `uncork` will be called once the present writer gives way."""
-        call_soon = self.options.call_soon
-        if call_soon is not None:
-            return call_soon(uncork)
-        return self.handler.is_current()
-
-    async def drain(self) -> None:
-        """Until the client has taken everything written: see `sending.drain`."""
-        await drain(self)
-
-    async def send_file(self, file: IO[bytes] | int, offset: int, count: int) -> None:
-        """See `sending.send_file`."""
-        await send_file(self, file, offset, count)
-
-    def on_body_over(self) -> None:
-        """The request's body has been read."""
-        if self.exchange is not None and self.exchange.gone is not None:
-            self._drop_stream()
-        if self.deadlines.due is not None:
-            self.deadlines.set(Cause.BODY_DEADLINE, None)
-        if self.handler.waiting and self._disconnect is not None:
-            self._disconnect.body_over()
-
-    def on_disconnect(self, cause: Cause, error: Exception) -> None:
-        """The client is gone: tell the handler, as its policy says; give the descriptor back."""
-        exchange = self.exchange
-        if exchange is not None:
-            if exchange.gone is None:
-                self._tell_of_disconnect(exchange, cause, error)
-            self._drop_stream()
-
-    def _tell_of_disconnect(
-        self, exchange: Http1Exchange, cause: Cause, error: Exception
-    ) -> None:
-        answered = exchange.finished
-        if not answered or self.stream.unsent:
-            self._name_cause(exchange, cause)
-        try:
-            self.handler.in_context(exchange.lose, error)
-        except Exception:
-            app_log.exception("Uncaught exception in a close callback of %r", exchange)
-        if answered:
-            return
-        policy = exchange.on_disconnect
-        if policy.kind == "cancel":
-            self.cancel(cause)
-        elif policy.kind == "grace":
-            self.deadlines.set(cause, trio.current_time() + policy.seconds)
-
-    def _drop_stream(self) -> None:
-        """Close the stream of a client that is gone, though its handler may run on for long: a
-        thousand such clients must not cost the next thousand their connections.
-
-        What the client had sent of its body is kept for the handler. Where that is more than
-        may be read ahead, or is being waited for, the stream stays until it has been read.
-        """
-        exchange, wire, stream = self.exchange, self.wire, self.stream
-        if self.detached or stream.closed or (exchange is not None and exchange.waits_for_body):
-            return
-        if keep_what_was_sent(wire, stream, self.options.limits.max_pipelined):
-            wire.end_after_response()  # what it sent beyond this request is not begun
-            if self._disconnect is not None:
-                self._disconnect.stop()
-            stream.close()
-
-    def hold(self, until: float) -> None:
-        """The handler is in a block that must not be cut: see `critical`."""
-        if self.handler.is_current():
-            self.deadlines.hold(until)
-
-    def release(self) -> None:
-        if self.handler.is_current():
-            self.deadlines.release()
-
-    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
-        self._drain_callback = callback
-        if callback is not None and self.server.draining:
-            self._call_drain_callback(callback)
-
     # --- handlers that outlive their response: see `background` ----------------------------
-    def start_beside(self, *task: Any, name: str) -> bool:
-        """Start a task in the server's nursery; it is no request's and sees nothing of one."""
-        nursery = self.server.nursery
-        if nursery is None:
-            return False
-        self.handler.start_beside(nursery, *task, name=name)
-        return True
-
-    def on_input(self) -> None:
-        """More came from the client while the handler waits."""
-        self.response_finished()
-
-    def on_end(self) -> None:
-        """The client's stream ended after its response: that is not the handler's to see."""
-        self._release_soon()
-
-    def response_finished(self) -> None:
-        """Do not let the client wait for what the handler does after its response."""
-        if self._outlives_response:
-            if self.exchange is not None and not self.stream.unsent:
-                self._record(self.exchange)
-            disconnect = self._disconnect
-            if self.wire.close_after or (disconnect is not None and disconnect.input_waits):
-                self._release_soon()
-
-    @property
-    def _outlives_response(self) -> bool:
-        """Whether the handler goes on after the end of its response."""
-        exchange = self.exchange
-        return (
-            self.state is State.REQUEST
-            and exchange is not None
-            and exchange.finished
-            and self.handler.waiting
-        )
-
-    def _release_soon(self) -> None:
+    def release_soon(self) -> None:
         """See whether the handler goes on, once its present step is over."""
         self.start_beside(continue_connection, self, name="connection")
 
     def make_successor(self) -> Http1Connection | None:
         """Let go of the stream; a new connection that goes on where this one stops."""
-        if not self._outlives_response:
+        if not self.outlives_response:
             return None  # it has ended by itself
         if self.wire.skip_body():
             return self._let_go()
@@ -596,9 +267,9 @@ class Http1Connection:
         return None
 
     def _let_go(self) -> Http1Connection:
-        self._move(Trigger.RELEASE)
+        self.move(Trigger.RELEASE)
         if self.exchange is not None:
-            self._record(self.exchange)
+            self.record(self.exchange)
         if self._disconnect is not None:
             self._disconnect.stop()
         self.stream.nursery = None
@@ -610,7 +281,7 @@ class Http1Connection:
         """Go on where another connection has stopped."""
         self.requests = requests
         if not self.wire.next_cycle():
-            self._move(Trigger.END)
+            self.move(Trigger.END)
 
     def _leave_to_children(self, exchange: Http1Exchange) -> bool:
         """The handler is done, children of its request are not. True: wait for them here."""
@@ -624,10 +295,10 @@ class Http1Connection:
                 nursery, self.server.adopt, self._let_go(), name="connection"
             )
             return False
-        self._end_exchange(exchange)
+        self.end_request(exchange)
         if not self.wire.next_cycle():
             return False
-        self._move(Trigger.FINISHED)
+        self.move(Trigger.FINISHED)
         return True
 
     # --- connections that are taken over -----------------------------------------------------
@@ -635,7 +306,7 @@ class Http1Connection:
         """Give the stream away: HTTP is over here."""
         stream = self.stream
         stream.unread(self.wire.take_rest())
-        self._move(Trigger.DETACH)
+        self.move(Trigger.DETACH)
         if self._disconnect is not None:
             self._disconnect.stop()
             self._disconnect = None  # it lasts, and may be one of many

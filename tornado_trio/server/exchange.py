@@ -354,7 +354,8 @@ class Http1Exchange(Exchange):
     # --- the connection --------------------------------------------------------------
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         if callback is not None or self._extras is not None:
-            self._extended().close_callback = callback
+            extras = self._extended()
+            extras.close_callback = callback
 
     def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
         self._connection.set_drain_callback(callback)
@@ -405,7 +406,8 @@ class Http1Exchange(Exchange):
 
     def set_error_responder(self, responder: ErrorResponder | None) -> None:
         if responder is not None or self._extras is not None:
-            self._extended().responder = responder
+            extras = self._extended()
+            extras.responder = responder
 
     def take_responder(self) -> ErrorResponder | None:
         """The application's way to answer an error; only once, or it would be a cycle."""
