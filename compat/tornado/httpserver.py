@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
@@ -362,25 +363,32 @@ class _NativeServer(Server):
         self.owner = owner
         self.conn_params = owner.conn_params
         self._waiting: list[SocketListener] = []
-        self._started = False
+        self._loop: IOLoop | None = None  # that of the listening sockets
         self._parts: tuple[Any, Any] = (None, None)
         # By stream, which is a connection's from accept to close.
         self.seen: dict[Stream, ServedConnection] = {}
 
     def listen(self, sock: socket.socket) -> Callable[[], None]:
         listener = SocketListener(sock)
+        # Programs have servers in a thread of their own and begin, and end, from another.
+        if self._loop is None:
+            loop = self._loop = self.owner.io_loop or IOLoop.current()
+            self._waiting.append(listener)
+            start_soon(self._run, io_loop=loop, name="HTTPServer")
+        else:
+            loop = self._loop
+            loop._in_run(partial(self._listen, listener))
+        return partial(loop._in_run, listener.close)
+
+    def _listen(self, listener: SocketListener) -> None:
         if self.nursery is not None:
             self.nursery.start_soon(accept_loop, listener, self._accepted)
         else:
             self._waiting.append(listener)
-        if not self._started:
-            self._started = True
-            start_soon(self._run, io_loop=self.owner.io_loop, name="HTTPServer")
-        return listener.close
 
     async def _run(self) -> None:
-        loop = self.owner.io_loop or IOLoop.current()
-        self._parts = loop._driver_parts()
+        assert self._loop is not None
+        self._parts = self._loop._driver_parts()
         self.app = self.owner._chosen_app()
         try:
             async with trio.open_nursery() as nursery:
@@ -395,7 +403,7 @@ class _NativeServer(Server):
             raise
         finally:
             self.run_in(None)
-            self._started = False
+            self._loop = None
 
     def _accepted(self, stream: Stream) -> None:
         assert self.nursery is not None

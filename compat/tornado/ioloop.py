@@ -380,6 +380,10 @@ class IOLoop(Configurable):
         """Start a trio task owned by the loop. See `tornado.platform.trio.start_soon`."""
         raise NotImplementedError
 
+    def _in_run(self, function: Callable[[], object]) -> None:
+        """Call `function()`, which acts on trio tasks of the loop, from any thread."""
+        raise NotImplementedError
+
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
         raise NotImplementedError

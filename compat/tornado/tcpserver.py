@@ -89,8 +89,14 @@ class TCPServer:
             self._handlers[fd] = self._start_accepting(sock)
 
     def _start_accepting(self, sock: socket.socket) -> Callable[[], None]:
-        """Begin to accept on `sock`; a function that ends it. A server may have its own way."""
-        return add_accept_handler(sock, self._handle_connection, self.io_loop)
+        """Begin to accept on `sock`; a function that ends it, and closes `sock`."""
+        remove = add_accept_handler(sock, self._handle_connection, self.io_loop)
+
+        def end() -> None:
+            remove()
+            sock.close()
+
+        return end
 
     def add_socket(self, socket: socket.socket) -> None:
         """Accept connections on one listening socket."""
@@ -141,10 +147,11 @@ class TCPServer:
             return
         self._stopped = True
         for fd, sock in self._sockets.items():
-            remove = self._handlers.pop(fd, None)
-            if remove is not None:
-                remove()
-            sock.close()
+            end = self._handlers.pop(fd, None)
+            if end is not None:
+                end()
+            else:
+                sock.close()
 
     def handle_stream(self, stream: IOStream, address: Any) -> Awaitable[None] | None:
         """Serve one connection. To be overridden; may be a coroutine, whose errors are logged.

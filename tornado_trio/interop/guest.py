@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tornado_trio.interop")
 
+_PATIENCE = 1.0  # seconds that a thread waits for what another one is to do in its run
 EXIT_GRACE = 2.0  # seconds that cancelled tasks may take to unwind at interpreter exit
 
 _local = threading.local()
@@ -53,7 +54,7 @@ _local = threading.local()
 def current_guest() -> Guest | None:
     """The guest run of this thread, if there is one."""
     guest: Guest | None = getattr(_local, "guest", None)
-    if guest is not None and guest.thread != threading.get_ident():
+    if guest is not None and not guest.is_here:
         # Its loop was taken to another thread and it went along: trio still thinks of it
         # as running here.
         _local.guest = None
@@ -76,7 +77,8 @@ class Guest:
         instruments: Sequence[trio.abc.Instrument] = (),
     ) -> None:
         self.loop = loop  # the loop that turned us last
-        self.thread = threading.get_ident()
+        # The thread, by what is its own as long as it lives: numbers are given out again.
+        self._place = _local.__dict__
         self.marks = trio_internals.thread_marks()
         self.scopes: set[LoopScope] = set()
         self.root: trio.Nursery | None = None
@@ -138,7 +140,7 @@ class Guest:
     # --- being turned ------------------------------------------------------------
     def host_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """`loop` is running (or about to) and turns the guest from now on."""
-        if self.thread != threading.get_ident():
+        if not self.is_here:
             self._move_here(loop)
         self.loop = loop
         self._watch(loop)
@@ -164,12 +166,46 @@ class Guest:
         if self._run is None:
             raise RuntimeError("this release of trio cannot move a run to another thread")
         self._run.adopt()
-        self.thread = threading.get_ident()
+        self._place = _local.__dict__
         self.marks = trio_internals.thread_marks()
         _local.guest = self
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the calling thread is the one that the run belongs to."""
+        return self._place is _local.__dict__
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call `function()`, which acts on the run, from any thread; done when this returns.
+
+        Where the run is being turned in another thread it is called there. That is waited for,
+        for a second at most: then it comes when the other thread gets to it.
+        """
+        if self.is_here:
+            function()
+            return
+        job = _Once(function)
+        deadline = time.monotonic() + _PATIENCE
+        if self.loop.is_running() or self._run is None:
+            self.loop.call_soon_threadsafe(job)
+        while self.loop.is_running() and time.monotonic() < deadline:
+            if job.done.wait(0.005):
+                return
+        if self._run is not None and not self.loop.is_running():
+            with self._run.lent():
+                job()
+
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._run is not None and loop not in self._watchers:
+        if self._run is None:
+            return
+        # Not by loops that stand still as well: the kernel bounds how many may watch one
+        # descriptor that itself watches (100 for our listening sockets).
+        for other in [other for other in self._watchers if other is not loop]:
+            if not other.is_running():  # it is, where a program has loops inside of loops
+                self._watchers.remove(other)
+                if not other.is_closed():
+                    other.remove_reader(self._run.descriptor)
+        if loop not in self._watchers:
             self._watchers.append(loop)
             loop.add_reader(self._run.descriptor, self._readable, loop)
 
@@ -406,6 +442,22 @@ class DriveNewTasks(trio.abc.Instrument):
             guest = self._guest
             driven: Coro = drive(task.coro, guest.loop, guest)
             task.coro = driven  # type: ignore[assignment]
+
+
+class _Once:
+    """A call that two parties may come to make; the second does nothing."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self._taken = threading.Lock()
+        self.done = threading.Event()
+
+    def __call__(self) -> None:
+        if self._taken.acquire(blocking=False):
+            try:
+                self._function()
+            finally:
+                self.done.set()
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -7,10 +7,13 @@ by that, or by one turn where a turn takes longer. A loop without ready callback
 
 `calls_ahead`: what `call_soon` was given, and its turn has not come.
 
+`tell_of_runs`: to be told when a loop is about to run.
+
 `call_soon_of`: `call_soon` without the checks of debug mode, 0.1 us of a step of 2.2.
 
-Knows the selectors of the standard library and three private names of asyncio's loops
-(`_selector`, `_ready`, `_closed`); other loops (uvloop's, Windows' proactor) are left as they are.
+Knows the selectors of the standard library and four private names of asyncio's loops
+(`_selector`, `_ready`, `_closed`, `_check_running`); other loops (uvloop's, Windows' proactor) are
+left as they are.
 """
 
 from __future__ import annotations
@@ -24,11 +27,12 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod, ref
 
 if TYPE_CHECKING:
     from .host import FutureLoop
 
-__all__ = ["POLL_EVERY", "call_soon_of", "calls_ahead", "poll_sparingly"]
+__all__ = ["POLL_EVERY", "call_soon_of", "calls_ahead", "poll_sparingly", "tell_of_runs"]
 
 POLL_EVERY = 100e-6  # seconds between polls while callbacks are ready
 
@@ -62,6 +66,31 @@ def call_soon_of(loop: FutureLoop) -> Callable[..., object]:
         return None
 
     return call_soon
+
+
+def tell_of_runs(loop: Any, about_to_run: Callable[[], object]) -> None:
+    """Have a method called whenever `loop` is about to run, whoever runs it.
+
+    It is not kept alive. Nothing happens where a loop has no room for it.
+    """
+    # The check is over before the loop runs: so no frame of ours is in a program's traceback.
+    name = "_check_running" if hasattr(loop, "_check_running") else "run_forever"
+    tell, itself = WeakMethod(about_to_run), ref(loop)
+    own = getattr(loop, "__dict__", {}).get(name)
+
+    def told_first() -> None:
+        told, loop = tell(), itself()
+        if told is not None and not loop.is_running():  # type: ignore[union-attr]
+            told()
+        if own is not None:
+            own()
+        else:
+            getattr(type(loop), name)(loop)
+
+    try:
+        setattr(loop, name, told_first)
+    except AttributeError:
+        pass  # `IOLoop.start` tells, too; only who runs the loop by other means does not
 
 
 def calls_ahead(loop: FutureLoop, callback: Callable[..., object]) -> list[tuple[Any, ...]]:

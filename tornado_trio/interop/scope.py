@@ -6,8 +6,10 @@ Knows the thread's `Guest` and how to enter it; knows nothing of Tornado.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -36,12 +38,29 @@ class LoopScope(TaskScope):
 
     def start_soon(self, async_fn: Start, *args: Any, name: object = None) -> None:
         """Start a trio task in the loop's nursery, now or as soon as the loop runs."""
-        if self.nursery is not None:
-            assert self.guest is not None
-            self.guest.expect_wake()
-        else:
+        guest = self.guest
+        if self.nursery is None:
+            super().start_soon(async_fn, *args, name=name)
             self.enter_soon()
+        elif guest is not None and guest.is_here:
+            guest.expect_wake()
+            super().start_soon(async_fn, *args, name=name)
+        else:
+            context = contextvars.copy_context()
+            start = partial(self._start_from_elsewhere, async_fn, *args, name=name)
+            self.call(partial(context.run, start))
+
+    def _start_from_elsewhere(self, async_fn: Start, *args: Any, name: object) -> None:
+        if self.guest is not None:
+            self.guest.expect_wake()
         super().start_soon(async_fn, *args, name=name)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call `function()`, which acts on tasks of the loop, from any thread: see `Guest.call`."""
+        if self.guest is not None and not self.guest.finished:
+            self.guest.call(function)
+        else:
+            function()
 
     def spawn(self, *job: Any) -> None:
         """Begin a coroutine in a trio task: `Workers.spawn`, entering the guest run first."""
@@ -55,7 +74,9 @@ class LoopScope(TaskScope):
         """Enter the thread's guest run on the loop's next turn, starting it if need be."""
         if not self._entering and self.guest is None:
             self._entering = True
-            self.loop.call_soon(self.enter)
+            elsewhere = self.loop.is_running() and asyncio._get_running_loop() is not self.loop
+            schedule = self.loop.call_soon_threadsafe if elsewhere else self.loop.call_soon
+            schedule(self.enter)
 
     def enter(self) -> None:
         """Enter the guest run now. Called by the loop, from one of its callbacks."""

@@ -14,12 +14,13 @@ here, each with a fallback on public calls:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import types
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn, cast
 
 import outcome
@@ -248,6 +249,17 @@ class GuestRun:
         if run_context is None:
             raise RuntimeError("this release of trio cannot move a run to another thread")
         run_context.runner = self._runner
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let the calling thread act on the run, which no thread turns at present."""
+        own = dict(run_context.__dict__)
+        self.adopt()
+        try:
+            yield
+        finally:
+            run_context.__dict__.clear()
+            run_context.__dict__.update(own)
 
     def abandon(self) -> None:
         """Close a run that would not end, without trio's warning about it."""

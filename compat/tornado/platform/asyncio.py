@@ -25,7 +25,7 @@ from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 
 from tornado_trio._util.interrupts import interrupt_in
-from tornado_trio.interop.host_loop import poll_sparingly
+from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs
 from tornado_trio.interop.scope import LoopScope
 
 
@@ -48,8 +48,11 @@ class BaseAsyncIOLoop(IOLoop):
         self.readers: set[int] = set()
         self.writers: set[int] = set()
         self.closing = False
-        self._thread_identity = threading.get_ident()
+        # The thread that runs the loop; it may be another one each time.
+        here = asyncio._get_running_loop() is asyncio_loop
+        self._thread_identity = threading.get_ident() if here else 0
         self._scope = LoopScope(asyncio_loop)
+        tell_of_runs(asyncio_loop, self._about_to_run)
         for loop in [loop for loop in loops if loop.is_closed()]:
             # Closed behind our back (asyncio.run does so): nothing to find by it any more.
             del loops[loop]
@@ -66,10 +69,13 @@ class BaseAsyncIOLoop(IOLoop):
 
     # --- running ---------------------------------------------------------------
     def start(self) -> None:
-        self._thread_identity = threading.get_ident()
-        self._scope.about_to_run()
+        self._about_to_run()
         self.asyncio_loop.run_forever()
         self._scope.has_run()
+
+    def _about_to_run(self) -> None:
+        self._thread_identity = threading.get_ident()
+        self._scope.about_to_run()
 
     def stop(self) -> None:
         self.asyncio_loop.stop()
@@ -203,6 +209,9 @@ class BaseAsyncIOLoop(IOLoop):
     # --- trio ----------------------------------------------------------------------
     def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:
         self._scope.start_soon(async_fn, *args, name=name)
+
+    def _in_run(self, function: Callable[[], object]) -> None:
+        self._scope.call(function)
 
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future = TaskFuture(loop=self.asyncio_loop)

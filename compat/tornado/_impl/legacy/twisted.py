@@ -41,7 +41,7 @@ class TwistedIOLoop(BaseAsyncIOLoop):
         super().initialize(asyncio_loop=asyncio_loop, **kwargs)
 
     def start(self) -> None:
-        self._scope.about_to_run()
+        self._about_to_run()
         self.reactor.run()
 
     def stop(self) -> None:

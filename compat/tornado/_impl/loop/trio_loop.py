@@ -143,6 +143,12 @@ class TrioIOLoop(IOLoop):
     def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:
         self.scope.start_soon(async_fn, *args, name=name)
 
+    def _in_run(self, function: Callable[[], object]) -> None:
+        if trio.lowlevel.in_trio_run():
+            function()
+        else:
+            self.loop.call_soon_threadsafe(function)
+
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future: TaskFuture = TaskFuture(loop=self.loop)  # type: ignore[arg-type]
         context = contextvars.copy_context() if context is None else context
