@@ -17,11 +17,12 @@ GENERATION ?= $(VERSION)
 JOBS ?= 2
 PORT ?= 8888
 
-.PHONY: help demo test check upstream parity own-words autobahn bench docs wheel clean
+.PHONY: help demo test test-portable check upstream parity own-words autobahn bench docs wheel clean
 
 help:
 	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
 	@echo "make test      the test suite (PYTHON=python3.14: on that one, 3.11 to 3.15)"
+	@echo "make test-portable  the same without what only Linux has"
 	@echo "make check     ruff, and mypy for Linux, macOS and Windows"
 	@echo "make upstream  Tornado's own test suite over the overlay (VERSION=6.6.1, 5.1.1, 4.5.3)"
 	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
@@ -49,6 +50,10 @@ demo: $(INSTALLED)
 
 test: $(READY)
 	$(RUN) -m pytest $(ARGS)
+
+# Without epoll, SO_REUSEPORT, Unix sockets and fork: what other systems run.
+test-portable: $(READY)
+	PYTHONPATH=$(CURDIR)/tests/portable $(RUN) -m pytest $(ARGS)
 
 check: $(READY)
 	$(RUN) -m ruff check .

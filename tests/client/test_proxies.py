@@ -13,6 +13,7 @@ import pytest
 import trio
 import trustme
 
+from tests.platforms import needs_unix_sockets
 from tornado_trio.client import (
     ConnectError,
     ConnectionLost,
@@ -497,6 +498,7 @@ async def test_tcp() -> None:
         nursery.cancel_scope.cancel()
 
 
+@needs_unix_sockets
 async def test_unix_socket() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/s"

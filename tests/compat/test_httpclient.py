@@ -37,6 +37,7 @@ from tornado.tcpclient import TCPClient
 from tornado.websocket import websocket_connect
 
 from tests.compat.raw_server import OK, run, serving
+from tests.platforms import needs_unix_sockets
 
 
 def client(**options: Any) -> SimpleAsyncHTTPClient:
@@ -435,6 +436,7 @@ def test_fetch_impl_can_be_replaced() -> None:
     run(main)
 
 
+@needs_unix_sockets
 def test_unix_sockets_by_a_resolver(tmp_path: Any) -> None:
     path = str(tmp_path / "s")
 

@@ -11,6 +11,7 @@ from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, bind_sockets, bind_unix_socket
 from tornado.platform.trio import run_task
+from tests.platforms import needs_unix_sockets
 
 
 def test_a_loop_closed_under_a_waiting_coroutine_leaves_the_thread_usable() -> None:
@@ -129,6 +130,7 @@ def test_content_of_static_files_may_be_a_plain_method(tmp_path) -> None:
     assert asyncio.run(fetched()) == b"a.css of 127.0.0.1"
 
 
+@needs_unix_sockets
 def test_a_resolver_is_asked_for_the_host_as_it_is_spelled(tmp_path) -> None:
     """Such as one that reads the path of a unix socket out of it."""
     asked = []

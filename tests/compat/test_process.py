@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.platforms import needs_fork
 from tornado import process
 from tornado._impl.loop import exit_watch
 from tornado.process import CalledProcessError, Subprocess
@@ -107,6 +108,7 @@ def forked(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@needs_fork
 def test_children_are_numbered_and_restarted() -> None:
     done = forked(
         """
@@ -134,6 +136,7 @@ def test_children_are_numbered_and_restarted() -> None:
     assert len(set(answers.values())) == 3  # each draws its own random numbers
 
 
+@needs_fork
 def test_restarts_are_bounded() -> None:
     done = forked(
         """
@@ -177,6 +180,7 @@ def alive(pid: int) -> bool:
     return True
 
 
+@needs_fork
 @pytest.mark.parametrize(
     ("before", "after", "number", "status"),
     [
@@ -206,6 +210,7 @@ def test_a_parent_that_is_terminated_leaves_no_orphan(
     assert "restarting" not in err
 
 
+@needs_fork
 def test_a_parent_that_gives_up_ends_its_children() -> None:
     done = forked(
         """

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.platforms import needs_unix_sockets
 import tornado.netutil
 from tornado import gen
 from tornado.ioloop import IOLoop
@@ -243,6 +244,7 @@ def test_one_bad_address_does_not_matter() -> None:
     run(main)
 
 
+@needs_unix_sockets
 def test_unix_sockets(tmp_path: Path) -> None:
     async def main() -> None:
         path = str(tmp_path / "socket")

@@ -27,6 +27,7 @@ from tornado.testing import (
 )
 from tornado.web import Application, RequestHandler
 
+from tests.platforms import needs_reuse_port
 from tests.python import python
 
 
@@ -141,6 +142,7 @@ def test_certificate_is_fit_for_modern_openssl() -> None:
     context.load_cert_chain(options["certfile"], options["keyfile"])
 
 
+@needs_reuse_port
 def test_ports() -> None:
     first, port = bind_unused_port()
     second, other = bind_unused_port(reuse_port=True, address="0.0.0.0")

@@ -15,6 +15,7 @@ import pytest
 import trio
 import trio.lowlevel
 
+from tests.platforms import needs_fork, needs_unix_sockets
 from tornado_trio.interop import LoopScope
 from tornado_trio.interop.guest import current_guest
 
@@ -280,6 +281,7 @@ def test_closing_waits_for_a_program_that_cancels_every_task_meanwhile():
     assert current_guest() is None
 
 
+@needs_unix_sockets
 def test_uvloop():
     uvloop = pytest.importorskip("uvloop")
 
@@ -425,6 +427,7 @@ def test_the_interpreter_exits_quietly_with_the_run_frozen(ending):
     assert (done.returncode, done.stdout, done.stderr) == (0, "unwound\n", "")
 
 
+@needs_fork
 def test_a_forked_child_starts_a_run_of_its_own():
     done = in_child(
         """

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.platforms import needs_unix_sockets
 from tornado_trio import serve, web
 from tornado_trio.client import ConnectError, open_client
 from tornado_trio.net import open_tcp_listeners, open_tcp_stream, open_unix_listener
@@ -59,11 +60,15 @@ async def test_a_port_in_use_is_named_in_one_line() -> None:
         network.listen(80, "a.test")
 
 
-def test_where_it_cannot_listen_is_named(tmp_path: Path) -> None:
+def test_where_it_cannot_listen_is_named() -> None:
     with pytest.raises(OSError, match=r"192\.0\.2\.1:8888"):
         open_tcp_listeners(8888, "192.0.2.1")  # TEST-NET-1: nobody's
     with pytest.raises(socket.gaierror, match=r"nowhere\.invalid:8888"):
         open_tcp_listeners(8888, "nowhere.invalid")
+
+
+@needs_unix_sockets
+def test_what_stands_in_the_way_of_a_unix_socket_is_named(tmp_path: Path) -> None:
     missing = os.fspath(tmp_path / "missing" / "a.sock")
     with pytest.raises(FileNotFoundError, match="missing/a.sock"):
         open_unix_listener(missing)

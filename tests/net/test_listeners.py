@@ -13,6 +13,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.platforms import needs_reuse_port, needs_unix_sockets
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.net import (
     MemoryNetwork,
@@ -60,6 +61,7 @@ async def test_serve_tcp() -> None:
         await open_tcp_stream("127.0.0.1", port)
 
 
+@needs_unix_sockets
 async def test_serve_unix(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     for _ in range(2):  # the second time over a stale file
@@ -194,6 +196,7 @@ async def test_many_connections_at_once() -> None:
         await listener.accept()
 
 
+@needs_reuse_port
 async def test_listener_from_fd_and_reuse_port() -> None:
     first = bind_tcp_sockets(0, "127.0.0.1", reuse_port=True)
     port = first[0].getsockname()[1]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.platforms import needs_unix_sockets
 from tornado_trio.net import systemd
 
 CHILD = """
@@ -58,6 +59,7 @@ def test_meant_for_another_process() -> None:
     assert systemd.inherited_listeners(environ=environ) == []
 
 
+@needs_unix_sockets
 def test_notify(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     assert not systemd.notify("READY=1", {})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.platforms import needs_epoll
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.exchange import Exchange
 from tornado_trio.limits import Limits, Timeouts
@@ -20,7 +20,6 @@ from .test_structure import GET, GET10, Serve, both, reset, socket_server
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 # Elsewhere nobody may look at a stream whose body is unread: see `watch`.
-epoll = pytest.mark.skipif(not hasattr(select, "epoll"), reason="the watch uses epoll")
 OPTIONS = ServerOptions(timeouts=Timeouts(half_closed=1))
 
 
@@ -88,7 +87,7 @@ async def test_its_stream_is_closed_at_once(
     assert app.bodies == [b""]
 
 
-@epoll
+@needs_epoll
 @close_or_reset
 @policies
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ async def test_when_the_response_is_over_and_the_handler_is_not(
         assert not server.connections
 
 
-@epoll
+@needs_epoll
 @close_or_reset
 async def test_when_the_body_of_the_answered_request_is_not_over(
     how: str, autojump_clock: MockClock

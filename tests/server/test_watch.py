@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tests.platforms import needs_epoll
 from tornado_trio.exchange import Exchange
 from tornado_trio.server.watch import DisconnectWatch
 from tornado_trio.wire.headers import HTTPHeaders
@@ -68,6 +69,7 @@ class Deaf:
         raise AssertionError
 
 
+@needs_epoll
 async def test_disarming_leaves_the_next_owner_of_a_number_alone() -> None:
     watch = DisconnectWatch()
     async with trio.open_nursery() as nursery:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.platforms import needs_unix_sockets
+
 from .processes import APP, ROOT, SERVE, get, service
 
 SINGLE = APP + '\nif __name__ == "__main__":\n    run(app, port=0)\n    print("run returned")\n'
@@ -139,6 +141,7 @@ def test_logging_of_the_program_is_left_alone(folder: Path) -> None:
     assert all(line.startswith("mine ") for line in process.lines)
 
 
+@needs_unix_sockets
 def test_unix_sockets_and_descriptors(folder: Path) -> None:
     path = folder / "sock"
     with service(*SERVE, "app:app", "--unix", path, cwd=folder) as process:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.platforms import needs_unix_sockets
+
 from .load import Load
 from .processes import APP, PATIENCE, ROOT, SERVE, Process, get, service
 
@@ -314,6 +316,7 @@ def test_no_workers_without_a_program_to_repeat(folder: Path) -> None:
 # --- service managers --------------------------------------------------------------------------
 
 
+@needs_unix_sockets
 @pytest.mark.parametrize("count", [1, 2])
 def test_systemd(folder: Path, count: int) -> None:
     """A listening socket and a notification socket are passed, as systemd does it."""

@@ -161,13 +161,18 @@ class Disconnect:
     async def _read_ahead(self) -> None:
         """Wait for bytes, take them in, until the end of the stream.
 
-        Run only when the request's body has been read: two readers would fight.
+        Run only when the request's body has been read: two readers would fight. So `stop` has to
+        count from the moment it is called, and not from the next wait: whoever reads then has
+        begun already (trio's BusyResourceError), or misses what was taken in for it.
         """
+        stopped = trio.lowlevel.checkpoint_if_cancelled
         owner = self._owner
         stream, wire = owner.stream, owner.wire
         try:
             while wire.buffered < owner.options.limits.max_pipelined:
+                await stopped()
                 await stream.wait_readable()
+                await stopped()
                 data = stream.read_nowait()
                 if data is None:
                     continue

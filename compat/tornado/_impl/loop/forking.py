@@ -19,6 +19,8 @@ if sys.platform == "win32":
 
 __all__ = ["Parent"]
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
 
 class Parent:
     """The children of `fork_processes`, and the signals that end the parent while it waits.
@@ -37,15 +39,20 @@ class Parent:
 
     def start(self, number: int) -> bool:
         """Fork child `number`. True in the child, which knows nothing of this any more."""
-        pid = None if self._ended_by else _fork_child()
-        if pid is None and os.getpid() != self._pid:
-            self._restore()
-            return True
-        if pid is not None:
+        if self._ended_by:
+            return False
+        # No signal may come while a child is there that nobody has written down, nor to a child
+        # that still has its parent's handlers.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            pid = _fork_child()
+            if pid is None:
+                self._restore()
+                return True
             self._children[pid] = number
-            if self._ended_by:  # it came while we forked
-                _send(pid, self._ended_by)
-        return False
+            return False
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def watch(self, max_restarts: int) -> int | None:
         """Wait, and start again who died; None when all have ended. A number: in that child."""
@@ -79,34 +86,29 @@ class Parent:
             return
         if kind is not None and not issubclass(kind, KeyboardInterrupt):
             self._tell(signal.SIGTERM)
-            while self._children:
-                self._children.pop(os.wait()[0], None)
+            try:
+                while self._children:
+                    self._children.pop(os.wait()[0], None)
+            except ChildProcessError:
+                pass  # the exception came between a child's end and our note of it
         self._restore()
         if self._ended_by:
             signal.raise_signal(self._ended_by)
 
     def _pass_on(self, number: int, frame: object) -> None:
-        if os.getpid() == self._pid:
-            self._ended_by = number
-            self._tell(number)
-        else:  # a child, too young to have restored its own
-            self._restore()
-            signal.raise_signal(number)
+        self._ended_by = number
+        self._tell(number)
 
     def _tell(self, number: int) -> None:
         for pid in list(self._children):
-            _send(pid, number)
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass  # it has ended, and its turn to be waited for has not come
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-def _send(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it has ended, and its turn to be waited for has not come
 
 
 def _died(number: int, pid: int, status: int) -> bool:
