@@ -15,7 +15,7 @@ from collections import deque
 
 import trio
 
-from tornado_trio import web
+from tornado_trio import run, web
 from tornado_trio.server import serve
 
 
@@ -96,7 +96,4 @@ async def main(port: int = 8888) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        trio.run(main)
-    except* KeyboardInterrupt:
-        pass  # Ctrl-C is how it ends
+    run(main)

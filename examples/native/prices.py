@@ -14,7 +14,7 @@
 
 import trio
 
-from tornado_trio import web
+from tornado_trio import run, web
 from tornado_trio.client import Client, ClientError, open_client
 from tornado_trio.server import serve
 
@@ -80,7 +80,4 @@ async def main(port: int = 8888) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        trio.run(main)
-    except* KeyboardInterrupt:
-        pass  # Ctrl-C is how it ends
+    run(main)

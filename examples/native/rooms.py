@@ -11,9 +11,7 @@ block: a member leaves the room when it ends, however it ends.
 
 from collections import defaultdict
 
-import trio
-
-from tornado_trio import web
+from tornado_trio import run, web
 from tornado_trio.server import serve
 from tornado_trio.websocket import SlowConsumer, WebSocket, WebSocketOptions, broadcast
 
@@ -63,7 +61,4 @@ async def main(port: int = 8888) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        trio.run(main)
-    except* KeyboardInterrupt:
-        pass  # Ctrl-C is how it ends
+    run(main)

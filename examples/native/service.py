@@ -3,16 +3,17 @@
     python examples/native/service.py &
     curl 'http://127.0.0.1:8888/?seconds=5' & sleep 1; kill %1
 
-`serve` is cancelled like any task. Then it takes no new connections, says `Connection: close`
-to those under way, waits for them up to `grace` seconds, and returns.
+`run` hears the signal. Then `serve` takes no new connections, says `Connection: close` to those
+under way, waits for them up to `grace` seconds, and returns; what was opened around it is closed
+last, and nothing is cancelled while it closes. A second signal does not wait for anybody.
 """
 
-import signal
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
 
-from tornado_trio import serve, web
+from tornado_trio import run, serve, web
 
 
 class Slow(web.RequestHandler):
@@ -24,20 +25,20 @@ class Slow(web.RequestHandler):
 app = web.Application([(r"/", Slow)])
 
 
-async def stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            print(f"ending, because of {signal.Signals(number).name}", flush=True)
-            scope.cancel()
+@asynccontextmanager
+async def open_database() -> AsyncIterator[None]:
+    """Stands for what a service needs, and must close in good order."""
+    try:
+        yield
+    finally:
+        await trio.sleep(0.1)
+        print("closed", flush=True)
 
 
 async def main(port: int = 8888) -> None:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stop_on_signal, nursery.cancel_scope)
-        server = partial(serve, app, port, host="127.0.0.1", grace=30)
-        await nursery.start(server)  # returns when it listens
-        print(f"serving on http://127.0.0.1:{port}/", flush=True)
+    async with open_database():
+        await serve(app, port, host="127.0.0.1", grace=30)
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    run(main)

@@ -97,6 +97,7 @@ class Service:
         self._address_taken = False
         self._tls = False
         self._stop = trio.Event()
+        self._draining = trio.Event()
         self._cut = trio.Event()
         self._idle = trio.Event()
         self._main_scope = trio.CancelScope()
@@ -138,6 +139,10 @@ class Service:
     def stopping(self) -> bool:
         """Whether it was told to end."""
         return self._stop.is_set()
+
+    async def wait_draining(self) -> None:
+        """Until requests under way are to come to their end: for streams that have none."""
+        await self._draining.wait()
 
     # --- the run -------------------------------------------------------------------------
     async def run(
@@ -187,6 +192,7 @@ class Service:
                 with trio.move_on_after(self.settings.drain_delay):
                     await self._cut.wait()
             self._enter("draining")
+            self._draining.set()
             for serving in list(self._servings):
                 serving.scope.cancel()
             if tasks := list({serving.task for serving in self._servings}):
