@@ -134,6 +134,9 @@ class HTTP1Connection(httputil.HTTPConnection):
                 finished = self._detached
                 return False
             await self._read_body(delegate)
+            if not self.is_client and self._wire.buffered:
+                # A handler may read from the stream: a tunnel, a protocol of its own.
+                self.stream._read_buffer.prepend(self._wire.give_back())
             if not self._write_finished or self.is_client:
                 self._guarded(delegate.finish)
             finished = True

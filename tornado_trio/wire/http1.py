@@ -411,19 +411,30 @@ class ServerWire(_Wire):
         """The body being sent has neither length nor chunks: the close alone is its end."""
         return self.responded and not (self._chunking or self._mute) and self._left is None
 
+    def give_back(self) -> bytes:
+        """What came after the request, which has ended, for another reader of the stream."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        if rest and self._ends_alone():
+            self.close_after = True
+        return rest
+
+    def _ends_alone(self) -> bool:
+        """A chunked body from a 1.0 client (`Dialect.chunked_http10`): whoever forwarded it may
+        have seen another end, and what came along with it is no request."""
+        head = self.head
+        return bool(head and head.chunked and head.start_line.version == "HTTP/1.0")
+
     def raw_response(self) -> None:
         """The program writes its head by itself, as bytes of the body: unchecked."""
         self.responded = True
 
     def next_cycle(self) -> bool:
         """Go on to the next request, if this connection may have one."""
-        head = self.head
         if self._state != _DONE or self.close_after:
             return False
-        if self._buffer and head and head.chunked and head.start_line.version == "HTTP/1.0":
-            # Whoever forwarded it may have seen another end: what came along with it is no
-            # request (Dialect.chunked_http10). Clients of 1.0 wait for their answer.
-            return False
+        if self._buffer and self._ends_alone():
+            return False  # clients of 1.0 wait for their answer
         self._state = _HEAD
         self.head = None
         self.responded = False

@@ -11,44 +11,15 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado import httputil
+from tornado._impl.http.server_stream import as_iostream, stream_of
 from tornado._impl.loop.tasks import run_task
-from tornado._impl.streams.view import StreamView
 from tornado.concurrent import Future
-from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from tornado_trio.errors import PeerError
 from tornado_trio.errors import StreamClosedError as NativeStreamClosedError
 from tornado_trio.exchange import READY
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.exchange import Http1Exchange
-from tornado_trio.server.interfaces import Channel
-
-
-class ServerStreamView(StreamView):
-    """The stream of a connection that is being served; writing past HTTP is allowed."""
-
-    def write(self, data: bytes, callback: Any = None) -> Future:
-        """Send bytes as they are; the Future is done when they are on their way.
-
-        `callback`, of Tornado before 6, is called then.
-        """
-        future = self._write(data)
-        if callback is not None:
-            self.io_loop.add_future(future, lambda done: done.exception() or callback())
-        return future
-
-    def _write(self, data: bytes) -> Future:
-        native = self._native
-        future: Future = Future()
-        try:
-            if not native.write(data):
-                return run_task(native.drain())
-        except NativeStreamClosedError as exc:
-            future.set_exception(StreamClosedError(real_error=exc))
-            future.exception()
-        else:
-            future.set_result(None)
-        return future
 
 
 class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
@@ -133,10 +104,19 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     def write_headers(
         self, start_line: Any, headers: Any, chunk: bytes | None = None, callback: Any = None
     ) -> Awaitable[None]:
+        if self._taken:
+            return READY
         pending = super().write_headers(start_line, headers, chunk)
         return pending if callback is None else _with_callback(pending, callback)
 
+    @property
+    def _taken(self) -> bool:
+        """The program has read from the stream: what its handler still does is no HTTP."""
+        return self._connection.detached and self.stream is not None
+
     def write(self, chunk: bytes, callback: Any = None) -> Awaitable[None]:
+        if self._taken:
+            return READY
         connection = self._connection
         if not connection.wire.responded and not self.finished:
             # A program of Tornado 3's manner, which writes its own head.
@@ -152,15 +132,6 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         return super().finish(trailers)
 
 
-def stream_of(connection: Channel) -> Any:
-    """What programs see as the stream of a connection; None once it was detached."""
-    if connection.detached:
-        return None
-    if connection.context is None:
-        connection.set_context(ServerStreamView(connection.stream, lambda: None))
-    return connection.context
-
-
 def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
     """Call back when what was written is on its way, as Tornado 4 did."""
 
@@ -169,19 +140,6 @@ def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
         callback()
 
     return run_task(wait())
-
-
-def as_iostream(native: Stream) -> Any:
-    """An IOStream over the socket of a native stream, which is closed by that."""
-    received = native._in.take_all() if native._in else b""
-    unsent = native._out.take_all()
-    sock = native.detach()  # type: ignore[attr-defined]
-    stream = (SSLIOStream if native.tls else IOStream)(sock)
-    if received:
-        stream._read_buffer.append(received)
-    if unsent:
-        stream.write(unsent)
-    return stream
 
 
 __all__ = ["READY", "ExchangeConnection", "as_iostream"]

@@ -11,7 +11,7 @@ import ssl
 from typing import Any
 
 import trio
-from tornado._impl.http.exchange import stream_of
+from tornado._impl.http.server_stream import stream_of
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.log import gen_log
 from tornado.netutil import ssl_options_to_context

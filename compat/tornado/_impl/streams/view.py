@@ -43,9 +43,8 @@ def native_stream(stream: Any) -> Stream:
 class StreamView:
     """See the module."""
 
-    def __init__(self, native: Stream, closed: Callable[[], None]) -> None:
+    def __init__(self, native: Stream) -> None:
         self._native = native
-        self._closed = closed
         self._close_callback: Callable[[], None] | None = None
         self.error: BaseException | None = None
 
@@ -68,6 +67,10 @@ class StreamView:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)
 
     def closed(self) -> bool:
+        return self._native.closed
+
+    @property
+    def _closed(self) -> bool:
         return self._native.closed
 
     def writing(self) -> bool:

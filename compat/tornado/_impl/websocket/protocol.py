@@ -131,7 +131,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     def stream(self) -> Any:
         """The connection as far as an IOStream's users look; None before the handshake."""
         if self._view is None and self._native is not None:
-            self._view = StreamView(self._native, self.on_connection_close)
+            self._view = StreamView(self._native)
         return self._view
 
     @property
