@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import gen, httputil
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
+from tornado._impl.http.inflating import InflatingDelegate
 from tornado._impl.loop.tasks import run_task
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.log import app_log, gen_log
 
-from tornado_trio.errors import HTTPOutputError, LimitError, PeerError
+from tornado_trio.errors import HTTPOutputError, PeerError
 from tornado_trio.limits import Limits, Timeouts
-from tornado_trio.wire.codings import BoundedDecoder, CodingError, GzipDecoder
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.http1 import ClientWire, ServerWire
 from tornado_trio.wire.writing import bare_response
@@ -123,7 +123,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         The result says whether the stream may be used for another message.
         """
         if self.params.decompress:
-            delegate = _InflatingDelegate(delegate, self._wire, self.params.chunk_size)
+            delegate = InflatingDelegate(delegate, self._wire, self.params.chunk_size)
         return run_task(self._read_message(delegate))
 
     async def _read_message(self, delegate: httputil.HTTPMessageDelegate) -> bool:
@@ -458,59 +458,6 @@ def call_if_sent(future: Future, callback: Callable[[], Any]) -> None:
 def _retrieve(future: Future) -> None:
     if not future.cancelled():
         future.exception()
-
-
-class _InflatingDelegate(httputil.HTTPMessageDelegate):
-    """Inflates a gzip body on its way to a delegate, within the wire's `max_body_size`."""
-
-    def __init__(
-        self, delegate: httputil.HTTPMessageDelegate, wire: Any, chunk_size: int
-    ) -> None:
-        self._delegate = delegate
-        self._wire = wire
-        self._chunk_size = chunk_size
-        self._decoder: BoundedDecoder | None = None
-
-    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
-        coding = headers.get("Content-Encoding", "")
-        if coding.lower() == "gzip":
-            self._decoder = BoundedDecoder(GzipDecoder(), None, max_chunk=self._chunk_size)
-            headers["X-Consumed-Content-Encoding"] = coding
-            del headers["Content-Encoding"]
-        return self._delegate.headers_received(start_line, headers)
-
-    async def data_received(self, chunk: bytes) -> None:
-        decoder = self._decoder
-        if decoder is None:
-            await self._deliver(chunk)
-            return
-        # The wire bounds only what went in (CVE-2026-49855), and its bound may be changed.
-        decoder.max_size = self._wire.max_body_size
-        decoder.feed(chunk)
-        while piece := self._inflated(decoder):
-            await self._deliver(piece)
-
-    def _inflated(self, decoder: BoundedDecoder) -> bytes:
-        try:
-            return decoder.next_piece()
-        except (CodingError, LimitError) as exc:
-            raise httputil.HTTPInputError(f"invalid gzip data: {exc}") from exc
-
-    async def _deliver(self, piece: bytes) -> None:
-        result = self._delegate.data_received(piece)
-        if result is not None:
-            await result
-
-    def finish(self) -> None:
-        if self._decoder is not None:
-            try:
-                self._decoder.feed(b"")
-            except CodingError as exc:
-                raise httputil.HTTPInputError(f"invalid gzip data: {exc}") from exc
-        self._delegate.finish()
-
-    def on_connection_close(self) -> None:
-        self._delegate.on_connection_close()
 
 
 class HTTP1ServerConnection:
