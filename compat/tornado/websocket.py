@@ -31,6 +31,7 @@ from tornado.log import app_log as app_log
 from tornado.log import gen_log
 
 from tornado_trio.web.security import may_connect
+from tornado_trio.wire.websocket.handshake import HandshakeError, check_upgrade
 
 __all__ = [
     "WebSocketClientConnection",
@@ -81,16 +82,10 @@ class WebSocketHandler(tornado.web.RequestHandler):
         self.open_args = args
         self.open_kwargs = kwargs
         headers = self.request.headers
-        if headers.get("Upgrade", "").strip(" \t").lower() != "websocket":
-            self._refuse(400, 'Can "Upgrade" only to "WebSocket".')
-            return
-        connection = headers.get("Connection", "")
-        if "upgrade" not in [part.strip(" \t").lower() for part in connection.split(",")]:
-            self._refuse(400, '"Connection" must be "Upgrade".')
-            return
-        if self.request.version == "HTTP/1.0":
-            # Upgrade does not exist there (RFC 9110, 7.8).
-            self._refuse(400, "WebSocket needs HTTP/1.1.")
+        try:
+            check_upgrade("GET", self.request.version, headers)
+        except HandshakeError as error:
+            self._refuse(error.status, str(error))
             return
         origin = headers.get("Origin")
         if origin is not None and not self.check_origin(origin):

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from tornado_trio.errors import StreamClosedError
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.websocket.link import Link
 from tornado_trio.websocket.lookahead import LookAhead
@@ -157,3 +158,97 @@ async def test_cancelled_while_busy(autojump_clock: Any) -> None:
         send(client, TEXT, b"10")
         await trio.sleep(1)
     assert made.events == [(TEXT, "10")]
+
+
+# --- writes that wait, pongs, the wait for the peer's close ------------------------------------
+@asynccontextmanager
+async def choked() -> AsyncIterator[tuple[Link, MemoryStream, trio.Nursery]]:
+    """A link whose peer does not read, with 2000 bytes unsent."""
+    client, server = memory_stream_pair(capacity=1000)
+    protocol = WebSocketProtocol(client=False, max_size=1000)
+    async with trio.open_nursery() as nursery:
+        server.nursery = nursery
+        link = Link(server, protocol, lambda opcode, payload: None, close_timeout=5)
+        assert not link.write(bytes(3000))
+        yield link, client, nursery
+        nursery.cancel_scope.cancel()
+    client.close()
+    server.close()
+
+
+async def test_when_drained() -> None:
+    """In order, once all that was written is on its way; with the error if it never is."""
+    async with choked() as (link, client, _):
+        seen: list[Any] = []
+        link.when_drained(lambda error: seen.append((1, error)))
+        link.when_drained(lambda error: seen.append((2, error)))
+        await wait_all_tasks_blocked()
+        assert seen == []
+        await client.read_exactly(3000)
+        await wait_all_tasks_blocked()
+        assert seen == [(1, None), (2, None)]
+    async with choked() as (link, client, _):
+        link.when_drained(seen.append)
+        client.close()
+        await wait_all_tasks_blocked()
+        assert isinstance(seen[-1], StreamClosedError)
+
+
+async def test_only_the_latest_ping_waits_for_its_pong() -> None:
+    async with choked() as (link, client, _):
+        for number in range(100):
+            link.answer_ping(b"%d" % number)
+        await client.read_exactly(3000)
+        await wait_all_tasks_blocked()
+        frames = client.read_nowait()
+        assert frames == encode_frame(PONG, b"0") + encode_frame(PONG, b"99")
+        link.answer_ping(b"next")
+        assert client.read_nowait() == encode_frame(PONG, b"next")
+
+
+async def test_a_pong_sent_by_others() -> None:
+    """`send_pong` may take its time: until `pong_left` only the latest ping waits."""
+    async with choked() as (link, _, _):
+        sent = []
+        link.send_pong = lambda payload: sent.append(payload) is not None
+        for payload in (b"1", b"2", b"3"):
+            link.answer_ping(payload)
+        assert sent == [b"1"]
+        link.pong_left()
+        assert sent == [b"1", b"3"]
+        link.pong_left()
+        assert sent == [b"1", b"3"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_abort_later(stopped: bool, autojump_clock: Any) -> None:
+    async with choked() as (link, _, _):
+        link.send_close()
+        link.abort_later()
+        link.abort_later()  # once is enough
+        await trio.sleep(4)
+        if stopped:
+            link.stop_waiting()
+        await trio.sleep(2)
+        assert link.stream.closed is not stopped
+
+
+async def test_how_to_wait_is_given() -> None:
+    """A program with an event loop has its own way to start tasks, and timers."""
+    client, server = memory_stream_pair()
+    timers: list[Any] = []
+    taken_back: list[Any] = []
+
+    def later(seconds: float, callback: Any) -> Any:
+        timers.append((seconds, callback))
+        return lambda: taken_back.append(callback)
+
+    protocol = WebSocketProtocol(client=False, max_size=1000)
+    link = Link(server, protocol, lambda opcode, payload: None, 5, later=later)
+    link.send_close()
+    link.abort_later()
+    assert timers == [(5, link.abort)]
+    link.stop_waiting()
+    assert taken_back == [link.abort]
+    client.close()
+    server.close()

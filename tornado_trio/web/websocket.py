@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ..websocket.options import WebSocketOptions
 from ..websocket.session import WebSocket, run_session
-from ..wire.websocket import HandshakeError, WebSocketProtocol
+from ..wire.websocket import HandshakeError
 from ..wire.websocket.upgrade import Agreement, agree, first_match
 from .errors import HTTPError
 from .handler import RequestHandler
@@ -70,12 +70,6 @@ class WebSocketHandler(RequestHandler):
         agreement = self._agree(options)
         if agreement is None:
             return
-        protocol = WebSocketProtocol(
-            client=False,
-            max_size=options.max_message_size,
-            deflate=agreement.deflate,
-            options=options.deflate,
-        )
         self.clear_header("Content-Type")
         self.set_status(101)
         for name, value in agreement.headers.items():
@@ -84,7 +78,7 @@ class WebSocketHandler(RequestHandler):
         exchange: Any = self.request.connection
         session = run_session(
             self.detach(),
-            protocol,
+            agreement.protocol(options.max_message_size),
             options,
             subprotocol=agreement.subprotocol,
             request=self.request,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from struct import Struct
 
 import trio
@@ -10,7 +11,7 @@ import trio
 from ..wire.websocket import CloseCode, State
 from .link import Link
 
-__all__ = ["Pings", "read_alive"]
+__all__ = ["Keepalive", "Pings", "SignsOfLife", "read_alive"]
 
 _NUMBER = Struct("!I").pack
 
@@ -88,40 +89,90 @@ class Pings:
                 event.set()
 
 
-async def read_alive(link: Link, pings: Pings, interval: float, patience: float) -> None:
-    """`link.read()`, with a ping every `interval` seconds.
+class Keepalive(ABC):
+    """When to ping, and when the peer is given up: `step` is called when it is due.
+
+    Args:
+        link: the connection.
+        interval: seconds between pings.
+        patience: seconds an answer may take; 0: for ever.
+    """
+
+    __slots__ = ("_begin", "interval", "link", "patience")
+
+    def __init__(self, link: Link, interval: float, patience: float) -> None:
+        self.link = link
+        self.interval = interval
+        self.patience = patience
+        self._begin: float | None = None  # when the ping was sent that is not answered
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Send a ping."""
+
+    @abstractmethod
+    def answered(self) -> bool:
+        """Whether the peer has shown since the last `ping` that it is there."""
+
+    @abstractmethod
+    def give_up(self) -> None:
+        """It has not."""
+
+    def step(self, now: float) -> float:
+        """Do what is due; the time of the next step, infinity when there is none."""
+        if self.link.protocol.state is not State.OPEN:
+            return math.inf  # the closing handshake has its own deadline
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            if not self.answered():
+                self.give_up()
+                return math.inf
+            if begin + self.interval > now:
+                return begin + self.interval
+        self.ping()
+        if self.patience <= 0:
+            return now + self.interval
+        self._begin = now
+        return now + self.patience
+
+
+class SignsOfLife(Keepalive):
+    """Measured pings. A peer that sends anything counts as alive, and so does every one while
+    the inbox is full: then it is we who do not read. One given up gets close code 1011."""
+
+    __slots__ = ("_asked", "_pings", "_reads")
+
+    def __init__(self, link: Link, pings: Pings, interval: float, patience: float) -> None:
+        super().__init__(link, interval, patience)
+        self._pings = pings
+        self._asked = b""
+        self._reads = 0
+
+    def ping(self) -> None:
+        self._asked = self._pings.send()
+        self._reads = self.link.reads
+
+    def answered(self) -> bool:
+        waits = self._pings.forget(self._asked)
+        return not waits or self.link.reads != self._reads or self.link.busy
+
+    def give_up(self) -> None:
+        self.link.send_close(CloseCode.INTERNAL_ERROR, "keepalive ping timed out")
+        self.link.abort()
+
+
+async def read_alive(link: Link, keepalive: Keepalive) -> None:
+    """`link.read()`, with a step of the keepalive whenever one is due.
 
     The deadline of the reading's own scope is the clock: a task of its own, which would only
     sleep, weighs 2 KB per connection.
 
-    A peer that does not answer within `patience` seconds is given up: close code 1011. One that
-    sends anything counts as alive, and so does every one while the inbox is full: then it is
-    we who do not read.
-
     Cancellation: as of `link.read`.
     """
-    due = trio.current_time() + interval
-    asked: bytes | None = None
-    begin = 0.0
-    reads = 0
+    due = trio.current_time() + keepalive.interval
     while True:
         with trio.CancelScope(deadline=due) as scope:
             await link.read()
         if not scope.cancelled_caught:
             return
-        now = trio.current_time()
-        if asked is not None:
-            if not pings.forget(asked):
-                asked = None
-                if begin + interval > now:
-                    due = begin + interval
-                    continue
-            elif link.reads == reads and not link.busy:
-                link.send_close(CloseCode.INTERNAL_ERROR, "keepalive ping timed out")
-                link.abort()
-                return
-        if link.protocol.close_sent is not None:
-            asked, due = None, math.inf  # the closing handshake has its own deadline
-            continue
-        asked = pings.send()
-        begin, reads, due = now, link.reads, now + patience
+        due = keepalive.step(trio.current_time())

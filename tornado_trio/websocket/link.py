@@ -1,8 +1,8 @@
 """`Link`: an established WebSocket on a `Stream`, driven by one task.
 
 What the native session and Tornado's callback API have in common: the reading loop, answers
-to pings, the end of a connection. Knows the wire protocol and streams. Must not know inboxes,
-handlers or HTTP.
+to pings, writes that have to wait, the end of a connection. Knows the wire protocol and streams.
+Must not know inboxes, handlers or HTTP.
 
 Hot path: one readiness wait, one recv, `receiver` called straight from the reading task, its
 `write` one send. No task, scope or queue per message.
@@ -10,7 +10,7 @@ Hot path: one readiness wait, one recv, `receiver` called straight from the read
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import trio
@@ -21,12 +21,17 @@ from ..net.stream import Stream
 from ..wire.websocket import CLOSE, CloseCode, WebSocketProtocol, WebSocketProtocolError
 from .lookahead import LookAhead
 
-__all__ = ["Link", "Receiver"]
+__all__ = ["Drained", "Later", "Link", "Receiver"]
 
 # Gets (opcode, payload) of every event: str for text, bytes for binary, ping and pong, `Close`
 # for the peer's close frame. What it returns, unless None, is awaited before the next event.
 # Pings are for it to answer (`Link.answer_ping`), the close frame is not.
 Receiver = Callable[[int, Any], "Awaitable[object] | None"]
+# Called when what was written is on its way: with None, or with what became of the stream.
+Drained = Callable[["StreamClosedError | None"], object]
+Spawn = Callable[..., object]
+# `later(seconds, callback)` has it called then, and returns what takes that back.
+Later = Callable[[float, Callable[[], object]], Callable[[], object]]
 
 # At 2 us each well below a millisecond, and a checkpoint costs a tenth of what they do.
 _EVENTS_IN_A_ROW: Final = 64
@@ -43,6 +48,9 @@ class Link:
         protocol: the state.
         receiver: see `Receiver`.
         close_timeout: bound on everything done after the last message, in seconds.
+        spawn: starts `async_fn()`; in the stream's nursery unless given.
+        later: how to wait for a time: a task unless given. (A timer of an event loop weighs a
+            tenth of that.)
 
     Attributes:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
@@ -50,18 +58,26 @@ class Link:
         reads: how often bytes came: a sign of life for the keepalive.
         error: what the peer did wrong, if that ended the connection.
         ahead: where events come from once a busy receiver had its connection read ahead.
+        send_pong: sends one, and returns whether it left at once; if not, `pong_left` is called
+            when it has. Replaced by those who see to frames themselves.
     """
 
     __slots__ = (
+        "_drained",
         "_pong",
+        "_pong_unsent",
+        "_stop_waiting",
         "ahead",
         "busy",
         "close_timeout",
         "error",
+        "later",
         "protocol",
         "reads",
         "receiver",
         "room",
+        "send_pong",
+        "spawn",
         "stream",
     )
 
@@ -71,6 +87,8 @@ class Link:
         protocol: WebSocketProtocol,
         receiver: Receiver,
         close_timeout: float = 10.0,
+        spawn: Spawn | None = None,
+        later: Later | None = None,
     ) -> None:
         self.stream = stream
         self.protocol = protocol
@@ -81,7 +99,13 @@ class Link:
         self.room: Callable[[], Awaitable[object]] | None = None
         self.reads = 0
         self.error: WebSocketProtocolError | None = None
-        self._pong: bytes | None = None
+        self.spawn = spawn
+        self.later = later
+        self.send_pong: Callable[[bytes], bool] | None = None
+        self._pong: bytes | None = None  # the latest that waits for its turn
+        self._pong_unsent = False
+        self._drained: list[Drained] | None = None
+        self._stop_waiting: Callable[[], object] | None = None  # for the peer's close frame
 
     # --- reading -----------------------------------------------------------------
 
@@ -171,31 +195,68 @@ class Link:
             # would not read this frame either.
             return
 
+    def when_drained(self, callback: Drained) -> None:
+        """Call back once what was written so far is on its way, or never will be.
+
+        In order; one task for all, in the stream's nursery.
+        """
+        if self._drained is not None:
+            self._drained.append(callback)
+            return
+        self._drained = [callback]
+        if not self._start(self._drain):
+            self._drained = None
+
+    def _start(self, async_fn: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> bool:
+        """Start a task. False at the end of a cancelled block, where there is no nursery."""
+        nursery = self.stream.nursery
+        if self.spawn is not None:
+            self.spawn(async_fn, *args)
+        elif nursery is not None:
+            nursery.start_soon(async_fn, *args)
+        else:
+            return False
+        return True
+
+    async def _drain(self) -> None:
+        error: StreamClosedError | None = None
+        try:
+            await self.stream.drain()
+        except StreamClosedError as closed:
+            error = closed
+        finally:
+            callbacks, self._drained = self._drained or (), None
+        for callback in callbacks:
+            callback(error)
+
     def answer_ping(self, payload: bytes) -> None:
-        """Pong at once; if the peer does not read, only the latest ping's, once it does.
+        """Pong. While one is unsent, only the latest ping gets the next.
 
         A peer that floods us with pings and never reads costs one pong of memory.
         """
         if self.protocol.close_sent is not None:
             return
-        stream = self.stream
-        if not stream.unsent:
-            self.write_quietly(self.protocol.send_pong(payload))
-            return
-        waiting = self._pong is not None
-        self._pong = payload
-        if not waiting and stream.nursery is not None:
-            stream.nursery.start_soon(self._pong_later, name="websocket pong")
+        if self._pong_unsent:
+            self._pong = payload
+        elif not (self.send_pong or self._send_pong)(payload):
+            self._pong_unsent = True
 
-    async def _pong_later(self) -> None:
-        try:
-            await self.stream.drain()
-        except StreamClosedError:
-            self._pong = None
-            return
+    def pong_left(self) -> None:
+        """The pong that `send_pong` could not send at once is on its way."""
+        self._pong_unsent = False
         payload, self._pong = self._pong, None
         if payload is not None:
             self.answer_ping(payload)
+
+    def _send_pong(self, payload: bytes) -> bool:
+        self.write_quietly(self.protocol.send_pong(payload))
+        if self.stream.unsent:
+            self.when_drained(self._pong_drained)
+        return self._drained is None
+
+    def _pong_drained(self, error: StreamClosedError | None) -> None:
+        if error is None:
+            self.pong_left()
 
     # --- the end -------------------------------------------------------------------
 
@@ -207,11 +268,29 @@ class Link:
         """
         self.write_quietly(self.protocol.send_close(code, reason))
 
+    def abort_later(self) -> None:
+        """Drop the connection if the peer has not closed it within `close_timeout`."""
+        if self._stop_waiting is None and self.protocol.close_received is None:
+            later = self.later or self._later  # not kept: a reference cycle
+            self._stop_waiting = later(self.close_timeout, self.abort)
+
     def abort(self) -> None:
         """Drop the connection now, unsent bytes and all."""
         if self.protocol.close_received is None or self.protocol.close_sent is None:
             self.protocol.receive_eof()
         self.stream.close()
+        self.stop_waiting()
+
+    def stop_waiting(self) -> None:
+        """The reading is over: nothing is left for `abort_later` to do."""
+        stop, self._stop_waiting = self._stop_waiting, None
+        if stop is not None:
+            stop()
+
+    def _later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
+        scope = trio.CancelScope()
+        self._start(_call_later, scope, seconds, callback)
+        return scope.cancel
 
     async def finish(self) -> None:
         """Get the last frame out and close the stream, within `close_timeout`.
@@ -238,3 +317,11 @@ class Link:
     async def _discard(self) -> None:
         while await self.stream.read_some(_READ_SIZE):
             pass
+
+
+async def _call_later(
+    scope: trio.CancelScope, seconds: float, callback: Callable[[], object]
+) -> None:
+    with scope:
+        await trio.sleep(seconds)
+        callback()

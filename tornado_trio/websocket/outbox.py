@@ -128,16 +128,10 @@ class Outbox:
             self.dropped += 1
             if policy is SlowConsumer.CLOSE:
                 link.send_close(CloseCode.TRY_AGAIN_LATER, "too slow")
-                if link.stream.nursery is not None:
-                    link.stream.nursery.start_soon(self._give_up, name="websocket give up")
+                link.abort_later()  # so long to take the rest, and to say goodbye
             return False
         self._write(_plain(message), frame)
         return True
-
-    async def _give_up(self) -> None:
-        """The peer that was too slow has so long to take the rest and say goodbye."""
-        await trio.sleep(self._link.close_timeout)
-        self._link.abort()
 
     # --- the queue of DROP_OLDEST --------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import final
 
 from ..exchange import Exchange, ResponseStartLine
 from ..wire.headers import HTTPHeaders
-from ..wire.websocket import HandshakeError, WebSocketProtocol
+from ..wire.websocket import HandshakeError
 from ..wire.websocket.handshake import origin_matches_host
 from ..wire.websocket.upgrade import agree, first_match
 from .options import WebSocketOptions
@@ -117,15 +117,9 @@ async def _shake(
     await exchange.write_headers(
         ResponseStartLine("HTTP/1.1", 101, "Switching Protocols"), answer
     )
-    protocol = WebSocketProtocol(
-        client=False,
-        max_size=options.max_message_size,
-        deflate=agreement.deflate,
-        options=options.deflate,
-    )
     return run_session(
         exchange.detach(),
-        protocol,
+        agreement.protocol(options.max_message_size),
         options,
         subprotocol=agreement.subprotocol,
         request=exchange,

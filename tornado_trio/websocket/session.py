@@ -20,7 +20,7 @@ import trio
 
 from ..net.stream import Stream
 from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
-from .keepalive import Pings, read_alive
+from .keepalive import Pings, SignsOfLife, read_alive
 from .link import Link
 from .options import SlowConsumer, WebSocketOptions
 from .outbox import Message, Outbox
@@ -335,10 +335,10 @@ class WebSocket:
             if options.ping_interval is None:
                 await link.read()
             else:
-                await read_alive(
-                    link, self._pings, options.ping_interval, options.ping_timeout
-                )
+                interval, patience = options.ping_interval, options.ping_timeout
+                await read_alive(link, SignsOfLife(link, self._pings, interval, patience))
             self._end_of_messages()
+            link.stop_waiting()
             await link.finish()
         finally:
             self._ended = True

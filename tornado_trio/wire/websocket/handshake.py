@@ -24,6 +24,8 @@ __all__ = [
     "accept_value",
     "check_answer",
     "check_request",
+    "check_upgrade",
+    "key_of",
     "make_key",
     "origin_matches_host",
     "parse_subprotocols",
@@ -71,6 +73,20 @@ def check_request(method: str, version: str, headers: Mapping[str, str]) -> str:
     Raises:
         HandshakeError: with the status to answer: 400, 405, or 426 for other versions.
     """
+    check_upgrade(method, version, headers)
+    if headers.get("Sec-WebSocket-Version", "").strip(" \t") != "13":
+        raise HandshakeError(
+            "Upgrade Required", 426, {"Sec-WebSocket-Version": "13", "Upgrade": "websocket"}
+        )
+    return key_of(headers)
+
+
+def check_upgrade(method: str, version: str, headers: Mapping[str, str]) -> None:
+    """Is this a request to upgrade to a WebSocket, of whatever version?
+
+    Raises:
+        HandshakeError: with the status to answer: 400 or 405.
+    """
     if method != "GET":
         raise HandshakeError("a WebSocket begins with GET", 405, {"Allow": "GET"})
     if headers.get("Upgrade", "").strip(" \t").lower() != "websocket":
@@ -79,11 +95,11 @@ def check_request(method: str, version: str, headers: Mapping[str, str]) -> str:
         raise HandshakeError('"Connection" must be "Upgrade".')
     if version in ("HTTP/1.0", "HTTP/0.9"):
         # Upgrade does not exist there (RFC 9110 7.8 tells servers to ignore it).
-        raise HandshakeError("WebSocket needs HTTP/1.1")
-    if headers.get("Sec-WebSocket-Version", "").strip(" \t") != "13":
-        raise HandshakeError(
-            "Upgrade Required", 426, {"Sec-WebSocket-Version": "13", "Upgrade": "websocket"}
-        )
+        raise HandshakeError("WebSocket needs HTTP/1.1.")
+
+
+def key_of(headers: Mapping[str, str]) -> str:
+    """The key of a request. HandshakeError if there is none, or not one that is valid."""
     key = headers.get("Sec-WebSocket-Key", "").strip(" \t")
     if not valid_key(key):
         raise HandshakeError("Missing/Invalid WebSocket headers")

@@ -104,14 +104,14 @@ class WebSocketProtocol:
             self.reader.feed(data)
 
     def next_event(self) -> Event | None:
-        """The next event of what was received, None when more is needed.
+        """The next event of what was received, None when more is needed, or it is over.
 
         A close frame changes the state before it is returned.
 
         Raises:
             WebSocketProtocolError: what to `fail` the connection with.
         """
-        if self.close_received is not None:
+        if self.close_received is not None or self.state is State.CLOSED:
             return None
         event = self.reader.next_event()
         if event is not None and event[0] == CLOSE:
@@ -133,13 +133,18 @@ class WebSocketProtocol:
         Raises:
             ConnectionClosed: a close frame was sent or received.
         """
+        if self.state is not State.OPEN:
+            raise self.closed_error()
         if isinstance(message, str):
             return self.send_data(TEXT, message.encode())
         return self.send_data(BINARY, message)
 
     def send_data(self, opcode: int, payload: bytes) -> bytes:
-        """A whole message of bytes that are text (`opcode` TEXT) or not (BINARY)."""
-        if self.state is not State.OPEN:
+        """A whole message of bytes that are text (`opcode` TEXT) or not (BINARY).
+
+        It may follow the peer's close frame, whose answer may wait for it (RFC 6455 5.5.1).
+        """
+        if self.close_sent is not None or self.state is State.CLOSED:
             raise self.closed_error()
         if self._fragmenting:
             raise RuntimeError("a fragmented message is being sent")

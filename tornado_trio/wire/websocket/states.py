@@ -18,8 +18,9 @@ Rules:
     after the first one its bytes are dropped).
  2. The table does not know which side we are. The one asymmetry (the server ends the TCP
     connection, the client waits for that) is the session's.
- 3. Sending data is legal in OPEN only; receiving in OPEN and CLOSE_SENT, since messages may
-    have been on their way when we said goodbye.
+ 3. Sending data is legal until SEND_CLOSE; receiving in OPEN and CLOSE_SENT, since messages may
+    have been on their way when we said goodbye. (In CLOSE_RECEIVED too: 5.5.1 lets the answer to
+    a close frame wait for what is being said. The session begins nothing new there.)
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from .handshake import (
     parse_subprotocols,
     valid_subprotocol,
 )
+from .protocol import WebSocketProtocol
 
 __all__ = ["Agreement", "agree", "answer", "first_match"]
 
@@ -31,6 +32,13 @@ class Agreement:
     headers: dict[str, str]
     subprotocol: str | None
     deflate: DeflateParams | None
+    options: DeflateOptions | None
+
+    def protocol(self, max_size: int | None) -> WebSocketProtocol:
+        """The server's side of the connection; `max_size` bounds an incoming message."""
+        return WebSocketProtocol(
+            client=False, max_size=max_size, deflate=self.deflate, options=self.options
+        )
 
 
 def first_match(supported: Sequence[str]) -> SelectSubprotocol:
@@ -95,4 +103,4 @@ def answer(
         agreed = agree_deflate(offers, deflate) if deflate is not None else None
         if agreed is not None:
             params, fields["Sec-WebSocket-Extensions"] = agreed
-    return Agreement(fields, subprotocol, params)
+    return Agreement(fields, subprotocol, params, deflate)

@@ -157,7 +157,7 @@ class WebSocketClientConnection(_HTTPConnection):
             protocol._process_server_headers(self.key, self.headers)
         except PeerError as error:
             raise WebSocketError(str(error)) from error
-        protocol._native = hop.detach()
+        protocol._attach(hop.detach())
         self._session = self.protocol = protocol
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
@@ -185,7 +185,6 @@ class WebSocketClientConnection(_HTTPConnection):
         self.final_callback = None
         async with trio.open_nursery() as nursery:
             native.nursery = nursery
-            native.max_write_buffer_size = self.params.max_buffer_size
             try:
                 protocol.start_pinging()
                 if self.connect_future.cancelled():

@@ -1,9 +1,9 @@
 """The protocol objects of `tornado.websocket`: one side of an upgraded connection.
 
-Knows the native session's `Link` (reading, the end of a connection) and frames, and turns their
-events into a handler's callbacks and Futures. Must not know the web framework or the client:
-the "handler" is whatever has `on_message`, `on_ping`, `on_pong`, `log_exception` and
-`on_ws_connection_close`.
+Knows the native session's `Link` (reading, pongs, keepalive, the end of a connection), and turns
+its events into a handler's callbacks and its writes into Futures. Must not know the web framework
+or the client: the "handler" is whatever has `on_message`, `on_ping`, `on_pong`, `log_exception`
+and `on_ws_connection_close`.
 
 Callbacks run straight in the task that reads the connection; a write goes to the socket at
 once. So a message that is answered costs no task, no queue and no turn of the loop.
@@ -12,10 +12,9 @@ once. So a message that is answered costs no task, no queue and no turn of the l
 from __future__ import annotations
 
 import asyncio
-import contextvars
+import functools
 import sys
-import time
-from collections.abc import Awaitable
+from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
@@ -25,40 +24,38 @@ from tornado._impl.loop.tasks import start_soon
 from tornado._impl.streams.view import StreamView
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
-    WebSocketProtocol,
     _default_max_message_size,
     _WebSocketParams,
-    de_dupe_gen_log,
 )
+from tornado._impl.websocket.callbacks import CallbackProtocol
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.ioloop import IOLoop
 from tornado.log import gen_log
 
-from tornado_trio._util.contexts import InContext
 from tornado_trio.errors import StreamClosedError, WriteBufferFull
 from tornado_trio.interop.host_wait import HostReadable
 from tornado_trio.net.socket_stream import SocketStream
 from tornado_trio.net.stream import Stream
 from tornado_trio.websocket.link import Link
-from tornado_trio.websocket.lookahead import LookAhead
 from tornado_trio.wire.websocket import (
     BINARY,
     CLOSE,
-    PING,
     PONG,
     TEXT,
     Close,
     CloseCode,
+    ConnectionClosed,
     DeflateOptions,
     HandshakeError,
+    State,
     accept_value,
 )
 from tornado_trio.wire.websocket import (
     WebSocketProtocol as WireProtocol,
 )
 from tornado_trio.wire.websocket.frames import encode_frame
-from tornado_trio.wire.websocket.handshake import valid_key
+from tornado_trio.wire.websocket.handshake import check_answer, key_of
 from tornado_trio.wire.websocket.upgrade import answer
 
 # How long the peer may take to answer our close frame, in seconds.
@@ -66,7 +63,7 @@ _CLOSE_TIMEOUT = 5.0
 _CLOSE_CODE = Struct("!H").pack
 
 
-class WebSocketProtocol13(WebSocketProtocol):
+class WebSocketProtocol13(CallbackProtocol):
     """RFC 6455, either side.
 
     Args:
@@ -83,23 +80,10 @@ class WebSocketProtocol13(WebSocketProtocol):
     OPCODE_MASK = 0x0F
 
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
-    close_code: int | None = None
-    close_reason: str | None = None
-    _native: Stream | None = None
-    _link: Link | None = None
     _view: StreamView | None = None
-    _look_ahead: LookAhead | None = None
     _subprotocol: str | None = None
-    _unsent: list[Future] | None = None
-    _pong_future: Future | None = None
-    _next_pong: bytes | None = None
-    _received_pong = False
-    _ponged_ahead = 0
-    _pinging: Any = None
-    _pinged: float | None = None
-    _ping_started = False
     _finishing = False
-    _waiting: Any = None
+    _aborted = False
     _message_bytes_out = 0
     _wire_bytes_out = 0
 
@@ -119,11 +103,9 @@ class WebSocketProtocol13(WebSocketProtocol):
                 compression_options=compression_options,
             )
         self.handler = handler
-        self.client_terminated = False
-        self.server_terminated = False
         self.mask_outgoing = mask_outgoing
         self.params = params
-        self._wire: WireProtocol | None = None
+        self._wire = None
 
     # --- looking ----------------------------------------------------------------------
 
@@ -153,6 +135,22 @@ class WebSocketProtocol13(WebSocketProtocol):
     def set_nodelay(self, x: bool) -> None:
         self.stream.set_nodelay(x)
 
+    @property
+    def client_terminated(self) -> bool:  # type: ignore[override]
+        """The peer said goodbye, or is gone."""
+        return self._close_seen or self._over
+
+    @property
+    def server_terminated(self) -> bool:  # type: ignore[override]
+        """We said goodbye, or the peer is gone."""
+        wire = self._wire
+        return self._over or (wire is not None and wire.close_sent is not None)
+
+    @property
+    def _over(self) -> bool:
+        wire = self._wire
+        return self._aborted or (wire is not None and wire.state is State.CLOSED)
+
     # --- handshakes -------------------------------------------------------------------
 
     @staticmethod
@@ -165,34 +163,26 @@ class WebSocketProtocol13(WebSocketProtocol):
         if handler is None:  # Tornado 5 did not say it again
             handler = self.handler
         headers = handler.request.headers
-        key = headers.get("Sec-WebSocket-Key", "").strip(" \t")
-        version = headers.get("Sec-WebSocket-Version")
-        if not (headers.get("Host") and valid_key(key) and version):
-            self._refuse(handler, "Missing/Invalid WebSocket headers")
-            return
         options = handler.get_compression_options()
         deflate = None if options is None else deflate_options(options)
         try:
-            agreement = answer(
-                headers, key, deflate=deflate, select_subprotocol=handler.select_subprotocol
-            )
+            if not (headers.get("Host") and headers.get("Sec-WebSocket-Version")):
+                raise HandshakeError("Missing/Invalid WebSocket headers")
+            key, select = key_of(headers), handler.select_subprotocol
+            agreement = answer(headers, key, deflate=deflate, select_subprotocol=select)
         except HandshakeError as error:
-            self._refuse(handler, str(error))
+            handler.set_status(400)
+            gen_log.debug(str(error))
+            handler.finish(str(error))
             return
         self._subprotocol = agreement.subprotocol
-        self._wire = WireProtocol(
-            client=False,
-            max_size=self.params.max_message_size,
-            deflate=agreement.deflate,
-            options=deflate,
-        )
+        self._wire = agreement.protocol(self.params.max_message_size)
         handler.clear_header("Content-Type")
         handler.set_status(101)
         for name, value in agreement.headers.items():
             handler.set_header(name, value)
         handler.finish()
-        self._native = handler._detach_stream()
-        self._native.max_write_buffer_size = self.params.max_buffer_size
+        self._attach(handler._detach_stream())
         self.start_pinging()
         try:
             result = handler.open(*handler.open_args, **handler.open_kwargs)
@@ -215,16 +205,8 @@ class WebSocketProtocol13(WebSocketProtocol):
         else:
             await self._receive_frame_loop()
 
-    @staticmethod
-    def _refuse(handler: Any, reason: str) -> None:
-        handler.set_status(400)
-        gen_log.debug(reason)
-        handler.finish(reason)
-
     def _process_server_headers(self, key: Any, headers: Any) -> None:
         """The server accepted: see what it accepted. Raises `HandshakeError`."""
-        from tornado_trio.wire.websocket.handshake import check_answer
-
         options = self.params.compression_options
         deflate = None if options is None else deflate_options(options)
         offered = self.handler._offered_subprotocols
@@ -236,14 +218,26 @@ class WebSocketProtocol13(WebSocketProtocol):
             client=True, max_size=self.params.max_message_size, deflate=params, options=deflate
         )
 
+    def _attach(self, native: Stream) -> None:
+        """The handshake is done: `native` carries frames from now on."""
+        assert self._wire is not None
+        native.max_write_buffer_size = self.params.max_buffer_size
+        self._native = native
+        self._link = Link(
+            native, self._wire, self._on_event, _CLOSE_TIMEOUT, spawn=start_soon, later=_later
+        )
+        self._link.send_pong = self._send_pong
+
     # --- receiving --------------------------------------------------------------------
 
     async def _receive_frame_loop(self) -> None:
         """Read until the connection is over, then tell the handler."""
-        native, wire = self._native, self._wire
-        assert native is not None and wire is not None
+        native, link = self._native, self._link
+        assert native is not None
+        if link is None:
+            self._tell_closed()  # it was dropped before the first read
+            return
         _wait_on_host(native)
-        link = self._link = Link(native, wire, self._on_event, _CLOSE_TIMEOUT)
         link.ahead = self._look_ahead
         try:
             await link.read()
@@ -258,120 +252,32 @@ class WebSocketProtocol13(WebSocketProtocol):
             raise
         try:
             # At once: the peer may keep its connection open, for as long as `finish` waits.
-            self._over()
+            self._stop_timers()
             self._finishing = True
             self._tell_closed()
             await link.finish()
         finally:
             self._ended()
 
-    def _tell_closed(self) -> None:
-        try:
-            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
-        except (Exception, asyncio.CancelledError):
-            self.handler.log_exception(*sys.exc_info())
-
     def on_connection_close(self) -> None:
         if not self._finishing:  # the last frame is on its way, and the stream closed in time
             self._abort()
 
-    def _over(self) -> None:
-        """Nothing is sent or received any more."""
-        self.client_terminated = self.server_terminated = True
-        if self._pinging is not None:
-            self._pinging.cancel()
-        if self._waiting is not None:
-            self._waiting()
-            self._waiting = None
+    def _stop_timers(self) -> None:
+        if self._link is not None:
+            self._link.stop_waiting()
+        self._stop_pinging()
 
     def _ended(self) -> None:
-        self._over()
-        if self._native is not None:
-            self._native.close()
+        self._stop_timers()
+        if self._link is not None:
+            self._link.abort()
         # They hold bound methods of ours: reference cycles, and with them the handler.
         self._link = self._look_ahead = None
 
-    def _on_event(self, opcode: int, payload: Any) -> Awaitable[object] | None:
-        return self._handle_message(opcode, payload)
-
-    def _handle_message(self, opcode: int, data: Any) -> Awaitable[object] | None:
-        """One event: `data` is text, bytes, or what a close frame says."""
-        if opcode == TEXT or opcode == BINARY:
-            if self.client_terminated:
-                return None
-            try:
-                result = self.handler.on_message(data)
-            except (Exception, asyncio.CancelledError):
-                self._callback_failed()
-                return None
-            # Done already: the usual `return self.write_message(...)`.
-            if result is None or (
-                isinstance(result, asyncio.Future)
-                and result.done()
-                and not result.cancelled()
-                and result.exception() is None
-            ):
-                return None
-            return self._on_message_result(result)
-        if opcode == PING:
-            if self._ponged_ahead:
-                self._ponged_ahead -= 1
-            elif not self.server_terminated:
-                self._send_pong(data)
-            return self._run_callback(self.handler.on_ping, data)
-        if opcode == PONG:
-            self._received_pong = True
-            return self._run_callback(self.handler.on_pong, data)
-        if opcode == CLOSE:
-            self.client_terminated = True
-            if data.code != CloseCode.NO_STATUS:
-                self.close_code = data.code
-                self.close_reason = data.reason or None
-        return None
-
-    def _on_message_result(self, result: Any) -> Awaitable[object] | None:
-        if not asyncio.iscoroutine(result):
-            try:
-                result = gen.convert_yielded(result)
-            except (Exception, asyncio.CancelledError):
-                self._callback_failed()
-                return None
-        own = contextvars.copy_context()  # what it sets is not seen by the next one
-        return self._busy(InContext(self._await_callback(result), own))
-
-    def _busy(self, result: Awaitable[Any]) -> Awaitable[Any]:
-        """Go on looking at the connection while the program takes its time."""
-        look_ahead = self._look_ahead
-        if look_ahead is None:
-            assert self._native is not None and self._wire is not None
-            look_ahead = self._look_ahead = LookAhead(
-                self._native,
-                self._wire,
-                start_soon,
-                self._seen_ahead,
-                self._lost_ahead,
-            )
-            if self._link is not None:
-                self._link.ahead = look_ahead
-        return look_ahead.watch(result)
-
-    def _seen_ahead(self, opcode: int, payload: Any) -> None:
-        """A ping or pong came while `on_message` waits: its callbacks come in their turn."""
-        if opcode == PING:
-            self._ponged_ahead += 1
-            if not self.server_terminated:
-                self._send_pong(payload)
-        else:
-            self._received_pong = True
-
-    def _lost_ahead(self) -> None:
-        """The peer vanished while `on_message` waits: it is told now, not when it is done."""
-        self._ended()
-        self._tell_closed()
-
     # --- sending ------------------------------------------------------------------------
 
-    def write_message(self, message: Any, binary: bool = False) -> Future:
+    def write_message(self, message: Any, binary: bool = False) -> Future[None]:
         """Send a message; the Future is done when the socket has taken it.
 
         Raises:
@@ -379,89 +285,64 @@ class WebSocketProtocol13(WebSocketProtocol):
         """
         if type(message) is not bytes:
             message = utf8(message)
-        self._message_bytes_out += len(message)
-        flags = 0
-        wire = self._wire
-        if wire is not None and wire.deflater is not None:
-            message = wire.deflater.compress(message)
-            flags = self.RSV1
+        if self._wire is None:
+            raise WebSocketClosedError()
         try:
-            return self._write_frame(True, BINARY if binary else TEXT, message, flags)
-        except StreamClosedError:
+            frame = self._wire.send_data(BINARY if binary else TEXT, message)
+        except ConnectionClosed:
             raise WebSocketClosedError() from None
+        self._message_bytes_out += len(message)
+        return self._send(frame)
 
-    def _write_frame(self, fin: bool, opcode: int, data: bytes, flags: int = 0) -> Future:
+    def _write_frame(self, fin: bool, opcode: int, data: bytes, flags: int = 0) -> Future[None]:
+        """Send one frame, as it is: pongs, and what programs make themselves."""
         if self.server_terminated and opcode != CLOSE:
             raise WebSocketClosedError()
-        frame = encode_frame(
-            opcode, data, fin=fin, rsv1=flags & 0x40 != 0, mask=self.mask_outgoing
-        )
-        self._wire_bytes_out += len(frame)
-        native = self._native
-        if native is None:
+        rsv1 = flags & self.RSV1 != 0
+        return self._send(encode_frame(opcode, data, fin=fin, rsv1=rsv1, mask=self.mask_outgoing))
+
+    def _send(self, frame: bytes) -> Future[None]:
+        link = self._link
+        if link is None:
             raise WebSocketClosedError()
-        future = Future()
+        self._wire_bytes_out += len(frame)
+        future: Future[None] = Future()
         try:
-            done = native.write(frame)
+            if link.write(frame):
+                future.set_result(None)
+            else:
+                link.when_drained(functools.partial(_settle, future))
         except WriteBufferFull:
             # Bounded memory: a peer that left this much unread is not going to catch up.
             gen_log.warning("WebSocket closed: the peer does not read")
             self._abort()
             raise WebSocketClosedError() from None
-        if done:
-            future.set_result(None)
-        elif self._unsent is None:
-            self._unsent = [future]
-            start_soon(self._drain)
-        else:
-            self._unsent.append(future)
-        return future
-
-    async def _drain(self) -> None:
-        """Resolve the Futures of writes that had to wait."""
-        assert self._native is not None
-        error: Exception | None = None
-        try:
-            await self._native.drain()
         except StreamClosedError:
-            error = WebSocketClosedError()
-        futures, self._unsent = self._unsent, None
-        for future in futures or ():
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
-                future.exception()  # nobody has to look at it
+            raise WebSocketClosedError() from None
+        return future
 
     def write_ping(self, data: bytes) -> None:
         """Send a ping of at most 125 bytes."""
-        if len(data) > 125:
-            raise ValueError("control frame payloads may not exceed 125 bytes")
+        if self._wire is None:
+            raise WebSocketClosedError()
         try:
-            self._write_frame(True, PING, data)
-        except StreamClosedError:
+            self._send(self._wire.send_ping(data))
+        except ConnectionClosed:
             raise WebSocketClosedError() from None
 
-    def _send_pong(self, data: bytes) -> None:
-        """Answer a ping. While an answer is unsent, only the latest ping gets the next one."""
-        if self._pong_future is not None:
-            self._next_pong = data
-            return
+    def _send_pong(self, data: bytes) -> bool:
+        """As `Link.send_pong`."""
         try:
             future = self._write_frame(True, PONG, data)
-        except (StreamClosedError, WebSocketClosedError):
-            return
+        except WebSocketClosedError:
+            return True
         if not future.done():
-            self._pong_future = future
-            future.add_done_callback(self._on_pong_sent)
+            future.add_done_callback(self._pong_sent)
+        return future.done()
 
-    def _on_pong_sent(self, future: Future) -> None:
-        self._pong_future = None
-        data, self._next_pong = self._next_pong, None
-        if data is not None and not self.server_terminated:
-            self._send_pong(data)
+    def _pong_sent(self, _: Future[None]) -> None:
+        if self._link is not None:
+            self._link.pong_left()
 
     # --- closing --------------------------------------------------------------------------
 
@@ -486,115 +367,41 @@ class WebSocketProtocol13(WebSocketProtocol):
         if len(payload) > 125:
             raise ValueError("control frame payloads may not exceed 125 bytes")
         self._say_close(payload, code)
-        self.server_terminated = True
-        if not self.client_terminated and self._native is not None and self._waiting is None:
-            loop = IOLoop.current()
-            handle = loop.call_later(_CLOSE_TIMEOUT, self._abort)
-            self._waiting = lambda: loop.remove_timeout(handle)
+        if self._link is not None:
+            self._link.abort_later()
 
     def _say_close(self, payload: bytes, code: int | None) -> None:
-        wire, native = self._wire, self._native
-        if wire is None or native is None or native.closed:
-            return
-        meaning = Close(CloseCode.NO_STATUS if code is None else code, "")
-        frame = wire.send_close_payload(payload, meaning)
-        if frame:
-            try:
-                native.write(frame)
-            except (StreamClosedError, WriteBufferFull):
-                pass  # it is being closed for another reason, which its reader knows
+        if self._link is not None and self._wire is not None:
+            meaning = Close(CloseCode.NO_STATUS if code is None else code, "")
+            self._link.write_quietly(self._wire.send_close_payload(payload, meaning))
 
     def _callback_failed(self) -> None:
         self.handler.log_exception(*sys.exc_info())
-        if not self.server_terminated:
-            self._say_close(_CLOSE_CODE(CloseCode.INTERNAL_ERROR), CloseCode.INTERNAL_ERROR)
+        self._say_close(_CLOSE_CODE(CloseCode.INTERNAL_ERROR), CloseCode.INTERNAL_ERROR)
         self._abort()
 
     def _abort(self) -> None:
-        self.client_terminated = True
-        self.server_terminated = True
+        # What has been read is looked at still: the peer's close frame may be among it.
+        self._aborted = True
+        self._stop_timers()
         if self._native is not None:
             self._native.close()
-        if self._pinging is not None:
-            self._pinging.cancel()
 
-    # --- keepalive ------------------------------------------------------------------------
 
-    @property
-    def ping_interval(self) -> float:
-        """Seconds between pings; 0: none."""
-        interval = self.params.ping_interval
-        return interval if interval is not None else 0
+def _later(seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
+    loop = IOLoop.current()
+    return functools.partial(loop.remove_timeout, loop.call_later(seconds, callback))
 
-    @property
-    def ping_timeout(self) -> float:
-        """Seconds a pong may take, at most and by default the interval; 0: for ever."""
-        timeout = self.params.ping_timeout
-        interval = self.ping_interval
-        if timeout is None:
-            return interval
-        if interval and timeout > interval:
-            de_dupe_gen_log(
-                30,
-                f"The websocket_ping_timeout ({timeout}) cannot be longer than the "
-                f"websocket_ping_interval ({interval}).\n"
-                f"Setting websocket_ping_timeout={interval}",
-            )
-            return interval
-        return timeout
 
-    def start_pinging(self) -> None:
-        """Start the keepalive, if one is set."""
-        if self.ping_interval > 0 and not self._ping_started:
-            self._ping_started = True
-            self._ping_later(self.ping_interval)
-
-    def _ping_later(self, seconds: float) -> None:
-        # A task that sleeps weighs 5 KB per connection; a timer 0.4.
-        self._pinging = IOLoop.current().call_later(seconds, self._ping_by_timer)
-
-    def _ping_by_timer(self) -> None:
-        seconds = self._ping_step()
-        if seconds is None:
-            self._pinging = None
-        else:
-            self._ping_later(seconds)
-
-    def _ping_step(self) -> float | None:
-        """Do what the keepalive has to do now; seconds until the next step, None: no more."""
-        if self.is_closing():
-            return None
-        interval, timeout, now = self.ping_interval, self.ping_timeout, time.monotonic()
-        begin, self._pinged = self._pinged, None
-        if begin is not None:
-            if not self._received_pong:
-                self.close(reason="ping timed out")
-                return None
-            return self.ping_sleep_time(last_ping_time=begin, interval=interval, now=now)
-        self._received_pong = False
-        try:
-            self.write_ping(b"")
-        except WebSocketClosedError:
-            return None
-        if timeout <= 0:
-            return interval
-        self._pinged = now
-        return timeout
-
-    @staticmethod
-    def ping_sleep_time(*, last_ping_time: float, interval: float, now: float) -> float:
-        """Seconds until the next ping is due."""
-        return max(0, last_ping_time + interval - now)
-
-    async def periodic_ping(self) -> None:
-        """Ping for as long as the connection lasts; close it when a pong does not come.
-
-        For programs that start it themselves: `start_pinging` does the same without a task.
-        """
-        seconds: float | None = self.ping_interval
-        while seconds is not None:
-            await trio.sleep(seconds)
-            seconds = self._ping_step()
+def _settle(future: Future[None], error: Exception | None) -> None:
+    """What was written is on its way, or never will be."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(WebSocketClosedError())
+        future.exception()  # nobody has to look at it
 
 
 def _wait_on_host(native: Stream) -> None:
