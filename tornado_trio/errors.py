@@ -54,7 +54,11 @@ class DeadlineError(TornadoTrioError, TimeoutError):
         self.phase = phase
 
 
-class StreamClosedError(TornadoTrioError, OSError):
+class Disconnected(TornadoTrioError):
+    """The connection is over. If the peer ended it, that is its right and nobody's mistake."""
+
+
+class StreamClosedError(Disconnected, OSError):
     """The stream is closed, by us or by the peer; `__cause__` holds the OS error, if any."""
 
 

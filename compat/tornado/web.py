@@ -343,6 +343,15 @@ class FallbackHandler(_stock.FallbackHandler, RequestHandler):
         self.on_finish()
 
 
+def _error_answers(settings: dict[str, Any]) -> Any:
+    """The setting `errors`, if it is what `tornado_trio.web.Application` means by it."""
+    answers = settings.get("errors")
+    if isinstance(answers, dict) and answers:
+        if all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in answers):
+            return answers
+    return None
+
+
 class Application(ApplicationNames, _application.Application, ReversibleRouter):
     """A collection of handlers that make up a web application.
 
@@ -367,7 +376,13 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
         transforms: list[type[OutputTransform]] | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(handlers, default_host, transforms, **settings)
+        # To a program of Tornado's the name is any other setting.
+        others = {name: value for name, value in settings.items() if name != "errors"}
+        super().__init__(
+            handlers, default_host, transforms, errors=_error_answers(settings), **others
+        )
+        if "errors" in settings:
+            self.settings["errors"] = settings["errors"]
         if self.settings.get("autoreload"):
             from tornado import autoreload
 

@@ -102,14 +102,19 @@ def _shown(value: Any) -> str:
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
 
 
+_ON_TRIO = "runs on trio, where asyncio's waits do not work"
+
+
 def explain_asyncio(error: BaseException, where: str) -> None:
-    """Add a note to an `error` that comes from waiting for asyncio in a task of trio's."""
+    """Add a note, once, to an `error` of waiting for asyncio in a task of trio's."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             explain_asyncio(inner, where)
+    elif any(_ON_TRIO in note for note in getattr(error, "__notes__", ())):
+        pass  # closer to where it arose
     elif not _asyncio_runs() and _is_asyncios(error):
         error.add_note(
-            f"{where} runs on trio, where asyncio's waits do not work: use trio's (trio.sleep, "
+            f"{where} {_ON_TRIO}: use trio's (trio.sleep, "
             "trio.Event, trio.fail_after, trio.open_memory_channel), or have the service hosted "
             "by asyncio's loop, where both work: tornado_trio.run(main, asyncio=True), "
             "`tornado-trio serve --asyncio`, or TORNADO_TRIO_ASYNCIO=1"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["App", "BodyIterator", "ErrorResponder", "Exchange", "current_exchange"]
 
 #: Answers a request that was ended by something else than its application: called with the
-#: cause, the status to answer with, and the exception behind it, if there is one.
+#: cause, the status to answer with (0: do not), and the exception behind it, if there is one.
 ErrorResponder: TypeAlias = Callable[[Cause, int, BaseException | None], object]
 
 
@@ -132,14 +132,14 @@ class Exchange(ABC):
     def set_timeout(self, seconds: float | None) -> None:
         """The handler's deadline, from now (passed: 503); None: no deadline."""
 
-    def set_error_responder(  # noqa: B027 - hosts that end no requests need not have it
-        self, responder: ErrorResponder | None
-    ) -> None:
+    def set_error_responder(self, responder: ErrorResponder) -> bool:
         """Have the application answer if the request ends by something else than it.
 
-        Called once all of the request's tasks are over, if nothing was sent by then and the
-        client is there; it may write a response, and must not wait.
+        Called once, when all of the request's tasks are over, if its response was not begun. It
+        may write one, unless the status is 0 (the client has gone, or was answered already),
+        and must not wait. Returns False where the host will not call it.
         """
+        return False
 
     def hold(self, until: float) -> None:  # noqa: B027 - as above
         """The request is not cancelled before `until`, in trio's time: see `critical`.

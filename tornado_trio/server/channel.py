@@ -27,7 +27,17 @@ from .forwarded import client_of, corrected_origin
 from .handler_task import HandlerTask, Resumed
 from .interfaces import Serving
 from .options import ServerOptions
-from .outcomes import EXITS, carry_out, is_exit, log_cause, log_error, log_refusal, refuse
+from .outcomes import (
+    EXITS,
+    annotate,
+    carry_out,
+    dismiss,
+    is_exit,
+    log_cause,
+    log_error,
+    log_refusal,
+    refuse,
+)
 from .sending import drain, send_file
 from .states import TRANSITIONS, State, Trigger
 
@@ -185,6 +195,8 @@ class RequestChannel(ABC):
     def end_request(self, exchange: Http1Exchange) -> None:
         """The request is over, whatever ended it."""
         self.requests += 1
+        if exchange.has_responder:
+            self.handler.in_context(dismiss, exchange)
         if not exchange.logged:
             self.handler.in_context(exchange.log)
         if self.server.options.access_log is not None:
@@ -241,7 +253,11 @@ class RequestChannel(ABC):
             self.refuse(error)
             return
         child = cause is Cause.CHILD_FAILED
-        log_error(exchange, error, child=child)
+        annotate(exchange, error, child=child)
+        if exchange.finished or not exchange.has_responder:  # which logs it as its own
+            # A connection that was taken over is closed when its client has left.
+            left = exchange.gone is not None or (self.detached and self.stream.closed)
+            log_error(exchange, error, child=child, client_left=left)
         self.conclude(cause, error)
 
     def refuse(self, error: PeerError) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 import trio
 
 from .._util.fairness import Budget
+from .._util.groups import sole
 from ..errors import PeerError, StreamClosedError
 from ..exchange import Cause
 from ..log import app_log, gen_log
@@ -35,7 +36,7 @@ from .channel import RequestChannel
 from .exchange import Http1Exchange
 from .handler_task import HandlerTask
 from .interfaces import Serving
-from .outcomes import EXITS, is_exit, sole
+from .outcomes import EXITS, is_exit
 from .sending import close_in_order
 from .states import TRANSITIONS, State, Trigger
 from .upgraded import Continuation
@@ -103,6 +104,10 @@ class Http1Connection(RequestChannel):
         except StreamClosedError:
             pass  # the client left while its last response was on the way
         finally:
+            if self.exchange is not None:  # cancelled from outside
+                if not self.exchange.finished:
+                    self.exchange.give_up(Cause.CANCELLED)
+                self.end_request(self.exchange)
             if not self.detached:
                 self.stream.close()
 

@@ -404,10 +404,16 @@ class Http1Exchange(Exchange):
             if callback is not None and not self.finished:
                 callback()
 
-    def set_error_responder(self, responder: ErrorResponder | None) -> None:
-        if responder is not None or self._extras is not None:
-            extras = self._extended()
-            extras.responder = responder
+    def set_error_responder(self, responder: ErrorResponder) -> bool:
+        extras = self._extended()
+        if self.finished or self._connection.wire.responded or extras.responder is not None:
+            return False
+        extras.responder = responder
+        return True
+
+    @property
+    def has_responder(self) -> bool:
+        return self._extras is not None and self._extras.responder is not None
 
     def take_responder(self) -> ErrorResponder | None:
         """The application's way to answer an error; only once, or it would be a cycle."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import trio
 
+from .._util.groups import consists_of
 from .._util.mistakes import explain_asyncio
-from ..errors import LimitError, PeerError, StreamClosedError
+from ..errors import Disconnected, LimitError, PeerError, StreamClosedError
 from ..exchange import OUTCOMES, Cause
 from ..log import app_log, gen_log
 from ..net.stream import Stream
@@ -20,13 +21,14 @@ from .options import ServerOptions
 
 __all__ = [
     "EXITS",
+    "annotate",
     "carry_out",
+    "dismiss",
     "is_exit",
     "log_cause",
     "log_error",
     "log_refusal",
     "refuse",
-    "sole",
 ]
 
 #: What ends the task and not just the request.
@@ -44,16 +46,6 @@ def is_exit(error: BaseException) -> bool:
     return isinstance(error, EXITS)
 
 
-def sole(error: BaseException) -> BaseException:
-    """The one exception that a group holds at whatever depth, else what was given."""
-    inner = error
-    while isinstance(inner, BaseExceptionGroup):
-        if len(inner.exceptions) != 1:
-            return error
-        inner = inner.exceptions[0]
-    return inner
-
-
 # --- the log ---------------------------------------------------------------------------
 
 
@@ -66,24 +58,24 @@ def log_cause(exchange: Http1Exchange, cause: Cause) -> None:
         logger.log(outcome.level, "%s", text)
 
 
-def log_error(exchange: Http1Exchange, error: BaseException, *, child: bool) -> None:
+def annotate(exchange: Http1Exchange, error: BaseException, *, child: bool) -> None:
+    """Say on the error of which request it is, whoever logs it."""
+    where = exchange.describe()
+    explain_asyncio(error, "a child of the request" if child else "the handler")
+    error.add_note(f"in a child of {where}" if child else where)
+
+
+def log_error(
+    exchange: Http1Exchange, error: BaseException, *, child: bool, client_left: bool
+) -> None:
     """What the application let through. A client that left is no error of its."""
-    if exchange.gone is not None and _only_disconnects(error):
+    if client_left and consists_of(error, Disconnected):
         gen_log.debug("%s: ended by it", exchange.describe(), exc_info=error)
         return
     if exchange.finished and not isinstance(error, (Exception, BaseExceptionGroup)):
         return  # a cancellation of another library's, after the answer
-    where = exchange.describe()
-    explain_asyncio(error, "a child of the request" if child else "the handler")
-    error.add_note(f"in a child of {where}" if child else where)
     text = "Uncaught exception in a child of %r" if child else "Uncaught exception in %r"
     app_log.error(text, exchange, exc_info=error)
-
-
-def _only_disconnects(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_only_disconnects(inner) for inner in error.exceptions)
-    return isinstance(error, StreamClosedError)
 
 
 # --- the answer --------------------------------------------------------------------------
@@ -108,11 +100,13 @@ def carry_out(
     if isinstance(error, PeerError):
         status, text = error.status, str(error)
     if not status or exchange.gone is not None:
+        _tell_application(exchange, cause, 0, error)
         exchange.give_up(cause)
         stream.close()
         return
     raw = options.refuse if cause in _CLIENTS_FAULT else None
-    if raw is None and _application_answers(exchange, cause, status, error):
+    _tell_application(exchange, cause, status if raw is None else 0, error)
+    if exchange.finished:
         return
     exchange.give_up(cause)
     if wire.responded:
@@ -128,17 +122,21 @@ def carry_out(
         _send(stream, wire, raw(refused))
 
 
-def _application_answers(
+def _tell_application(
     exchange: Http1Exchange, cause: Cause, status: int, error: BaseException | None
-) -> bool:
+) -> None:
     responder = exchange.take_responder()
     if responder is None:
-        return False
+        return
     try:
         responder(cause, status, error)
     except Exception:
         app_log.exception("Uncaught exception in the error responder of %r", exchange)
-    return exchange.finished
+
+
+def dismiss(exchange: Http1Exchange) -> None:
+    """The request is over: if its application waits to be told, there is nothing to answer."""
+    _tell_application(exchange, exchange.cause or Cause.CANCELLED, 0, None)
 
 
 def _break_off(stream: Stream, wire: ServerWire) -> None:

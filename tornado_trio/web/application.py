@@ -5,14 +5,17 @@ Knows routing and handlers; is served by anything that produces an `Exchange`.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._util.mistakes import takes_one
-from ..log import access_log, app_log
+from .._util.mistakes import explain_asyncio, takes_one
+from ..errors import PeerError, StreamClosedError
+from ..exchange import log_access
+from ..log import app_log
 from . import policies, ui
+from .failures import ErrorAnswers, answer_cause, check_answers
 from .handler import RequestHandler
 from .matchers import (
     AnyMatches,
@@ -28,7 +31,7 @@ from .stock import ErrorHandler
 from .transforms import GZipContentEncoding, OutputTransform
 
 if TYPE_CHECKING:
-    from ..exchange import Exchange
+    from ..exchange import Cause, Exchange
 
 __all__ = ["Application", "ApplicationRouter", "HandlerCall"]
 
@@ -130,11 +133,36 @@ class HandlerCall:
             request = self.request
             body = exchange.read_body_nowait()
             if body is None:
-                body = await exchange.read_body()
+                body = await self._read_body(exchange)
+                if body is None:
+                    return
             request.body = body
         handler, transforms = self.start()
         policies.apply(handler, exchange)
         await handler._execute(transforms, *self.path_args, **self.path_kwargs)
+
+    async def _read_body(self, exchange: Exchange) -> bytes | None:
+        """None: it could not be read, and the handler, which is not made yet, has said so."""
+        try:
+            return await exchange.read_body()
+        except PeerError as exc:
+            self._make_for_error()._handle_exception_guarded(exc)
+            return None
+        except StreamClosedError:
+            raise  # nobody is left to answer
+        except BaseException:
+            exchange.set_error_responder(self._answer)
+            raise
+
+    def _answer(self, cause: Cause, status: int, error: BaseException | None) -> None:
+        """The request was ended before its handler began."""
+        if status:
+            answer_cause(self._make_for_error(), cause, status, error)
+
+    def _make_for_error(self) -> RequestHandler:
+        handler, transforms = self.start()
+        handler._transforms = transforms
+        return handler
 
     def start(self) -> tuple[RequestHandler, list[OutputTransform]]:
         """Make the handler and its transforms."""
@@ -154,6 +182,12 @@ class Application(ReversibleRouter):
     full name, a list of rules, another router, or an async function over an exchange. The
     first rule that matches answers. Settings are Tornado's.
 
+    `errors` says how exceptions of handlers are answered: a status, a handler class whose
+    `write_error` makes the page, or a plain function `(handler, exception)`. The closest class
+    of an exception counts.
+
+        Application(rules, errors={LookupError: 404, Overloaded: say_when_to_try_again})
+
     An application is itself an async callable over an exchange.
     """
 
@@ -169,8 +203,11 @@ class Application(ReversibleRouter):
         handlers: Iterable[RuleLike] | None = None,
         default_host: str | None = None,
         transforms: Iterable[type[OutputTransform]] | None = None,
+        *,
+        errors: ErrorAnswers | None = None,
         **settings: Any,
     ) -> None:
+        self._error_answers = check_answers(errors or {})
         self.transforms: list[type[OutputTransform]] = []
         if transforms is not None:
             self.transforms = list(transforms)
@@ -281,14 +318,36 @@ class Application(ReversibleRouter):
         await self.respond(exchange)
 
     async def respond(self, exchange: Exchange) -> None:
-        """Answer one exchange.
+        """Answer one exchange. Whatever fails is answered with a page of the application.
 
-        Raises what the exchange raises about a body that cannot be read (`PeerError`, to be
-        answered by the server); errors of handlers do not get here.
+        Raises `PeerError` for a request without a usable Host, to be answered by the server.
         Cancellation: the handler is cancelled; see `RequestHandler`.
         """
         request = self._request_class.from_exchange(exchange)
-        await self.find_handler(request).respond(exchange)
+        try:
+            await self.find_handler(request).respond(exchange)
+        except Exception as exc:
+            # Out of a router, a function, a handler's constructor.
+            if exchange.finished or exchange.status or isinstance(exc, StreamClosedError):
+                raise
+            explain_asyncio(exc, "the handler")
+            self._error_handler(request)._handle_exception_guarded(exc)
+        except BaseException:
+            # Ignored by the exchange where a handler was faster.
+            exchange.set_error_responder(partial(self._answer, request))
+            raise
+
+    def _error_handler(self, request: Request) -> RequestHandler:
+        handler: RequestHandler = self._error_handler_class(self, request, status_code=500)
+        handler._transforms = [make(request) for make in self.transforms]
+        return handler
+
+    def _answer(
+        self, request: Request, cause: Cause, status: int, error: BaseException | None
+    ) -> None:
+        """The request was ended, and it had no handler."""
+        if status:
+            answer_cause(self._error_handler(request), cause, status, error)
 
     @property
     def _reset_per_request(self) -> bool:
@@ -312,18 +371,6 @@ class Application(ReversibleRouter):
         if log_function is not None:
             log_function(handler)
             return
-        status = handler._status_code
-        if status < 400:
-            level = logging.INFO
-        elif status < 500:
-            level = logging.WARNING
-        else:
-            level = logging.ERROR
-        if access_log.isEnabledFor(level):
-            access_log.log(
-                level,
-                "%d %s %.2fms",
-                status,
-                handler._request_summary(),
-                1000.0 * handler.request.request_time(),
-            )
+        log_access(
+            handler._status_code, handler._request_summary(), handler.request.request_time()
+        )

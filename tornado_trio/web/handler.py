@@ -24,7 +24,7 @@ from ..escape import utf8
 from ..exchange import READY
 from ..template import BaseLoader
 from ..wire.headers import check_outgoing_name
-from . import cookies, lifecycle, localization, output, rendering, security
+from . import cookies, failures, lifecycle, localization, output, rendering, security
 from .arguments import ArgumentMethods
 from .errors import HTTPError
 from .security import PendingUser
@@ -33,7 +33,7 @@ from .ui import UIModule, names_for
 if TYPE_CHECKING:
     import trio
 
-    from ..exchange import DisconnectPolicy
+    from ..exchange import Cause, DisconnectPolicy
     from ..wire.headers import HTTPHeaders
     from .application import Application
     from .request import Request
@@ -81,6 +81,7 @@ class RequestHandler(ArgumentMethods):
     _finished = False
     _auto_finish = True
     _close_callback_set = False
+    _cause: Cause | None = None
     _was_told = False
     _flushes: Budget | None = None
     _transforms: Sequence[OutputTransform] = ()
@@ -159,14 +160,15 @@ class RequestHandler(ArgumentMethods):
         self, typ: type[BaseException] | None, value: BaseException | None, tb: Any
     ) -> None:
         """Override to log uncaught exceptions in another way."""
-        lifecycle.log_exception(self, typ, value, tb)
+        failures.log_exception(self, typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Override for error pages of your own.
 
-        `kwargs["exc_info"]` is there when an exception caused the error.
+        `kwargs["exc_info"]` is there when an exception caused the error, `kwargs["cause"]`
+        (an `exchange.Cause`) when the server ended the request.
         """
-        lifecycle.write_error(self, status_code, kwargs)
+        failures.write_error(self, status_code, kwargs)
 
     # --- life cycle --------------------------------------------------------------------
 
@@ -177,10 +179,10 @@ class RequestHandler(ArgumentMethods):
         await lifecycle.execute(self, args, kwargs)
 
     def _handle_request_exception(self, e: BaseException) -> None:
-        lifecycle.handle_exception(self, e)
+        failures.handle_exception(self, e)
 
     def _handle_exception_guarded(self, exc: BaseException) -> None:
-        lifecycle.handle_exception_guarded(self, exc)
+        failures.handle_exception_guarded(self, exc)
 
     def _client_left(self) -> None:
         """`on_connection_close`, once, whoever tells it first."""
@@ -302,7 +304,7 @@ class RequestHandler(ArgumentMethods):
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> Any:
         """Discard what was written and send the page of `write_error` instead."""
-        return lifecycle.send_error(self, status_code, kwargs)
+        return failures.send_error(self, status_code, kwargs)
 
     def detach(self) -> Any:
         """Take the connection's stream over; HTTP ends here."""

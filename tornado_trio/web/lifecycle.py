@@ -1,27 +1,28 @@
-"""One request through one handler: checks, `prepare`, body, method, finish, errors.
+"""One request through one handler: checks, `prepare`, body, method, finish.
 
-Knows the handler's hooks and their order; does not know what they do. The coroutine below
+Knows the handler's hooks and their order; does not know what they do, nor how errors are
+answered (`failures`). The coroutine below
 runs in the task that serves the connection: trio's task in a native server, a driven one
 under compat, so a hook may return anything its surroundings can await.
 """
 
 from __future__ import annotations
 
-import traceback
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from .._util.mistakes import awaitable, explain_asyncio, refuse_value
-from ..errors import HTTPInputError, PeerError, StreamClosedError, printable
-from ..escape import xhtml_escape
-from ..log import app_log, gen_log
-from .errors import Finish, HTTPError
-from .output import has_no_body
+from .._util.mistakes import awaitable, refuse_value
+from ..errors import HTTPInputError, StreamClosedError
+from ..log import app_log
+from .errors import HTTPError
+from .failures import answer_cause
 from .security import check_request_origin
 
 if TYPE_CHECKING:
+    from ..exchange import Cause
     from ..wire.formdata import Steps
     from .handler import RequestHandler
 
@@ -33,18 +34,39 @@ async def execute(
 ) -> None:
     """Run the whole request. Exceptions become responses; only cancellation leaves.
 
-    Cancellation: `on_finish` still runs; whoever cancelled answers the client, if anyone.
+    Cancellation: the exchange has the handler answer when it knows why (`answer_cause`), where
+    nothing was sent; `on_finish` runs in any case.
     """
     try:
         try:
             await _run(handler, args, kwargs)
         except handler._answered_exceptions as exc:
             handler._handle_exception_guarded(exc)
-    finally:
-        # Reached with an unfinished response when we were cancelled, when the handler took
-        # the connection over, or when it means to finish later (_auto_finish is false).
-        if not handler._finished and handler._auto_finish:
+    except BaseException:
+        if not handler._finished and handler._auto_finish and not _answers_later(handler):
             abandon(handler)
+        raise
+    # With an unfinished response when the handler took the connection over, or when it means to
+    # finish later (_auto_finish is false).
+    if not handler._finished and handler._auto_finish:
+        abandon(handler)
+
+
+def _answers_later(handler: RequestHandler) -> bool:
+    set_responder = getattr(handler.request.connection, "set_error_responder", None)
+    if handler._headers_written or set_responder is None:
+        return False
+    return bool(set_responder(partial(_answer, handler)))
+
+
+def _answer(
+    handler: RequestHandler, cause: Cause, status: int, error: BaseException | None
+) -> None:
+    """From the exchange, when all of the request's tasks are over."""
+    if status and not handler._finished:
+        answer_cause(handler, cause, status, error)
+    if not handler._finished:
+        abandon(handler)
 
 
 async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -149,157 +171,3 @@ def abandon(handler: RequestHandler) -> None:
     except Exception:
         app_log.error("Exception in on_finish", exc_info=True)
     handler._ui = None
-
-
-# --- errors ------------------------------------------------------------------------------
-
-
-def handle_exception_guarded(handler: RequestHandler, exc: BaseException) -> None:
-    """`_handle_request_exception`, whose own bugs must not reach the server."""
-    try:
-        handler._handle_request_exception(exc)
-    except Exception:
-        app_log.error("Exception in exception handler", exc_info=True)
-        if not handler._finished:
-            _give_up(handler)
-
-
-def handle_exception(handler: RequestHandler, exc: BaseException) -> None:
-    """Log an exception of the handler and answer it."""
-    if isinstance(exc, Finish):
-        if not handler._finished:
-            handler.finish(*exc.args)
-        return
-    exc_info = (type(exc), exc, exc.__traceback__)
-    try:
-        handler.log_exception(*exc_info)
-    except Exception:
-        app_log.error("Error in exception logger", exc_info=True)
-    if handler._finished:
-        return  # answered already; there is nothing more to tell the client
-    if handler._headers_written and _client_left(handler, exc):
-        _give_up(handler)
-        return
-    try:
-        handler.send_error(status_of(exc), exc_info=exc_info)
-    finally:
-        del exc_info  # holds this frame through the traceback
-
-
-def _client_left(handler: RequestHandler, exc: BaseException | None) -> bool:
-    """That is its right, and no error. (A stream of the program's own that breaks is one.)"""
-    return (
-        isinstance(exc, StreamClosedError)
-        and not handler._log_disconnects
-        and getattr(handler.request.connection, "gone", None) is not None
-    )
-
-
-def status_of(exc: BaseException) -> int:
-    if isinstance(exc, HTTPError):
-        return exc.status_code
-    return exc.status if isinstance(exc, PeerError) else 500
-
-
-def _log_http_error(handler: RequestHandler, error: HTTPError) -> None:
-    """Its message in one line, whatever of the client's is in it."""
-    message = error.log_message
-    if not message:
-        return
-    arguments: tuple[Any, ...] = error.args
-    try:
-        text = message % arguments
-    except (TypeError, ValueError):
-        pass  # the program's mistake, which `logging` reports
-    else:
-        if (clean := printable(text)) != text:
-            message, arguments = "%s", (clean,)
-    gen_log.warning(
-        "%d %s: " + message, error.status_code, handler._request_summary(), *arguments
-    )
-
-
-def log_exception(
-    handler: RequestHandler,
-    typ: type[BaseException] | None,
-    value: BaseException | None,
-    tb: Any,
-) -> None:
-    """Expected errors in one line, all others with their traceback."""
-    if isinstance(value, HTTPError):
-        _log_http_error(handler, value)
-    elif isinstance(value, PeerError):
-        gen_log.warning("%d %s: %s", value.status, handler._request_summary(), value)
-    elif _client_left(handler, value):
-        gen_log.debug("%s: client has gone", handler._request_summary())
-    else:
-        if value is not None:
-            explain_asyncio(value, _where(handler, str(handler.request.method).lower()))
-        app_log.error(
-            "Uncaught exception %s\n%r",
-            handler._request_summary(),
-            handler.request,
-            exc_info=(typ, value, tb),  # type: ignore[arg-type]
-        )
-
-
-def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> Any:
-    """Replace whatever was written by an error response and finish it."""
-    if handler._headers_written:
-        gen_log.error("Cannot send error response after headers written")
-        if not handler._finished:
-            # All we can do is to end the response in a way that the client sees is wrong:
-            # this closes the connection when a Content-Length is not met.
-            try:
-                return handler.finish()
-            except Exception:
-                gen_log.error("Failed to flush partial response", exc_info=True)
-                _give_up(handler)
-        return None
-    handler.clear()
-    reason = kwargs.get("reason")
-    if "exc_info" in kwargs:
-        exc = kwargs["exc_info"][1]
-        if isinstance(exc, HTTPError) and exc.reason:
-            reason = exc.reason
-    handler.set_status(status_code, reason=reason)
-    if status_code == 405 and "Allow" not in handler._headers:
-        handler.set_header("Allow", ", ".join(allowed_methods(handler)))  # RFC 9110 15.5.6
-    try:
-        handler.write_error(status_code, **kwargs)
-    except Exception:
-        app_log.error("Uncaught exception in write_error", exc_info=True)
-    if not handler._finished:
-        if has_no_body(status_code):
-            handler._write_buffer = []
-        return handler.finish()
-    return None
-
-
-def _give_up(handler: RequestHandler) -> None:
-    """The response cannot be completed, and why has been logged: close, and log the request."""
-    handler._give_up()
-    handler.request.connection.logged = True
-    handler._log()
-
-
-def allowed_methods(handler: RequestHandler) -> list[str]:
-    """The methods a handler implements."""
-    cls = type(handler)
-    missing = cls._unimplemented_method
-    return [m for m in cls.SUPPORTED_METHODS if getattr(cls, m.lower(), missing) is not missing]
-
-
-def write_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> None:
-    """The default error page, or the traceback where the application serves those."""
-    if has_no_body(status_code):
-        handler.finish()  # HTTPError(204) and (304) end a request with nothing
-        return
-    if handler.settings.get("serve_traceback") and "exc_info" in kwargs:
-        handler.set_header("Content-Type", "text/plain")
-        for line in traceback.format_exception(*kwargs["exc_info"]):
-            handler.write(line)
-        handler.finish()
-        return
-    text = f"{status_code}: {xhtml_escape(handler._reason)}"
-    handler.finish(f"<html><title>{text}</title><body>{text}</body></html>")

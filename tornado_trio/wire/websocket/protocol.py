@@ -11,7 +11,7 @@ The differential tests hold both to the same answers.
 
 from __future__ import annotations
 
-from ...errors import TornadoTrioError
+from ...errors import Disconnected
 from .deflate import DeflateOptions, DeflateParams, Deflater, Inflater
 from .frames import (
     BINARY,
@@ -33,7 +33,7 @@ from .states import State, Trigger, next_state
 __all__ = ["ConnectionClosed", "WebSocketProtocol", "encode_shared"]
 
 
-class ConnectionClosed(TornadoTrioError):
+class ConnectionClosed(Disconnected):
     """The WebSocket is closed or closing; `code` and `reason` say how (None: not yet known)."""
 
     def __init__(self, code: int | None = None, reason: str | None = None) -> None:
