@@ -70,7 +70,8 @@ def log_error(
 ) -> None:
     """What the application let through. A client that left is no error of its."""
     if client_left and consists_of(error, Disconnected):
-        gen_log.debug("%s: ended by it", exchange.describe(), exc_info=error)
+        if exchange.gone is None:  # of a connection that was taken over: not told yet
+            gen_log.debug("%s: the peer has gone: %r", exchange.describe(), error)
         return
     if exchange.finished and not isinstance(error, (Exception, BaseExceptionGroup)):
         return  # a cancellation of another library's, after the answer
