@@ -25,8 +25,8 @@ from tornado.log import app_log, gen_log
 
 from tornado_trio.errors import HTTPOutputError, PeerError
 from tornado_trio.limits import Limits, Timeouts
+from tornado_trio.wire.engines import engine_for
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
-from tornado_trio.wire.http1 import ClientWire, ServerWire
 from tornado_trio.wire.writing import bare_response
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
@@ -105,7 +105,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             max_body_size=params.max_body_size or stream.max_buffer_size,
         )
         self._wire: Any = (
-            ClientWire(limits, OF_RESPONSES) if is_client else ServerWire(limits, OF_REQUESTS)
+            engine_for(None, OF_RESPONSES).client_wire(limits)
+            if is_client
+            else engine_for(None, OF_REQUESTS).server_wire(limits)
         )
         self._body_timeout = params.body_timeout
         self._close_callback: Callable[[], None] | None = None

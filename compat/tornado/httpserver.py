@@ -349,7 +349,6 @@ def _options(server: HTTPServer, run: Callable[[Any], Any]) -> ServerOptions:
         run=run,
         call_soon=_call_soon,
         refuse=_refusal,
-        answer_errors=False,
     )
 
 

@@ -176,7 +176,7 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
                 max_per_origin=_UNBOUNDED,
                 max_idle=max(self.max_clients, 1),
                 max_fields=_UNBOUNDED,  # their bytes are bounded
-                max_header_size=self.max_header_size or 64 * 1024,
+                max_head_size=self.max_header_size or 64 * 1024,
                 max_body_size=self.max_buffer_size if body is None else body,
             )
             engine = self._engine = Engine(

@@ -61,8 +61,11 @@ def test_requests_on_the_wire() -> None:
                 f"GET /a?b HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Tornado/6.6.1\r\n"
                 "Accept-Encoding: gzip\r\n\r\n"
             )
-            assert post == (
-                f"POST / HTTP/1.1\r\nX: 1\r\nHost: {host}\r\nUser-Agent: Tornado/6.6.1\r\n"
+            first, _, rest = post.partition("\r\n")
+            assert first == "POST / HTTP/1.1" and rest.endswith("\r\n\r\na=b")
+            # As they were given; the h11 engine puts Host before them.
+            assert rest.replace(f"Host: {host}\r\n", "") == (
+                "X: 1\r\nUser-Agent: Tornado/6.6.1\r\n"
                 "Content-Length: 3\r\nContent-Type: application/x-www-form-urlencoded\r\n"
                 "Accept-Encoding: gzip\r\n\r\na=b"
             )

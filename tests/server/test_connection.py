@@ -60,7 +60,8 @@ async def test_http10_body_of_unknown_length_ends_with_the_connection() -> None:
         await client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         head, _, body = (await client.rest()).partition(b"\r\n\r\n")
         assert body == b"one two three"
-        assert b"Transfer-Encoding" not in head and b"Connection" not in head
+        # h11 says "close" here, our own engine nothing: to such a client they are the same.
+        assert b"Transfer-Encoding" not in head and b"keep-alive" not in head.lower()
 
 
 async def test_chunked_response() -> None:

@@ -16,8 +16,10 @@ from tornado_trio.testing import MemoryServer, memory_server
 from .apps import echo
 from .corpus import Case, cases
 
-OPTIONS = ServerOptions(limits=Limits(max_body_size=1_000_000))
+LIMITS = Limits(max_body_size=1_000_000)
+OPTIONS = ServerOptions(limits=LIMITS)
 CASES = cases()
+on_both_engines = pytest.mark.parametrize("engine", ["own", "h11"])
 
 
 async def outcome(server: MemoryServer, data: bytes, step: int | None) -> tuple[list[int], bool]:
@@ -58,13 +60,15 @@ async def outcome(server: MemoryServer, data: bytes, step: int | None) -> tuple[
     return [status for status in statuses if status != 100], closed
 
 
+@on_both_engines
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 async def test_case(
-    case: Case, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    case: Case, engine: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     _, data, statuses, closed = case
-    async with memory_server(echo, OPTIONS) as server:
+    options = ServerOptions(limits=LIMITS, engine=engine)
+    async with memory_server(echo, options) as server:
         assert await outcome(server, data, None) == (statuses, closed)
         # One line at most for whatever a client does, beside those of its requests.
         lines = [record for record in caplog.records if record.name != "tornado.access"]
@@ -75,7 +79,8 @@ async def test_case(
             assert await outcome(server, data, 3001) == (statuses, closed)
 
 
-async def test_truncated_anywhere(autojump_clock: MockClock) -> None:
+@on_both_engines
+async def test_truncated_anywhere(engine: str, autojump_clock: MockClock) -> None:
     """Every prefix of some good requests, then the end of the stream: no response is made
     up, nothing is left behind."""
     whole = [
@@ -83,7 +88,8 @@ async def test_truncated_anywhere(autojump_clock: MockClock) -> None:
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"5;x=y\r\nhello\r\n0\r\nT: u\r\n\r\n",
     ]
-    async with memory_server(echo, OPTIONS) as server:
+    options = ServerOptions(limits=LIMITS, engine=engine)
+    async with memory_server(echo, options) as server:
         for data in whole:
             for end in range(len(data)):
                 client = await server.connect()

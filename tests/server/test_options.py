@@ -171,7 +171,7 @@ async def test_own_refusal_and_closing_on_errors(caplog: pytest.LogCaptureFixtur
     async def app(exchange: Exchange) -> None:
         raise KeyError
 
-    async with memory_server(app, ServerOptions(refuse=refuse, answer_errors=False)) as server:
+    async with memory_server(app, ServerOptions(refuse=refuse)) as server:
         client = await server.connect()
         await client.send(b"garbage\r\n\r\n")
         assert await client.rest() == b"HTTP/1.1 400 No\r\n\r\n"

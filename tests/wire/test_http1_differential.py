@@ -5,16 +5,32 @@ The other way round does not hold, on purpose: h11 leaves many checks to its use
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import h11
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tornado_trio.errors import PeerError
-from tornado_trio.limits import Limits
+from tornado_trio.limits import STRICT, Limits
+from tornado_trio.wire.engines import engine_for
 from tornado_trio.wire.events import EndOfMessage, RequestHead, Signal
 from tornado_trio.wire.http1 import ServerWire
 
 LIMITS = Limits()
+
+@pytest.fixture(params=["own", "h11"], scope="module", autouse=True)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The tests below make their wires by these two names, once for each engine."""
+    chosen = engine_for(request.param, STRICT)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, kind in (("ServerWire", chosen.server), ("ClientWire", chosen.client)):
+            if hasattr(sys.modules[__name__], name):
+                patch.setattr(sys.modules[__name__], name, kind)
+        yield request.param
+
 
 # Pieces that parsers have been known to disagree about.
 HEAD_PIECES = [

@@ -19,7 +19,7 @@ from .errors import (
     TooManyRedirects,
 )
 from .opening import open_client
-from .options import ClientLimits, ClientTimeouts, Network, Policy, Proxy, TlsOptions
+from .options import ClientLimits, ClientOptions, ClientTimeouts, Network, Policy, Proxy, TlsOptions
 from .response import Response
 from .upgrade import Upgraded, open_upgrade
 
@@ -31,6 +31,7 @@ __all__ = [
     "ClientClosed",
     "ClientError",
     "ClientLimits",
+    "ClientOptions",
     "ClientTimeouts",
     "ConnectError",
     "ConnectionLost",

@@ -13,11 +13,11 @@ import trio
 
 from .._util.fairness import Budget
 from ..errors import LimitError, PeerError, StreamClosedError
-from ..limits import RESPONSES, Dialect, Limits
+from ..limits import RESPONSES, Limits
 from ..net import Stream
+from ..wire.engines import WireEngine, engine_for
 from ..wire.events import EndOfMessage, ResponseHead, Signal
 from ..wire.headers import HTTPHeaders
-from ..wire.http1 import ClientWire
 from .deadlines import Deadlines
 from .errors import BodyTooLarge, ConnectionLost, ResponseError
 
@@ -53,11 +53,11 @@ class Connection:
         self,
         stream: Stream,
         limits: Limits,
-        dialect: Dialect = RESPONSES,
+        engine: WireEngine | None = None,
         route: Any = None,
     ) -> None:
         self.stream = stream
-        self.wire = ClientWire(limits, dialect)
+        self.wire = (engine or engine_for(None, RESPONSES)).client_wire(limits)
         self.route = route
         self.exchanges = 0
         self.heard = False

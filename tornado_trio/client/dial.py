@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import HTTPOutputError, PeerError, StreamClosedError
-from ..limits import Limits
+from ..limits import RESPONSES, Limits
 from ..net import SocketStream, Stream, open_tcp_stream, open_unix_stream
 from ..net.connect import resolve
 from ..net.tls import start_tls
+from ..wire.engines import engine_for
 from ..wire.events import ResponseHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.http1 import ClientWire
@@ -173,7 +174,7 @@ async def _tunnel(stream: Stream, route: Route, proxy: ProxyAddress) -> None:
     assert route.proxy is not None
     for name, value in route.proxy.headers:
         headers[name] = value
-    wire = ClientWire(_CONNECT_LIMITS)
+    wire = engine_for(None, RESPONSES).client_wire(_CONNECT_LIMITS)
     try:
         await stream.send_all(wire.request_head("CONNECT", where, headers))
         head = await _connect_answer(stream, wire)

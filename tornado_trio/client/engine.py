@@ -15,6 +15,7 @@ import trio
 
 from ..errors import HTTPOutputError, StreamClosedError
 from ..limits import RESPONSES, Dialect, Limits
+from ..wire.engines import engine_for
 from ..wire.events import ResponseHead
 from ..wire.headers import HTTPHeaders
 from .connection import Connection
@@ -85,8 +86,8 @@ class Engine:
     """A pool and how to use it.
 
     `spawn(async_fn, *args)` starts a task that lives until it ends or we cancel it; a
-    nursery's `start_soon` will do. `on_idle()` is told when the pool has something that
-    may expire.
+    nursery's `start_soon` will do. `wire` names the implementation of HTTP/1.1. `on_idle()`
+    is told when the pool has something that may expire.
     """
 
     def __init__(
@@ -95,18 +96,19 @@ class Engine:
         spawn: Callable[..., Any],
         *,
         dialect: Dialect = RESPONSES,
+        wire: str | None = None,
         on_idle: Callable[[], None] | None = None,
     ) -> None:
         self.limits = limits
         self.pool: Pool[Connection] = Pool(limits)
         self.closed = False
         self._spawn = spawn
-        self._dialect = dialect
+        self._wires = engine_for(wire, dialect)
         self._on_idle = on_idle
         self._in_use: set[Connection] = set()
         body = limits.max_body_size
         self._wire_limits = Limits(
-            max_head_size=limits.max_header_size,
+            max_head_size=limits.max_head_size,
             max_fields=limits.max_fields,
             max_body_size=1 << 62 if body is None else body,
         )
@@ -251,7 +253,7 @@ class Engine:
         except BaseException:
             self._close_all(pool.withdraw(ticket, trio.current_time()))
             raise
-        connection = Connection(stream, self._wire_limits, self._dialect, route)
+        connection = Connection(stream, self._wire_limits, self._wires, route)
         self._in_use.add(connection)
         if self.closed:
             self.discard(connection)

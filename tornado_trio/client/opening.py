@@ -13,12 +13,13 @@ from .._util.mistakes import require_trio
 from .client import Client
 from .cookies import CookieJar
 from .engine import Engine
-from .options import ClientLimits, ClientTimeouts, Network, Policy
+from .options import ClientLimits, ClientOptions, ClientTimeouts, Network, Policy
 from .routes import parse_no_proxy, parse_proxy
 
 
 @asynccontextmanager
 async def open_client(
+    options: ClientOptions | None = None,
     *,
     limits: ClientLimits | None = None,
     timeouts: ClientTimeouts | None = None,
@@ -28,11 +29,17 @@ async def open_client(
 ) -> AsyncIterator[Client]:
     """A client for the time of the block; leaving it closes every connection.
 
-    Cookies are kept only if a `CookieJar` is given. RuntimeError outside trio.
+    Args:
+      options: all of them in one object; each of those beside it may be given alone, and wins.
+      cookies: where cookies are kept; None: they are not.
+
+    RuntimeError outside trio.
     Cancellation: calls under way end with the block.
     """
     require_trio("open_client", "use it in an async function that trio.run runs")
-    network = network or Network()
+    options = options or ClientOptions()
+    limits, timeouts = limits or options.limits, timeouts or options.timeouts
+    network, policy = network or options.network, policy or options.policy
     if network.proxy is not None:
         # What is wrong with it is an error here and not at the first request.
         parse_proxy(network.proxy)
@@ -40,10 +47,10 @@ async def open_client(
     error: BaseException | None = None
     async with trio.open_nursery() as nursery:
         reaper = _Reaper()
-        engine = Engine(limits or ClientLimits(), nursery.start_soon, on_idle=reaper.notice)
+        engine = Engine(limits, nursery.start_soon, wire=options.engine, on_idle=reaper.notice)
         nursery.start_soon(reaper.run, engine)
         try:
-            yield Client(engine, timeouts or ClientTimeouts(), network, policy or Policy(), cookies)
+            yield Client(engine, timeouts, network, policy, cookies)
         except BaseException as caught:
             # Raised again below: the nursery would wrap it in an exception group, although
             # no task of ours ever fails and there is nothing to group it with.

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..limits import RESPONSES
+from ..wire.engines import engine_for
 from .targets import show_url
 
 if TYPE_CHECKING:
@@ -32,11 +34,17 @@ class ClientLimits:
     #: servers hang up, so that we seldom race with them.
     idle_expiry: float = 50.0
     #: Bytes of a response's head (status line and fields). Tornado's bound.
-    max_header_size: int = 64 * 1024
+    max_head_size: int = 64 * 1024
     #: Bytes of a response's body, after decoding. Tornado's bound.
     max_body_size: int | None = 100 * 1024 * 1024
     #: Fields of a response's head.
     max_fields: int = 256
+    #: The former name of `max_head_size`, to set it by.
+    max_header_size: InitVar[int | None] = None
+
+    def __post_init__(self, max_header_size: int | None) -> None:
+        if max_header_size is not None:
+            object.__setattr__(self, "max_head_size", max_header_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,3 +161,26 @@ class Network:
     family: int = 0
     #: Local (address, port) to connect from; port 0 for any.
     source_address: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """All options of a client in one object: for `open_client`.
+
+    ValueError for an `engine` that there is not.
+    """
+
+    #: Bounds on sizes and counts.
+    limits: ClientLimits = ClientLimits()
+    #: Deadlines.
+    timeouts: ClientTimeouts = ClientTimeouts()
+    #: How servers are reached.
+    network: Network = Network()
+    #: What calls do that do not say otherwise.
+    policy: Policy = Policy()
+    #: The implementation of HTTP/1.1: "own" or "h11"; None: the one that the environment
+    #: variable TORNADO_TRIO_ENGINE names, or "own".
+    engine: str | None = None
+
+    def __post_init__(self) -> None:
+        engine_for(self.engine, RESPONSES)

@@ -13,6 +13,7 @@ import trio
 from ..errors import HTTPOutputError, StreamClosedError
 from ..limits import RESPONSES, Dialect, Limits
 from ..net import Stream
+from ..wire.engines import engine_for
 from ..wire.events import ResponseHead
 from ..wire.headers import HTTPHeaders
 from .connection import Connection
@@ -58,8 +59,8 @@ async def open_upgrade(
     limits = limits or ClientLimits()
     deadlines = Deadlines(timeouts or ClientTimeouts(), trio.current_time())
     stream = await open_route(route, deadlines)
-    wire_limits = Limits(max_head_size=limits.max_header_size, max_fields=limits.max_fields)
-    connection = Connection(stream, wire_limits, dialect, route)
+    wire_limits = Limits(max_head_size=limits.max_head_size, max_fields=limits.max_fields)
+    connection = Connection(stream, wire_limits, engine_for(None, dialect), route)
     try:
         try:
             if not connection.send_head(method, target, headers, b""):

@@ -78,7 +78,7 @@ class Outcome:
     log: str = ""
     #: For the client, in a plain answer.
     text: str = ""
-    #: The program's own doing: hosts may cut instead (`ServerOptions.answer_errors`).
+    #: The program's own doing: hosts may cut instead (`ServerOptions.refuse`).
     own: bool = False
     #: The status in the request's record, where that is not the status of an answer.
     recorded: int = 0

@@ -57,7 +57,7 @@ class Http1Connection(RequestChannel):
     def __init__(
         self, stream: Stream, server: Serving, context: Any = None, wire: ServerWire | None = None
     ) -> None:
-        wire = wire or ServerWire(server.options.limits, server.options.dialect)
+        wire = wire or server.engine.server_wire(server.options.limits)
         super().__init__(stream, server, context, wire)
         self._continuation: Continuation | None = None
         self._drain_callback: Callable[[], object] | None = None

@@ -15,6 +15,7 @@ import trio
 from ..errors import PeerError
 from ..exchange import App, Cause, Exchange
 from ..net.stream import Stream
+from ..wire.engines import WireEngine
 from ..wire.events import RequestHead
 from ..wire.http1 import ServerWire
 from .body_timeouts import BodyReadTimeouts
@@ -65,6 +66,8 @@ class Serving(Protocol):
 
     @property
     def options(self) -> ServerOptions: ...
+    @property
+    def engine(self) -> WireEngine: ...
     @property
     def draining(self) -> bool: ...
     @property

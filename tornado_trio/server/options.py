@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import PeerError
 from ..exchange import CANCEL, DisconnectPolicy, Finished
 from ..limits import STRICT, Dialect, Limits, Timeouts
+from ..wire.engines import engine_for
 
 __all__ = ["ServerOptions"]
 
@@ -21,6 +22,9 @@ class ServerOptions:
       limits: bounds on sizes and counts.
       timeouts: bounds on times.
       dialect: what is forgiven in a request; by default nothing.
+      engine: the implementation of HTTP/1.1: "own" or "h11"; None: the one that the environment
+        variable TORNADO_TRIO_ENGINE names, or "own". h11 refuses what `missing_host`,
+        `loose_fields` and `coding_beside_length` of a dialect allow: ValueError here.
       on_disconnect: what becomes of a request whose client goes away: `CANCEL`, `FINISH` or
         `grace(seconds)`; applications, handlers and methods may say otherwise.
       keep_alive: False: every connection ends with its first response.
@@ -28,9 +32,9 @@ class ServerOptions:
         asyncio with it.
       call_soon: have a function called once what runs now has given way (False: it will not
         be), for hosts whose callbacks write too; None: a turn ends when the handler waits.
-      refuse: the bytes that answer a malformed request; None: a short plain page.
-      answer_errors: an application that raises is answered for, with 500; else the
-        connection is just closed.
+      refuse: the bytes that answer a malformed request, for hosts whose applications answer
+        for their own errors, too: one that raises then has its connection closed. None: a short
+        plain page for the one, 500 for the other.
       access_log: called with the `Finished` record of each request, once, when it is over.
       request_id_header: a field of requests ("X-Request-ID") whose value is the request's id:
         for servers behind a proxy that sets it; None: each request gets an id of ours.
@@ -45,6 +49,7 @@ class ServerOptions:
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     dialect: Dialect = STRICT
+    engine: str | None = None
     on_disconnect: DisconnectPolicy = CANCEL
     keep_alive: bool = True
     xheaders: bool = False
@@ -55,6 +60,9 @@ class ServerOptions:
     run: Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]] | None = None
     call_soon: Callable[[Callable[[], object]], bool] | None = None
     refuse: Callable[[PeerError], bytes] | None = None
-    answer_errors: bool = True
     access_log: Callable[[Finished], object] | None = None
     request_id_header: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine is not None:
+            engine_for(self.engine, self.dialect)

@@ -114,7 +114,7 @@ def carry_out(
         _break_off(stream, wire)
         return
     exchange.answered_by_server(status)
-    if OUTCOMES[cause].own and not options.answer_errors:
+    if OUTCOMES[cause].own and options.refuse is not None:
         stream.close()
     elif raw is None:
         _send(stream, wire, error_page(status, text))

@@ -26,6 +26,7 @@ import trio
 from ..exchange import App, Cause
 from ..log import gen_log
 from ..net.stream import Stream
+from ..wire.engines import engine_for
 from .body_timeouts import BodyReadTimeouts
 from .connection import Http1Connection
 from .exchange import Http1Exchange
@@ -68,6 +69,7 @@ class Server:
     def __init__(self, app: App, options: ServerOptions | None = None) -> None:
         self.app = app
         self.options = options or ServerOptions()
+        self.engine = engine_for(self.options.engine, self.options.dialect)
         self.connections: set[Connection] = set()
         self.watch = DisconnectWatch()
         self.body_timeouts = BodyReadTimeouts(self.options.timeouts.stall)

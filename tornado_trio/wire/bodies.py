@@ -177,12 +177,16 @@ class ChunkedReader:
         self._in_trailers = size == 0
         return stop + 1 - at
 
+    def _unsearched(self) -> int:
+        """Where an end of the trailers may begin that was not there before."""
+        return max(self._searched - 3, 0)
+
     def _trailers(self, buffer: bytearray) -> EndOfMessage | None:
         if buffer.startswith(b"\r\n"):
             del buffer[:2]
             return END
         searched = self._searched
-        end = buffer.find(b"\r\n\r\n", max(searched - 3, 0))
+        end = buffer.find(b"\r\n\r\n", self._unsearched())
         if end < 0:
             if len(buffer) > self._limits.max_trailer_size:
                 raise LimitError("trailer section too large", 431)

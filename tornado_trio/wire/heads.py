@@ -30,7 +30,15 @@ from .events import (
 )
 from .headers import HTTPHeaders, _spelling, normalize_name
 
-__all__ = ["parse_request_head", "parse_response_head", "parse_fields"]
+__all__ = [
+    "check_length",
+    "judge_request",
+    "judge_response",
+    "parse_fields",
+    "parse_request_head",
+    "parse_response_head",
+    "read_request_line",
+]
 
 _TOKEN = abnf.TOKEN
 # Values: everything but controls (TAB excepted); the colon follows the name at once.
@@ -58,14 +66,27 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
         raise PeerError("Malformed HTTP message: bare LF in head")
     first, headers = _split(data, limits, dialect, "Malformed HTTP request line")
     match = _REQUEST_LINE.fullmatch(first)
-    if match is None:
-        first = _usual_request_line(first, dialect)
-        match = _REQUEST_LINE.fullmatch(first)
-        if match is None:
-            raise _bad_request_line(first)
+    if match is not None:
+        line = RequestStartLine(*match.groups())
+    else:
+        line = read_request_line(first, dialect)
         # h11 judges what the program will see.
-        data = first.encode("latin-1") + b"\r\n" + data.partition(b"\n")[2]
-    line = RequestStartLine(*match.groups())
+        data = " ".join(line).encode("latin-1") + b"\r\n" + data.partition(b"\n")[2]
+    head = judge_request(line, headers, dialect)
+    fields = headers._fields
+    if "Transfer-Encoding" in fields or "Expect" in fields:
+        if not (dialect.missing_host or dialect.loose_fields):
+            _second_opinion(data)
+    elif (head.upgrade or head.start_line.method == "CONNECT") and not dialect.missing_host:
+        _second_opinion(data)
+    return head
+
+
+def judge_request(line: RequestStartLine, headers: HTTPHeaders, dialect: Dialect) -> RequestHead:
+    """What line and fields mean together: the peer's wishes, and where its body ends.
+
+    Raises `PeerError` (400, 417, 501) and `LimitError` (413).
+    """
     head = RequestHead(line, headers)
     get = headers._fields.get
     host = get("Host")
@@ -78,7 +99,7 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
         raise PeerError("Invalid Host header")
     length = get("Content-Length")
     if length is not None:
-        head.content_length = _content_length(length, dialect)
+        head.content_length = check_length(length, dialect)
     connection = get("Connection")
     if connection is not None or line.version == "HTTP/1.0":
         head.keep_alive, head.upgrade = _connection(headers, line.version)
@@ -86,10 +107,6 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
         head.start_line = _resolve_target(line, headers)
     if get("Transfer-Encoding") is not None or get("Expect") is not None:
         _framing_of_request(head, dialect)
-        if not (dialect.missing_host or dialect.loose_fields):
-            _second_opinion(data)
-    elif (head.upgrade or line.method == "CONNECT") and not dialect.missing_host:
-        _second_opinion(data)
     return head
 
 
@@ -100,13 +117,20 @@ def parse_response_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) 
     if match is None:
         raise PeerError(f"Malformed HTTP response line: {first[:80]!r}", 502)
     version, code, reason = match.groups()
-    if version > "HTTP/1.1":
-        version = "HTTP/1.1"
-    head = ResponseHead(ResponseStartLine(version, int(code), reason or ""), headers)
-    head.keep_alive, head.upgrade = _connection(headers, version)
+    return judge_response(ResponseStartLine(version, int(code), reason or ""), headers, dialect)
+
+
+def judge_response(
+    line: ResponseStartLine, headers: HTTPHeaders, dialect: Dialect
+) -> ResponseHead:
+    """As `judge_request`, for a status line; a later minor version becomes 1.1."""
+    if line.version > "HTTP/1.1":
+        line = line._replace(version="HTTP/1.1")
+    head = ResponseHead(line, headers)
+    head.keep_alive, head.upgrade = _connection(headers, line.version)
     length = headers._fields.get("Content-Length")
     if length is not None:
-        head.content_length = _content_length(length, dialect)
+        head.content_length = check_length(length, dialect)
     coding = headers.get("Transfer-Encoding")
     if coding is not None:
         # RFC 9112 6.3 lets a client prefer Transfer-Encoding; we refuse the ambiguity.
@@ -187,17 +211,22 @@ def _diagnose(text: str, start: int, complaint: str) -> PeerError:
     return PeerError("Malformed header section")
 
 
-def _usual_request_line(first: str, dialect: Dialect) -> str:
-    """What a request line means that is not written as ours are.
+def read_request_line(first: str, dialect: Dialect) -> RequestStartLine:
+    """Method, target and version of a request line that need not be written as ours are.
 
     A later minor version is served as 1.1 (RFC 9110 2.5). Bytes beyond ASCII in a target, where
     the dialect allows them, are what their percent-encoding would be (RFC 3986 2.5).
+    `PeerError` (400, 505) if it is none.
     """
     method, _, rest = first.partition(" ")
     target, _, version = rest.partition(" ")
     if dialect.raw_target:
         target = quote_non_ascii(target.encode("latin-1")).decode("ascii")
-    return f"{method} {target} {_LATER_MINOR.sub('HTTP/1.1', version)}"
+    first = f"{method} {target} {_LATER_MINOR.sub('HTTP/1.1', version)}"
+    match = _REQUEST_LINE.fullmatch(first)
+    if match is None:
+        raise _bad_request_line(first)
+    return RequestStartLine(*match.groups())
 
 
 def _bad_request_line(first: str) -> PeerError:
@@ -209,7 +238,7 @@ def _bad_request_line(first: str) -> PeerError:
     return PeerError(f"Malformed HTTP request line: {first[:80]!r}")
 
 
-def _content_length(value: str | list[str], dialect: Dialect) -> int:
+def check_length(value: str | list[str], dialect: Dialect) -> int:
     """The Content-Length. Only 1*DIGIT (GHSA-qppv-j76h-2rpx); no huge int(), no list."""
     text = value if isinstance(value, str) else ",".join(value)
     if "," in text:

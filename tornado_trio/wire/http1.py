@@ -1,7 +1,8 @@
 """HTTP/1.1 without I/O: bytes in, events out; heads and bodies in, bytes out.
 
 Knows heads, bodies and their writing. Must not know trio, streams or the application.
-The seam for a second engine: whoever offers these methods and events can replace it.
+A second engine (`h11_engine`) offers the same methods and events: it puts other functions for
+`_parse` and `_encode`, and other readers of bodies (`engines` chooses).
 
 A message goes through these states, on the receiving side of either role:
 
@@ -18,6 +19,7 @@ A message goes through these states, on the receiving side of either role:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NoReturn
 
 from ..errors import HTTPOutputError, LimitError, PeerError
@@ -50,6 +52,7 @@ class _Wire:
         "_buffer",
         "_chunking",
         "_empty_lines",
+        "_encode",
         "_error",
         "_left",
         "_mute",
@@ -76,6 +79,7 @@ class _Wire:
         # Of the message being sent: chunked framing; bytes its Content-Length still wants.
         self._chunking = False
         self._left: int | None = None
+        self._encode: Callable[[bytes, HTTPHeaders], bytes] = encode_head
         # The answer to HEAD: a body given by the program goes nowhere.
         self._mute = False
 
@@ -238,10 +242,11 @@ class ServerWire(_Wire):
       close_after: the connection ends with this response (see `end_after_response`).
     """
 
-    __slots__ = ("close_after", "head", "responded")
+    __slots__ = ("_parse", "close_after", "head", "responded")
 
     def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
         super().__init__(limits, dialect)
+        self._parse: Callable[[bytes, Limits, Dialect], RequestHead] = parse_request_head
         self.head: RequestHead | None = None
         self.close_after = False
         self.responded = False
@@ -283,7 +288,7 @@ class ServerWire(_Wire):
                 self._fail(PeerError("Connection closed while reading head"))
             return Signal.CLOSED
         try:
-            head = parse_request_head(data, self.limits, self.dialect)
+            head = self._parse(data, self.limits, self.dialect)
         except PeerError as exc:
             self._fail(exc)
         self.head = head
@@ -337,7 +342,7 @@ class ServerWire(_Wire):
                 return b""  # RFC 9110 15.2: never to an HTTP/1.0 client
             if code == 101:
                 self.responded = True
-            return encode_head(first, headers)
+            return self._encode(first, headers)
         if self.responded:
             raise HTTPOutputError("Response head already sent")
         method = head.start_line.method if head is not None else ""
@@ -347,7 +352,7 @@ class ServerWire(_Wire):
             fields.pop("Content-Length", None)
         if tunnel:
             # What follows is no body, and nothing follows the tunnel.
-            data = encode_head(first, headers)
+            data = self._encode(first, headers)
             self.responded = self.close_after = True
             return data
         framed = self._frame(headers)
@@ -366,7 +371,7 @@ class ServerWire(_Wire):
         if connection is not None or self.close_after or version == "HTTP/1.0":
             self._say_persistence(headers, connection, version)
         try:
-            data = encode_head(first, headers)
+            data = self._encode(first, headers)
         except HTTPOutputError:
             self.retract_head()
             raise
@@ -453,10 +458,11 @@ class ClientWire(_Wire):
       head: the last response head.
     """
 
-    __slots__ = ("_informational", "_method", "_upgrading", "head", "keep_alive")
+    __slots__ = ("_informational", "_method", "_parse", "_upgrading", "head", "keep_alive")
 
     def __init__(self, limits: Limits, dialect: Dialect = RESPONSES) -> None:
         super().__init__(limits, dialect)
+        self._parse: Callable[[bytes, Limits, Dialect], ResponseHead] = parse_response_head
         self._method = ""
         self._upgrading = False
         self._informational = 0
@@ -477,7 +483,7 @@ class ClientWire(_Wire):
             self._left = 0
         if "close" in headers.get("Connection", "").lower():
             self.keep_alive = False
-        return encode_head(request_line(method, target), headers)
+        return self._encode(request_line(method, target), headers)
 
     def next_event(self) -> ClientEvent:
         """The next thing the server sent. Raises `PeerError`, again and again."""
@@ -506,7 +512,7 @@ class ClientWire(_Wire):
 
     def _response(self, data: bytes) -> ResponseHead:
         try:
-            head = parse_response_head(data, self.limits, self.dialect)
+            head = self._parse(data, self.limits, self.dialect)
         except PeerError as exc:
             self._fail(exc)
         code = head.start_line.code
