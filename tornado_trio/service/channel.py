@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import trio
+
+if sys.platform == "win32":
+    raise ImportError("Windows passes no descriptors")
 
 __all__ = ["Message", "answer", "ask", "messages", "say"]
 

@@ -18,7 +18,10 @@ from ..autoreload import restart_command
 from .board import Board
 from .channel import Message, answer, messages, say
 from .errors import CannotStart
-from .worker import VARIABLE, Place
+from .place import VARIABLE, Place
+
+if sys.platform == "win32":
+    raise ImportError("Windows passes no descriptors")
 
 __all__ = ["WorkerProcess", "check_restartable"]
 
@@ -30,9 +33,7 @@ Bind = Callable[[Message], list[socket.socket]]
 
 
 def check_restartable() -> None:
-    """Raises CannotStart where workers are impossible: no such system, no command to repeat."""
-    if not hasattr(socket, "send_fds"):
-        raise CannotStart("workers need a Unix system; run one process for each port here", 2)
+    """Raises CannotStart where there is no command to repeat."""
     words = sys.orig_argv[1:]
     if not words or words[-1] == "-" or sys.argv[:1] == [""]:
         raise CannotStart(

@@ -7,6 +7,7 @@ run(main)               an async function that calls `serve` somewhere
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -21,9 +22,9 @@ from .hosting import announce, keep_watchdog, run_service
 from .kinds import Main, main_of
 from .lifetime import Service, server_tls
 from .logs import set_up_logging
+from .place import worker_place
 from .settings import Settings
 from .signals import StopSignals
-from .worker import run_worker, worker_place
 
 __all__ = ["run", "start"]
 
@@ -103,8 +104,15 @@ def start(load: Callable[[], Main], settings: Settings) -> None:
     _check_no_loop()
     place = worker_place()
     if place is not None:
+        from .worker import run_worker
+
         run_worker(place, load, settings)
     elif settings.supervised:
+        if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
+            raise CannotStart(
+                "workers, reload and max_requests need a Unix system: run a process for each port",
+                2,
+            )
         from .supervisor import supervise
 
         supervise(settings)

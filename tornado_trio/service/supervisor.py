@@ -11,7 +11,6 @@ program is loaded by the workers alone, so that each replacement runs what is on
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import sys
@@ -21,8 +20,8 @@ from typing import Any
 import trio
 
 from ..net import systemd
-from .addresses import service_sockets
 from .board import Board
+from .bound import BoundSockets
 from .channel import Message
 from .errors import CannotStart
 from .hosting import announce, keep_watchdog
@@ -30,6 +29,10 @@ from .logs import set_up_logging
 from .process import WorkerProcess, check_restartable
 from .restarts import RestartPolicy
 from .settings import Settings
+from .surroundings import has_terminal, is_first_process, reap_orphans
+
+if sys.platform == "win32":
+    raise ImportError("Windows passes no descriptors")
 
 __all__ = ["Supervisor", "supervise"]
 
@@ -78,20 +81,20 @@ class Supervisor:
         self.error: CannotStart | None = None
         self.policy = RestartPolicy()
         self._board = Board.create()
-        self._sockets: dict[str, list[socket.socket]] = {}
+        self._sockets = BoundSockets()
         self._announced: set[str] = set()
         self._signals: list[signal.Signals] = []
         self._ever_ready = False
         self._rolling = trio.Lock()
         self._nursery: trio.Nursery | None = None
-        self._terminal = _has_terminal()
+        self._terminal = has_terminal()
 
     def __repr__(self) -> str:
         return f"<Supervisor {list(self.workers.values())}>"
 
     def close(self) -> None:
         """Close the sockets and the board."""
-        self._close_sockets()
+        self._sockets.close()
         self._board.close()
 
     def statistics(self) -> dict[str, Any]:
@@ -156,22 +159,9 @@ class Supervisor:
             self.retiring.add(before)
 
     def _bind(self, question: Message) -> list[socket.socket]:
-        """The sockets a worker asks for; bound once, for it and all that come after it."""
         if self.stopping:
             raise CannotStart("the service is ending")
-        key = repr(sorted(question.items()))
-        sockets = self._sockets.get(key)
-        if sockets is None:
-            place = Settings(**{name: question[name] for name in ("host", "port", "unix", "fd")})
-            sockets = service_sockets(place, question["serve_port"], question["serve_host"])
-            self._sockets[key] = sockets
-        return sockets
-
-    def _close_sockets(self) -> None:
-        for sockets in self._sockets.values():
-            for sock in sockets:
-                sock.close()
-        self._sockets.clear()
+        return self._sockets.bind(question)
 
     # --- what workers say, and how they end --------------------------------------------------
     def _told(self, worker: WorkerProcess, message: Message) -> None:
@@ -203,8 +193,8 @@ class Supervisor:
         for worker in self._alive():
             if worker.reap():
                 self._ended(worker)
-        if os.getpid() == 1:
-            _reap_orphans({worker.pid for worker in self._alive()})
+        if is_first_process():
+            reap_orphans({worker.pid for worker in self._alive()})
 
     def _ended(self, worker: WorkerProcess) -> None:
         self.retiring.discard(worker)
@@ -340,7 +330,7 @@ class Supervisor:
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._stop_or_cut(number)
         elif number == signal.SIGHUP:
-            if self._terminal and not _has_terminal():
+            if self._terminal and not has_terminal():
                 # The terminal was closed: nobody asked for new workers.
                 self._stop_or_cut(number)
             elif not self.stopping:
@@ -380,7 +370,7 @@ class Supervisor:
     def _begin_end(self) -> None:
         systemd.notify("STOPPING=1")
         # Each worker closes its own: then no connection is let in that nobody will take.
-        self._close_sockets()
+        self._sockets.close()
         for worker in self._alive():
             worker.stop()
             self._nursery_kills(worker)
@@ -423,27 +413,3 @@ def _show(failure: Message) -> None:
         sys.stderr.write(failure["trace"])
     if failure["line"] is not None:
         logger.error("%s", failure["line"])
-
-
-def _reap_orphans(workers: set[int]) -> None:
-    """As the first process of a container: collect what others have left behind."""
-    while True:
-        try:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if found is None or found.si_pid in workers:
-            return  # a worker: `reap` collects it, and the next look goes on
-        try:
-            os.waitpid(found.si_pid, os.WNOHANG)
-        except ChildProcessError:
-            return
-
-
-def _has_terminal() -> bool:
-    """Whether the process has a controlling terminal."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

@@ -17,8 +17,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -33,36 +32,12 @@ from .kinds import Main
 from .lifetime import Service
 from .loading import LoadError
 from .logs import set_up_logging
-from .settings import PREFIX, Settings
+from .place import Place
+from .settings import Settings
 
-__all__ = ["Place", "WorkerLink", "run_worker", "worker_place"]
+__all__ = ["WorkerLink", "run_worker"]
 
-VARIABLE = f"{PREFIX}WORKER"
 BEAT_EVERY = 1.0  # seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What a worker is told at its start: its number, and its descriptors."""
-
-    number: int
-    row: int
-    control: int
-    broker: int
-    board: int
-
-    def as_text(self) -> str:
-        """For the environment."""
-        return f"{self.number},{self.row},{self.control},{self.broker},{self.board}"
-
-
-def worker_place(environ: MutableMapping[str, str] = os.environ) -> Place | None:
-    """This process's place among workers, if it is one. Its children are not told."""
-    text = environ.pop(VARIABLE, None)
-    if text is None:
-        return None
-    number, row, control, broker, board = map(int, text.split(","))
-    return Place(number=number, row=row, control=control, broker=broker, board=board)
 
 
 class WorkerLink:

@@ -1,0 +1,39 @@
+"""`BoundSockets`: what a parent has bound for its workers. Knows addresses and questions."""
+
+from __future__ import annotations
+
+import socket
+
+from .addresses import service_sockets
+from .channel import Message
+from .settings import Settings
+
+__all__ = ["BoundSockets"]
+
+
+class BoundSockets:
+    """Listening sockets by what was asked for; each worker that asks the same gets the same."""
+
+    def __init__(self) -> None:
+        self._by_question: dict[str, list[socket.socket]] = {}
+
+    def bind(self, question: Message) -> list[socket.socket]:
+        """The sockets for a worker's question; bound when the first worker asks.
+
+        Raises:
+            CannotStart: it cannot listen there.
+        """
+        key = repr(sorted(question.items()))
+        sockets = self._by_question.get(key)
+        if sockets is None:
+            place = Settings(**{name: question[name] for name in ("host", "port", "unix", "fd")})
+            sockets = service_sockets(place, question["serve_port"], question["serve_host"])
+            self._by_question[key] = sockets
+        return sockets
+
+    def close(self) -> None:
+        """Close this process's; workers have theirs."""
+        for sockets in self._by_question.values():
+            for sock in sockets:
+                sock.close()
+        self._by_question.clear()

@@ -1,0 +1,37 @@
+"""`Place`: what a worker is told at its start, by its environment. Knows nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+
+from .settings import PREFIX
+
+__all__ = ["VARIABLE", "Place", "worker_place"]
+
+VARIABLE = f"{PREFIX}WORKER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a worker is told at its start: its number, and its descriptors."""
+
+    number: int
+    row: int
+    control: int
+    broker: int
+    board: int
+
+    def as_text(self) -> str:
+        """For the environment."""
+        return f"{self.number},{self.row},{self.control},{self.broker},{self.board}"
+
+
+def worker_place(environ: MutableMapping[str, str] = os.environ) -> Place | None:
+    """This process's place among workers, if it is one. Its children are not told."""
+    text = environ.pop(VARIABLE, None)
+    if text is None:
+        return None
+    number, row, control, broker, board = map(int, text.split(","))
+    return Place(number=number, row=row, control=control, broker=broker, board=board)
