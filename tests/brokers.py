@@ -5,6 +5,8 @@ Without a broker the tests that need it are skipped, with the reason; in CI they
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +14,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import pytest
 
@@ -55,6 +57,21 @@ def nats_url() -> str:
     return NATS_URL
 
 
+def forget_nats(url: str, prefix: str) -> None:
+    """Remove what rooms of `prefix` have left at NATS."""
+    import nats
+    from nats.js.errors import NotFoundError
+
+    async def forget() -> None:
+        client = await nats.connect(url)
+        for stream in (prefix, f"KV_{prefix}-here"):
+            with contextlib.suppress(NotFoundError):
+                await client.jetstream().delete_stream(stream)
+        await client.close()
+
+    asyncio.run(forget())
+
+
 def free_port() -> int:
     """A port that nobody listens at, just now."""
     with socket.socket() as sock:
@@ -63,22 +80,17 @@ def free_port() -> int:
         return port
 
 
-class OwnRedis:
-    """A Redis of a test's own on a free port, which it may stop, kill and start again."""
+class _Own:
+    """A broker of a test's own on a free port, which it may stop, kill and start again."""
 
-    def __init__(self, folder: Path, *options: str, forgetful: bool = False) -> None:
-        pytest.importorskip("coredis")
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
-        if program is None:
-            missing("there is no redis-server here")
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        kept = "no" if forgetful else "yes"
-        self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                         "--appendonly", kept, "--dir", str(folder), *options]  # fmt: skip
+    url: str
+    port: int
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> OwnRedis:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -89,19 +101,15 @@ class OwnRedis:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet)
         deadline = time.monotonic() + 20
         while not self._answers():
             assert self._process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
 
     def _answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
-                sock.sendall(b"PING\r\n")
-                return sock.recv(7)[:5] in (b"+PONG", b"-NOAU")
-        except OSError:
-            return False
+        raise NotImplementedError
 
     def send(self, number: int) -> None:
         """Send it a signal."""
@@ -114,3 +122,50 @@ class OwnRedis:
         self._process.send_signal(number)
         self._process.wait(20)
         self._process = None
+
+
+class OwnRedis(_Own):
+    """A Redis of a test's own."""
+
+    def __init__(self, folder: Path, *options: str, forgetful: bool = False) -> None:
+        pytest.importorskip("coredis")
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program is None:
+            missing("there is no redis-server here")
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        kept = "no" if forgetful else "yes"
+        super().__init__(
+            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--appendonly", kept, "--dir", str(folder), *options]
+        )  # fmt: skip
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
+                sock.sendall(b"PING\r\n")
+                return sock.recv(7)[:5] in (b"+PONG", b"-NOAU")
+        except OSError:
+            return False
+
+
+class OwnNats(_Own):
+    """A NATS of a test's own, with JetStream."""
+
+    def __init__(self, folder: Path) -> None:
+        pytest.importorskip("nats")
+        program = shutil.which("nats-server")
+        if program is None:
+            missing("there is no nats-server here")
+        self.port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        super().__init__(
+            [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder)]
+        )
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as sock:
+                return sock.recv(4) == b"INFO"
+        except OSError:
+            return False

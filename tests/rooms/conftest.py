@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
-from tests.brokers import nats_url, redis_url
+from tests.brokers import forget_nats, nats_url, redis_url
+from tornado_trio.interop import run_with_asyncio
 from tornado_trio.rooms import Rooms
 
 __all__ = ["nats_url", "places", "redis_url"]
@@ -18,10 +19,20 @@ __all__ = ["nats_url", "places", "redis_url"]
 Places = Callable[..., Any]
 
 
-@pytest.fixture(params=["memory", "redis"])
-def places(request: pytest.FixtureRequest) -> Places:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """NATS' client needs asyncio: its tests run as its guests."""
+    for item in items:
+        spec = getattr(item, "callspec", None)
+        if spec is not None and spec.params.get("places") == "nats":
+            item.add_marker(pytest.mark.trio(run=run_with_asyncio), append=False)
+
+
+@pytest.fixture(params=["memory", "redis", "nats"])
+def places(request: pytest.FixtureRequest) -> Iterator[Places]:
     """`async with places(2, history=5) as (here, there):`; in memory both are the same."""
-    url = None if request.param == "memory" else request.getfixturevalue("redis_url")
+    kind = request.param
+    url = None if kind == "memory" else request.getfixturevalue(f"{kind}_url")
     prefix = f"test-{uuid.uuid4().hex}"
 
     @asynccontextmanager
@@ -37,4 +48,6 @@ def places(request: pytest.FixtureRequest) -> Places:
                     opened.append(await stack.enter_async_context(Rooms(url, **options)))
             yield opened
 
-    return open_places
+    yield open_places
+    if kind == "nats" and url is not None:
+        forget_nats(url, prefix)

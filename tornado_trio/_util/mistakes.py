@@ -13,7 +13,15 @@ from typing import Any
 
 import trio
 
-__all__ = ["awaitable", "check_app", "explain_asyncio", "name_of", "require_trio", "takes_one"]
+__all__ = [
+    "asyncio_runs",
+    "awaitable",
+    "check_app",
+    "explain_asyncio",
+    "name_of",
+    "require_trio",
+    "takes_one",
+]
 
 
 def name_of(thing: Any) -> str:
@@ -26,11 +34,12 @@ def require_trio(what: str, how: str) -> None:
     """RuntimeError unless the caller is a task of trio; `how` says what to write instead."""
     if trio.lowlevel.in_trio_task():
         return
-    running = ", and asyncio's loop is running" if _asyncio_runs() else ""
+    running = ", and asyncio's loop is running" if asyncio_runs() else ""
     raise RuntimeError(f"{what} needs trio, which is not running here{running}: {how}")
 
 
-def _asyncio_runs() -> bool:
+def asyncio_runs() -> bool:
+    """Whether asyncio's loop runs in this thread, so that it may be awaited."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
 
@@ -112,7 +121,7 @@ def explain_asyncio(error: BaseException, where: str) -> None:
             explain_asyncio(inner, where)
     elif any(_ON_TRIO in note for note in getattr(error, "__notes__", ())):
         pass  # closer to where it arose
-    elif not _asyncio_runs() and _is_asyncios(error):
+    elif not asyncio_runs() and _is_asyncios(error):
         error.add_note(
             f"{where} {_ON_TRIO}: use trio's (trio.sleep, "
             "trio.Event, trio.fail_after, trio.open_memory_channel), or have the service hosted "

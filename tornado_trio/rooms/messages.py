@@ -19,8 +19,10 @@ __all__ = [
     "RoomsError",
     "RoomsUnavailable",
     "SlowSubscriber",
+    "pack",
     "parse_id",
     "show_id",
+    "unpack",
 ]
 
 #: A place in a room's order. Brokers give them out; later messages have greater ones.
@@ -67,6 +69,16 @@ class Entry(NamedTuple):
     def after_a_loss(self) -> Entry:
         """The same, for a subscriber that has lost what came before."""
         return self._replace(message=replace(self.message, missed=True))
+
+
+def pack(data: str | bytes) -> bytes:
+    """Text or bytes as the bytes that a broker keeps."""
+    return b"t" + data.encode() if isinstance(data, str) else b"b" + data
+
+
+def unpack(packed: bytes) -> str | bytes:
+    """What was packed. Raises ValueError for text that is none."""
+    return packed[1:].decode() if packed[:1] == b"t" else packed[1:]
 
 
 def parse_id(text: str) -> Position | None:

@@ -27,8 +27,10 @@ from .messages import (
     Position,
     RoomsError,
     RoomsUnavailable,
+    pack,
     parse_id,
     show_id,
+    unpack,
 )
 
 __all__ = ["RedisBroker"]
@@ -265,7 +267,7 @@ class RedisBroker(Broker):
             again = True
 
     async def publish(self, room: str, data: str | bytes) -> Position:
-        packed = _pack(data)
+        packed = pack(data)
         settings = self.settings
         if not settings.history:
             channel = self._key(room, "said")
@@ -342,14 +344,6 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _pack(data: str | bytes) -> bytes:
-    return b"t" + data.encode() if isinstance(data, str) else b"b" + data
-
-
-def _unpack(packed: bytes) -> str | bytes:
-    return packed[1:].decode() if packed[:1] == b"t" else packed[1:]
-
-
 def _position(raw: Any) -> Position:
     position = parse_id(raw.decode())
     if position is None:
@@ -359,7 +353,7 @@ def _position(raw: Any) -> Position:
 
 def _entry(room: str, position: bytes, previous: bytes, packed: bytes) -> Entry:
     at = _position(position)
-    message = Message(room, _unpack(packed), "" if at == BEGINNING else position.decode())
+    message = Message(room, unpack(packed), "" if at == BEGINNING else position.decode())
     return Entry(at, _position(previous), message)
 
 

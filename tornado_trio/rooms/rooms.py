@@ -71,7 +71,8 @@ class Rooms:
 
     Args:
       url: where the processes meet: `redis://`, `rediss://`, `unix://`, `redis+cluster://`, by
-        coredis (extra `rooms`). None: this process alone.
+        coredis (extra `rooms`); `nats://`, by nats-py (extra `nats`), under `run(asyncio=True)`.
+        None: this process alone.
       history: messages kept of each room, for those who come back; 0: none. Messages have an `id`
         only with it.
       keep: seconds after which a room in which nothing is said is forgotten.
@@ -458,6 +459,11 @@ def _make_broker(url: str | None, settings: RoomSettings, hub: Rooms) -> Broker:
         from .redis import RedisBroker
 
         return RedisBroker(url, settings, hub)
+    if scheme in ("nats", "tls"):
+        from .nats import NatsBroker
+
+        return NatsBroker(url, settings, hub)
     raise ValueError(
-        f"rooms meet at redis://, rediss://, unix:// or redis+cluster://, not at {show_url(url)!r}"
+        "rooms meet at redis://, rediss://, unix://, redis+cluster:// or nats://, "
+        f"not at {show_url(url)!r}"
     )
