@@ -9,6 +9,7 @@ from typing import final
 
 import trio
 
+from .._util.interrupts import interrupt_in
 from .._util.mistakes import require_trio
 from .client import Client
 from .cookies import CookieJar
@@ -45,19 +46,25 @@ async def open_client(
         parse_proxy(network.proxy)
         parse_no_proxy(network.proxy.no_proxy)
     error: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        reaper = _Reaper()
-        engine = Engine(limits, nursery.start_soon, wire=options.engine, on_idle=reaper.notice)
-        nursery.start_soon(reaper.run, engine)
-        try:
-            yield Client(engine, timeouts, network, policy, cookies)
-        except BaseException as caught:
-            # Raised again below: the nursery would wrap it in an exception group, although
-            # no task of ours ever fails and there is nothing to group it with.
-            error = caught
-        finally:
-            engine.close()
-            nursery.cancel_scope.cancel()
+    try:
+        async with trio.open_nursery() as nursery:
+            reaper = _Reaper()
+            engine = Engine(
+                limits, nursery.start_soon, wire=options.engine, on_idle=reaper.notice
+            )
+            nursery.start_soon(reaper.run, engine)
+            try:
+                yield Client(engine, timeouts, network, policy, cookies)
+            except BaseException as caught:
+                # Raised again below: the nursery would wrap it in an exception group, although
+                # no task of ours ever fails and there is nothing to group it with.
+                error = caught
+            finally:
+                engine.close()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # Ctrl-C while the nursery waits for its tasks.
+        error = interrupt_in(group) or group
     if error is not None:
         raise error
 

@@ -23,6 +23,7 @@ from ..net.stream import Stream
 from .hosting import ServeCall, current_host
 from .limiter import ConnectionLimiter, LimitedListener
 from .options import ServerOptions
+from .second_signal import second_signal
 from .server import Server
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ async def serve(
 
     `await nursery.start(serve, app, 0)` returns the listeners.
 
-    Cancellation: stops accepting, drains, returns at the latest
-    after `grace` and five seconds more.
+    Cancellation: stops accepting, drains, returns at the latest after `grace` and five seconds
+    more. What trio cannot cancel (a thread, a shield) it waits for, and names in the log. A
+    SIGINT or SIGTERM that comes meanwhile cuts what is left at once.
     """
     check_app(app, "serve")
     require_trio("serve", "trio.run(serve, app, port), or await it in a nursery's task")
@@ -151,11 +153,7 @@ async def _serve_connections(
                 if limiter is None:
                     _sweep(listeners, start)
                 close_all(listeners)
-                with trio.CancelScope(shield=True, deadline=shield.deadline):
-                    # Connections just taken have no task yet, which the drain would wait for.
-                    await trio.lowlevel.checkpoint()
-                    await server.drain(grace, _CANCEL_GRACE)
-                connections.cancel_scope.cancel()
+                await _end(server, grace, shield.deadline, connections.cancel_scope)
     except BaseExceptionGroup as group:
         interrupt = interrupt_in(group)
         if interrupt is None:
@@ -163,6 +161,24 @@ async def _serve_connections(
         raise interrupt from None
     finally:
         close_all(listeners)
+
+
+async def _end(
+    server: Server, grace: float, deadline: float, connections: trio.CancelScope
+) -> None:
+    """Drain, out of reach of the cancellation that has just come but not of a second signal."""
+    try:
+        with trio.CancelScope(shield=True, deadline=deadline), second_signal(server.interrupt):
+            # Connections just taken have no task yet, which the drain would wait for.
+            await trio.lowlevel.checkpoint()
+            await server.drain(grace, _CANCEL_GRACE)
+    except BaseException:
+        # That signal, raised in this very task.
+        with trio.CancelScope(shield=True, deadline=deadline):
+            await server.cut()
+        raise
+    finally:
+        connections.cancel()
 
 
 async def _hold(

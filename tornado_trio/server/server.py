@@ -137,33 +137,45 @@ class Server:
     async def drain(self, grace: float, cancel_grace: float = 5.0) -> DrainReport:
         """See the module's table. Returns within `grace + cancel_grace` seconds.
 
-        Cancellation: the streams are closed at once.
+        Cancellation: what was left stays as it is; see `cut`.
         """
         began = trio.current_time()
         self.begin_drain()
-        cancelled = abandoned = 0
-        try:
+        cancelled = 0
+        if not self._interrupted:
+            await self._wait_empty(grace)
+        if self.connections:
+            self.state = "cancelling"
+            cancelled = self._cancel(Cause.DRAIN)
             if not self._interrupted:
-                await self._wait_empty(grace)
-            if self.connections:
-                self.state = "cancelling"
-                cancelled = self._cancel(Cause.DRAIN)
-                if not self._interrupted:
-                    await self._wait_empty(cancel_grace)
-                if self._interrupted:
-                    await self._wait_empty(_INTERRUPTED_GRACE)
-        finally:
-            for connection in list(self.connections):
-                abandoned += 1
-                gen_log.warning("drain: does not end: %s", connection.describe())
-                connection.close()
-            self.state = "closed"
+                await self._wait_empty(cancel_grace)
+            if self._interrupted:
+                await self._wait_empty(_INTERRUPTED_GRACE)
+        abandoned = self._abandon()
         report = DrainReport(
             cancelled=cancelled, abandoned=abandoned, seconds=trio.current_time() - began
         )
         if cancelled or abandoned:
             gen_log.warning("drain: %d requests cancelled, %d abandoned", cancelled, abandoned)
         return report
+
+    async def cut(self) -> None:
+        """End what is under way within half a second, and drop what does not.
+
+        Cancellation: as of `drain`.
+        """
+        self.interrupt()
+        await self._wait_empty(_INTERRUPTED_GRACE)
+        self._abandon()
+
+    def _abandon(self) -> int:
+        """Close what has not ended, and say what keeps it from ending; how many that were."""
+        left = list(self.connections)
+        for connection in left:
+            gen_log.warning("drain: does not end: %s", connection.describe())
+            connection.close()
+        self.state = "closed"
+        return len(left)
 
     def _cancel(self, cause: Cause) -> int:
         """Cancel what is under way; how many requests that were."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
+from .._util.interrupts import interrupt_in
 from .._util.mistakes import check_app, require_trio
 from ..exchange import App
 from ..limits import Limits
@@ -144,21 +145,24 @@ async def memory_server(
     server = Server(app, options)
     listener = network.listen(port, host)
     error: BaseException | None = None
-    async with trio.open_nursery() as nursery:
+    try:
+        async with trio.open_nursery() as nursery:
 
-        async def run(*, task_status: trio.TaskStatus[object]) -> None:
-            await serve_connections(server, [listener], grace=grace, task_status=task_status)
+            async def run(*, task_status: trio.TaskStatus[object]) -> None:
+                await serve_connections(server, [listener], grace=grace, task_status=task_status)
 
-        await nursery.start(run)
-        handle = MemoryServer(server, network, host, port)
-        try:
-            yield handle
-        except BaseException as caught:
-            # Raised again below, as it is: the nursery would put it into a group.
-            error = caught
-        finally:
-            for stream in handle._clients:
-                stream.close()
-            nursery.cancel_scope.cancel()
+            await nursery.start(run)
+            handle = MemoryServer(server, network, host, port)
+            try:
+                yield handle
+            except BaseException as caught:
+                # Raised again below, as it is: the nursery would put it into a group.
+                error = caught
+            finally:
+                for stream in handle._clients:
+                    stream.close()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        error = interrupt_in(group) or group  # a handler's `sys.exit()`, say
     if error is not None:
         raise error

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from .._util.groups import consists_of
+from ..errors import Disconnected
+from ..log import app_log, gen_log
 from ..websocket.options import WebSocketOptions
 from ..websocket.session import WebSocket, run_session
-from ..wire.websocket import HandshakeError
+from ..wire.websocket import CloseCode, HandshakeError
 from ..wire.websocket.upgrade import Agreement, agree, first_match
 from .errors import HTTPError
 from .handler import RequestHandler
@@ -86,7 +89,22 @@ class WebSocketHandler(RequestHandler):
         )
         async with session as ws:
             exchange.set_drain_callback(ws.going_away)
-            await self.open(ws, *args, **kwargs)
+            try:
+                await self.open(ws, *args, **kwargs)
+            except Exception as exc:
+                # Now, and not when the peer has answered our close frame, if it ever does.
+                self._log_open_failure(ws, exc)
+                await ws.close(CloseCode.INTERNAL_ERROR)
+
+    def _log_open_failure(self, ws: WebSocket, exc: Exception) -> None:
+        """A peer that left is no error, also where it ended sends in a nursery."""
+        if ws.closed and consists_of(exc, Disconnected):
+            gen_log.debug("%s: the peer has gone: %r", self._request_summary(), exc)
+            return
+        try:
+            self.log_exception(type(exc), exc, exc.__traceback__)
+        except Exception:
+            app_log.error("Error in exception logger", exc_info=True)
 
     def _agree(self, options: WebSocketOptions) -> Agreement | None:
         """Check the request. None: it was refused, and answered."""

@@ -18,6 +18,7 @@ from typing import Any, final
 
 import trio
 
+from .._util.interrupts import interrupt_in
 from ..net.stream import Stream
 from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
 from .keepalive import Pings, SignsOfLife, read_alive
@@ -414,7 +415,7 @@ class run_session:  # used as a function
             if self._manager is None:
                 await self._close(error)
             else:
-                await self._close_in(self._manager, kind, error, traceback)
+                await self._close_in(self._manager, error)
         finally:
             stream = self._ws._link.stream
             stream.nursery = None
@@ -431,13 +432,12 @@ class run_session:  # used as a function
             await ws._say_goodbye()
 
     async def _close_in(
-        self,
-        manager: AbstractAsyncContextManager[trio.Nursery],
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, manager: AbstractAsyncContextManager[trio.Nursery], error: BaseException | None
     ) -> None:
-        """Close, then leave the nursery of our own."""
+        """Close, then leave the nursery of our own.
+
+        Only what cancels goes through it: callers get what was raised, not a group of one.
+        """
         nursery = self._nursery
         assert nursery is not None
         try:
@@ -447,11 +447,24 @@ class run_session:  # used as a function
             else:
                 nursery.cancel_scope.cancel()
                 await self._close(error)
-                raise error
+                if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise error
         except BaseException as failure:
-            # Exceptions of the block do not go through the nursery: callers get what was
-            # raised, not a group of one.
-            if not await manager.__aexit__(type(failure), failure, failure.__traceback__):
+            if not await _leave(manager, failure):
                 raise
         else:
-            await manager.__aexit__(None, None, None)
+            await _leave(manager, None)
+
+
+async def _leave(
+    manager: AbstractAsyncContextManager[trio.Nursery], failure: BaseException | None
+) -> bool:
+    try:
+        if failure is None:
+            return bool(await manager.__aexit__(None, None, None))
+        return bool(await manager.__aexit__(type(failure), failure, failure.__traceback__))
+    except BaseExceptionGroup as group:
+        interrupt = interrupt_in(group)
+        if interrupt is None:
+            raise
+        raise interrupt from None
