@@ -31,6 +31,7 @@ from typing import Any, NoReturn, TypeVar
 import outcome
 import trio
 
+from .._util.stepping import Stepper
 from .cancelled import as_both
 from .current import current_task, enter_task, leave_task
 from .host import Coro, FutureLoop, Host
@@ -500,18 +501,7 @@ def run_driver(
     if trap is not None:
         if listed:
             asyncio._register_task(driver)  # type: ignore[arg-type]
-        while trap is not None:
-            try:
-                result = yield trap
-            except BaseException as exc:
-                # trio throws only for a trap it does not know: the coroutine's mistake. Or
-                # a signal's handler raised, after the last step was done in a callback.
-                if driver.finished:
-                    raise
-                driver._inner = False
-                trap = driver.advance(coro.throw, exc)
-            else:
-                trap = driver.resume(result)
+        yield from _Driven(coro, driver, trap)
     # No cycle is left to the garbage collector.
     driver._park = driver._coro = None  # type: ignore[assignment]
     error = driver.error
@@ -524,6 +514,50 @@ def run_driver(
             del error  # no cycle through the traceback
     value: T = driver.value
     return value
+
+
+class _Driven(Stepper):
+    """The waits of a driven coroutine, one after the other, until it is finished."""
+
+    __slots__ = ("_driver", "_trap")
+
+    def __init__(self, coro: Any, driver: Driver, trap: Any) -> None:
+        super().__init__(coro)
+        self._driver = driver
+        self._trap = trap
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        trap, self._trap = self._trap, None
+        return trap if trap is not None else self.send(None)
+
+    def send(self, result: Any) -> Any:
+        """From trio: the outcome of the wait. StopIteration: the coroutine is finished."""
+        trap = self._driver.resume(result)
+        if trap is None:
+            raise StopIteration
+        return trap
+
+    def throw(self, *error: Any) -> Any:
+        """trio throws only for a trap it does not know: the coroutine's mistake. Or a signal's
+        handler raised, after the last step was done in a callback."""
+        driver = self._driver
+        exc = next(each for each in reversed(error) if isinstance(each, BaseException))
+        if driver.finished:
+            raise exc
+        driver._inner = False
+        trap = driver.advance(self.stepped.throw, exc)
+        if trap is None:
+            raise StopIteration
+        return trap
+
+    def close(self) -> None:
+        """The task's own coroutine is closed: at the interpreter's exit, say."""
+        if not self._driver.finished:
+            self._driver._inner = False
+            self._driver.advance(self.stepped.throw, GeneratorExit())
 
 
 async def drive(awaitable: Awaitable[T], loop: FutureLoop, guest: Host) -> T:

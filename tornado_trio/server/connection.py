@@ -321,7 +321,8 @@ class Http1Connection(RequestChannel):
 
     def continue_with(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """After `detach`: run `then()` in this task once the handler has returned."""
-        self._continuation = Continuation(then)
+        name = repr(self) if self.exchange is None else self.exchange.task_name
+        self._continuation = Continuation(then, name)
 
     def _continues_in(self, nursery: trio.Nursery) -> None:
         self.nursery = nursery  # the drain cancels it

@@ -12,12 +12,12 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Coroutine
 from functools import partial
-from types import FrameType
 from typing import Any, Protocol
 
 import trio
 
 from .._util.contexts import run_in
+from .._util.stepping import Stepper
 from ..exchange import App, current_exchange
 
 __all__ = ["HandlerTask", "Resumed", "place_of"]
@@ -81,9 +81,10 @@ class HandlerTask:
             coro = run(coro)
         return coro, coro.send(None)
 
-    async def adopt_context(self, context: contextvars.Context) -> None:
-        """Go on in `context`: what follows is no request's, but came of one."""
+    async def adopt(self, context: contextvars.Context, name: str) -> None:
+        """Go on in `context` as `name`: what follows is no request's, but came of one."""
         self._context = self.task.context = context
+        self._name = self.task.name = name
         await trio.lowlevel.cancel_shielded_checkpoint()  # from here on in that context
 
     def begin_wait(self, name: str) -> None:
@@ -125,17 +126,13 @@ def place_of(task: trio.lowlevel.Task) -> str:
     return f"waits in {last}" if last is not None else "runs"
 
 
-class Resumed:
-    """Awaited, it goes on with a coroutine that has yielded `trap` to trio.
+class Resumed(Stepper):
+    """Awaited, it goes on with a coroutine that has yielded `trap` to trio."""
 
-    Looks like a coroutine that waits where the handler does (`cr_frame`, `cr_await`), for
-    `Task.iter_await_frames` and what is built on it.
-    """
-
-    __slots__ = ("_coro", "_send", "_step", "_trap")
+    __slots__ = ("_send", "_step", "_trap")
 
     def __init__(self, coro: Coroutine[Any, Any, Any], trap: Any, step: Step) -> None:
-        self._coro = coro
+        super().__init__(coro)
         self._send = coro.send
         self._trap = trap
         self._step = step
@@ -166,22 +163,11 @@ class Resumed:
     def throw(self, *error: Any) -> Any:
         """As `send`, with an exception in the place of a result. GeneratorExit too: the
         coroutine must unwind."""
-        trap = self._coro.throw(*error)
+        trap = self.stepped.throw(*error)
         step = self._step
         if step.corked:
             step.uncork()
         return trap
 
     def close(self) -> None:
-        self._coro.close()
-
-    # --- for those who look at tasks ---------------------------------------------------
-    @property
-    def cr_frame(self) -> FrameType | None:
-        coro: Any = self._coro
-        return coro.cr_frame if hasattr(coro, "cr_frame") else getattr(coro, "gi_frame", None)
-
-    @property
-    def cr_await(self) -> Any:
-        coro: Any = self._coro
-        return coro.cr_await if hasattr(coro, "cr_await") else getattr(coro, "gi_yieldfrom", None)
+        self.stepped.close()

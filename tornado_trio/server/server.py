@@ -139,6 +139,8 @@ class Server:
 
         Cancellation: what was left stays as it is; see `cut`.
         """
+        if self.state == "closed":
+            return DrainReport(abandoned=len(self.connections))  # and named before
         began = trio.current_time()
         self.begin_drain()
         cancelled = 0

@@ -22,12 +22,13 @@ class Continuation:
     """`then()`, to be run in the connection's task once the handler has returned.
 
     For what goes on for long, without the 5 KB that a suspended handler and its request hold.
-    It runs in the request's context, and is driven as handlers are.
+    It runs in the request's context, in a task named after it, and is driven as handlers are.
     """
 
-    __slots__ = ("_context", "_then")
+    __slots__ = ("_context", "_name", "_then")
 
-    def __init__(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    def __init__(self, then: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
+        self._name = name
         self._then: Callable[[], Coroutine[Any, Any, Any]] | None = then
         self._context: contextvars.Context | None = contextvars.copy_context()
 
@@ -46,7 +47,7 @@ class Continuation:
         assert then is not None
         assert context is not None
         self._then = self._context = None  # they hold the request, and this goes on for long
-        await handler.adopt_context(context)
+        await handler.adopt(context, self._name)
         del context
         try:
             async with trio.open_nursery() as nursery:
