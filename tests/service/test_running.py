@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.platforms import needs_unix_sockets
 
@@ -139,6 +142,23 @@ def test_logging_of_the_program_is_left_alone(folder: Path) -> None:
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
     assert all(line.startswith("mine ") for line in process.lines)
+
+
+def test_tls(folder: Path) -> None:
+    ca = trustme.CA()
+    certificate = ca.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    files = ("--tls-cert=cert.pem", "--tls-key=key.pem")
+    with service(*SERVE, "app:app", "--port=0", *files, cwd=folder) as process:
+        url = process.url()
+        assert url.startswith("https://127.0.0.1:")
+        with urllib.request.urlopen(url, context=context, timeout=30) as answer:
+            assert answer.read() == f"hello {process.pid}".encode()
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
 
 
 @needs_unix_sockets

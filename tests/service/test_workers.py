@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import re
@@ -112,6 +113,32 @@ def test_a_killed_worker_is_replaced(folder: Path) -> None:
         assert all(lost.startswith((f"{victim}:", "nobody:")) for lost in load.lost), load.lost
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
+
+
+def test_connections_and_requests_are_shared_evenly(folder: Path) -> None:
+    with workers(folder) as (_, url), contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port_of(url))))
+            for _ in range(64)
+        ]
+        asked: collections.Counter[bytes] = collections.Counter()
+        for _ in range(10):
+            for sock in sockets:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            asked.update(sock.recv(65536).rpartition(b" ")[2] for sock in sockets)
+        assert len(asked) == 2
+        assert 0.4 * 640 <= min(asked.values()), asked
+
+
+def test_told_to_end_while_it_still_imports(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import time\nprint('importing')\ntime.sleep(600)\n")
+    for count in (1, 2):
+        command = (*SERVE, "app:app", f"--workers={count}", "--port=0")
+        with service(*command, cwd=tmp_path) as process:
+            process.wait_for("importing")
+            process.signal(signal.SIGINT)
+            assert process.wait() == (130 if count == 1 else 0)
+        assert "Traceback" not in process.output
 
 
 def test_sighup_replaces_all_and_loses_none(folder: Path) -> None:

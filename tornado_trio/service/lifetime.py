@@ -29,7 +29,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
@@ -37,7 +37,11 @@ from .._util.mistakes import explain_asyncio
 from ..net.listeners import Listener, SocketListener
 from ..server import Server
 from ..server.hosting import ServeCall, current_host
+from .errors import CannotStart
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from ..net.tls_contexts import ServerTls
 
 __all__ = ["Service", "Source", "current_service"]
 
@@ -103,6 +107,7 @@ class Service:
         self._main_scope = trio.CancelScope()
         self._main_task: trio.lowlevel.Task | None = None
         self._main_done = False
+        self._nursery: trio.Nursery | None = None
 
     def __repr__(self) -> str:
         return f"<Service {self.state}, {len(self._servings)} servers>"
@@ -158,7 +163,8 @@ class Service:
         self._main_task = trio.lowlevel.current_task()
         host, service = current_host.set(self), _current.set(self)
         try:
-            async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as self._nursery:
+                nursery = self._nursery
                 nursery.start_soon(self._end)
                 for async_fn in beside:
                     nursery.start_soon(async_fn)
@@ -258,10 +264,12 @@ class Service:
             self._address_taken = True
             listeners = self._source.listeners(settings, call.port, call.host)
             if settings.tls_cert is not None:
-                tls = server_tls(settings)
+                tls = own = server_tls(settings)
+                assert self._nursery is not None
+                self._nursery.start_soon(own.reload_on_change)
         elif listeners is None and call.port is not None:
-            own = Settings(port=call.port, host=call.host or "")
-            listeners = self._source.listeners(own, None, None)
+            place = Settings(port=call.port, host=call.host or "")
+            listeners = self._source.listeners(place, None, None)
         if settings.proxy_headers:
             options = _behind_proxies(options, settings.proxy_headers)
         grace = call.grace if settings.grace is None else settings.grace
@@ -299,12 +307,11 @@ def _waited_for(nursery: trio.Nursery) -> bool:
     return bool(getattr(nursery, "_parent_waiting_in_aexit", False))
 
 
-def server_tls(settings: Settings) -> Any:
+def server_tls(settings: Settings) -> ServerTls:
     """The `ServerTls` of the settings. Raises CannotStart: its files cannot be used."""
     import ssl
 
-    from ..net.tls_contexts import Certificate, ServerTls
-    from .errors import CannotStart
+    from ..net.tls_contexts import Certificate, ServerTls  # for those who use it
 
     assert settings.tls_cert is not None
     certificate = Certificate(certfile=settings.tls_cert, keyfile=settings.tls_key)

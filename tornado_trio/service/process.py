@@ -66,6 +66,7 @@ class WorkerProcess:
         self.dead = trio.Event()
         self.started = time.monotonic()
         self.aborted = False
+        self.late = False  # it was said that it does not get ready
         self.told_to_stop = False
         self.left_by_itself = False  # somebody else's SIGTERM
         self._bind = bind
@@ -170,6 +171,8 @@ class WorkerProcess:
         """Have it end: drained, or cut after so many seconds."""
         self.told_to_stop = True
         self.say(op="stop", within=within)
+        if self.state == "starting":
+            self.kill(signal.SIGTERM)  # it may import for long before it reads what we say
 
     def cut(self) -> None:
         """Have it end at once."""

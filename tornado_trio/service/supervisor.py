@@ -39,6 +39,7 @@ __all__ = ["Supervisor", "supervise"]
 logger = logging.getLogger("tornado_trio.service")
 
 LOOK_EVERY = 1.0  # seconds between looks at the workers' signs of life
+LATE = 30.0  # seconds after which a worker that is not ready is wondered about
 ABORT_WITHIN = 1.0  # seconds that SIGABRT gets to show where a worker hangs
 CUT_WITHIN = 1.0
 SPARE = 2.0  # seconds more than a worker's own patience
@@ -383,6 +384,12 @@ class Supervisor:
             await trio.sleep(LOOK_EVERY)
             self._reap()  # SIGCHLD tells us, but for what ended before we listened
             for worker in self._alive():
+                if not worker.settled.is_set() and worker.age > LATE and not worker.late:
+                    worker.late = True
+                    logger.warning(
+                        "worker %d (pid %d) has not called serve() for %.0f s",
+                        worker.number, worker.pid, worker.age,
+                    )  # fmt: skip
                 silent = worker.silent_for
                 if timeout and silent > timeout and not worker.aborted:
                     await self._abort(worker, silent)

@@ -188,7 +188,6 @@ class WorkerSignals:
     def __init__(self) -> None:
         self._token: trio.lowlevel.TrioToken | None = None
         self._service: Service | None = None
-        self._told = False
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -201,13 +200,11 @@ class WorkerSignals:
 
     def attach(self, service: Service) -> None:
         self._token, self._service = trio.lowlevel.current_trio_token(), service
-        if self._told:
-            service.stop()
 
     def _handle(self, number: int, frame: object) -> None:
-        self._told = True
-        if self._token is not None and self._service is not None:
-            try:
-                self._token.run_sync_soon(self._service.stop)
-            except trio.RunFinishedError:
-                return  # it is ending anyway
+        if self._token is None or self._service is None:
+            raise SystemExit(0)  # it still imports: nothing has begun
+        try:
+            self._token.run_sync_soon(self._service.stop)
+        except trio.RunFinishedError:
+            return  # it is ending anyway
