@@ -34,11 +34,13 @@ run a Python program with `import tornado` meaning this project's overlay
 USAGE = f"""\
 usage: tornado-trio serve [OPTION...] MODULE:NAME
        tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
+       tornado-trio openapi MODULE:NAME
        tornado-trio path
        tornado-trio --version
 
 serve  run a native service; `tornado-trio serve --help` says more
-run    {RUN}path   print the overlay's folder, to be put on PYTHONPATH
+run    {RUN}openapi  print the OpenAPI document of an api.Application
+path   print the overlay's folder, to be put on PYTHONPATH
 """
 
 
@@ -58,6 +60,12 @@ def main(argv: list[str] | None = None) -> int:
             from tornado_trio.service.command import serve_command
 
             return serve_command(options)
+        case ["openapi", target]:
+            from tornado_trio.service.describe import openapi_command
+
+            return openapi_command(target)
+        case ["openapi", *_]:
+            error = "openapi takes one argument: MODULE:NAME, an api.Application"
         case ["path"]:
             print(overlay_folder())
             return 0
@@ -71,11 +79,11 @@ def main(argv: list[str] | None = None) -> int:
             error = f"path takes no arguments, and not {word!r}"
         case [word, *_]:
             kind = "option" if word.startswith("-") else "command"
-            error = f"no {kind} {word!r}; the commands are run, serve and path"
+            error = f"no {kind} {word!r}; the commands are run, serve, openapi and path"
             if os.path.exists(word):
                 error += f" (tornado-trio run {word}, perhaps)"
         case _:
-            error = "a command is required: run, serve or path"
+            error = "a command is required: run, serve, openapi or path"
     print(f"{USAGE}\ntornado-trio: error: {error}", file=sys.stderr)
     return 2
 

@@ -127,6 +127,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
     application: Application
     _server_name = f"TornadoServer/{tornado.version}"
     _runs_on = "tornado"
+    _answers_by_itself = False
     _write_result = None
     # Programs that use or reset `_template_loaders` guard it with this.
     _template_loader_lock = loader_lock

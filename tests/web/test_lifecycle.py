@@ -111,7 +111,7 @@ async def test_finish_exception() -> None:
     assert (response.code, response.body) == (401, b"ab")
 
 
-@pytest.mark.parametrize("method", ["HEAD", "GET", "POST", "DELETE", "PUT", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("method", ["HEAD", "GET", "POST", "DELETE", "PUT", "BREW"])
 async def test_methods_that_are_not_there(method: str) -> None:
     class Handler(RequestHandler):
         def brew(self) -> None:
@@ -121,7 +121,26 @@ async def test_methods_that_are_not_there(method: str) -> None:
             pass
 
     response = await get(Handler, method=method)
-    assert response.code == 405 and response.headers["Allow"] == "PATCH"
+    assert response.code == 405 and response.headers["Allow"] == "PATCH, OPTIONS"
+    assert (await get(Handler, method="OPTIONS")).headers["Allow"] == "PATCH, OPTIONS"
+
+
+async def test_head_and_options_answer_by_themselves() -> None:
+    class Handler(RequestHandler):
+        async def get(self, name: str) -> None:
+            self.set_header("X-Name", name)
+            self.write(name)
+
+        def post(self, name: str) -> None: ...
+
+    async with memory_server(Application([("/(.*)", Handler)])) as server:
+        client = await server.connect()
+        head = await client.request(b"HEAD /abc HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD")
+        assert (head.code, head.body, head.headers["Content-Length"]) == (200, b"", "3")
+        assert head.headers["X-Name"] == "abc"
+        options = await client.request(b"OPTIONS /abc HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (options.code, options.body) == (204, b"")
+        assert options.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
 
 
 async def test_methods_of_ones_own() -> None:

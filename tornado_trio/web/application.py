@@ -54,6 +54,9 @@ class ApplicationRouter(ReversibleRuleRouter):
                 raise TypeError(f"the target of the rule {rule!r} {mistake}")
             if _never_matches(rule.matcher):
                 app_log.warning("%r never matches: paths begin with '/'", rule)
+        take_rule = getattr(rule.target, "_take_rule", None)
+        if take_rule is not None:
+            take_rule(rule)
         return rule
 
     def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:

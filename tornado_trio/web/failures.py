@@ -261,7 +261,28 @@ def allowed_methods(handler: RequestHandler) -> list[str]:
     """The methods a handler implements."""
     cls = type(handler)
     missing = cls._unimplemented_method
-    return [m for m in cls.SUPPORTED_METHODS if getattr(cls, m.lower(), missing) is not missing]
+    found = {m for m in cls.SUPPORTED_METHODS if getattr(cls, m.lower(), missing) is not missing}
+    if handler._answers_by_itself and found:
+        found |= {"OPTIONS", "HEAD"} if "GET" in found else {"OPTIONS"}
+    return [method for method in cls.SUPPORTED_METHODS if method in found]
+
+
+def own_answer(handler: RequestHandler) -> Callable[..., Any] | None:
+    """What answers a method that the class does not implement: HEAD as GET (the server leaves the
+    body out, RFC 9110 9.3.2), OPTIONS with the methods there are (9.3.7). None: 405."""
+    method = handler.request.method
+    allowed = allowed_methods(handler)
+    if method not in allowed:
+        return None
+    if method == "HEAD":
+        return handler.get
+
+    def options(*args: Any, **kwargs: Any) -> Any:
+        handler.set_status(204)
+        handler.set_header("Allow", ", ".join(allowed))
+        return handler.finish()
+
+    return options
 
 
 def write_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> None:

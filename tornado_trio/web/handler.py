@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..wire.headers import HTTPHeaders
     from .application import Application
     from .request import Request
+    from .rules import Rule
     from .transforms import OutputTransform
 
 __all__ = ["RequestHandler"]
@@ -72,6 +73,8 @@ class RequestHandler(ArgumentMethods):
     _log_disconnects = False
     # Which applications route to it: natively, those on trio ("tornado": the overlay's).
     _runs_on = "trio"
+    # HEAD by `get`, OPTIONS by what there is. (Tornado's handlers answer them 405.)
+    _answers_by_itself = True
 
     # What leaves a hook as one of these becomes an error response; the rest is cancellation.
     _answered_exceptions: tuple[type[BaseException], ...] = (Exception,)
@@ -119,12 +122,18 @@ class RequestHandler(ArgumentMethods):
         """What the class lacks, if a rule cannot lead to it."""
         return None
 
+    @classmethod
+    def _take_rule(cls, rule: Rule) -> None:
+        """A rule that leads to the class has been added to a table."""
+
     def initialize(self) -> None:
         """Override to take the arguments of the handler's rule."""
 
     def _unimplemented_method(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.path == "*":
             raise HTTPError(204)  # OPTIONS of the server: a rule for any path took it
+        if self._answers_by_itself and (answer := failures.own_answer(self)) is not None:
+            return answer(*args, **kwargs)
         raise HTTPError(405)
 
     head: Callable[..., Any] = _unimplemented_method

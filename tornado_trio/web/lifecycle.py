@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ..wire.formdata import Steps
     from .handler import RequestHandler
 
+# What routers pass on as it stands in the path.
+_RAW = (bytes, str)
+
 SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
 
 
@@ -84,7 +87,9 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
         handler.path_args = []
     handler.path_kwargs = kwargs = (
         {
-            k: v if v is None else handler.decode_argument(v, name=k) for k, v in kwargs.items()
+            # Parts of a template come converted.
+            k: handler.decode_argument(v, name=k) if type(v) in _RAW else v
+            for k, v in kwargs.items()
         }
         if kwargs
         else {}

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from .matchers import PathMatches, literal_prefix
+from .path_templates import PathTemplate
 
 if TYPE_CHECKING:
     from .rules import Rule
@@ -123,6 +124,9 @@ class RouteIndex:
         return rules
 
 
+_BY_REGEX = (PathMatches.match, PathTemplate.match)
+
+
 def _position(entry: _Entry) -> int:
     return entry[0]
 
@@ -130,6 +134,6 @@ def _position(entry: _Entry) -> int:
 def _prefix_of(rule: Rule) -> tuple[str, bool]:
     matcher = rule.matcher
     # A subclass may match by other means than its regex.
-    if not isinstance(matcher, PathMatches) or type(matcher).match is not PathMatches.match:
+    if not isinstance(matcher, PathMatches) or type(matcher).match not in _BY_REGEX:
         return "", False
     return literal_prefix(matcher.regex)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Union
 from .._util.mistakes import awaitable, name_of
 from ..log import app_log
 from .matchers import Matcher, PathMatches
+from .path_templates import path_matcher
 from .route_index import RouteIndex, RuleList
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class URLSpec(Rule):
         kwargs: dict[str, Any] | None = None,
         name: str | None = None,
     ) -> None:
-        matcher = PathMatches(pattern)
+        matcher = path_matcher(pattern) if isinstance(pattern, str) else PathMatches(pattern)
         super().__init__(matcher, handler, kwargs, name)
         self.regex = matcher.regex
         self.handler_class = self.target
@@ -128,7 +129,7 @@ def _rule_of(given: Any) -> Rule:
         )
     try:
         if isinstance(matcher, str):
-            matcher = PathMatches(matcher)
+            matcher = path_matcher(matcher)
         return Rule(matcher, target, *rest)
     except Exception as error:
         error.add_note(f"in the rule {given!r}")

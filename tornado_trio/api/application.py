@@ -1,0 +1,252 @@
+"""`api.Application`: a table of routes with decorators, an OpenAPI document and its page.
+
+Knows web applications; adds nothing to a request but what its route asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from .. import web
+from ..web.path_templates import PathTemplate, is_template
+from ..web.rules import RuleLike
+from .handlers import FunctionHandler, Handler, TypedMethods
+from .problems import Problem
+from .security import Scheme
+
+__all__ = ["Application", "Operation", "Router"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What the OpenAPI document says of one method beyond its signature."""
+
+    tags: tuple[str, ...] = ()
+    summary: str | None = None
+    deprecated: bool = False
+    hidden: bool = False
+    examples: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    path: str
+    verb: str
+    function: Callable[..., Any]
+    name: str | None
+    operation: Operation
+
+
+class _Routes:
+    """Decorators that add functions to a table; `Router` and `Application` have them."""
+
+    def _add(self, route: _Route) -> None:
+        raise NotImplementedError
+
+    def _decorate(
+        self, verb: str, path: str, name: str | None, operation: Operation
+    ) -> Callable[[F], F]:
+        if not path.startswith("/"):
+            raise ValueError(f"the path {path!r} does not begin with '/'")
+
+        def decorate(function: F) -> F:
+            self._add(_Route(path, verb, function, name, operation))
+            return function
+
+        return decorate
+
+    def get(
+        self, path: str, *, name: str | None = None, **described: Any
+    ) -> Callable[[F], F]:
+        """Answer GET (and HEAD) of `path` with the function below.
+
+        `path` may have parts: "/orders/{id:int}" (see `web.path_templates`). `name` serves
+        `reverse_url`; `described` are fields of `Operation`.
+        """
+        return self._decorate("get", path, name, Operation(**described))
+
+    def post(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+        """Answer POST of `path`; as `get`."""
+        return self._decorate("post", path, name, Operation(**described))
+
+    def put(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+        """Answer PUT of `path`; as `get`."""
+        return self._decorate("put", path, name, Operation(**described))
+
+    def patch(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+        """Answer PATCH of `path`; as `get`."""
+        return self._decorate("patch", path, name, Operation(**described))
+
+    def delete(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+        """Answer DELETE of `path`; as `get`."""
+        return self._decorate("delete", path, name, Operation(**described))
+
+
+class Router(_Routes):
+    """Routes that are put under a prefix later: `app.include(router, "/v1")`."""
+
+    def __init__(self, *, tags: Iterable[str] = ()) -> None:
+        self.tags = tuple(tags)
+        self.routes: list[_Route] = []
+
+    def _add(self, route: _Route) -> None:
+        self.routes.append(route)
+
+    def include(self, router: Router, prefix: str = "") -> None:
+        """Add the routes of another router, their paths after `prefix`."""
+        for route in router.routes:
+            self.routes.append(_under(prefix, router, route))
+
+
+def _under(prefix: str, router: Router, route: _Route) -> _Route:
+    tags = (*route.operation.tags, *router.tags)
+    described = route.operation
+    operation = Operation(
+        tags, described.summary, described.deprecated, described.hidden, described.examples
+    )
+    return _Route(prefix + route.path, route.verb, route.function, route.name, operation)
+
+
+class _NotFound(Handler):
+    """Every path that no route has."""
+
+    SUPPORTED_METHODS = web.RequestHandler.SUPPORTED_METHODS
+
+    def prepare(self) -> None:
+        raise Problem(404)
+
+
+class Application(_Routes, web.Application, Generic[State]):
+    """A `web.Application` whose routes may be decorated functions.
+
+    Args:
+        handlers: rules as of `web.Application`; classes of `api.Handler` are documented too.
+        title, version, description: of the OpenAPI document.
+        openapi_path: where the document is, None for nowhere; `docs_path`: its page.
+        state: what the service shares between requests, `self.app.state` in handlers.
+        settings: as of `web.Application`.
+
+    Raises SignatureError for a method that cannot be called as it is written.
+    """
+
+    def __init__(
+        self,
+        handlers: Iterable[RuleLike] | None = None,
+        *,
+        title: str = "Service",
+        version: str = "0.1.0",
+        description: str = "",
+        openapi_path: str | None = "/openapi.json",
+        docs_path: str | None = "/docs",
+        state: State | None = None,
+        **settings: Any,
+    ) -> None:
+        self.title = title
+        self.version = version
+        self.description = description
+        self.openapi_path = openapi_path
+        #: Dependency -> what is used in its place. See `overriding`.
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.described: dict[tuple[str, str], Operation] = {}
+        self._functions: dict[str, type[FunctionHandler]] = {}
+        self._document: bytes | None = None
+        self._state = state
+        settings.setdefault("default_handler_class", _NotFound)
+        super().__init__(handlers, **settings)
+        if openapi_path is not None:
+            from .pages import DocsPage, Document
+
+            self.add(openapi_path, Document)
+            if docs_path is not None:
+                self.add(docs_path, DocsPage)
+
+    @property
+    def state(self) -> State:
+        """What was given as `state`. RuntimeError if nothing was."""
+        if self._state is None:
+            raise RuntimeError("the application was made without state: Application(state=...)")
+        return self._state
+
+    def add(self, path: str, handler: type[web.RequestHandler], name: str | None = None) -> None:
+        """Add a rule for a handler class, after those that are there."""
+        self.wildcard_router.add_rules([(path, handler, None, name)])
+        self._document = None
+
+    def include(self, router: Router, prefix: str = "") -> None:
+        """Add the routes of `router`, their paths after `prefix`."""
+        for route in router.routes:
+            self._add(_under(prefix, router, route))
+
+    def _add(self, route: _Route) -> None:
+        cls = self._functions.get(route.path)
+        names = _names_of(route.path)
+        if cls is None:
+            title = route.function.__name__
+            members: dict[str, Any] = {"functions": {}, "typed_methods": {}}
+            cls = type(title, (FunctionHandler,), members)
+            cls.__module__ = route.function.__module__
+            cls.add_function(route.verb, route.function, names)
+            self._functions[route.path] = cls
+            self.add(route.path, cls, route.name)
+        else:
+            cls.add_function(route.verb, route.function, names)
+        self.described[route.path, route.verb] = route.operation
+        self._document = None
+
+    @contextmanager
+    def overriding(
+        self, function: Callable[..., Any], replacement: Callable[..., Any]
+    ) -> Iterator[None]:
+        """Use `replacement`, which takes nothing, in place of a dependency; for tests."""
+        before = dict(self.dependency_overrides)
+        self.dependency_overrides[function] = replacement
+        try:
+            yield
+        finally:
+            self.dependency_overrides = before
+
+    # --- the document -------------------------------------------------------------------------
+
+    def operations(self) -> Iterator[tuple[str, str, type[TypedMethods]]]:
+        """Path, verb and handler of each typed method, in the order of the table."""
+        for rule in self.wildcard_router.rules:
+            target = rule.target
+            if isinstance(target, type) and issubclass(target, TypedMethods):
+                path = getattr(rule.matcher, "template", None) or _readable(rule.matcher)
+                for verb in target.typed_methods:
+                    yield path, verb, target
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document, as JSON has it."""
+        from .openapi import document
+
+        return document(self)
+
+    def schemes(self) -> Iterator[Scheme]:
+        """The security schemes of all methods."""
+        for _, verb, target in self.operations():
+            for each in target.typed_methods[verb].all_parameters():
+                if each.scheme is not None:
+                    yield each.scheme
+
+
+def _names_of(path: str) -> frozenset[str]:
+    return frozenset(PathTemplate(path).converters) if is_template(path) else frozenset()
+
+
+def _readable(matcher: Any) -> str:
+    """A path expression as a template: its named groups in braces."""
+    try:
+        names = matcher.regex.groupindex
+        template, count = matcher._path, matcher._group_count
+    except AttributeError:
+        return "/"
+    if template is None or len(names) != count:
+        return str(matcher.regex.pattern)
+    return str(template % tuple("{" + name + "}" for name in names))

@@ -1,0 +1,29 @@
+"""Values that a method needs and the request does not bring: opened before it, closed after it.
+
+    @asynccontextmanager
+    async def transaction(pool: Annotated[Pool, Depends(pool)]) -> AsyncIterator[Connection]:
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def post(self, order: NewOrder, db: Annotated[Connection, Depends(transaction)]): ...
+
+A dependency is a function: an async context manager, a coroutine function, or a plain one. Its
+own parameters are resolved as a method's are. Each is made once per request, and closed in the
+reverse order before the answer is sent, with the method's exception if it raised one: what fails
+then is the request's error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Depends"]
+
+
+@dataclass(frozen=True, slots=True)
+class Depends:
+    """The parameter is what `function` gives."""
+
+    function: Callable[..., Any]

@@ -1,0 +1,134 @@
+"""Handlers whose methods are typed: classes of a program, and one made of decorated functions.
+
+Knows the web framework's hooks: a rule is looked at when it is added, errors are written as
+problem documents.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..web.handler import RequestHandler
+from . import operations
+from .problems import MEDIA_TYPE, Problem, document
+from .signatures import Signature, SignatureError, signature_of
+
+if TYPE_CHECKING:
+    from ..web.rules import Rule
+
+__all__ = ["FunctionHandler", "Handler", "TypedMethods", "VERBS"]
+
+VERBS = ("get", "post", "put", "patch", "delete")
+
+
+class TypedMethods:
+    """Makes the methods of a `RequestHandler` typed: mix it in before the handler class.
+
+        class Orders(api.TypedMethods, tornado.web.RequestHandler): ...
+    """
+
+    #: Verb -> its signature.
+    typed_methods: ClassVar[dict[str, Signature]] = {}
+
+    request: Any
+    settings: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for verb in VERBS:
+            method = cls.__dict__.get(verb)
+            if callable(method) and not hasattr(method, "__typed_method__"):
+                setattr(cls, verb, _typed(verb, method))
+
+    @classmethod
+    def _take_rule(cls, rule: Rule) -> None:
+        """A rule leads here: its path has the names that parameters may have."""
+        names = frozenset(getattr(getattr(rule.matcher, "regex", None), "groupindex", ()))
+        known = cls.__dict__.get("typed_methods", {}).values()
+        if any(signature.path_names != names for signature in known):
+            raise SignatureError(
+                f"{cls.__qualname__} is reached by paths with other names; make a subclass for each"
+            )
+        cls.typed_methods = {
+            **{verb: signature_of(function, names, is_method=True)
+               for verb, function in cls._written()},
+        }  # fmt: skip
+        if any(signature.streams for signature in cls.typed_methods.values()):
+            if any(s.body or not s.streams for s in cls.typed_methods.values() if _has_body(s)):
+                raise SignatureError(
+                    f"{cls.__qualname__} has a method that reads its body part by part and one "
+                    "that takes it whole; make two classes"
+                )
+            cls._stream_request_body = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def _written(cls) -> list[tuple[str, Callable[..., Any]]]:
+        methods = ((verb, getattr(cls, verb, None)) for verb in VERBS)
+        found = ((verb, getattr(method, "__typed_method__", None)) for verb, method in methods)
+        return [(verb, function) for verb, function in found if function is not None]
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """A problem document, whatever went wrong."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        if isinstance(error, Problem):
+            for name, value in error.headers.items():
+                self.set_header(name, value)  # type: ignore[attr-defined]
+        if status_code == 204 or status_code == 304:
+            self.finish()  # type: ignore[attr-defined]
+            return
+        self.set_header("Content-Type", MEDIA_TYPE)  # type: ignore[attr-defined]
+        self.finish(document(status_code, error))  # type: ignore[attr-defined]
+
+
+def _has_body(signature: Signature) -> bool:
+    return any(each.source in ("body", "form", "file", "parts") for each in signature.parameters)
+
+
+def _typed(verb: str, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, None]]:
+    @functools.wraps(function)
+    async def method(self: Any, *args: Any, **path: Any) -> None:
+        if args:
+            raise SignatureError(
+                f"{function.__qualname__}: the path's groups have no names; write (?P<id>...) "
+                "or {id}"
+            )
+        signature = self.typed_methods.get(verb)
+        if signature is None:
+            raise SignatureError(f"{type(self).__qualname__} is reached by no rule of a table")
+        overrides = getattr(self.application, "dependency_overrides", {})
+        await operations.call(self, signature, path, overrides)
+
+    method.__typed_method__ = function  # type: ignore[attr-defined]
+    return method
+
+
+class Handler(TypedMethods, RequestHandler):
+    """A handler with typed methods: parameters by annotation, the return value is the answer.
+
+    Errors are problem documents. Everything of `RequestHandler` is there: a method that writes
+    its answer itself returns None.
+    """
+
+
+class FunctionHandler(Handler):
+    """The methods of one path that were given as functions."""
+
+    functions: ClassVar[dict[str, Callable[..., Any]]] = {}
+    _path_names: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def _take_rule(cls, rule: Rule) -> None:
+        """Each function is looked at when it is added (`add_function`)."""
+
+    @classmethod
+    def add_function(cls, verb: str, function: Callable[..., Any], names: frozenset[str]) -> None:
+        """Answer `verb` with `function`. SignatureError if it cannot be, or there is one."""
+        if verb in cls.functions:
+            raise SignatureError(f"{verb.upper()} of this path is answered twice: {function!r}")
+        signature = signature_of(function, names)
+        cls.functions[verb] = function
+        cls.typed_methods[verb] = signature
+        cls._stream_request_body = cls._stream_request_body or signature.streams
+        setattr(cls, verb, _typed(verb, function))

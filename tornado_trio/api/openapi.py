@@ -1,0 +1,232 @@
+"""The OpenAPI 3.1 document of an application, from the same signatures that answer requests.
+
+Knows typed methods and JSON Schema (by msgspec; pydantic's models bring their own).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from . import codec
+from .problems import MEDIA_TYPE
+from .signatures import Parameter, Signature
+
+if TYPE_CHECKING:
+    from .application import Application, Operation
+
+__all__ = ["document"]
+
+_REF = "#/components/schemas/{name}"
+_CONVERTED = re.compile(r"\{(\w+):\w+\}")
+
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "source": {"type": "string"},
+                    "pointer": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+                "required": ["source", "pointer", "detail"],
+            },
+        },
+    },
+    "required": ["type", "title", "status"],
+}
+
+
+class _Schemas:
+    """JSON Schemas of the types met, named ones once."""
+
+    def __init__(self, types: list[Any]) -> None:
+        self.components: dict[str, Any] = {"Problem": _PROBLEM}
+        plain = [each for each in types if not codec.is_model(each)]
+        found, components = msgspec.json.schema_components(
+            plain, ref_template=_REF, schema_hook=self._hook
+        )
+        self.components.update(components)
+        self._by_id = {id(type_): schema for type_, schema in zip(plain, found, strict=True)}
+        self._kept = plain  # their ids stay theirs
+
+    def of(self, type_: Any) -> dict[str, Any]:
+        if codec.is_model(type_):
+            return self._hook(type_)
+        return dict(self._by_id[id(type_)])
+
+    def _hook(self, type_: Any) -> dict[str, Any]:
+        if not codec.is_model(type_):
+            raise NotImplementedError
+        schema = type_.model_json_schema(ref_template=_REF.replace("{name}", "{model}"))
+        self.components.update(schema.pop("$defs", {}))
+        self.components[type_.__name__] = schema
+        return {"$ref": _REF.format(name=type_.__name__)}
+
+
+def document(app: Application[Any]) -> dict[str, Any]:
+    """The whole document, of built-in types."""
+    operations = [
+        (path, verb, target.typed_methods[verb], app.described.get((path, verb)), target)
+        for path, verb, target in app.operations()
+    ]
+    shown = [each for each in operations if each[3] is None or not each[3].hidden]
+    schemas = _Schemas([type_ for each in shown for type_ in _types(each[2])])
+    paths: dict[str, Any] = {}
+    for path, verb, signature, described, target in shown:
+        plain = _CONVERTED.sub(r"{\1}", path)
+        name = f"{verb}_{target.__name__}"
+        paths.setdefault(plain, {})[verb] = _operation(name, signature, described, schemas)
+    found: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": app.title, "version": app.version},
+        "paths": paths,
+        "components": {"schemas": schemas.components},
+    }
+    if app.description:
+        found["info"]["description"] = app.description
+    schemes = dict(scheme.describe() for scheme in app.schemes())
+    if schemes:
+        found["components"]["securitySchemes"] = schemes
+    return found
+
+
+def _types(signature: Signature) -> list[Any]:
+    found = [
+        each.type
+        for each in signature.all_parameters()
+        if each.source in ("path", "query", "header", "cookie", "form", "body")
+    ]
+    if _is_object(signature.returns):
+        found.append(signature.returns)
+    return found
+
+
+def _is_object(returns: Any) -> bool:
+    return returns not in (None, type(None), bytes, AsyncIterator)
+
+
+def _operation(
+    name: str, signature: Signature, described: Operation | None, schemas: _Schemas
+) -> dict[str, Any]:
+    text = inspect.getdoc(signature.function) or ""
+    first, _, rest = text.partition("\n")
+    found: dict[str, Any] = {"operationId": name}
+    summary = (described.summary if described is not None else None) or first
+    if summary:
+        found["summary"] = summary
+    if rest.strip():
+        found["description"] = rest.strip()
+    if described is not None:
+        if described.tags:
+            found["tags"] = list(described.tags)
+        if described.deprecated:
+            found["deprecated"] = True
+    parameters = [
+        _parameter(each, schemas)
+        for each in signature.all_parameters()
+        if each.source in ("path", "query", "header", "cookie")
+    ]
+    if parameters:
+        found["parameters"] = parameters
+    body = _request_body(signature, schemas)
+    if body is not None:
+        if described is not None and described.examples:
+            for content in body["content"].values():
+                content["examples"] = {
+                    name: {"value": codec.to_builtins(value)}
+                    for name, value in described.examples.items()
+                }
+        found["requestBody"] = body
+    found["responses"] = _responses(signature, schemas)
+    security: list[dict[str, list[str]]] = [
+        {each.scheme.describe()[0]: []}
+        for each in signature.all_parameters()
+        if each.scheme is not None
+    ]
+    if security:
+        found["security"] = security
+    return found
+
+
+def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
+    schema = schemas.of(parameter.type)
+    found = {
+        "name": parameter.alias,
+        "in": parameter.source,
+        "required": parameter.required,
+        "schema": schema,
+    }
+    if not parameter.required and parameter.default is not None:
+        schema["default"] = codec.to_builtins(parameter.default)
+    return found
+
+
+def _request_body(signature: Signature, schemas: _Schemas) -> dict[str, Any] | None:
+    body = signature.body
+    if body is not None:
+        schema = schemas.of(body.type)
+        content = {kind: {"schema": schema} for kind in (codec.JSON, codec.MSGPACK)}
+        return {"required": body.required, "content": content}
+    parameters = signature.all_parameters()
+    if any(each.source == "parts" for each in parameters):
+        return {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}
+    fields = [each for each in parameters if each.source in ("form", "file")]
+    if not fields:
+        return None
+    files = any(each.source == "file" for each in fields)
+    kinds = ["multipart/form-data"]
+    if not files:
+        kinds.insert(0, "application/x-www-form-urlencoded")
+    schema = {
+        "type": "object",
+        "properties": {each.alias: _field(each, schemas) for each in fields},
+        "required": [each.alias for each in fields if each.required],
+    }
+    return {
+        "required": any(each.required for each in fields),
+        "content": {kind: {"schema": schema} for kind in kinds},
+    }
+
+
+def _field(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
+    if parameter.source != "file":
+        return schemas.of(parameter.type)
+    one = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {"type": "array", "items": one} if parameter.many else one
+
+
+def _responses(signature: Signature, schemas: _Schemas) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": signature.description or "the answer"}
+    if _is_object(signature.returns):
+        schema = schemas.of(signature.returns)
+        good["content"] = {kind: {"schema": schema} for kind in (codec.JSON, codec.MSGPACK)}
+    elif signature.returns in (bytes, AsyncIterator):
+        good["content"] = {"application/octet-stream": {}}
+    found = {str(signature.status): good}
+    parameters = signature.all_parameters()
+    sources = {each.source for each in parameters}
+    failures = {
+        "400": bool(sources & {"body", "query", "form", "file", "parts"}),
+        "401": "security" in sources,
+        "406": _is_object(signature.returns),
+        "413": bool(sources & {"body", "form", "file", "parts"}),
+        "415": bool(sources & {"body", "form", "file", "parts"}),
+        "422": bool(sources - {"security", "request", "handler", "depends"}),
+    }
+    problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    for status, possible in failures.items():
+        if possible:
+            found[status] = {"description": "a problem", "content": problem}
+    return found

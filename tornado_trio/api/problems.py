@@ -1,0 +1,87 @@
+"""Error answers that a program can read: problem details (RFC 9457).
+
+Knows the document and its exception. Must not know handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import responses
+from typing import Any
+
+import msgspec
+
+from ..web.errors import HTTPError
+
+__all__ = ["MEDIA_TYPE", "Fault", "Problem", "document"]
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a request.
+
+    source: "path", "query", "header", "cookie", "form" or "body".
+    pointer: where in it: the parameter's name, or a JSON Pointer (RFC 6901) into the body.
+    detail: what is wrong, for people.
+    """
+
+    source: str
+    pointer: str
+    detail: str
+
+
+class Problem(HTTPError):
+    """Ends the request with a problem document.
+
+    Args:
+        status: 400 to 599.
+        detail: what happened this time, for people; shown to the client.
+        title: what kind of problem it is; by default the status's own phrase.
+        type: a URI that identifies the kind.
+        errors: the faults found.
+        headers: fields of the answer, such as WWW-Authenticate.
+        extensions: further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        *,
+        title: str | None = None,
+        type: str = "about:blank",
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(status, "%s", detail or title or responses.get(status, "Unknown"))
+        self.detail = detail
+        self.title = title
+        self.type = type
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        self.extensions = extensions
+
+
+def document(status: int, error: BaseException | None) -> bytes:
+    """The JSON of a problem. What an error that is no `Problem` says stays inside."""
+    found: dict[str, Any] = {
+        "type": "about:blank",
+        "title": responses.get(status, "Unknown"),
+        "status": status,
+    }
+    if isinstance(error, Problem):
+        found["type"] = error.type
+        if error.title is not None:
+            found["title"] = error.title
+        if error.detail is not None:
+            found["detail"] = error.detail
+        if error.errors:
+            found["errors"] = error.errors
+        found.update(error.extensions)
+    elif isinstance(error, HTTPError) and error.reason:
+        found["title"] = error.reason
+    return msgspec.json.encode(found)

@@ -1,0 +1,134 @@
+"""What a typed method returns, sent: the value by its annotation, or a `Response` of one's own.
+
+    -> Order                          JSON (or MessagePack, where the client prefers it)
+    -> Annotated[Order, Status(201)]  another status
+    -> None                           204, nothing
+    -> bytes                          application/octet-stream
+    -> AsyncIterator[bytes]           streamed as it comes
+    -> Response[Order]                a value with status, headers and media type of its own
+
+Knows negotiation and handlers' output methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from . import codec
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from ..web.handler import RequestHandler
+
+__all__ = ["Response", "Status", "acceptable", "send"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The status of a successful answer, in the annotation of what is returned."""
+
+    code: int
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Response(Generic[T]):
+    """An answer in full. `media_type` is for bytes and text; other values are JSON."""
+
+    content: T
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str | None = None
+
+
+def acceptable(accept: str | None) -> str | None:
+    """The media type to answer an object in, by the Accept field; None if it takes none of ours.
+
+    RFC 9110 12.5.1: the most specific range counts, q=0 refuses. JSON where both are as good.
+    """
+    if not accept or accept == "*/*":
+        return codec.JSON
+    ranges: dict[str, float] = {}
+    for each in accept.split(","):
+        name, *parameters = each.split(";")
+        quality = 1.0
+        for parameter in parameters:
+            key, _, text = parameter.partition("=")
+            if key.strip().lower() == "q":
+                try:
+                    quality = float(text)
+                except ValueError:
+                    quality = 0.0
+        ranges[name.strip().lower()] = quality
+    best, found = 0.0, None
+    for media_type in (codec.JSON, codec.MSGPACK):
+        for candidate in (media_type, "application/*", "*/*"):
+            if candidate in ranges:
+                if ranges[candidate] > best:
+                    best, found = ranges[candidate], media_type
+                break
+    return found
+
+
+async def send(handler: RequestHandler, value: Any, status: int, media_type: str) -> None:
+    """Write and finish what a method returned.
+
+    Cancellation: a stream's generator is closed; the response breaks off.
+    """
+    if isinstance(value, Response):
+        status = value.status
+        for name, text in value.headers.items():
+            handler.set_header(name, text)
+        if value.media_type is not None:
+            handler.set_header("Content-Type", value.media_type)
+        own_type = value.media_type is not None
+        value = value.content
+    else:
+        own_type = False
+    handler.set_status(status)
+    if value is None and status in (200, 204):
+        handler.set_status(204)
+        handler.clear_header("Content-Type")
+        await handler.finish()
+    elif isinstance(value, AsyncIterator):
+        if not own_type:
+            handler.set_header("Content-Type", "application/octet-stream")
+        await _stream(handler, value)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        if not own_type:
+            handler.set_header("Content-Type", "application/octet-stream")
+        await handler.finish(bytes(value))
+    elif own_type and isinstance(value, str):
+        await handler.finish(value)
+    else:
+        if not own_type:
+            handler.set_header("Content-Type", media_type)
+        await handler.finish(codec.encode(value, media_type))
+
+
+async def _stream(handler: RequestHandler, chunks: AsyncIterator[Any]) -> None:
+    if isinstance(chunks, AsyncGenerator):
+        async with aclosing(chunks):
+            await _pump(handler, chunks)
+    else:
+        await _pump(handler, chunks)
+    await handler.finish()
+
+
+async def _pump(handler: RequestHandler, chunks: AsyncIterator[Any]) -> None:
+    async for chunk in chunks:
+        handler.write(chunk if isinstance(chunk, (bytes, str)) else codec.encode(chunk) + b"\n")
+        await handler.flush()
+
+
+def negotiated(accept: str | None) -> str:
+    """`acceptable`, or 406."""
+    media_type = acceptable(accept)
+    if media_type is None:
+        raise Problem(406, f"can be had as {codec.JSON} or {codec.MSGPACK}")
+    return media_type

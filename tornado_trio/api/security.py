@@ -1,0 +1,114 @@
+"""Credentials as parameters, known to the OpenAPI document too.
+
+    async def get(self, token: Annotated[str, api.Bearer()]) -> Profile: ...
+
+A request without them is answered 401 with its challenge (RFC 9110 11.6.1); what they are worth
+is for a dependency to say. Where the parameter has a default, they may be missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from ..web.request import Request
+
+__all__ = ["ApiKey", "Basic", "Bearer", "Credentials", "Scheme"]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client says with Basic authentication."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.username!r}, ...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A way to authenticate. `name` is its name in the OpenAPI document."""
+
+    def take(self, request: Request) -> Any:
+        """The credentials; None when the request has none."""
+        raise NotImplementedError
+
+    def describe(self) -> tuple[str, dict[str, Any]]:
+        """Its name, and its OpenAPI security scheme object."""
+        raise NotImplementedError
+
+    def refuse(self) -> Problem:
+        """The answer to a request without."""
+        return Problem(401, "credentials are needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer(Scheme):
+    """A token in the Authorization field (RFC 6750): text."""
+
+    realm: str = ""
+    format: str | None = None
+    name: str = "bearer"
+
+    def take(self, request: Request) -> Any:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() == "bearer" else None
+
+    def describe(self) -> tuple[str, dict[str, Any]]:
+        found = {"type": "http", "scheme": "bearer"}
+        if self.format:
+            found["bearerFormat"] = self.format
+        return self.name, found
+
+    def refuse(self) -> Problem:
+        challenge = f'Bearer realm="{self.realm}"' if self.realm else "Bearer"
+        return Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": challenge})
+
+
+@dataclass(frozen=True, slots=True)
+class Basic(Scheme):
+    """Name and password (RFC 7617): `Credentials`. 401 too for what is malformed."""
+
+    realm: str = "restricted"
+    name: str = "basic"
+
+    def take(self, request: Request) -> Any:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            pair = base64.b64decode(text.strip(), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        username, colon, password = pair.partition(":")
+        return Credentials(username, password) if colon else None
+
+    def describe(self) -> tuple[str, dict[str, Any]]:
+        return self.name, {"type": "http", "scheme": "basic"}
+
+    def refuse(self) -> Problem:
+        challenge = f'Basic realm="{self.realm}", charset="UTF-8"'
+        return Problem(
+            401, "a name and a password are needed", headers={"WWW-Authenticate": challenge}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey(Scheme):
+    """A key in a header field: text."""
+
+    header: str = "X-Api-Key"
+    name: str = "apiKey"
+
+    def take(self, request: Request) -> Any:
+        return request.headers.get(self.header) or None
+
+    def describe(self) -> tuple[str, dict[str, Any]]:
+        return self.name, {"type": "apiKey", "in": "header", "name": self.header}

@@ -1,0 +1,30 @@
+"""`tornado-trio openapi`: print the document of an application that is not running."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from .errors import CannotStart
+from .loading import LoadError, load
+from .running import complain
+
+__all__ = ["openapi_command"]
+
+
+def openapi_command(target: str) -> int:
+    """Print the OpenAPI document of what `target` names (or of what that function returns)."""
+    try:
+        name, found = load(target)
+        if not hasattr(found, "openapi") and callable(found):
+            found = found()
+        if not hasattr(found, "openapi"):
+            raise CannotStart(f"{name} is a {type(found).__name__}, and no api.Application", 2)
+    except LoadError as error:
+        print(error.trace, file=sys.stderr, end="")
+        complain(error, "tornado-trio openapi")
+    except CannotStart as error:
+        complain(error, "tornado-trio openapi")
+    json.dump(found.openapi(), sys.stdout, indent=2)
+    print()
+    return 0

@@ -1,0 +1,121 @@
+"""Path patterns such as "/orders/{id:int}", beside regular expressions.
+
+Knows the converters by name and how a pattern becomes an expression that `route_index` can find
+by its literal beginning. Must not know handlers.
+
+    converter   matches                      the handler gets
+    str         one segment, not empty       str
+    int         digits, a sign before them   int
+    float       12, 12.5, -0.5               float
+    uuid        a UUID in its usual form     uuid.UUID
+    path        anything, slashes too        str
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..escape import url_escape
+from .matchers import PathMatches
+
+if TYPE_CHECKING:
+    from .request import Request
+
+__all__ = ["CONVERTERS", "Converter", "PathTemplate", "is_template", "path_matcher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Converter:
+    """What a named part of a path matches (a regular expression without groups), and what it
+    becomes; ValueError of `convert` means that the path does not match."""
+
+    regex: str
+    convert: Callable[[str], Any] | None = None
+
+
+#: By name; a program may add its own before it makes rules.
+CONVERTERS: Final[dict[str, Converter]] = {
+    "str": Converter("[^/]+"),
+    "int": Converter("-?[0-9]{1,18}", int),
+    "float": Converter(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", float),
+    "uuid": Converter("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", uuid.UUID),
+    "path": Converter(".+"),
+}
+
+# A brace before a digit is a quantifier of a regular expression, before a name it is none.
+_PART = re.compile(r"\{([A-Za-z_]\w*)(?::([A-Za-z_]\w*))?\}")
+
+
+def is_template(pattern: str) -> bool:
+    """Whether a path pattern given as text is one of these, and no regular expression."""
+    return _PART.search(pattern) is not None
+
+
+def path_matcher(pattern: str) -> PathMatches:
+    """The matcher that text at the beginning of a rule means."""
+    return PathTemplate(pattern) if is_template(pattern) else PathMatches(pattern)
+
+
+class PathTemplate(PathMatches):
+    """Matches a path against a pattern with named parts, and converts these.
+
+    Everything outside of the braces is literal text. ValueError for a converter that does not
+    exist or a name that comes twice.
+    """
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self.converters: dict[str, Converter] = {}
+        expression = ["^"]
+        end = 0
+        for part in _PART.finditer(template):
+            expression.append(re.escape(template[end : part.start()]))
+            expression.append(self._group(part[1], part[2] or "str"))
+            end = part.end()
+        expression.append(re.escape(template[end:]) + "$")
+        super().__init__(re.compile("".join(expression)))
+        self._converts = {
+            name: converter.convert
+            for name, converter in self.converters.items()
+            if converter.convert is not None
+        }
+
+    def _group(self, name: str, kind: str) -> str:
+        if name in self.converters:
+            raise ValueError(f"{self.template!r} has two parts called {name!r}")
+        converter = CONVERTERS.get(kind)
+        if converter is None:
+            known = ", ".join(CONVERTERS)
+            raise ValueError(f"{self.template!r}: no converter {kind!r}; there are {known}")
+        self.converters[name] = converter
+        return f"(?P<{name}>{converter.regex})"
+
+    def __repr__(self) -> str:
+        return f"PathTemplate({self.template!r})"
+
+    def match(self, request: Request) -> dict[str, Any] | None:
+        found = super().match(request)
+        if found and self._converts:
+            values = found["path_kwargs"]
+            try:
+                for name, convert in self._converts.items():
+                    values[name] = convert(values[name].decode())
+            except ValueError:
+                return None
+        return found
+
+    def reverse(self, *args: Any) -> str | None:
+        if len(args) != len(self.converters):
+            raise AssertionError("required number of arguments not found")
+        values = iter(args)
+        return _PART.sub(lambda part: _escaped(next(values), part[2]), self.template)
+
+
+def _escaped(value: Any, kind: str | None) -> str:
+    # quote() leaves the slash, which would be another segment.
+    text = url_escape(str(value), plus=False)
+    return text if kind == "path" else text.replace("/", "%2F")
