@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 
@@ -16,7 +17,7 @@ def openapi_command(target: str) -> int:
     """Print the OpenAPI document of what `target` names (or of what that function returns)."""
     try:
         name, found = load(target)
-        if not hasattr(found, "openapi") and callable(found):
+        if inspect.isroutine(found):  # one that makes it
             found = found()
         if not hasattr(found, "openapi"):
             raise CannotStart(f"{name} is a {type(found).__name__}, and no api.Application", 2)
