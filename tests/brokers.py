@@ -64,7 +64,7 @@ def forget_nats(url: str, prefix: str) -> None:
 
     async def forget() -> None:
         client = await nats.connect(url)
-        for stream in (prefix, f"KV_{prefix}-here"):
+        for stream in (prefix, f"{prefix}-here"):
             with contextlib.suppress(NotFoundError):
                 await client.jetstream().delete_stream(stream)
         await client.close()

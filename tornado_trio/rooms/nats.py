@@ -2,8 +2,9 @@
 asyncio=True)`. Extra: `nats`.
 
 Knows nats-py. One stream has the logs of all rooms, a subject each; the server itself publishes
-what is added to it, with the numbers of the message and of the one before it. Presence is a bucket
-of keys, one for each process in a room. What nats-py calls back goes to trio by its token.
+what is added to it, with the numbers of the message and of the one before it. Presence is a stream
+in which each process says who of it is in a room: the last word counts, until it is too old. What
+nats-py calls back goes to trio by its token.
 
 A publish whose answer got lost is tried again under its id, which the stream knows: it is added
 once.
@@ -78,7 +79,6 @@ class NatsBroker(Broker):
         self._make: Any = nats.aio.client.Client
         self._client: Any = None
         self._stream: Any = None  # JetStream of that connection
-        self._here: Any = None  # the bucket of those present
         self._epoch = 0
         self._open = trio.Event()
         self._started = False
@@ -156,7 +156,7 @@ class NatsBroker(Broker):
         self._open.set()
 
     async def _prepare(self) -> None:
-        """Make the stream and the bucket, or take them as they are."""
+        """Make the streams, or take them as they are."""
         api, settings, prefix = self._api, self.settings, self.settings.prefix
         if settings.history:
             config = api.StreamConfig(
@@ -177,13 +177,19 @@ class NatsBroker(Broker):
                 info = await self._stream.add_stream(config)
             # A stream that was made anew counts from 1 again: its ids must be greater all the same.
             self._epoch = int(info.created.timestamp() * 1000)
-        bucket = f"{prefix}-here"
+        here = api.StreamConfig(
+            name=f"{prefix}-here",
+            subjects=[f"{prefix}.here.>"],
+            max_msgs_per_subject=1,
+            max_age=settings.present_for,
+            duplicate_window=min(120.0, settings.present_for),
+            allow_direct=True,
+            storage=api.StorageType.MEMORY,
+        )
         try:
-            self._here = await self._stream.key_value(bucket)
+            await self._stream.stream_info(here.name)
         except self._missing:
-            self._here = await self._stream.create_key_value(
-                api.KeyValueConfig(bucket=bucket, ttl=settings.present_for, history=1)
-            )
+            await self._stream.add_stream(here)
 
     async def _serve(self, lost: trio.Event) -> None:
         """Follow what is wanted, until the connection breaks."""
@@ -377,12 +383,10 @@ class NatsBroker(Broker):
         await self._ask(lambda: self._tell_members(room, True))
 
     async def _tell_members(self, room: str, changed: bool) -> None:
-        key = f"{_word(room)}.{self._process}"
-        ours = self._members.get(room)
-        if ours:
-            await self._here.put(key, json.dumps(list(ours)).encode())
-        else:
-            await self._here.delete(key)
+        ours = list(self._members.get(room, ()))
+        await self._stream.publish(
+            f"{self._subject('here', room)}.{self._process}", json.dumps(ours).encode()
+        )
         if changed:
             await self._client.publish(self._subject("stir", room), b"")
 
@@ -390,12 +394,16 @@ class NatsBroker(Broker):
         return await self._ask(lambda: self._read_members(room))
 
     async def _read_members(self, room: str) -> list[str]:
+        """What each process has last said of the room, one by one: they are few."""
         found: list[str] = []
-        watcher = await self._here.watch(f"{_word(room)}.*", ignore_deletes=True)
-        try:
-            while (entry := await watcher.updates(_SILENCE)) is not None:  # None: that is all
-                found.extend(json.loads(entry.value))
-        finally:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + _FAREWELL):
-                await watcher.stop()
-        return found
+        stream, subject = f"{self.settings.prefix}-here", f"{self._subject('here', room)}.*"
+        after = 0
+        while True:
+            try:
+                told = await self._stream.get_msg(
+                    stream, seq=after + 1, subject=subject, next=True, direct=True
+                )
+            except self._missing:
+                return found
+            found.extend(json.loads(told.data))
+            after = told.seq
