@@ -9,10 +9,10 @@ import pytest
 
 from tornado_trio.server import watch
 
-needs_epoll = pytest.mark.skipif(
-    not hasattr(watch.select, "epoll"),
-    reason="without epoll the end of a stream is not seen behind bytes that nobody reads",
-)
+HAS_EPOLL = hasattr(watch.select, "epoll")
+WITHOUT_EPOLL = "without epoll the end of a stream is not seen behind bytes that nobody reads"
+
+needs_epoll = pytest.mark.skipif(not HAS_EPOLL, reason=WITHOUT_EPOLL)
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 needs_unix_sockets = pytest.mark.skipif(
     not hasattr(socket, "AF_UNIX"), reason="no Unix sockets"
