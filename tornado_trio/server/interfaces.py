@@ -1,4 +1,4 @@
-"""Who knows what of whom in this package: three interfaces, so that its files need no circle.
+"""Who knows what of whom in this package: interfaces, so that its files need no circle.
 
 `Server` knows `Connection` and nothing of HTTP/1: another protocol stands beside it by having
 these six names. A connection knows its server as `Serving`; an exchange knows its connection as
@@ -14,6 +14,7 @@ import trio
 
 from ..errors import PeerError
 from ..exchange import App, Cause, Exchange
+from ..net.listeners import Listener
 from ..net.stream import Stream
 from ..wire.engines import WireEngine
 from ..wire.events import RequestHead
@@ -25,7 +26,7 @@ from .limiter import ConnectionLimiter
 from .options import ServerOptions
 from .watch import DisconnectWatch
 
-__all__ = ["Channel", "Connection", "Serving"]
+__all__ = ["Channel", "Connection", "Reception", "Serving"]
 
 
 class Connection(Protocol):
@@ -53,6 +54,16 @@ class Connection(Protocol):
 
     def describe(self) -> str:
         """What is under way, for how long, and the line it waits in; for logs."""
+
+
+class Reception(Protocol):
+    """Where connections come in, while `serve_connections` runs."""
+
+    def listen(self, listener: Listener) -> None:
+        """Take the connections of one more listener, which is closed at the end."""
+
+    def start(self, stream: Stream) -> None:
+        """Serve a stream that is ready for requests: TLS and proxies are its maker's."""
 
 
 class Serving(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -16,7 +16,6 @@ from .._util.interrupts import interrupt_in
 from .._util.mistakes import check_app, require_trio
 from ..errors import DeadlineError, PeerError
 from ..exchange import App
-from ..log import gen_log
 from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
@@ -30,8 +29,18 @@ if TYPE_CHECKING:
     from ..net.proxy import ProxyProtocol
     from ..net.tls_contexts import ServerTls
 
-__all__ = ["serve", "serve_connections"]
+__all__ = ["Tls", "TlsSource", "serve", "serve_connections"]
 
+
+class TlsSource(Protocol):
+    """Has the context of the next connection: `net.ServerTls`, for one."""
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """None: it is not encrypted. Errors: those that `Server.connection_refused` is told."""
+
+
+Tls = ssl.SSLContext | TlsSource
 
 # After its own deadlines the drain has nothing left to wait for; this is for the rest.
 _CANCEL_GRACE = 5.0
@@ -111,12 +120,15 @@ async def serve_connections(
     server: Server,
     listeners: Sequence[Listener],
     *,
-    tls: ssl.SSLContext | ServerTls | None = None,
+    tls: Tls | None = None,
     proxy: ProxyProtocol | None = None,
-    grace: float = 30.0,
+    grace: float | None = 30.0,
     task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """As `serve`, for a `Server` of one's own."""
+    """As `serve`, for a `Server` of one's own. Meanwhile `server.reception` takes more.
+
+    With a `grace` of None nothing is drained: cancelling drops what is under way.
+    """
     service = current_host.get()
     with nullcontext() if service is None else service.serving(server, listeners):
         await _serve_connections(server, listeners, tls, proxy, grace, task_status)
@@ -125,35 +137,31 @@ async def serve_connections(
 async def _serve_connections(
     server: Server,
     listeners: Sequence[Listener],
-    tls: ssl.SSLContext | ServerTls | None,
+    tls: Tls | None,
     proxy: ProxyProtocol | None,
-    grace: float,
+    grace: float | None,
     task_status: trio.TaskStatus[Sequence[Listener]],
 ) -> None:
+    reception: _Reception | None = None
     try:
         async with trio.open_nursery() as accepting:
             connections, shield = await accepting.start(_hold, server)
-
-            limiter = server.limiter
-
-            def start(stream: Stream) -> None:
-                if limiter is None:
-                    connections.start_soon(_connection, server, stream, tls, proxy)
-                else:
-                    connections.start_soon(_counted, limiter, server, stream, tls, proxy)
-
+            reception = _Reception(server, accepting, connections, tls, proxy)
             try:
                 for listener in listeners:
-                    arriving = listener if limiter is None else LimitedListener(listener, limiter)
-                    accepting.start_soon(accept_loop, arriving, start)
+                    reception.listen(listener)
+                server.receive_by(reception)
                 task_status.started(listeners)
                 await trio.sleep_forever()
             finally:
-                shield.deadline = trio.current_time() + grace + _CANCEL_GRACE + 1
-                if limiter is None:
-                    _sweep(listeners, start)
-                close_all(listeners)
-                await _end(server, grace, shield.deadline, connections.cancel_scope)
+                server.receive_by(None)
+                if grace is None:
+                    connections.cancel_scope.cancel()
+                else:
+                    shield.deadline = trio.current_time() + grace + _CANCEL_GRACE + 1
+                    reception.sweep()
+                    reception.close()
+                    await _end(server, grace, shield.deadline, connections.cancel_scope)
     except BaseExceptionGroup as group:
         interrupt = interrupt_in(group)
         if interrupt is None:
@@ -161,6 +169,59 @@ async def _serve_connections(
         raise interrupt from None
     finally:
         close_all(listeners)
+        if reception is not None:
+            reception.close()
+
+
+class _Reception:
+    """See `interfaces.Reception`."""
+
+    def __init__(
+        self,
+        server: Server,
+        accepting: trio.Nursery,
+        connections: trio.Nursery,
+        tls: Tls | None,
+        proxy: ProxyProtocol | None,
+    ) -> None:
+        self._server = server
+        self._accepting = accepting
+        self._connections = connections
+        self._tls = tls
+        self._proxy = proxy
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+        limiter = self._server.limiter
+        arriving = listener if limiter is None else LimitedListener(listener, limiter)
+        self._accepting.start_soon(accept_loop, arriving, self._arrived)
+
+    def start(self, stream: Stream) -> None:
+        self._connections.start_soon(self._server.handle, stream, name="connection")
+
+    def _arrived(self, stream: Stream) -> None:
+        limiter = self._server.limiter
+        connection = (self._server, stream, self._tls, self._proxy)
+        if limiter is None:
+            self._connections.start_soon(_connection, *connection)
+        else:
+            self._connections.start_soon(_counted, limiter, *connection)
+
+    def sweep(self) -> None:
+        """Take connections the kernel has already made: closing would reset them."""
+        if self._server.limiter is not None:
+            return
+        for listener in self._listeners:
+            try:
+                while (stream := listener.accept_nowait()) is not None:
+                    self._arrived(stream)
+            except (OSError, trio.ClosedResourceError):
+                continue  # closed by its owner, or out of descriptors: nothing to save
+
+    def close(self) -> None:
+        """Stop listening."""
+        close_all(self._listeners)
 
 
 async def _end(
@@ -203,7 +264,7 @@ async def _counted(
     limiter: ConnectionLimiter,
     server: Server,
     stream: Stream,
-    tls: ssl.SSLContext | ServerTls | None,
+    tls: Tls | None,
     proxy: ProxyProtocol | None,
 ) -> None:
     try:
@@ -213,10 +274,7 @@ async def _counted(
 
 
 async def _connection(
-    server: Server,
-    stream: Stream,
-    tls: ssl.SSLContext | ServerTls | None,
-    proxy: ProxyProtocol | None,
+    server: Server, stream: Stream, tls: Tls | None, proxy: ProxyProtocol | None
 ) -> None:
     try:
         if proxy is not None:
@@ -224,7 +282,7 @@ async def _connection(
         if tls is not None:
             stream = await _encrypted(stream, tls, server.options.timeouts.handshake)
     except (OSError, DeadlineError, PeerError) as exc:
-        gen_log.warning("connection of %s refused: %s", stream.remote_address, exc)
+        server.connection_refused(stream, exc)
         stream.close()
         return
     except BaseException:
@@ -233,19 +291,11 @@ async def _connection(
     await server.handle(stream)
 
 
-async def _encrypted(stream: Stream, tls: ssl.SSLContext | ServerTls, seconds: float) -> Stream:
+async def _encrypted(stream: Stream, tls: Tls, seconds: float) -> Stream:
     from ..net.tls import start_tls  # only servers that use it pay for the import
 
-    assert isinstance(stream, SocketStream)
     context = tls if isinstance(tls, ssl.SSLContext) else tls.context
+    if context is None:
+        return stream
+    assert isinstance(stream, SocketStream)
     return await start_tls(stream, context, server_side=True, handshake_timeout=seconds)
-
-
-def _sweep(listeners: Sequence[Listener], start: Any) -> None:
-    """Take connections the kernel has already made: closing would reset them."""
-    for listener in listeners:
-        try:
-            while (stream := listener.accept_nowait()) is not None:
-                start(stream)
-        except (OSError, trio.ClosedResourceError):
-            continue  # closed by its owner, or out of descriptors: nothing to save

@@ -30,7 +30,7 @@ from ..wire.engines import engine_for
 from .body_timeouts import BodyReadTimeouts
 from .connection import Http1Connection
 from .exchange import Http1Exchange
-from .interfaces import Connection
+from .interfaces import Connection, Reception
 from .limiter import ConnectionLimiter
 from .options import ServerOptions
 from .watch import DisconnectWatch
@@ -61,6 +61,7 @@ class Server:
       draining: in one of the last three.
       exchange_type: made for each request; for hosts that give exchanges more names.
       limiter: counts connections, where their number is limited.
+      reception: where connections come in, while `serve_connections` runs.
       nursery: owner of helper tasks of connections (watchers), while `run_in` has given one.
     """
 
@@ -76,6 +77,7 @@ class Server:
         limit = self.options.limits.max_connections
         self.limiter = None if limit is None else ConnectionLimiter(limit)
         self.nursery: trio.Nursery | None = None
+        self.reception: Reception | None = None
         self.state = "accepting"
         self.draining = False
         self._draining_wait: trio.CancelScope | None = None  # for connections to end
@@ -98,12 +100,21 @@ class Server:
         if nursery is not None:
             nursery.start_soon(self.watch.run, name="disconnect watch")
 
+    def receive_by(self, reception: Reception | None) -> None:
+        """Connections come in there from now on; None: nowhere."""
+        self.reception = reception
+
     async def handle(self, stream: Stream, context: Any = None) -> None:
         """Serve one connection to its end; closes the stream.
 
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
         await self.adopt(Http1Connection(stream, self, context))
+
+    def connection_refused(self, stream: Stream, error: Exception) -> None:
+        """A connection came to nothing: its TLS handshake or proxy header failed. For hosts to
+        override; it is logged."""
+        gen_log.warning("connection of %s refused: %s", stream.remote_address, error)
 
     async def adopt(self, connection: Connection) -> None:
         """`handle`, for a connection that was made already."""

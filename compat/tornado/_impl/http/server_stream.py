@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado._impl.loop.tasks import run_task
+from tornado._impl.streams.adapter import IOStreamAdapter
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
@@ -32,12 +33,27 @@ def stream_of(connection: Channel) -> Any:
     if seen is None:
         if connection.detached:
             return None
+        if isinstance(connection.stream, IOStreamAdapter):
+            return _programs_own(connection, connection.stream)
         cls = _ShownTls if connection.stream.tls else _ShownPlain
         seen = cls.__new__(cls)
         seen._show(connection)
         connection.set_context(seen)
     # Once it was taken by reading it is the program's; once it was detached another is.
     return None if connection.detached and isinstance(seen, _Shown) else seen
+
+
+def _programs_own(connection: Channel, adapter: IOStreamAdapter) -> Any:
+    """The stream that the program gave us; reading from it takes the connection over."""
+
+    def taken() -> None:
+        exchange: Any = connection.exchange
+        if exchange is not None and not exchange.finished:
+            exchange.detach_native()
+            adapter.give_back()
+
+    adapter.on_program_read = taken
+    return adapter.iostream
 
 
 class _Shown(IOStream):
@@ -175,6 +191,8 @@ class _ShownTls(_Shown, SSLIOStream):
 
 def as_iostream(native: Stream) -> IOStream:
     """An IOStream over the socket of a native stream, which is closed by that."""
+    if isinstance(native, IOStreamAdapter):
+        return native.give_back()  # type: ignore[return-value]
     received, unsent, sock = _dismantle(native)
     stream = (SSLIOStream if native.tls else IOStream)(sock)
     _refill(stream, received, unsent)

@@ -60,6 +60,8 @@ class BaseIOStream:
     # A short write means that the system's buffer is full, and trying again would be in
     # vain. Not so for TLS, some implementations of which take one record at a time.
     _partial_means_full = True
+    # The native stream that shares our buffers, if one does (see `adapter`).
+    _reader: Any = None
 
     def __init__(
         self,
@@ -199,6 +201,8 @@ class BaseIOStream:
 
     def _start_read(self, take: Callable[[], Any]) -> Future:
         """Satisfy a read from the buffer, or from the descriptor, or as events come."""
+        if self._reader is not None:
+            self._reader.program_reads()
         if self._read_future is not None:
             self._check_not_reading()
         try:

@@ -7,37 +7,26 @@ writing past the protocol is not among what it offers.
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any
 
+from tornado._impl.streams.adapter import IOStreamAdapter
+from tornado._impl.streams.base import BaseIOStream
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
 
-from tornado_trio.net.socket_stream import SocketStream
 from tornado_trio.net.stream import Stream
-from tornado_trio.net.tls import TlsStream
 
 
 def native_stream(stream: Any) -> Stream:
     """The native stream of a detached connection.
 
-    Connections served by `HTTP1ServerConnection` give an IOStream: its socket goes on in a
-    native one, with what was read ahead and what is still unsent.
+    Connections served by `HTTP1ServerConnection` give an IOStream.
     """
     if isinstance(stream, Stream):
         return stream
-    if not isinstance(stream, IOStream):
-        raise TypeError(f"a WebSocket needs a socket, not {stream!r}")
-    read_ahead = stream._read_buffer.take_all()
-    unsent = stream._write_buffer.take_all()
-    sock = stream._give_away()
-    kind = TlsStream if isinstance(sock, ssl.SSLSocket) else SocketStream
-    native: Stream = kind(sock)  # type: ignore[arg-type]
-    native.unread(read_ahead)
-    if unsent:
-        native.write(unsent)
-    return native
+    if not isinstance(stream, BaseIOStream):
+        raise TypeError(f"a WebSocket needs a stream, not {stream!r}")
+    return IOStreamAdapter(stream)
 
 
 class StreamView:
