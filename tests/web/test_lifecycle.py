@@ -785,7 +785,7 @@ async def test_others_run_while_a_large_form_is_parsed() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(other)
         await lifecycle._parse_form(request._parse_body_steps())
-        assert turns >= 6
+        assert turns >= 29
         nursery.cancel_scope.cancel()
     assert request.body_arguments == {"a": [b"%" * 2_000_000]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tornado_trio._util.percent import parse_qs_bytes
+from tornado_trio._util.percent import STEP, parse_qs_bytes
 from tornado_trio.errors import HTTPInputError
 from tornado_trio.wire.formdata import (
     HTTPFile,
@@ -67,7 +67,7 @@ def test_a_large_body_is_parsed_in_steps(body: bytes) -> None:
     whole = parse_qs_bytes(body, keep_blank_values=True)
     arguments: dict[str, list[bytes]] = {}
     steps = body_argument_steps(URLENCODED, body, arguments, {}, None, ParseBodyConfig())
-    assert len(list(steps)) >= len(body) // (256 * 1024)
+    assert len(list(steps)) >= len(body) // STEP
     assert arguments == whole
 
 
@@ -76,7 +76,7 @@ def test_a_large_multipart_body_is_parsed_in_steps() -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + value + b"\r\n--x--"
     arguments: dict[str, list[bytes]] = {}
     steps = body_argument_steps(MULTIPART, body, arguments, {}, None, ParseBodyConfig())
-    assert len(list(steps)) == len(body) // (256 * 1024)
+    assert len(list(steps)) == len(body) // STEP
     assert arguments == {"a": [value]}
 
 

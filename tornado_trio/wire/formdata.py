@@ -100,7 +100,7 @@ def body_argument_steps(
     headers: Mapping[str, str] | None,
     config: ParseBodyConfig,
 ) -> Steps:
-    """`parse_body_arguments` in steps, of which a body up to 256 KiB is one."""
+    """`parse_body_arguments` in steps, of which a body up to 64 KiB is one."""
     kind = media_type(content_type)
     if kind not in (_URLENCODED, _MULTIPART):
         return
