@@ -105,12 +105,17 @@ def test_the_second_signal_has_its_status(folder: Path) -> None:
 
 def test_an_error_of_main_is_the_programs(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
-        "from tornado_trio import run\nasync def main():\n    raise KeyError('mine')\nrun(main)\n"
+        "from tornado_trio import run\nasync def main():\n    raise KeyError('mine')\n"
+        "if __name__ == '__main__':\n    run(main)\n"
     )
-    with service("app.py", cwd=tmp_path) as process:
-        assert process.wait() == 1
-    assert process.lines[-1] == "KeyError: 'mine'"
-    assert process.output.count("Traceback") == 1
+    commands = [("app.py",), (*SERVE, "app:main"), (*SERVE, "app:main", "--asyncio")]
+    for command in commands:
+        with service(*command, cwd=tmp_path) as process:
+            assert process.wait() == 1
+        assert process.lines[-1] == "KeyError: 'mine'"
+        assert process.output.count("Traceback") == 1
+        assert "site-packages" not in process.output  # nor trio's frames
+        assert process.output.count("  File ") <= 6
 
 
 def test_serve_needs_no_lines_in_the_program(folder: Path) -> None:

@@ -13,6 +13,7 @@ from .kinds import Main, main_of
 from .loading import LoadError, load
 from .running import check, complain, start
 from .settings import PREFIX, Settings, parse_setting
+from .traces import show
 
 __all__ = ["serve_command"]
 
@@ -66,6 +67,9 @@ def serve_command(arguments: list[str]) -> int:
         complain(error, PROGRAM)
     except KeyboardInterrupt:
         return 130  # while it was being imported: nothing had begun
+    except Exception as error:
+        print(show(error), end="", file=sys.stderr)
+        return 1
     return 0
 
 

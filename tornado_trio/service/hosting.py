@@ -17,6 +17,7 @@ from .addresses import url_of
 from .errors import CannotStart, find_cannot_start
 from .kinds import Main
 from .lifetime import Service
+from .traces import program_part
 
 __all__ = ["announce", "keep_watchdog", "run_hosted", "run_service"]
 
@@ -42,6 +43,8 @@ def run_service(
     except BaseException as error:
         reason: BaseException | None = find_cannot_start(error) or interrupt_in(error)
         if reason is None or reason is error:
+            # Of interest is what the program did, not how it was come to.
+            error.__traceback__ = program_part(error)
             raise
         raise reason from None
 

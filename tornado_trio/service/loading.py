@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import CannotStart
+from .traces import program_part, show
 
 __all__ = ["LoadError", "load"]
 
@@ -93,33 +94,21 @@ def _import(name: str) -> ModuleType:
 
 def _load_error(name: str, error: Exception) -> CannotStart:
     """One line where the place says it all; with the traceback where the program broke."""
-    trace = error.__traceback__
-    # The program's frames: what lies between (this module, importlib) is of no interest.
-    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
     reason = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    place = ""
     if isinstance(error, SyntaxError):
-        return CannotStart(
-            f"{name} cannot be imported: {_place(error.filename, error.lineno)}{reason}"
-        )
-    if isinstance(error, ImportError):
-        places = [
-            (frame.filename, frame.lineno)
-            for frame in traceback.extract_tb(trace)
-            if not _is_machinery(frame.filename)
-        ]
-        place = _place(*places[-1]) if places else ""
-        return CannotStart(f"{name} cannot be imported: {place}{reason}")
-    lines = traceback.format_exception(type(error), error, trace)
-    return LoadError(f"{name} cannot be imported: {reason}", "".join(lines))
+        place = _place(error.filename, error.lineno)
+    elif isinstance(error, ImportError):
+        frames = traceback.extract_tb(program_part(error))
+        own = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+        place = _place(own[-1].filename, own[-1].lineno) if own else ""
+    else:
+        return LoadError(f"{name} cannot be imported: {reason}", show(error))
+    return CannotStart(f"{name} cannot be imported: {place}{reason}")
 
 
 def _place(file: str | None, line: int | None) -> str:
     return f"{os.path.relpath(file)}:{line}: " if file else ""
-
-
-def _is_machinery(file: str) -> bool:
-    return file in (__file__, importlib.__file__) or file.startswith("<frozen importlib")
 
 
 def _similar(name: str, owner: Any) -> str:

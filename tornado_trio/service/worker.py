@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +33,7 @@ from .loading import LoadError
 from .logs import set_up_logging
 from .place import Place
 from .settings import Settings
+from .traces import show
 
 __all__ = ["WorkerLink", "run_worker"]
 
@@ -173,7 +173,7 @@ def run_worker(place: Place, load: Callable[[], Main], settings: Settings) -> No
         link.failed(str(error), None, error.status)
         raise SystemExit(error.status) from None
     except Exception as error:
-        text = "".join(traceback.format_exception(error))
+        text = show(error)
         if link.is_ready:
             sys.stderr.write(text)
         else:
