@@ -206,7 +206,7 @@ def test_native_targets() -> None:
     async def app(exchange: Any) -> None: ...
 
     responder = RuleRouter([("/a", app)]).find_handler(request("/a"))
-    assert responder._function is app
+    assert responder.function is app
     assert RuleRouter([("/a", 5)]).find_handler(request("/a")) is None
     with pytest.raises(NotImplementedError):
         Router().find_handler(request("/"))

@@ -216,7 +216,7 @@ class Application(_Routes, web.Application, Generic[State]):
     def operations(self) -> Iterator[tuple[str, str, type[TypedMethods]]]:
         """Path, verb and handler of each typed method, in the order of the table."""
         for rule in self.wildcard_router.rules:
-            target = rule.target
+            target = getattr(rule.target, "target", rule.target)  # within middleware
             if isinstance(target, type) and issubclass(target, TypedMethods):
                 path = getattr(rule.matcher, "template", None) or _readable(rule.matcher)
                 for verb in target.typed_methods:

@@ -6,7 +6,7 @@ Knows routing and handlers; is served by anything that produces an `Exchange`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +32,7 @@ from .transforms import GZipContentEncoding, OutputTransform
 
 if TYPE_CHECKING:
     from ..exchange import Cause, Exchange
+    from .calls import Middleware
 
 __all__ = ["Application", "ApplicationRouter", "HandlerCall"]
 
@@ -57,6 +58,11 @@ class ApplicationRouter(ReversibleRuleRouter):
         take_rule = getattr(rule.target, "_take_rule", None)
         if take_rule is not None:
             take_rule(rule)
+        if rule.middleware:
+            from . import calls
+
+            middleware = calls.check_middleware(rule.middleware, repr(rule))
+            rule.target = calls.SurroundedTarget(self, rule.target, middleware)
         return rule
 
     def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:
@@ -191,6 +197,9 @@ class Application(ReversibleRouter):
 
         Application(rules, errors={LookupError: 404, Overloaded: say_when_to_try_again})
 
+    `middleware` runs around everything that the application answers, errors included, the first
+    of the list outermost; see `calls`, and `middleware` for those that are there.
+
     An application is itself an async callable over an exchange.
     """
 
@@ -208,6 +217,7 @@ class Application(ReversibleRouter):
         transforms: Iterable[type[OutputTransform]] | None = None,
         *,
         errors: ErrorAnswers | None = None,
+        middleware: Sequence[Middleware] = (),
         **settings: Any,
     ) -> None:
         self._error_answers = check_answers(errors or {})
@@ -235,6 +245,16 @@ class Application(ReversibleRouter):
         self.wildcard_router = self._router_class(self, rules)
         self._only_rules = [Rule(AnyMatches(), self.wildcard_router)]
         self.default_router = self._router_class(self, self._only_rules)
+        if middleware:
+            self._surround(middleware)
+
+    def _surround(self, middleware: Sequence[Middleware]) -> None:
+        # In the place of the method: an application without middleware pays nothing.
+        from . import calls
+
+        given = calls.check_middleware(middleware, "Application(middleware=...)")
+        router = calls.SurroundedRouter(self.find_handler, given, self._recover)
+        self.find_handler = router.find_handler  # type: ignore[method-assign]
 
     def _static_rules(self) -> list[RuleLike]:
         """Routes of the `static_path` setting, before all others."""
@@ -330,15 +350,21 @@ class Application(ReversibleRouter):
         try:
             await self.find_handler(request).respond(exchange)
         except Exception as exc:
-            # Out of a router, a function, a handler's constructor.
-            if exchange.finished or exchange.status or isinstance(exc, StreamClosedError):
+            if not self._recover(request, exc):
                 raise
-            explain_asyncio(exc, "the handler")
-            self._error_handler(request)._handle_exception_guarded(exc)
         except BaseException:
             # Ignored by the exchange where a handler was faster.
             exchange.set_error_responder(partial(self._answer, request))
             raise
+
+    def _recover(self, request: Request, exc: Exception) -> bool:
+        """Answer what came out of a router, a function, a handler's constructor, if it can be."""
+        exchange: Any = request.connection
+        if exchange.finished or exchange.status or isinstance(exc, StreamClosedError):
+            return False
+        explain_asyncio(exc, "the handler")
+        self._error_handler(request)._handle_exception_guarded(exc)
+        return True
 
     def _error_handler(self, request: Request) -> RequestHandler:
         handler: RequestHandler = self._error_handler_class(self, request, status_code=500)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from http.cookies import SimpleCookie
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from .._util.percent import parse_qs_bytes
 from ..errors import HTTPInputError
@@ -29,6 +29,9 @@ from ..wire.formdata import (
 )
 from ..wire.headers import HTTPHeaders
 from ..wire.urls import parse_host, split_absolute_form
+
+if TYPE_CHECKING:
+    from .middleware.sessions import Session
 
 _T = TypeVar("_T")
 
@@ -103,6 +106,11 @@ class Request:
             self.server_connection = server_connection
         self._take_peer(connection)
         self._take_start_line(start_line, None)
+
+    @_lazy
+    def session(self) -> Session:
+        """What is remembered of the visitor, where `middleware.Sessions` is in use."""
+        raise AttributeError("there is no session: Application(middleware=[Sessions(secret)])")
 
     _form_parsed = False
     #: RFC 9112 3.2; hosts of older programs may think otherwise.

@@ -21,6 +21,7 @@ from .route_index import RouteIndex, RuleList
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
+    from .calls import Middleware
     from .request import Request
 
 __all__ = [
@@ -40,7 +41,7 @@ RuleLike = Union["Rule", Sequence[Any]]
 class Rule:
     """`matcher` decides, `target` answers, `target_kwargs` are handed to the target.
 
-    `name` serves `reverse_url`.
+    `name` serves `reverse_url`; `middleware` runs around the target (see `calls`).
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Rule:
         target: Any,
         target_kwargs: dict[str, Any] | None = None,
         name: str | None = None,
+        *,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         if isinstance(target, str):
             target = pkgutil.resolve_name(target)
@@ -56,6 +59,7 @@ class Rule:
         self.target = target
         self.target_kwargs = target_kwargs if target_kwargs else {}
         self.name = name
+        self.middleware = middleware
 
     def reverse(self, *args: Any) -> str | None:
         """The URL path that this rule matches with `args`; None if its matcher cannot tell."""
@@ -80,9 +84,11 @@ class URLSpec(Rule):
         handler: Any,
         kwargs: dict[str, Any] | None = None,
         name: str | None = None,
+        *,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         matcher = path_matcher(pattern) if isinstance(pattern, str) else PathMatches(pattern)
-        super().__init__(matcher, handler, kwargs, name)
+        super().__init__(matcher, handler, kwargs, name, middleware=middleware)
         self.regex = matcher.regex
         self.handler_class = self.target
         self.kwargs = kwargs
@@ -139,13 +145,13 @@ def _rule_of(given: Any) -> Rule:
 class CallableResponder:
     """An async function over an exchange as a routing target."""
 
-    __slots__ = ("_function",)
+    __slots__ = ("function",)
 
     def __init__(self, function: Any) -> None:
-        self._function = function
+        self.function = function
 
     async def respond(self, exchange: Exchange) -> None:
-        function = self._function
+        function = self.function
         result = function(exchange)
         if type(result) is not CoroutineType:
             result = awaitable(result, name_of(function))

@@ -73,7 +73,7 @@ class GZipContentEncoding(OutputTransform):
         small = finishing and len(chunk) < self.MIN_LENGTH
         self._gzipping = accepted and not small and self._is_plain(status_code, headers)
         if self._gzipping or (accepted and status_code == 304):
-            _weaken_etag(headers)
+            weaken_etag(headers)
         if self._gzipping:
             # 31: a gzip header and trailer around deflate with the largest window
             self._compressor = zlib.compressobj(self.GZIP_LEVEL, zlib.DEFLATED, 31)
@@ -102,7 +102,7 @@ class GZipContentEncoding(OutputTransform):
         return content_type.startswith("text/") or content_type in self.CONTENT_TYPES
 
 
-def _weaken_etag(headers: HTTPHeaders) -> None:
+def weaken_etag(headers: HTTPHeaders) -> None:
     """What was compressed is the same only in meaning (RFC 9110 8.8.3.3): a strong tag would
     join ranges of the plain bytes to it. A 304 says what its 200 said, or might have."""
     etag = headers.get("Etag")
