@@ -141,13 +141,14 @@ class Exchange(ABC):
         """
         return False
 
-    def hold(self, until: float) -> None:  # noqa: B027 - as above
+    def hold(self, until: float) -> bool:
         """The request is not cancelled before `until`, in trio's time: see `critical`.
 
-        Called from the task of the request.
+        False where it may be: of another task than the request's own, or by this host.
         """
+        return False
 
-    def release(self) -> None:  # noqa: B027 - as above
+    def release(self) -> None:  # noqa: B027 - hosts that do not hold need not have it
         """The end of `hold`: what was to cancel the request meanwhile does so now."""
 
     async def wait_finished(self) -> None:

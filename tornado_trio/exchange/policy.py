@@ -1,16 +1,17 @@
 """What becomes of a request whose client went away, and blocks that must not be cut.
 
-Leaf: knows trio. Must not know HTTP or the server.
+Knows trio, and that the current request can be held. Must not know HTTP or the server.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import trio
 
+from .._util.current import current_request
 from ..errors import DeadlineError
 
 __all__ = ["CANCEL", "FINISH", "DisconnectPolicy", "critical", "grace"]
@@ -55,19 +56,30 @@ def grace(seconds: float) -> DisconnectPolicy:
 class critical:
     """`async with critical(timeout=5):` the block is not cancelled from outside.
 
-    Cancellation: one that arrives meanwhile takes effect when the block ends.
+    In a handler what follows is part of it: a block that ended well is followed by the
+    handler's own answer, whatever was to end the request meanwhile (its deadline, a drain),
+    until `timeout` seconds have passed since the block began. If the client has gone there is
+    nobody to answer, and the handler is cancelled when the block ends.
+
+    Cancellation: one that arrives meanwhile, and is not the request's, takes effect when the
+    block ends.
     Raises `DeadlineError` if the block was still running after `timeout` seconds: a
     shield without a deadline would let one request hold the whole shutdown.
     """
 
-    __slots__ = ("_scope", "_timeout")
+    __slots__ = ("_held", "_scope", "_timeout")
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._scope = trio.CancelScope(shield=True)
+        self._held: Any = None  # the exchange, if it knows of us
 
     async def __aenter__(self) -> critical:
-        self._scope.deadline = trio.current_time() + self._timeout
+        until = trio.current_time() + self._timeout
+        exchange = current_request.get(None)
+        if exchange is not None and exchange.hold(until):
+            self._held = exchange
+        self._scope.deadline = until
         self._scope.__enter__()
         return self
 
@@ -78,6 +90,9 @@ class critical:
         traceback: TracebackType | None,
     ) -> bool:
         suppress = bool(self._scope.__exit__(exc_type, exc, traceback))
+        held, self._held = self._held, None
+        if held is not None and (exc is not None or held.gone is not None):
+            held.release()
         if suppress:
             await trio.lowlevel.checkpoint_if_cancelled()
         # Not `suppress`: that is true of a block that ended well, too.

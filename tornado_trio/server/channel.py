@@ -288,14 +288,19 @@ class RequestChannel(ABC):
             exchange, cause, error, stream=self.stream, wire=self.wire, options=self.options
         )
 
-    def hold(self, until: float) -> None:
+    def hold(self, until: float) -> bool:
         """The handler is in a block that must not be cut: see `critical`."""
-        if self.handler.is_current():
-            self.deadlines.hold(until)
+        if not self.handler.is_current() or self.detached:
+            return False
+        self.deadlines.hold(until)
+        return True
 
     def release(self) -> None:
-        if self.handler.is_current():
-            self.deadlines.release()
+        """It is no more: what was to cancel the request meanwhile does so now."""
+        self.deadlines.release()
+        cause = self.deadlines.passed()
+        if cause is not None:
+            self.cancel(cause)
 
     # --- the client: what it sends, what it takes, whether it is there ----------------------
     async def drain(self) -> None:

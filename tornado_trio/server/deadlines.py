@@ -88,4 +88,4 @@ class RequestDeadlines:
 
     def _apply(self) -> None:
         if self._scope is not None:
-            self._scope.deadline = max(self.earliest(), self._held_until) if self.due else inf
+            self._scope.deadline = max(self.earliest(), self._held_until)

@@ -345,8 +345,8 @@ class Http1Exchange(Exchange):
         due = None if seconds is None else trio.current_time() + seconds
         self._connection.deadlines.set(Cause.REQUEST_DEADLINE, due)
 
-    def hold(self, until: float) -> None:
-        self._connection.hold(until)
+    def hold(self, until: float) -> bool:
+        return self._connection.hold(until)
 
     def release(self) -> None:
         self._connection.release()
