@@ -6,7 +6,7 @@ Knows listeners and the server. Must not know signals or processes.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
@@ -142,10 +142,16 @@ async def _serve_connections(
     grace: float | None,
     task_status: trio.TaskStatus[Sequence[Listener]],
 ) -> None:
+    exits: list[KeyboardInterrupt | SystemExit] = []
     reception: _Reception | None = None
     try:
         async with trio.open_nursery() as accepting:
-            connections, shield = await accepting.start(_hold, server)
+
+            def leave(exit: KeyboardInterrupt | SystemExit) -> None:
+                exits.append(exit)
+                accepting.cancel_scope.cancel()
+
+            connections, shield = await accepting.start(_hold, server, leave)
             reception = _Reception(server, accepting, connections, tls, proxy)
             try:
                 for listener in listeners:
@@ -171,6 +177,8 @@ async def _serve_connections(
         close_all(listeners)
         if reception is not None:
             reception.close()
+    if exits:
+        raise exits[0]
 
 
 class _Reception:
@@ -244,6 +252,7 @@ async def _end(
 
 async def _hold(
     server: Server,
+    leave: Callable[[KeyboardInterrupt | SystemExit], object],
     *,
     task_status: trio.TaskStatus[tuple[trio.Nursery, trio.CancelScope]],
 ) -> None:
@@ -255,7 +264,7 @@ async def _hold(
     await trio.lowlevel.checkpoint_if_cancelled()
     with trio.CancelScope(shield=True) as shield:
         async with trio.open_nursery() as connections:
-            server.run_in(connections)
+            server.run_in(connections, leave)
             task_status.started((connections, shield))
             await trio.sleep_forever()  # until cancelled: connections come and go
 

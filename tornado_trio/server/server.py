@@ -18,11 +18,13 @@ The drain is this table; every phase has its deadline, whatever clients and hand
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import trio
 
+from .._util.interrupts import interrupt_in
 from ..exchange import App, Cause
 from ..log import gen_log
 from ..net.stream import Stream
@@ -78,6 +80,7 @@ class Server:
         self.limiter = None if limit is None else ConnectionLimiter(limit)
         self.nursery: trio.Nursery | None = None
         self.reception: Reception | None = None
+        self._on_exit: Callable[[KeyboardInterrupt | SystemExit], object] | None = None
         self.state = "accepting"
         self.draining = False
         self._draining_wait: trio.CancelScope | None = None  # for connections to end
@@ -93,9 +96,18 @@ class Server:
             phases[connection.phase] = phases.get(connection.phase, 0) + 1
         return {"state": self.state, "connections": len(self.connections), "phases": phases}
 
-    def run_in(self, nursery: trio.Nursery | None) -> None:
-        """Have helper tasks in `nursery` from now on; None: there is none any more."""
+    def run_in(
+        self,
+        nursery: trio.Nursery | None,
+        on_exit: Callable[[KeyboardInterrupt | SystemExit], object] | None = None,
+    ) -> None:
+        """Have helper tasks in `nursery` from now on; None: there is none any more.
+
+        `on_exit` gets what a handler raised to end the process, or Ctrl-C in one; without it
+        that leaves through the connection's task.
+        """
         self.nursery = nursery
+        self._on_exit = on_exit
         self.body_timeouts.start_in(nursery)
         if nursery is not None:
             nursery.start_soon(self.watch.run, name="disconnect watch")
@@ -121,6 +133,11 @@ class Server:
         self.connections.add(connection)
         try:
             await connection.run()
+        except BaseException as exc:
+            exit = interrupt_in(exc)
+            if exit is None or self._on_exit is None:
+                raise
+            self._on_exit(exit)  # the requests of others end in order
         finally:
             self.connections.discard(connection)
             if not self.connections and self._draining_wait is not None:
@@ -151,7 +168,7 @@ class Server:
         Cancellation: what was left stays as it is; see `cut`.
         """
         if self.state == "closed":
-            return DrainReport(abandoned=len(self.connections))  # and named before
+            return DrainReport(abandoned=sum(each.busy for each in self.connections))
         began = trio.current_time()
         self.begin_drain()
         cancelled = 0
@@ -183,12 +200,14 @@ class Server:
 
     def _abandon(self) -> int:
         """Close what has not ended, and say what keeps it from ending; how many that were."""
-        left = list(self.connections)
-        for connection in left:
-            gen_log.warning("drain: does not end: %s", connection.describe())
+        busy = 0
+        for connection in list(self.connections):
+            if connection.busy:
+                busy += 1
+                gen_log.warning("drain: does not end: %s", connection.describe())
             connection.close()
         self.state = "closed"
-        return len(left)
+        return busy
 
     def _cancel(self, cause: Cause) -> int:
         """Cancel what is under way; how many requests that were."""
