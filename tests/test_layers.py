@@ -31,6 +31,7 @@ LAYERS = floors()
 NEIGHBOURS = {
     ("client", "websocket"),
     ("_util", "errors"),
+    ("log", "_util"),
     ("limits", "errors"),
     ("template", "escape"),
     ("locale", "escape"),

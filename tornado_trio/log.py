@@ -17,9 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ._util.current import current_request
+
 __all__ = [
     "LogFormatter",
     "LogSettings",
+    "RequestFilter",
     "access_log",
     "app_log",
     "define_logging_options",
@@ -67,6 +70,22 @@ def _stderr_supports_color() -> bool:
         # Old consoles show escape codes as text unless colorama translates them.
         return "WT_SESSION" in os.environ or "colorama" in sys.modules
     return "TERM" in os.environ
+
+
+class RequestFilter(logging.Filter):
+    """Puts `request_id` and `route` into every record that is logged for a request.
+
+    To be added to a handler; records that belong to no request get "-". What a format does with
+    them: `LogFormatter("%(request_id)s %(route)s %(message)s")`.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always True: nothing is left out."""
+        if not hasattr(record, "request_id"):
+            exchange = current_request.get(None)
+            record.request_id = (exchange and exchange.request_id) or "-"
+            record.route = (exchange and exchange.route_pattern) or "-"
+        return True
 
 
 class LogFormatter(logging.Formatter):

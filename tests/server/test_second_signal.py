@@ -153,7 +153,7 @@ def test_what_cannot_be_cancelled_is_named(start: Any, how: str) -> None:
     _, errors = process.popen.communicate(timeout=30)
     assert re.search(
         rf"does not end: request [0-9a-f-]{{15}}: GET /{how} \(127.0.0.1\), "
-        r"route __main__.Handler, [0-9.]+ s, waits in <string>:\d+ in get",
+        r"route /\(\.\*\) \(__main__.Handler\), [0-9.]+ s, waits in <string>:\d+ in get",
         errors,
     ), errors
 

@@ -10,7 +10,7 @@ from ..wire.events import RequestStartLine, ResponseStartLine
 from ..wire.headers import HTTPHeaders
 from .awaitables import CHECKPOINT, READY, Checkpoint, Failed, Pending, Ready
 from .causes import CLIENT_LEFT, OUTCOMES, Cause, Outcome
-from .interface import App, BodyIterator, ErrorResponder, Exchange, current_exchange
+from .interface import App, BodyIterator, ErrorResponder, Exchange, Route, current_exchange
 from .policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
 from .record import Finished, log_access, new_request_id
 
@@ -36,6 +36,7 @@ __all__ = [
     "Ready",
     "RequestStartLine",
     "ResponseStartLine",
+    "Route",
     "critical",
     "current_exchange",
     "grace",

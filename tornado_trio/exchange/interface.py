@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from .._util.current import current_request
 from ..wire.events import RequestStartLine, ResponseStartLine
@@ -22,11 +22,23 @@ if TYPE_CHECKING:
     from ..wire.headers import HTTPHeaders
     from .policy import DisconnectPolicy
 
-__all__ = ["App", "BodyIterator", "ErrorResponder", "Exchange", "current_exchange"]
+__all__ = ["App", "BodyIterator", "ErrorResponder", "Exchange", "Route", "current_exchange"]
 
 #: Answers a request that was ended by something else than its application: called with the
 #: cause, the status to answer with (0: do not), and the exception behind it, if there is one.
 ErrorResponder: TypeAlias = Callable[[Cause, int, BaseException | None], object]
+
+
+class Route(Protocol):
+    """What led to the answer of a request."""
+
+    @property
+    def pattern(self) -> str | None:
+        """The same for all requests of its kind: "/orders/{id:int}"."""
+
+    @property
+    def handler(self) -> str | None:
+        """The full name of the class that answers, if one does."""
 
 
 class Exchange(ABC):
@@ -43,7 +55,7 @@ class Exchange(ABC):
       sent: body bytes written so far.
       cause: why the request ended, once it did by something else than its answer.
       trailers: of the request, once its body has been read.
-      route: for logs; set by the application: text, or the handler's class.
+      route: for logs; set by the application: text, the handler's class, or a `Route`.
       logged: the application has written the request's access line; set by it.
 
     Backpressure: `write_headers`, `write` and `finish` act at once (they send what the
@@ -68,7 +80,7 @@ class Exchange(ABC):
     cause: Cause | None = None
     logged: bool
     trailers: HTTPHeaders | None
-    route: str | type | None
+    route: str | type | Route | None
 
     # --- request -------------------------------------------------------------
     @abstractmethod
@@ -192,10 +204,34 @@ class Exchange(ABC):
         """Unique across processes; "" where the host gives none."""
         return ""
 
+    @property
+    def route_pattern(self) -> str | None:
+        """The route as text: its pattern, or what it is called."""
+        route = self.route
+        if route is None or isinstance(route, str):
+            return route
+        return self.handler_name if isinstance(route, type) else route.pattern
+
+    @property
+    def handler_name(self) -> str | None:
+        """The full name of the class that answers, if one does."""
+        route = self.route
+        if route is None or isinstance(route, str):
+            return None
+        if isinstance(route, type):
+            return f"{route.__module__}.{route.__qualname__}"
+        return route.handler
+
     def describe(self) -> str:
         """Which request it is, for logs and notes of exceptions."""
         method, path, _ = self.start_line
-        return f"{method} {path} ({self.remote_ip})"
+        route, handler = self.route_pattern, self.handler_name
+        text = f"{method} {path} ({self.remote_ip})"
+        if route is not None:
+            text += f", route {route}"
+        if handler is not None and handler != route:
+            text += f" ({handler})"
+        return f"request {self.request_id}: {text}" if self.request_id else text
 
     def peer_certificate(self, binary_form: bool = False) -> Any:
         """The client's TLS certificate as `ssl.SSLSocket.getpeercert` gives it, or None."""

@@ -24,7 +24,8 @@ class Finished:
     Attributes:
       id: of the request; unique across processes.
       method, target: of the request line.
-      route: the pattern, or the name, of what answered; None if nothing was found.
+      route: the pattern that led to the answer, or the name of what gave it; one for all
+        requests of a kind, so good for counting. None if nothing was found.
       handler: the full name of the handler's class, or None.
       status: sent to the client; 101 of an upgrade, 499 if the client left before an answer.
       cause: why it ended.

@@ -182,7 +182,7 @@ class RequestChannel(ABC):
         if self.state is not State.REQUEST:
             return
         if not exchange.finished:
-            self.handler.in_context(self.conclude, Cause.UNFINISHED)
+            self.in_context(self.conclude, Cause.UNFINISHED)
             return
         if self.stream.unsent:
             await self.drain()
@@ -196,9 +196,9 @@ class RequestChannel(ABC):
         """The request is over, whatever ended it."""
         self.requests += 1
         if exchange.has_responder:
-            self.handler.in_context(dismiss, exchange)
+            self.in_context(dismiss, exchange)
         if not exchange.logged:
-            self.handler.in_context(exchange.log)
+            self.in_context(exchange.log)
         if self.server.options.access_log is not None:
             self.record(exchange)
         self.exchange = None
@@ -210,7 +210,7 @@ class RequestChannel(ABC):
     def record(self, exchange: Http1Exchange) -> None:
         hook = self.options.access_log
         if hook is not None:
-            self.handler.in_context(exchange.record, hook)
+            self.in_context(exchange.record, hook)
 
     def lend_nursery(self) -> trio.Nursery:
         self._lent = True
@@ -238,7 +238,7 @@ class RequestChannel(ABC):
         """The cause that counts: the first. It is logged when it is named."""
         first = cause if exchange.cause is not None else self.deadlines.passed() or cause
         if exchange.end(first):
-            self.handler.in_context(log_cause, exchange, first)
+            self.in_context(log_cause, exchange, first)
         assert exchange.cause is not None
         return exchange.cause
 
@@ -302,6 +302,17 @@ class RequestChannel(ABC):
         if cause is not None:
             self.cancel(cause)
 
+    def in_context(self, function: Callable[..., object], *args: object) -> None:
+        """Call it in the context of the request under way, or in no request's."""
+        self.handler.in_context(function, *args)
+
+    def call_back(self, what: str, function: Callable[..., object], *args: object) -> None:
+        """Call a function of the program's, whose failure is its own affair."""
+        try:
+            function(*args)
+        except Exception:
+            app_log.exception("Uncaught exception in %s of %r", what, self.exchange or self)
+
     # --- the client: what it sends, what it takes, whether it is there ----------------------
     async def drain(self) -> None:
         """Until the client has taken everything written: see `sending.drain`."""
@@ -334,10 +345,7 @@ class RequestChannel(ABC):
         answered = exchange.finished
         if not answered or self.stream.unsent:
             self._name_cause(exchange, cause)
-        try:
-            self.handler.in_context(exchange.lose, error)
-        except Exception:
-            app_log.exception("Uncaught exception in a close callback of %r", exchange)
+        self.in_context(self.call_back, "a close callback", exchange.lose, error)
         if answered:
             return
         policy = exchange.on_disconnect

@@ -190,11 +190,13 @@ class Http1Connection(RequestChannel):
             if self.state is State.HEAD:
                 self.refuse(PeerError("Timeout reading head", 408))
         elif exchange.finished and self.deadlines.passed() is Cause.REQUEST_DEADLINE:
-            gen_log.warning(
-                "%s: children of its request took longer than they may", exchange.describe()
+            self.in_context(
+                gen_log.warning,
+                "%s: children of its request took longer than they may",
+                exchange.describe(),
             )
         else:
-            self.handler.in_context(self.conclude, Cause.CANCELLED)
+            self.in_context(self.conclude, Cause.CANCELLED)
         return False
 
     def _last_look(self) -> bool:
@@ -213,7 +215,7 @@ class Http1Connection(RequestChannel):
         exchange = self.exchange
         error = sole(group)
         if exchange is not None:
-            self.handler.in_context(self.failed, exchange, error, Cause.CHILD_FAILED)
+            self.in_context(self.failed, exchange, error, Cause.CHILD_FAILED)
         else:
             app_log.error("Uncaught exception in a child of %r", self, exc_info=error)
             self.move(Trigger.FAIL)
@@ -239,10 +241,7 @@ class Http1Connection(RequestChannel):
             self._call_drain_callback(callback)
 
     def _call_drain_callback(self, callback: Callable[[], object]) -> None:
-        try:
-            self.handler.in_context(callback)
-        except Exception:
-            app_log.exception("Uncaught exception in a drain callback of %r", self.exchange or self)
+        self.in_context(self.call_back, "a drain callback", callback)
 
     def close(self) -> None:
         self.stream.close()

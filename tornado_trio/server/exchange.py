@@ -139,20 +139,6 @@ class Http1Exchange(Exchange):
         method, path, _ = self.start_line
         return f"{method} {path} #{self.request_id.rpartition('-')[2]}"
 
-    @property
-    def route_name(self) -> str | None:
-        route = self.route
-        if isinstance(route, type):
-            return f"{route.__module__}.{route.__qualname__}"
-        return route
-
-    def describe(self) -> str:
-        """For logs and notes of exceptions: which request it was."""
-        method, path, _ = self.start_line
-        route = self.route_name
-        where = "" if route is None else f", route {route}"
-        return f"request {self.request_id}: {method} {path} ({self.remote_ip}){where}"
-
     # --- request -----------------------------------------------------------------
     def _open_body(self) -> RequestBody:
         body = self._body
@@ -452,7 +438,6 @@ class Http1Exchange(Exchange):
 
     def _make_record(self) -> Finished:
         method, target, _ = self.start_line
-        route = self.route
         if self._body is not None:
             received = self._body.received
         else:
@@ -461,8 +446,8 @@ class Http1Exchange(Exchange):
             id=self.request_id,
             method=method,
             target=target,
-            route=self.route_name,
-            handler=self.route_name if isinstance(route, type) else None,
+            route=self.route_pattern,
+            handler=self.handler_name,
             status=self._final_status(),
             cause=self.cause or Cause.COMPLETE,
             seconds=perf_counter() - self.began,

@@ -55,6 +55,9 @@ class Connection(Protocol):
     def describe(self) -> str:
         """What is under way, for how long, and the line it waits in; for logs."""
 
+    def in_context(self, function: Callable[..., object], *args: object) -> None:
+        """Call it in the context of the request under way: log lines belong to that then."""
+
 
 class Reception(Protocol):
     """Where connections come in, while `serve_connections` runs."""

@@ -204,7 +204,9 @@ class Server:
         for connection in list(self.connections):
             if connection.busy:
                 busy += 1
-                gen_log.warning("drain: does not end: %s", connection.describe())
+                connection.in_context(
+                    gen_log.warning, "drain: does not end: %s", connection.describe()
+                )
             connection.close()
         self.state = "closed"
         return busy

@@ -137,7 +137,7 @@ class HandlerCall:
 
     async def respond(self, exchange: Exchange) -> None:
         """Read the body unless the handler wants to, then run the handler."""
-        exchange.route = self.handler_class
+        exchange.route = self.request._rule or self.handler_class
         if not self.handler_class._stream_request_body:
             request = self.request
             body = exchange.read_body_nowait()
@@ -300,6 +300,7 @@ class Application(ReversibleRouter):
         responder = router.find_handler(request)
         if responder is not None:
             return responder
+        request._rule = None
         if request.path == "*":
             # OPTIONS of the server as a whole, which is there (RFC 9110 9.3.7).
             return self.get_handler_delegate(

@@ -39,6 +39,11 @@ class Matcher:
         """The URL path that this matcher would match with these arguments, if it can tell."""
         return None
 
+    @property
+    def pattern(self) -> str | None:
+        """What it looks for in a path, as text; None if it looks at something else."""
+        return None
+
 
 class AnyMatches(Matcher):
     """Matches every request."""
@@ -102,6 +107,10 @@ class PathMatches(Matcher):
 
     def __repr__(self) -> str:
         return f"PathMatches({self.regex.pattern!r})"
+
+    @property
+    def pattern(self) -> str | None:
+        return str(self.regex.pattern).removesuffix("$")
 
     def match(self, request: Request) -> dict[str, Any] | None:
         literal = self._literal

@@ -97,6 +97,10 @@ class PathTemplate(PathMatches):
     def __repr__(self) -> str:
         return f"PathTemplate({self.template!r})"
 
+    @property
+    def pattern(self) -> str | None:
+        return self.template
+
     def match(self, request: Request) -> dict[str, Any] | None:
         found = super().match(request)
         if found and self._converts:

@@ -113,6 +113,8 @@ class Request:
         raise AttributeError("there is no session: Application(middleware=[Sessions(secret)])")
 
     _form_parsed = False
+    #: What it was routed by.
+    _rule: Any = None
     #: RFC 9112 3.2; hosts of older programs may think otherwise.
     _requires_host = True
 

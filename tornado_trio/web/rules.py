@@ -65,6 +65,17 @@ class Rule:
         """The URL path that this rule matches with `args`; None if its matcher cannot tell."""
         return self.matcher.reverse(*args)
 
+    @property
+    def pattern(self) -> str | None:
+        """What it matches, as text: the path's pattern, if it looks at that; for logs."""
+        return getattr(self.matcher, "pattern", None)
+
+    @property
+    def handler(self) -> str | None:
+        """The full name of the target, if it is a class."""
+        target = self.target
+        return f"{target.__module__}.{target.__qualname__}" if isinstance(target, type) else None
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.matcher!r}, {self.target}, "
@@ -186,6 +197,7 @@ class RuleRouter(Router):
             params = rule.matcher.match(request)
             if params is None:
                 continue
+            request._rule = rule  # the last one is the closest
             if rule.target_kwargs:
                 params = {**params, "target_kwargs": rule.target_kwargs}
             delegate = self.get_target_delegate(rule.target, request, **params)
