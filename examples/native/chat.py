@@ -53,13 +53,16 @@ def event(message: Message) -> str:
 
 
 class Chat:
-    """The room, and how many are in it."""
+    """The room, and how many are in it. What it does by itself is in `nursery`."""
 
-    def __init__(self, rooms: Rooms, room: str = "lobby") -> None:
+    def __init__(self, rooms: Rooms, nursery: trio.Nursery, room: str = "lobby") -> None:
         self.rooms = rooms
         self.room = room
         self.present = 0
         self.sockets: set[WebSocket] = set()
+        self.polling: dict[str, trio.CancelScope] = {}  # page: while it counts as present
+        self.nursery = nursery
+        nursery.start_soon(self.count)
 
     async def say(self, name: str, text: str) -> dict[str, object]:
         said = {
@@ -75,6 +78,22 @@ class Chat:
             async for change in changes:
                 self.present = sum(len(pages) for pages in change.present.values())
                 broadcast(self.sockets, json.dumps({"present": self.present}))
+
+
+    def poll_begins(self, page: str) -> None:
+        """A page polls; until it is late for its next poll, it counts as present."""
+        late = trio.current_time() + 2 * POLL_SECONDS
+        if page in self.polling:
+            self.polling[page].deadline = late
+        else:
+            self.polling[page] = trio.CancelScope(deadline=late)
+            self.nursery.start_soon(self.stay, page, self.polling[page])
+
+    async def stay(self, page: str, scope: trio.CancelScope) -> None:
+        with scope:
+            async with self.rooms.track(self.room, page):
+                await trio.sleep_forever()
+        del self.polling[page]
 
 
 class BaseHandler(web.RequestHandler):
@@ -118,14 +137,19 @@ class Updates(BaseHandler):
 
     async def post(self) -> None:
         cursor = since(self.get_body_argument("cursor", "0"))
-        page = self.get_body_argument("page", "")
-        found = []
-        rooms, room = self.chat.rooms, self.chat.room
-        async with rooms.subscribe(room, since=cursor) as messages, rooms.track(room, page):
-            with trio.move_on_after(POLL_SECONDS):
-                found.append(shown(await anext(messages)))
-            with trio.move_on_after(0.01):  # and those right behind it
-                found.extend([shown(message) async for message in messages])
+        chat, page, found = self.chat, self.get_body_argument("page", ""), []
+        chat.poll_begins(page)
+        try:
+            async with chat.rooms.subscribe(chat.room, since=cursor) as messages:
+                with trio.move_on_after(POLL_SECONDS):
+                    found.append(shown(await anext(messages)))
+                with trio.move_on_after(0.01):  # and those right behind it
+                    async for message in messages:
+                        found.append(shown(message))  # noqa: PERF401 - the time may be up
+        except trio.Cancelled:  # it has left
+            if page in chat.polling:
+                chat.polling[page].cancel()
+            raise
         self.write({"messages": found, "present": self.chat.present})
 
 
@@ -162,10 +186,10 @@ def make_app(chat: Chat) -> web.Application:
 
 async def main() -> None:
     async with Rooms(options.rooms, history=KEPT, prefix="chat") as rooms:
-        chat = Chat(rooms, options.room)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(chat.count)
-            await serve(make_app(chat), options.port, host=options.address)
+            chat = Chat(rooms, nursery, options.room)
+            # Pages that poll are not waited for at the end: they ask again, elsewhere.
+            await serve(make_app(chat), options.port, host=options.address, grace=2)
             nursery.cancel_scope.cancel()
 
 

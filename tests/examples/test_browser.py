@@ -5,15 +5,18 @@ Skipped where there is no Chromium; with CI set in the environment that is a fai
 
 import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
+
+from tests.brokers import redis_url
 
 from .chromium import Browser, Page, chromium
 from .programs import free_port, get, running
 from .redis_room import URL, room
 
-__all__ = ["room"]
+__all__ = ["redis_url", "room"]
 
 
 @pytest.fixture(scope="module")
@@ -156,4 +159,23 @@ def test_processes(browser: Browser, room: str) -> None:
         ada, grace = enter(browser, ports[0], "Ada"), enter(browser, ports[1], "Grace")
         via(ada, "websocket", present=2)
         via(grace, "websocket", present=2)
+        converse(ada, grace)
+
+
+def test_native_twin(browser: Browser, redis_url: str) -> None:
+    """The same page over the native chat, by both transports, in two processes."""
+    ports = [free_port(), free_port()]
+    common = (f"--room={uuid.uuid4().hex}", f"--rooms={redis_url}")
+    with (
+        running("native/chat.py", f"--port={ports[0]}", *common, overlay=False),
+        running("native/chat.py", f"--port={ports[1]}", *common, overlay=False),
+    ):
+        for port in ports:
+            get(f"http://127.0.0.1:{port}/")
+        ada = enter(browser, ports[0], "Ada")
+        grace = enter(browser, ports[1], "Grace", "?transport=polling")
+        via(ada, "websocket", present=2)
+        say(ada, "first")
+        sees(grace, "Ada", "first")
+        via(grace, "long polling")
         converse(ada, grace)

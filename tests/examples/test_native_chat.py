@@ -35,8 +35,7 @@ async def chat_in_memory() -> AsyncIterator[tuple[Any, Client]]:
     example = load(PROGRAM)
     network = MemoryNetwork()
     async with Rooms(history=example.KEPT) as rooms, trio.open_nursery() as nursery:
-        chat = example.Chat(rooms)
-        nursery.start_soon(chat.count)
+        chat = example.Chat(rooms, nursery)
         async with (
             memory_server(example.make_app(chat), network=network),
             open_client(network=Network(dial=network.connect), cookies=CookieJar()) as client,
@@ -88,6 +87,13 @@ async def test_long_polling() -> None:
         await chat.say("Ada", "again")
         await poll(answers[0]["messages"][0]["id"])
         assert [message["text"] for message in answers[1]["messages"]] == ["again"]
+        assert chat.present == 1  # a page that is about to poll again
+        # One that goes away in the middle of it is no longer there.
+        with trio.move_on_after(0.2):
+            await poll(answers[1]["messages"][0]["id"])
+        with trio.fail_after(5):
+            while chat.present:  # noqa: ASYNC110 - as above
+                await trio.sleep(0.01)
 
 
 async def test_websockets() -> None:
