@@ -5,7 +5,7 @@ PYTHONPATH look with it; must not import it, nor (but for `serve`, which is
 `service.command`) anything of the library: the program that is run decides what gets loaded.
 
     tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE, and before them
-                                        --generation 4.5, --report
+                                        --generation 4.5, --report, --drain
     tornado-trio path                   PYTHONPATH=$(tornado-trio path) anything
 
 `python -m tornado_trio` is the same command.
@@ -29,6 +29,8 @@ run a Python program with `import tornado` meaning this project's overlay
        --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
                              and today's contradict each other
        --report              list at exit what the program uses of Tornado before 6
+       --drain[=SECONDS]     at the end of its loop, let HTTP servers answer the requests
+                             under way (30 seconds unless said), then only cut them
        --version             say which tornado-trio this is
 """
 USAGE = f"""\
@@ -103,7 +105,7 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     """
     synopsis = (
         f"usage: {usage} [--generation RELEASE] [--report] "
-        "[-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]"
+        "[--drain[=SECONDS]] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]"
     )
     if command[:1] in (["-h"], ["--help"]):
         print(f"{synopsis}\n\n{RUN}", end="")
@@ -166,9 +168,23 @@ def _take_options(command: list[str]) -> tuple[list[str], dict[str, str]]:
                 raise ValueError("--generation needs a release, such as 4.5")
             case ["--report", *rest]:
                 settings["TORNADO_TRIO_REPORT"] = "1"
+            case ["--drain", *rest]:
+                settings["TORNADO_TRIO_DRAIN"] = "30"
+            case [option, *rest] if option.startswith("--drain="):
+                settings["TORNADO_TRIO_DRAIN"] = _seconds(option)
             case _:
                 return command, settings
         command = rest
+
+
+def _seconds(option: str) -> str:
+    name, _, text = option.partition("=")
+    try:
+        if float(text) >= 0:
+            return text
+    except ValueError:
+        pass  # said below
+    raise ValueError(f"{name} takes seconds, such as {name}=30, and not {text!r}")
 
 
 def _set_paths(program: Program, folder: str) -> None:

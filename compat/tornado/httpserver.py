@@ -107,8 +107,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             read_chunk_size=chunk_size,
             io_loop=io_loop,
         )
-        if self.drain_grace is None and (seconds := os.environ.get("TORNADO_TRIO_DRAIN")):
-            self.drain_grace = float(seconds)
+        if self.drain_grace is None:
+            self.drain_grace = _grace_of_environment()
         self._native = NativeServer(self)
 
     # --- accepting -------------------------------------------------------------------
@@ -171,6 +171,17 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     async def _respond(self, exchange: Any) -> None:
         delegate = self.start_request(exchange.server_connection, exchange)
         await drive_delegate(delegate, exchange)
+
+
+def _grace_of_environment() -> float | None:
+    text = os.environ.get("TORNADO_TRIO_DRAIN")
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        message = f"TORNADO_TRIO_DRAIN={text!r}: seconds are expected, such as 30"
+        raise ValueError(message) from None
 
 
 class _CallableAdapter(httputil.HTTPMessageDelegate):

@@ -384,6 +384,10 @@ class IOLoop(Configurable):
         """Call `function()`, which acts on trio tasks of the loop, from any thread."""
         raise NotImplementedError
 
+    def _before_end(self, async_fn: Callable[..., Any], seconds: float) -> None:
+        """Have `async_fn()` run before the loop's trio tasks are cancelled, so long at most."""
+        raise NotImplementedError
+
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
         raise NotImplementedError

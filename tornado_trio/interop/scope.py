@@ -172,6 +172,7 @@ class LoopScope(TaskScope):
     async def aclose(self, grace: float = CLOSE_GRACE) -> None:
         """Cancel the loop's trio tasks and wait for them, on the running asyncio loop.
 
+        First what `before_end` was given, in its own time.
         Tasks that are still unwinding after `grace` seconds are left behind, with an error
         in the log.
         """
@@ -184,6 +185,10 @@ class LoopScope(TaskScope):
             # Never entered: nothing runs yet, but the run itself has to end.
             while self.nursery is None and not guest.finished:  # noqa: ASYNC110 - two turns
                 await asyncio.sleep(0)
+        if self.patience and self.nursery is not None:
+            said = self.loop.create_future()
+            self.start_soon(self._say_farewell, said, name="before the end")
+            await asyncio.wait([said], timeout=self.patience + 1)
         guest.expect_wake()
         self.cancel()
         _, late = await asyncio.wait([self._ended], timeout=grace)
@@ -193,6 +198,15 @@ class LoopScope(TaskScope):
             return
         while not guest.finished and not guest.scopes:  # noqa: ASYNC110 - a turn or two
             await asyncio.sleep(0)  # the last scope: the trio run ends with it
+
+    async def _say_farewell(self, said: asyncio.Future[None]) -> None:
+        try:
+            await self.say_farewell()
+        except Exception:
+            log.exception("before the end of %r", self.loop)
+        finally:
+            if not said.done():
+                said.set_result(None)
 
     def _register_shutdown(self) -> None:
         """Have `loop.shutdown_asyncgens()`, so also `asyncio.run`, close the scope.

@@ -30,6 +30,7 @@ class TaskScope:
         self.nursery: trio.Nursery | None = None
         self.workers = Workers(loop)
         self._waiting: list[tuple[contextvars.Context, Start, object]] = []
+        self._farewells: list[tuple[Start, float]] = []
 
     def start_soon(self, async_fn: Start, *args: Any, name: object = None) -> None:
         """Start a trio task in the scope's nursery, now or as soon as there is one."""
@@ -51,6 +52,30 @@ class TaskScope:
             context.run(partial(nursery.start_soon, async_fn, name=name))
         self.workers.open(nursery, host)
 
+    def before_end(self, async_fn: Start, seconds: float) -> None:
+        """Have `async_fn()` run before the tasks are cancelled, for so long at most.
+
+        From now on spawned coroutines are not among those that `asyncio.all_tasks()` shows, and
+        `asyncio.run` cancels before the loop's end: what is waited for may need them.
+        """
+        self._farewells.append((async_fn, seconds))
+        self.workers.unlist()
+
+    @property
+    def patience(self) -> float:
+        """Seconds that `say_farewell` may take; 0: there is none to say."""
+        return max((seconds for _, seconds in self._farewells), default=0.0)
+
+    async def say_farewell(self) -> None:
+        """Run what `before_end` was given, all at once, within its time.
+
+        Cancellation: they are cancelled.
+        """
+        farewells, self._farewells = self._farewells, []
+        async with trio.open_nursery() as nursery:
+            for async_fn, seconds in farewells:
+                nursery.start_soon(_bounded, async_fn, seconds)
+
     def ended(self) -> None:
         """The nursery has ended: what never began is closed, and reported cancelled."""
         self.nursery = None
@@ -66,3 +91,8 @@ class TaskScope:
         for job in calls_ahead(self.future_loop, self.spawn):
             self.workers.spawn(*job)
         self.workers.close()
+
+
+async def _bounded(async_fn: Start, seconds: float) -> None:
+    with trio.move_on_after(seconds):
+        await async_fn()

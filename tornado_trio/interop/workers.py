@@ -124,6 +124,10 @@ class Workers:
         if missing > 0:
             self._start(missing)
 
+    def unlist(self) -> None:
+        """Let `asyncio.all_tasks()` know of no more."""
+        self._listed = False
+
     def list(self, driver: Driver) -> None:
         """Have `asyncio.all_tasks()` know of a coroutine that waits, as of its own tasks.
 

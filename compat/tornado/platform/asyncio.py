@@ -213,6 +213,9 @@ class BaseAsyncIOLoop(IOLoop):
     def _in_run(self, function: Callable[[], object]) -> None:
         self._scope.call(function)
 
+    def _before_end(self, async_fn: Callable[..., Any], seconds: float) -> None:
+        self._scope.before_end(async_fn, seconds)
+
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future = TaskFuture(loop=self.asyncio_loop)
         context = contextvars.copy_context() if context is None else context

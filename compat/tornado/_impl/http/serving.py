@@ -42,6 +42,7 @@ from tornado_trio.wire.writing import bare_response
 
 __all__ = ["NativeServer"]
 
+_CANCEL_GRACE = 5.0  # seconds that handlers may take to end which a drain has cancelled
 _MAX_BODY = 100 * 1024 * 1024
 _NO_ANSWER = frozenset((408,))
 _OWN_ANSWER = frozenset((414, 431))
@@ -59,6 +60,7 @@ class Owner(Protocol):
     trusted_downstream: Any
     xheaders: bool
 
+    def stop(self) -> None: ...
     def on_close(self, server_conn: object) -> None: ...
     def _chosen_app(self) -> Any: ...
     async def _respond(self, exchange: Any) -> None: ...
@@ -119,10 +121,18 @@ class NativeServer(Server):
         assert self._loop is not None
         self._parts = self._loop._driver_parts()
         self.app = self.owner._chosen_app()
+        grace = self.owner.drain_grace
+        if grace is not None:
+            self._loop._before_end(partial(self._drain_at_end, grace), grace + 2 * _CANCEL_GRACE)
         try:
-            await serve_connections(self, [], tls=self, grace=self.owner.drain_grace)
+            await serve_connections(self, [], tls=self, grace=None)
         finally:
             self._loop = None
+
+    async def _drain_at_end(self, grace: float) -> None:
+        self.owner.stop()
+        if self.connections:
+            await self.drain(grace, _CANCEL_GRACE)
 
     def receive_by(self, reception: Reception | None) -> None:
         super().receive_by(reception)

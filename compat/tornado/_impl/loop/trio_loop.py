@@ -149,6 +149,9 @@ class TrioIOLoop(IOLoop):
         else:
             self.loop.call_soon_threadsafe(function)
 
+    def _before_end(self, async_fn: Callable[..., Any], seconds: float) -> None:
+        self.scope.before_end(async_fn, seconds)
+
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future: TaskFuture = TaskFuture(loop=self.loop)  # type: ignore[arg-type]
         context = contextvars.copy_context() if context is None else context
@@ -197,6 +200,10 @@ async def open_loop() -> AsyncIterator[TrioIOLoop]:
             try:
                 yield loop
             finally:
+                if loop.scope.patience:
+                    with trio.CancelScope(shield=True) as scope:
+                        scope.deadline = trio.current_time() + loop.scope.patience
+                        await loop.scope.say_farewell()
                 nursery.cancel_scope.cancel()
     finally:
         loop_of_run.reset(token)
