@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tornado import gen, httputil
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
 from tornado._impl.http.inflating import InflatingDelegate
-from tornado._impl.loop.tasks import run_task
+from tornado._impl.loop.tasks import make_task, run_task, shown_as
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
@@ -516,7 +516,8 @@ class HTTP1ServerConnection:
 
     def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Serve requests, each by a delegate that `delegate` makes."""
-        self._serving = run_task(self._serve(delegate))
+        loop = shown_as(self._serve(delegate), "HTTP1ServerConnection._server_request_loop")
+        self._serving = make_task(loop)
         self.stream.io_loop.add_future(self._serving, lambda future: future.result())
 
     async def _serve(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:

@@ -24,6 +24,7 @@ import trio
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.current import current_loop, loops
+from tornado._impl.loop.tasks import shown_as
 from tornado._impl.loop.yielded import BadYieldError, convert_yielded, plain_coroutine
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future as Future
@@ -342,7 +343,7 @@ class IOLoop(Configurable):
 
     def _run_discarded(self, coro: Any) -> None:
         """Drive a coroutine whose result nobody asked for."""
-        self.add_future(self._run_task(coro), self._discard_future_result)
+        self.add_future(self._make_task(coro), self._discard_future_result)
 
     def handle_callback_exception(self, callback: Any) -> None:
         """Called in the `except` block of a callback that failed; override to do more than log."""
@@ -391,6 +392,15 @@ class IOLoop(Configurable):
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         """Drive a coroutine in a trio task. See `tornado.platform.trio.run_task`."""
         raise NotImplementedError
+
+    @property
+    def _makes_tasks(self) -> bool:
+        """Whether the program has its loop make tasks in a way of its own: see `own_tasks`."""
+        return False
+
+    def _make_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
+        """As `_run_task`, for what is a task in Tornado, too."""
+        return self._run_task(coro, context)
 
     def _raise_out(self, error: BaseException) -> None:
         """Let whoever runs the loop raise an interrupt, between two callbacks."""
@@ -460,12 +470,24 @@ class PeriodicCallback:
     def _run(self) -> None:
         if not self._running:
             return
+        assert self.io_loop is not None
+        if self.io_loop._makes_tasks:
+            self.io_loop._run_discarded(shown_as(self._run_in_task(), "PeriodicCallback._run"))
+            return
         try:
             result = self.callback()
             if result is not None and _is_awaitable(result):
-                assert self.io_loop is not None
                 self.io_loop.add_future(convert_yielded(result), self._finished)
                 return
+        except Exception:
+            app_log.error("Exception in callback %r", self.callback, exc_info=True)
+        self._schedule_next()
+
+    async def _run_in_task(self) -> None:
+        try:
+            result = self.callback()
+            if result is not None and _is_awaitable(result):
+                await result
         except Exception:
             app_log.error("Exception in callback %r", self.callback, exc_info=True)
         self._schedule_next()

@@ -77,6 +77,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
     _opened = False
     _on_close_called = False
     _upgraded = False
+    _in_task = False
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         self.open_args = args
@@ -269,9 +270,10 @@ class WebSocketHandler(tornado.web.RequestHandler):
         """How to go on without the request's own stack, which weighs 5 KB; None: not at all.
 
         A `get` of the program's own may do something when the connection is closed, so then it
-        must last as long.
+        must last as long. And one in a task of its own (behind a router) has nobody to hand over
+        to: the connection's own task has ended when the stream was taken.
         """
-        if type(self).get is not WebSocketHandler.get:
+        if self._in_task or type(self).get is not WebSocketHandler.get:
             return None
         return getattr(self.request.connection, "continue_with", None)
 

@@ -455,11 +455,13 @@ class WaitsLater(Socket):
 OPENS = [PlainOpen, Prepared, NativeOpen, WaitsFirst, WaitsLater]
 
 
-async def talk(handler: type[Socket], kind: type[HTTPServer] = HTTPServer) -> list[str]:
+async def talk(
+    handler: type[Socket], kind: type[HTTPServer] = HTTPServer, wrap: Any = lambda app: app
+) -> list[str]:
     """Two messages to a websocket; what its callbacks saw."""
     seen: list[str] = []
     handler.closed = asyncio.Event()
-    app = web.Application([("/", handler, {"seen": seen})])
+    app = wrap(web.Application([("/", handler, {"seen": seen})]))
     async with serving(app, kind) as (server, _):
         port = next(iter(server._sockets.values())).getsockname()[1]
         client = await websocket.websocket_connect(f"ws://127.0.0.1:{port}/")
@@ -490,14 +492,15 @@ async def test_what_a_coroutine_on_message_sets_is_its_own(
     assert seen == ["open", "first", "open", "second", "closed: open"]
 
 
+@pytest.mark.parametrize("wrap", [lambda app: app, routed], ids=["application", "router"])
 @both
 @pytest.mark.parametrize("handler", OPENS)
 @in_loop
 async def test_what_a_plain_on_message_sets_is_the_connections(
-    kind: type[HTTPServer], handler: Any
+    kind: type[HTTPServer], handler: Any, wrap: Any
 ) -> None:
     """As in Tornado, where only coroutines are tasks of their own."""
-    assert await talk(handler, kind) == ["open", "first", "closed: second"]
+    assert await talk(handler, kind, wrap) == ["open", "first", "closed: second"]
 
 
 @in_loop

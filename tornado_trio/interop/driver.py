@@ -63,13 +63,21 @@ FAILED = trio.lowlevel.Abort.FAILED
 _NEXT_TURN: Awaited = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
 
 
+#: `__class__` of what passes for a task: `isinstance` asks it, and nobody else pays.
+as_task = property(lambda self: asyncio.Task)
+
+
 class Driver:
     """One coroutine being driven; inside it, the current asyncio task.
 
-    `value` and `error` hold the result once `finished`.
+    `value` and `error` hold the result once `finished`. `identity` is what passes for the task
+    while it runs: the driver itself, or a task that the program's loop has made for it. Programs
+    may set attributes on it.
     """
 
+    __class__ = as_task
     __slots__ = (
+        "__dict__",
         "__weakref__",
         "_asyncio_future_blocking",
         "_call_soon",
@@ -92,6 +100,7 @@ class Driver:
         "_was_cancelled",
         "error",
         "finished",
+        "identity",
         "task",
         "value",
     )
@@ -102,6 +111,7 @@ class Driver:
         self._coro = coro
         self.task = task
         self._context = task.context  # where the coroutine goes on, whatever it waited for
+        self.identity: object = self
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
         self._call_soon: Callable[..., object] = loop.call_soon
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
@@ -127,8 +137,8 @@ class Driver:
     # --- stepping --------------------------------------------------------------
     def advance(self, method: Step, argument: object) -> Trap:
         """Run the coroutine to its next wait; the trap to park on, None when it finished."""
-        loop = self._loop
-        enter_task(loop, self)
+        loop, identity = self._loop, self.identity
+        enter_task(loop, identity)
         try:
             yielded = method(argument)
         except BaseException as exc:
@@ -136,11 +146,12 @@ class Driver:
             self._end_with(exc)
             return None
         finally:
-            leave_task(loop, self)
+            leave_task(loop, identity)
         return self._wait_for(yielded)
 
     def _end_with(self, exc: BaseException) -> None:
         self.finished = True
+        self.identity = None  # no cycle is left to the garbage collector
         if self._callbacks is not None and not self._loop.is_closed():
             for callback, context in self._callbacks:
                 self._loop.call_soon(callback, self, context=context)
@@ -158,7 +169,7 @@ class Driver:
             self._call_soon(self._next_turn, context=self._context)
             return self._park or self._make_park()
         if getattr(yielded, "_asyncio_future_blocking", None) is True:
-            if yielded.get_loop() is self._loop and yielded is not self:
+            if yielded.get_loop() is self._loop and yielded is not self.identity:
                 yielded._asyncio_future_blocking = False
                 yielded.add_done_callback(self._wake, context=self._context)
                 self._waiting = yielded
@@ -261,6 +272,7 @@ class Driver:
         """Step in the name of the parked task, as trio's run loop does in its slice."""
         task = self.task
         loop = self._loop
+        identity = self.identity
         guest = self._guest
         dispatcher = guest.dispatcher  # the trio task that is running us, if one is
         run_mark, library_mark = guest.marks
@@ -268,16 +280,16 @@ class Driver:
         run_mark["task"] = task
         set_abort(task, None)
         trap: Trap = None
-        enter_task(loop, self)
+        enter_task(loop, identity)
         try:
             # `advance` and the start of `_wait_for`, without the calls: this is every step.
             try:
                 yielded = method(argument)
             except BaseException as exc:
-                leave_task(loop, self)
+                leave_task(loop, identity)
                 self._end_with(exc)
             else:
-                leave_task(loop, self)
+                leave_task(loop, identity)
                 if yielded is None:
                     self._waiting = _NEXT_TURN
                     self._call_soon(self._next_turn, context=self._context)
@@ -486,10 +498,12 @@ def run_driver(
     guest: Host,
     *,
     listed: bool = False,
+    identity: object = None,
 ) -> Generator[Trap, Sent, T]:
     """Drive `coro` in the current trio task; its result, or its exception.
 
-    `listed`: `asyncio.all_tasks()` knows of it once it waits.
+    `listed`: `asyncio.all_tasks()` knows of it once it waits. `identity`: what passes for the
+    current task meanwhile.
     """
     if current_task(loop) is not None:
         # This task is driven already, so `coro` may await what it likes.
@@ -497,6 +511,8 @@ def run_driver(
         return result
     task: Task = trio.lowlevel.current_task()
     driver = Driver(coro, task, loop, guest)
+    if identity is not None:
+        driver.identity = identity
     trap = driver.advance(coro.send, None)
     if trap is not None:
         if listed:

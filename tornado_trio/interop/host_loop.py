@@ -5,7 +5,7 @@ function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callba
 nobody waits for the answer, so here they are polled for every 100 us at most. I/O is seen later
 by that, or by one turn where a turn takes longer. A loop without ready callbacks polls as ever.
 
-`calls_ahead`: what `call_soon` was given, and its turn has not come.
+`handles_ahead`: what `call_soon` was given, and its turn has not come.
 
 `tell_of_runs`: to be told when a loop is about to run.
 
@@ -32,7 +32,7 @@ from weakref import WeakMethod, ref
 if TYPE_CHECKING:
     from .host import FutureLoop
 
-__all__ = ["POLL_EVERY", "call_soon_of", "calls_ahead", "poll_sparingly", "tell_of_runs"]
+__all__ = ["POLL_EVERY", "call_soon_of", "handles_ahead", "poll_sparingly", "tell_of_runs"]
 
 POLL_EVERY = 100e-6  # seconds between polls while callbacks are ready
 
@@ -96,10 +96,10 @@ def tell_of_runs(loop: Any, about_to_run: Callable[[], object]) -> None:
         pass  # `IOLoop.start` tells, too; only who runs the loop by other means does not
 
 
-def calls_ahead(loop: FutureLoop, callback: Callable[..., object]) -> list[tuple[Any, ...]]:
-    """The arguments of each call of `callback` that is still to come by `loop.call_soon`."""
+def handles_ahead(loop: FutureLoop, callback: Callable[..., object]) -> list[Any]:
+    """The handle of each call of `callback` that is still to come by `loop.call_soon`."""
     handles = tuple(getattr(loop, "_ready", ()))
-    return [handle._args for handle in handles if getattr(handle, "_callback", None) == callback]
+    return [handle for handle in handles if getattr(handle, "_callback", None) == callback]
 
 
 @functools.cache

@@ -6,13 +6,15 @@ Knows workers, and who hosts the run once it is there.
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import trio
 
+from .all_tasks import Unbegun, show_tasks_of
 from .host import FutureLoop, Host, Start
-from .host_loop import calls_ahead
+from .host_loop import handles_ahead
 from .workers import Workers
 
 __all__ = ["TaskScope"]
@@ -31,6 +33,7 @@ class TaskScope:
         self.workers = Workers(loop)
         self._waiting: list[tuple[contextvars.Context, Start, object]] = []
         self._farewells: list[tuple[Start, float]] = []
+        show_tasks_of(self)
 
     def start_soon(self, async_fn: Start, *args: Any, name: object = None) -> None:
         """Start a trio task in the scope's nursery, now or as soon as there is one."""
@@ -86,10 +89,20 @@ class TaskScope:
         if self.nursery is not None:
             self.nursery.cancel_scope.cancel()
 
+    def unbegun(self) -> Iterator[Unbegun]:
+        """What was spawned by `call_soon`, and its turn to begin has not come."""
+        for handle in handles_ahead(self.future_loop, self.spawn):
+            coro, context, on_done, *on_start = handle._args
+            known = getattr(on_done, "__self__", None)
+            if type(known) is not Unbegun:
+                known = Unbegun(self.future_loop, coro, on_done, *on_start)
+                handle._args = (coro, context, known.ended, known.begun)
+            yield known
+
     def forget_spawned(self) -> None:
         """The loop will not run again: close the coroutines whose turn to begin never comes."""
-        for job in calls_ahead(self.future_loop, self.spawn):
-            self.workers.spawn(*job)
+        for handle in handles_ahead(self.future_loop, self.spawn):
+            self.workers.spawn(*handle._args)
         self.workers.close()
 
 

@@ -134,7 +134,7 @@ class Workers:
         Those that never wait need not be known. It keeps weak references, and leaves out
         what is done.
         """
-        if self._listed:
+        if self._listed and driver.identity is driver:
             asyncio._register_task(driver)  # type: ignore[arg-type]
 
     def park(self, seat: Seat) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from tornado._impl.generation import before
 from tornado._impl.loop.current import loops
-from tornado._impl.loop.tasks import TaskFuture
+from tornado._impl.loop.tasks import TaskFuture, makes_tasks
 from tornado._impl.loop.yielded import convert_yielded
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, is_future
@@ -224,12 +224,32 @@ class BaseAsyncIOLoop(IOLoop):
         )
         return future
 
+    @property
+    def _makes_tasks(self) -> bool:
+        return makes_tasks(self.asyncio_loop)
+
+    def _make_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
+        if makes_tasks(self.asyncio_loop):
+            from tornado._impl.loop.own_tasks import create_task
+
+            task: Future = create_task(self.asyncio_loop, self._scope.spawn, coro, context)
+            return task
+        return self._run_task(coro, context)
+
     def _run_discarded(self, coro: Any) -> None:
+        if makes_tasks(self.asyncio_loop):
+            self.add_future(self._make_task(coro), self._discard_task_result)
+            return
         # A Future of the result would be made, watched and called back (1.5 us) for the few
         # that fail: it is made when one does.
         self.asyncio_loop.call_soon(
             self._scope.spawn, coro, contextvars.copy_context(), self._discard_outcome
         )
+
+    def _discard_task_result(self, task: Any) -> None:
+        # An interrupt has left the loop, and must not leave the next run as well.
+        if task.cancelled() or interrupt_in(task.exception()) is None:
+            task.result()
 
     def _discard_outcome(self, value: Any, error: BaseException | None) -> None:
         if error is None:

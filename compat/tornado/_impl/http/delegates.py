@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 from tornado import httputil
-from tornado._impl.loop.tasks import run_task
+from tornado._impl.loop.tasks import make_task, run_task
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.log import gen_log
 
@@ -150,22 +150,22 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
         context = self._context = contextvars.copy_context()
         if handler._close_callback_set:
             self.connection.set_close_callback(self._client_left)
+        handler._in_task = True  # type: ignore[attr-defined]  # websockets ask
         coroutine = handler._execute(transforms, *self.path_args, **self.path_kwargs)
-        future = run_task(self._run(coroutine), context=context)
+        future = make_task(coroutine, context)
+        if self.body is not None:
+            future.add_done_callback(self._body_is_nobodys)
         # An exception here is a bug of the framework: the loop's handler reports it.
         future.add_done_callback(_reraise)
         return future
 
+    def _body_is_nobodys(self, future: Future) -> None:
+        assert self.body is not None
+        self.body.abandon()
+
     def _client_left(self) -> None:
         assert self.handler is not None
         run_in(self._context, self.handler._client_left)
-
-    async def _run(self, coroutine: Awaitable[None]) -> None:
-        try:
-            await coroutine
-        finally:
-            if self.body is not None:
-                self.body.abandon()
 
 
 def _reraise(future: Future) -> None:

@@ -8,11 +8,12 @@ known by its attributes.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ssl
 from collections.abc import Callable
 from functools import partial
 from socket import socket as Socket
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 from tornado import gen
@@ -39,6 +40,9 @@ from tornado_trio.server.background import continue_connection
 from tornado_trio.server.interfaces import Reception
 from tornado_trio.server.serve import _connection, _counted
 from tornado_trio.wire.writing import bare_response
+
+if TYPE_CHECKING:
+    from tornado._impl.http.connection_task import ConnectionTask
 
 __all__ = ["NativeServer"]
 
@@ -160,17 +164,38 @@ class NativeServer(Server):
         # The others are gone, or silent: there is nothing to tell anybody.
 
     async def handle(self, stream: Stream, context: Any = None) -> None:
+        task = self._make_task(stream)
         try:
             await super().handle(stream, context)
         finally:
             seen = self.seen.pop(stream, None)
+            if task is not None:
+                task.over()
         self.owner.on_close(seen)
+
+    def _make_task(self, stream: Stream) -> ConnectionTask | None:
+        """A task for a connection, where the program's loop makes tasks in its own way."""
+        if self._loop is None or not self._loop._makes_tasks:
+            return None
+        from tornado._impl.http.connection_task import ConnectionTask
+
+        if self.options.run != self._drive_in_task:
+            # Delegates make a task of each handler, as in Tornado.
+            self.app = self.owner._respond
+            self.options = dataclasses.replace(self.options, run=self._drive_in_task)
+        return ConnectionTask(self._parts[0], stream)
 
     def _drive(self, coroutine: Any) -> Any:
         loop, guest = self._parts
         # A drain waits for handlers: they are not what `asyncio.run` cancels first of all.
         listed = guest.dispatcher is None and self.owner.drain_grace is None
         return run_driver(coroutine, loop, guest, listed=listed)
+
+    def _drive_in_task(self, coroutine: Any) -> Any:
+        from tornado._impl.http.connection_task import connection_task
+
+        loop, guest = self._parts
+        return run_driver(coroutine, loop, guest, identity=connection_task())
 
     def served(self, connection: Any) -> ServedConnection:
         """The one object of a connection that programs see."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -24,7 +25,16 @@ from tornado_trio.interop.guest import undriven
 if TYPE_CHECKING:
     from tornado.ioloop import IOLoop
 
-__all__ = ["TaskFuture", "drive", "run_task", "start_soon"]
+__all__ = [
+    "TaskFuture",
+    "drive",
+    "is_cancelled",
+    "make_task",
+    "makes_tasks",
+    "run_task",
+    "shown_as",
+    "start_soon",
+]
 
 T = TypeVar("T")
 
@@ -58,7 +68,7 @@ class TaskFuture(Future):
                 app_log.error("Exception after Future was done", exc_info=error)
         elif error is None:
             self.set_result(value)
-        elif _is_cancelled(error):
+        elif is_cancelled(error):
             super().cancel()
         else:
             self.set_exception(error)
@@ -70,11 +80,35 @@ class TaskFuture(Future):
                 loop._raise_out(error)
 
 
-def _is_cancelled(error: BaseException) -> bool:
+def is_cancelled(error: BaseException) -> bool:
     """Whether a coroutine ended by being cancelled, be it from inside a trio nursery."""
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_cancelled(inner) for inner in error.exceptions)
+        return all(is_cancelled(inner) for inner in error.exceptions)
     return isinstance(error, (asyncio.CancelledError, trio.Cancelled))
+
+
+# --- whose tasks they are -----------------------------------------------------------------------
+_stock: Any = asyncio.BaseEventLoop.create_task
+if not (
+    type(_stock) is FunctionType
+    and _stock.__code__.co_filename == asyncio.BaseEventLoop.run_forever.__code__.co_filename
+):
+    _stock = None  # wrapped before we came
+
+
+def makes_tasks(loop: Any) -> bool:
+    """Whether the loop makes its tasks in a way of the program's: see `own_tasks`."""
+    create = loop.create_task
+    if type(create) is MethodType and create.__func__ is _stock:
+        return loop._task_factory is not None
+    # A method in C is a loop's own (uvloop's).
+    return isinstance(create, (MethodType, FunctionType)) or loop.get_task_factory() is not None
+
+
+def shown_as(coro: Any, name: str) -> Any:
+    """Give a coroutine the name that a program sees in Tornado's place of it."""
+    coro.__name__, coro.__qualname__ = name.rpartition(".")[2], name
+    return coro
 
 
 def start_soon(
@@ -121,6 +155,12 @@ def run_task(
     """
     loop = io_loop if io_loop is not None else current_loop()
     return loop._run_task(as_coroutine(coroutine), context)
+
+
+def make_task(coroutine: Awaitable[Any], context: contextvars.Context | None = None) -> Future:
+    """As `run_task`, for what is a task in Tornado, too: made by the loop if the program has it so
+    (see `own_tasks`)."""
+    return current_loop()._make_task(as_coroutine(coroutine), context)
 
 
 async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = None) -> T:

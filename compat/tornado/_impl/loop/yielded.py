@@ -13,7 +13,7 @@ from inspect import isawaitable
 from typing import Any, Protocol, cast
 
 from tornado._impl.loop.current import current_loop
-from tornado._impl.loop.tasks import run_task
+from tornado._impl.loop.tasks import make_task
 from tornado.concurrent import Future, is_future
 from tornado.log import app_log
 
@@ -61,7 +61,7 @@ def _convert_other(yielded: Any) -> Any:
     if isinstance(yielded, (list, dict)):
         return multi(yielded)
     if isawaitable(yielded):
-        return run_task(yielded)
+        return make_task(yielded)
     raise BadYieldError(f"yielded unknown object {yielded!r}")
 
 
@@ -99,7 +99,7 @@ def convert_yielded(yielded: Any) -> Any:
     if yielded is _null_future:
         return yielded
     if plain_coroutine(yielded):
-        return run_task(yielded)  # as below, without the search by type (0.7 µs)
+        return make_task(yielded)  # as below, without the search by type (0.7 µs)
     return _by_type(yielded)
 
 

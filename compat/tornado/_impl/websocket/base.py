@@ -62,6 +62,8 @@ class _WebSocketParams:
 class WebSocketProtocol(abc.ABC):
     """Base of the versions of the protocol, of which one is left."""
 
+    _makes_tasks = False  # the program's loop does, of coroutines: see `own_tasks`
+
     def __init__(self, handler: Any) -> None:
         self.handler = handler
         self.stream: Any = None
@@ -74,7 +76,7 @@ class WebSocketProtocol(abc.ABC):
             result = callback(*args)
             if result is None:
                 return None
-            if not asyncio.iscoroutine(result):
+            if not asyncio.iscoroutine(result) or self._makes_tasks:
                 result = gen.convert_yielded(result)
         except (Exception, asyncio.CancelledError):
             self._callback_failed()

@@ -86,7 +86,7 @@ class CallbackProtocol(PingingProtocol):
         return None
 
     def _on_message_result(self, result: Any) -> Awaitable[object] | None:
-        if not asyncio.iscoroutine(result):
+        if not asyncio.iscoroutine(result) or self._makes_tasks:
             try:
                 result = gen.convert_yielded(result)
             except (Exception, asyncio.CancelledError):

@@ -237,6 +237,7 @@ class WebSocketProtocol13(CallbackProtocol):
         if link is None:
             self._tell_closed()  # it was dropped before the first read
             return
+        self._makes_tasks = IOLoop.current()._makes_tasks
         _wait_on_host(native)
         link.ahead = self._look_ahead
         try:
