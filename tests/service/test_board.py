@@ -24,6 +24,7 @@ def test_rows_are_taken_cleared_and_given_back() -> None:
     assert (board[7].connections, board[7].requests, board[7].serving) == (3, 2**40, True)
     assert time.monotonic() - board[7].beat < 60
     assert board[6].connections == board[8].connections == 0
+    assert len(board) == len(list(board)) == ROWS
     board.give_back(row)
     assert board.take() is row
     assert (row.beat, row.connections, row.requests, row.serving) == (0.0, 0, 0, False)
@@ -34,8 +35,11 @@ def test_another_process_sees_it() -> None:
     board = Board.create()
     code = (
         "import sys; from tornado_trio.service.board import Board\n"
-        "row = Board(int(sys.argv[1]))[3]\nrow.requests += 1\nrow.live()\n"
+        "board = Board(int(sys.argv[1]))\nassert len(board) == 5\n"
+        "row = board[3]\nrow.requests += 1\nrow.live()\n"
     )
+    for _ in range(5):
+        board.take()
     board[3].requests = 41
     subprocess.run(
         [sys.executable, "-c", code, str(board.fd)],

@@ -198,6 +198,20 @@ def test_a_worker_that_blocks_its_loop_is_replaced(folder: Path) -> None:
                 assert time.monotonic() < deadline
 
 
+def test_those_that_were_stopped_together_are_not_killed(folder: Path) -> None:
+    """Ctrl-Z in a terminal, then `fg`."""
+    with workers(folder, "--worker-timeout=1") as (process, url):
+        before = pids_of(url, 2)
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(1.5)
+        assert pids_of(url, 2) == before
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
+    assert "killed" not in process.output
+
+
 def test_recycled_after_a_number_of_requests(folder: Path) -> None:
     with workers(folder, "--max-requests=200") as (process, url), Load(port_of(url)) as load:
         for _ in range(3):

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 
 __all__ = ["Board", "Row"]
 
-ROWS = 256
+ROWS = 1024
 _WORD = 8
 _FIELDS = ("beat", "connections", "requests", "serving")
 _ROW_SIZE = 64  # a cache line each: workers on different processors do not disturb each other
+_USED = ROWS * _ROW_SIZE
+_SIZE = _USED + _ROW_SIZE
 _FLOAT = struct.Struct("=d")
 _INT = struct.Struct("=q")
 
@@ -87,13 +89,20 @@ class Row:
 
 
 class Board:
-    """The shared rows, over an inheritable descriptor `fd`."""
+    """The shared rows, over an inheritable descriptor `fd`; as many as were ever in use.
+
+    Behind the rows stands how many that are.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._memory = mmap.mmap(fd, ROWS * _ROW_SIZE)
-        self._rows = [Row(self._memory, index) for index in range(ROWS)]
-        self._free = list(range(ROWS - 1, -1, -1))
+        self._memory = mmap.mmap(fd, _SIZE)
+        self._rows: list[Row] = []
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        used: int = _INT.unpack_from(self._memory, _USED)[0]
+        return used
 
     @classmethod
     def create(cls) -> Board:
@@ -103,18 +112,27 @@ class Board:
         else:
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
-        os.ftruncate(fd, ROWS * _ROW_SIZE)
+        os.ftruncate(fd, _SIZE)
         return cls(fd)
 
     def __getitem__(self, index: int) -> Row:
+        while len(self._rows) <= index < ROWS:
+            self._rows.append(Row(self._memory, len(self._rows)))
         return self._rows[index]
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
+        return map(self.__getitem__, range(len(self)))
 
     def take(self) -> Row:
-        """A free row, cleared. IndexError: there are no more than 256 processes."""
-        row = self._rows[self._free.pop()]
+        """A free row, cleared. For the parent only. IndexError: there are `ROWS` processes."""
+        if self._free:
+            index = self._free.pop()
+        else:
+            index = len(self)
+            if index >= ROWS:
+                raise IndexError("all rows are taken")
+            _INT.pack_into(self._memory, _USED, index + 1)
+        row = self[index]
         row.clear()
         return row
 

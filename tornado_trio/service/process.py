@@ -71,7 +71,10 @@ class WorkerProcess:
         self.left_by_itself = False  # somebody else's SIGTERM
         self._bind = bind
         self._board = board
-        self.row = board.take()
+        try:
+            self.row = board.take()
+        except IndexError:
+            raise CannotStart("a worker cannot be started: there are too many") from None
         self._control, control = socket.socketpair()
         self._broker, broker = socket.socketpair()
         place = Place(
@@ -88,6 +91,7 @@ class WorkerProcess:
         except OSError as error:
             self._control.close()
             self._broker.close()
+            board.give_back(self.row)
             raise CannotStart(f"a worker cannot be started: {error}") from None
         finally:
             control.close()

@@ -30,6 +30,7 @@ from .process import WorkerProcess, check_restartable
 from .restarts import RestartPolicy
 from .settings import Settings
 from .surroundings import has_terminal, is_first_process, reap_orphans
+from .watching import watch_life
 
 if sys.platform == "win32":
     raise ImportError("Windows passes no descriptors")
@@ -38,9 +39,6 @@ __all__ = ["Supervisor", "supervise"]
 
 logger = logging.getLogger("tornado_trio.service")
 
-LOOK_EVERY = 1.0  # seconds between looks at the workers' signs of life
-LATE = 30.0  # seconds after which a worker that is not ready is wondered about
-ABORT_WITHIN = 1.0  # seconds that SIGABRT gets to show where a worker hangs
 CUT_WITHIN = 1.0
 SPARE = 2.0  # seconds more than a worker's own patience
 RELOAD_GRACE = 1.0
@@ -86,7 +84,9 @@ class Supervisor:
         self._announced: set[str] = set()
         self._signals: list[signal.Signals] = []
         self._ever_ready = False
-        self._rolling = trio.Lock()
+        self._rolling = trio.Lock()  # one worker at a time
+        self._rolls = trio.Lock()
+        self._roll_is_due = False
         self._nursery: trio.Nursery | None = None
         self._terminal = has_terminal()
 
@@ -120,7 +120,7 @@ class Supervisor:
         return bool(self._signals)
 
     def _alive(self) -> list[WorkerProcess]:
-        every = [*self.workers.values(), *self.retiring]
+        every = dict.fromkeys([*self.workers.values(), *self.retiring])
         return [worker for worker in every if worker.state != "dead"]
 
     # --- the run -------------------------------------------------------------------------------
@@ -129,7 +129,9 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self._hear_signals)
-            nursery.start_soon(self._look_after)
+            # While developing nobody hangs: a debugger may be at work.
+            timeout = 0.0 if self.settings.reload else self.settings.worker_timeout
+            nursery.start_soon(watch_life, self._alive, self._reap, timeout)
             nursery.start_soon(keep_watchdog)
             try:
                 for number in range(1, self.settings.worker_count + 1):
@@ -152,12 +154,22 @@ class Supervisor:
         self._nursery.start_soon(worker.attend, self._told)
         return worker
 
-    def _put(self, worker: WorkerProcess) -> None:
-        """`worker` is the one of its number from now on; the one before retires."""
+    def _put(self, worker: WorkerProcess) -> WorkerProcess | None:
+        """`worker` is the one of its number from now on; the one before, if alive, retires."""
         before = self.workers.get(worker.number)
         self.workers[worker.number] = worker
-        if before is not None and before.state != "dead":
-            self.retiring.add(before)
+        self.retiring.discard(worker)
+        if before is None or before.state == "dead":
+            return None
+        self.retiring.add(before)
+        return before
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        """Have a worker drain and end, within its patience."""
+        assert self._nursery is not None
+        self.retiring.add(worker)
+        worker.stop()
+        self._nursery.start_soon(self._kill_after, worker, worker.patience + SPARE)
 
     def _bind(self, question: Message) -> list[socket.socket]:
         if self.stopping:
@@ -244,8 +256,12 @@ class Supervisor:
 
     async def _start_again(self, dead: WorkerProcess, delay: float) -> None:
         await trio.sleep(delay)
-        if not self.stopping and self.workers.get(dead.number) is dead:
-            self._put(self._spawn(dead.number))
+        while not self.stopping and self.workers.get(dead.number) is dead:
+            try:
+                self._put(self._spawn(dead.number))
+            except CannotStart as error:  # the system has no room for another process
+                logger.error("%s; it is tried again in %g s", error, self.policy.longest)
+                await trio.sleep(self.policy.longest)
 
     def _fail(self, error: CannotStart) -> None:
         """There is no service, and will be none."""
@@ -257,26 +273,25 @@ class Supervisor:
     async def _replace(self, number: int) -> bool:
         """Put a new worker in the place of one, which drains when the new one is ready."""
         async with self._rolling:
-            old = self.workers.get(number)
-            if old is None or self.stopping:
+            if self.stopping or number not in self.workers:
+                return True  # there is nothing to replace any more
+            try:
+                new = self._spawn(number)
+            except CannotStart as error:
+                logger.error("%s", error)
                 return False
-            new = self._spawn(number)
             self.retiring.add(new)  # not yet in office, but to be ended with the others
             await new.settled.wait()
-            if new.state == "dead" or self.stopping:
+            if new.state == "dead":
                 if new.failure is not None:
                     _show(new.failure)
-                return False
-            self.retiring.discard(new)
-            self._put(new)
-            old.stop()
-            self._nursery_kills(old)
-            await old.leaving.wait()  # within its patience, then it is killed
+                return self.stopping
+            if number not in self.workers:  # SIGTTOU came meanwhile
+                self._retire(new)
+            elif (old := self._put(new)) is not None:
+                self._retire(old)
+                await old.leaving.wait()
             return True
-
-    def _nursery_kills(self, worker: WorkerProcess) -> None:
-        assert self._nursery is not None
-        self._nursery.start_soon(self._kill_after, worker, worker.patience + SPARE)
 
     async def _kill_after(self, worker: WorkerProcess, seconds: float) -> None:
         with trio.move_on_after(seconds):
@@ -289,16 +304,27 @@ class Supervisor:
         worker.kill()
 
     async def roll(self) -> None:
-        """Replace all workers, one by one; stops at the first that does not come up."""
+        """Replace all workers, one by one; stops at the first that does not come up.
+
+        A signal that comes before another's has been begun with is the same request.
+        """
+        if self._roll_is_due:
+            return
+        self._roll_is_due = True
+        async with self._rolls:
+            self._roll_is_due = False
+            await self._roll_now()
+
+    async def _roll_now(self) -> None:
         systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={int(time.monotonic() * 1e6)}")
         logger.info("replacing all workers")
         for number in sorted(self.workers):
             if not await self._replace(number):
-                if not self.stopping:
-                    logger.error("the new worker %d does not start: the old ones go on", number)
+                logger.error("the new worker %d does not start: the old ones go on", number)
                 break
         else:
-            logger.info("all workers are replaced")
+            if not self.stopping:
+                logger.info("all workers are replaced")
         systemd.notify("READY=1")
 
     async def reload(self, reason: str) -> None:
@@ -308,7 +334,7 @@ class Supervisor:
                 if worker.state != "dead":
                     self.retiring.add(worker)
                     worker.stop(within=RELOAD_GRACE)
-                    with trio.move_on_after(RELOAD_GRACE + ABORT_WITHIN):
+                    with trio.move_on_after(RELOAD_GRACE + CUT_WITHIN):
                         await worker.dead.wait()
                     worker.kill()
             logger.info("%s: starting again", reason)
@@ -338,15 +364,17 @@ class Supervisor:
                 self._nursery.start_soon(self.roll)
         elif number == signal.SIGTTIN and not self.stopping:
             added = max(self.workers, default=0) + 1
-            logger.info("SIGTTIN: a worker more, %d in all", len(self.workers) + 1)
-            self._put(self._spawn(added))
+            try:
+                self._put(self._spawn(added))
+            except CannotStart as error:
+                logger.error("SIGTTIN: %s", error)
+            else:
+                logger.info("SIGTTIN: a worker more, %d in all", len(self.workers))
         elif number == signal.SIGTTOU and len(self.workers) > 1:
             logger.info("SIGTTOU: a worker less, %d in all", len(self.workers) - 1)
             worker = self.workers.pop(max(self.workers))
             if worker.state != "dead":
-                self.retiring.add(worker)
-                worker.stop()
-                self._nursery_kills(worker)
+                self._retire(worker)
 
     def _stop_or_cut(self, number: signal.Signals) -> None:
         assert self._nursery is not None
@@ -373,37 +401,8 @@ class Supervisor:
         # Each worker closes its own: then no connection is let in that nobody will take.
         self._sockets.close()
         for worker in self._alive():
-            worker.stop()
-            self._nursery_kills(worker)
+            self._retire(worker)
         self._end_if_empty()
-
-    # --- signs of life ---------------------------------------------------------------------
-    async def _look_after(self) -> None:
-        timeout = self.settings.worker_timeout
-        while True:
-            await trio.sleep(LOOK_EVERY)
-            self._reap()  # SIGCHLD tells us, but for what ended before we listened
-            for worker in self._alive():
-                if not worker.settled.is_set() and worker.age > LATE and not worker.late:
-                    worker.late = True
-                    logger.warning(
-                        "worker %d (pid %d) has not called serve() for %.0f s",
-                        worker.number, worker.pid, worker.age,
-                    )  # fmt: skip
-                silent = worker.silent_for
-                if timeout and silent > timeout and not worker.aborted:
-                    await self._abort(worker, silent)
-
-    async def _abort(self, worker: WorkerProcess, silent: float) -> None:
-        worker.aborted = True
-        logger.critical(
-            "worker %d (pid %d) has not answered for %.0f s: killed. It hangs here:",
-            worker.number, worker.pid, silent,
-        )  # fmt: skip
-        worker.kill(signal.SIGABRT)
-        with trio.move_on_after(ABORT_WITHIN):
-            await worker.dead.wait()
-        worker.kill()
 
 
 def _failure_of(worker: WorkerProcess) -> CannotStart:

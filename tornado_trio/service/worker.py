@@ -102,11 +102,13 @@ class WorkerLink:
     async def beat(self) -> None:
         """Signs of life, for as long as the loop turns."""
         assert self._service is not None
+        timeout = self._service.settings.worker_timeout
+        pause = min(BEAT_EVERY, timeout / 4) if timeout else BEAT_EVERY
         while True:
             self._row.live()
             self._row.connections = self._connections()
             self._row.serving = self.is_ready and self._accepts()
-            await trio.sleep(BEAT_EVERY)
+            await trio.sleep(pause)
 
     async def obey(self) -> None:
         """Do what the parent says; without a parent there is nothing to go on for."""
