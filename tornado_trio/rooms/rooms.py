@@ -15,7 +15,7 @@ import trio
 from ..client.targets import show_url
 from ..websocket import SlowConsumer, WebSocket
 from .broker import Broker, RoomSettings
-from .channel import Channel
+from .channels import Channels, Local
 from .listening import Cursor, Subscription, cursor_at
 from .members import Crowd, Encode, Member, plain
 from .memory import MemoryBroker
@@ -26,8 +26,6 @@ __all__ = ["Rooms", "RoomsStatistics"]
 
 logger = logging.getLogger("tornado_trio.rooms")
 
-# Seconds a room is still listened to when the last one has left: people reload pages.
-_LINGER = 5.0
 # A member's farewell may take so long when its task was cancelled.
 _FAREWELL = 1.0
 _MAX_NAME = 500
@@ -47,19 +45,6 @@ class RoomsStatistics:
     published: int
     #: Messages told by the broker, counted once for each room.
     heard: int
-
-
-@final
-class _Local:
-    """A room's channel, and who uses it."""
-
-    __slots__ = ("channel", "crowds", "idle_since", "users")
-
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.crowds: dict[Encode, Crowd] = {}
-        self.users = 0
-        self.idle_since = 0.0
 
 
 @final
@@ -110,12 +95,12 @@ class Rooms:
         self._local_when_away = local_when_away
         self._broker = _make_broker(url, self._settings, self)
         self._tracker = Tracker(self._broker, uuid4().hex, beat)
-        self._local: dict[str, _Local] = {}
+        self._channels = Channels(self._broker, self._spawn)
         self._views: dict[str, View] = {}
         self._nursery: trio.Nursery | None = None
         self._block: AbstractAsyncContextManager[None] | None = None
         self._connected = False
-        self._published = self._heard = 0
+        self._published = 0
 
     def __repr__(self) -> str:
         return f"<Rooms {self._settings.prefix!r} {'here' if self._connected else 'away'}>"
@@ -149,7 +134,7 @@ class Rooms:
                 else:
                     await nursery.start(self._broker.run, name="rooms broker")
                 nursery.start_soon(self._tracker.run, name="rooms presence")
-                nursery.start_soon(self._sweep, name="rooms sweep")
+                nursery.start_soon(self._channels.sweep, name="rooms sweep")
                 yield
             except BaseException as caught:
                 raised = caught  # raised again below: not in a group, which is not ours
@@ -157,10 +142,7 @@ class Rooms:
                 self._nursery = None
                 for view in self._views.values():
                     view.close()
-                for local in self._local.values():
-                    for listener in tuple(local.channel.listeners):
-                        if isinstance(listener, Subscription):
-                            listener.close()
+                self._channels.close()
                 nursery.cancel_scope.cancel()
         if raised is not None:
             raise raised
@@ -171,28 +153,21 @@ class Rooms:
 
     def statistics(self) -> RoomsStatistics:
         """Counts, as of now."""
-        listeners = sum(
-            len(local.channel.listeners) - len(local.crowds)
-            + sum(crowd.size for crowd in local.crowds.values())
-            for local in self._local.values()
-        )  # fmt: skip
+        channels = self._channels
         return RoomsStatistics(
-            self._connected, len(self._local), listeners, self._published, self._heard
+            self._connected, len(channels), channels.listeners, self._published, channels.heard
         )
 
     # --- the broker's side (`Hub`) ------------------------------------------------------
     def arrived(self, room: str, entry: Entry) -> None:
         """See `Hub`."""
-        local = self._local.get(room)
-        if local is not None:
-            self._heard += 1
-            local.channel.arrived(entry)
+        self._channels.arrived(room, entry)
 
     def resumed(self, room: str) -> None:
         """See `Hub`."""
-        local = self._local.get(room)
-        if local is not None:
-            local.channel.resumed()
+        channel = self._channels.get(room)
+        if channel is not None:
+            channel.resumed()
 
     def stirred(self, room: str) -> None:
         """See `Hub`."""
@@ -235,19 +210,19 @@ class Rooms:
         except RoomsUnavailable:
             if not self._local_when_away:
                 raise
-            local = self._local.get(room)
-            if local is not None:
-                local.channel.heard_here(Entry(BEGINNING, BEGINNING, Message(room, data)))
+            channel = self._channels.get(room)
+            if channel is not None:
+                channel.heard_here(Entry(BEGINNING, BEGINNING, Message(room, data)))
             return ""
         self._published += 1
         return "" if position == BEGINNING else show_id(position)
 
     async def _listened_to(self, room: str) -> None:
         """Those here who listen without a broker hear what is kept only once there is one."""
-        local = self._local.get(room)
-        if local is not None and not local.channel.ready.is_set():
+        channel = self._channels.get(room)
+        if channel is not None and not channel.ready.is_set():
             with trio.move_on_after(self._settings.timeout):
-                await local.channel.ready.wait()
+                await channel.ready.wait()
                 return
             raise RoomsUnavailable("the broker has not answered so far")
 
@@ -348,7 +323,12 @@ class Rooms:
                 if not crowd.size:
                     del local.crowds[encode]
 
-    async def _cursor(self, local: _Local, since: str | None, last: int) -> Cursor | None:
+    def _using(self, room: str) -> AbstractAsyncContextManager[Local]:
+        _check_name(room)
+        self._running_nursery()
+        return self._channels.using(room)
+
+    async def _cursor(self, local: Local, since: str | None, last: int) -> Cursor | None:
         """Where to begin; None: with the next message."""
         if since is not None:
             return cursor_at(local.channel, since)
@@ -357,39 +337,6 @@ class Rooms:
             return None
         entries = await local.channel.newest(count)
         return Cursor(local.channel, entries[0].previous) if entries else None
-
-    @asynccontextmanager
-    async def _using(self, room: str) -> AsyncIterator[_Local]:
-        """The room is listened to for the length of a block (and a little longer)."""
-        _check_name(room)
-        self._running_nursery()
-        local = self._local.get(room)
-        if local is None:
-            channel = Channel(room, self._broker, self._spawn, self._settings.history)
-            local = self._local[room] = _Local(channel)
-            self._broker.listen(room)
-        local.users += 1
-        try:
-            with trio.move_on_after(self._settings.timeout):
-                await local.channel.ready.wait()
-            if not local.channel.ready.is_set() and not self._local_when_away:
-                raise RoomsUnavailable(
-                    f"cannot listen to {room!r}: no answer within {self._settings.timeout} s"
-                )
-            yield local
-        finally:
-            local.users -= 1
-            local.idle_since = trio.current_time()
-
-    async def _sweep(self) -> None:
-        """Stop listening to rooms that nobody is in any more."""
-        while True:
-            await trio.sleep(_LINGER)
-            before = trio.current_time() - _LINGER
-            for room, local in tuple(self._local.items()):
-                if not local.users and local.idle_since <= before:
-                    del self._local[room]
-                    self._broker.unlisten(room)
 
     # --- presence ---------------------------------------------------------------------
     @asynccontextmanager
