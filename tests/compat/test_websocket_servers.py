@@ -98,7 +98,7 @@ def test_survives_a_loop_that_is_closed() -> None:
 
 
 class CyclesTest(Base):
-    @gen_test
+    @gen_test(timeout=30)  # collecting the garbage of a whole run of tests takes its time
     async def test_nothing_waits_for_the_collector(self) -> None:
         for path, word in [("/", "x"), ("/", "slow"), ("/deflating", "x"), ("/slow", "x")]:
             client = await self.connect(path, compression_options={})

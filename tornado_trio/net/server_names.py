@@ -22,7 +22,9 @@ _previous: Callable[[Any], Any] = sys.unraisablehook
 
 
 def _hook(unraisable: Any) -> None:
-    of_a_name = unraisable.exc_type is UnicodeDecodeError and type(unraisable.object) is bytes
+    # Python 3.15 names the callback in the message, those before give the name as the object.
+    told = type(unraisable.object) is bytes or "servername" in (unraisable.err_msg or "")
+    of_a_name = unraisable.exc_type is UnicodeDecodeError and told
     if not (of_a_name and threading.get_ident() in _threads):
         _previous(unraisable)
 
