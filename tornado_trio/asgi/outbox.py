@@ -1,0 +1,93 @@
+"""What an exchange has said and its ASGI server has not taken yet.
+
+`Exchange.write` acts at once and ASGI's `send` waits: a task sends what is in the box, and
+awaiting what `write` returned waits for that task. Bounded, as a stream's write buffer is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any, Final
+
+import trio
+
+from ..errors import Disconnected, StreamClosedError, WriteBufferFull
+from ..exchange import READY, Failed, Pending
+from .types import Message, Send
+
+__all__ = ["Outbox"]
+
+_LIMIT: Final = 64 * 1024 * 1024  # as of our streams
+
+
+class Outbox:
+    """Messages in order, sent by one task of `nursery` while there are any.
+
+    Attributes:
+      error: why nothing more can be sent; None while it can.
+    """
+
+    def __init__(self, send: Send, limit: int = _LIMIT) -> None:
+        self._send = send
+        self._limit = limit
+        self._waiting: deque[tuple[Message, int]] = deque()
+        self._size = 0
+        self._sending = False
+        self._idle = trio.Event()
+        self.nursery: trio.Nursery | None = None
+        self.error: Exception | None = None
+
+    def put(self, message: Message, size: int = 0) -> Awaitable[None]:
+        """Send `message`, with `size` bytes of body, after those before it.
+
+        The result is awaited for back pressure; it raises `StreamClosedError` when the client
+        has gone.
+        """
+        if self.error is None and self._size + size > self._limit and self._waiting:
+            self.error = WriteBufferFull(f"{self._size} bytes of a response wait for its client")
+            self._waiting.clear()
+        if self.error is not None:
+            return Failed(self.error)
+        self._waiting.append((message, size))
+        self._size += size
+        if not self._sending:
+            self._sending = True
+            self._idle = trio.Event()
+            assert self.nursery is not None
+            self.nursery.start_soon(self._run, name="send to the ASGI server")
+        return Pending(self)
+
+    async def drain(self) -> None:
+        """Until all is sent. Raises `StreamClosedError` when it cannot be."""
+        if not self._sending and self.error is None:
+            await READY
+            return
+        await self._idle.wait()
+        if self.error is not None:
+            raise self.error
+
+    def fail(self, error: Exception) -> None:
+        """The client has gone: what waits is dropped."""
+        if self.error is None:
+            self.error = error
+        self._waiting.clear()
+        self._idle.set()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                message, size = self._waiting.popleft()
+                await self._send(message)
+                self._size -= size
+        except (OSError, RuntimeError, Disconnected) as error:
+            # Servers say so that a client has gone, each in its own way (ASGI 2.4: OSError).
+            self.fail(StreamClosedError(*error.args))
+        finally:
+            self._sending = False
+            self._idle.set()
+
+
+def message(kind: str, **fields: Any) -> Message:
+    """A message of ASGI, by its type and fields."""
+    return {"type": kind, **fields}

@@ -1,0 +1,164 @@
+"""Websockets of an ASGI server, for applications that speak them over a stream.
+
+ASGI passes whole messages, our sessions read and write frames: so the exchange's stream is one
+end of a pipe in memory, and at its other end stands a client's session that turns frames into
+messages of ASGI and back. Pings are answered there; the server has its own with the peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from ..exchange import READY, App, HTTPHeaders, ResponseStartLine
+from ..limits import Limits
+from ..net.memory import memory_stream_pair
+from ..net.stream import Stream
+from ..websocket.options import WebSocketOptions
+from ..websocket.session import WebSocket, run_session
+from ..wire.websocket import WebSocketProtocol
+from .exchange import AsgiExchange
+from .outbox import message
+from .types import Receive, Scope, Send
+
+__all__ = ["serve_websocket"]
+
+_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="  # nobody checks the answer to it
+
+
+class _UpgradeExchange(AsgiExchange):
+    """The request to upgrade that a websocket scope stands for."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+        super().__init__(scope, receive, send, limits)
+        headers = self.headers
+        headers["Upgrade"] = "websocket"
+        headers["Connection"] = "Upgrade"
+        headers["Sec-WebSocket-Version"] = "13"
+        headers["Sec-WebSocket-Key"] = _KEY
+        headers.pop("Sec-WebSocket-Extensions", None)
+        if scope.get("subprotocols"):
+            headers["Sec-WebSocket-Protocol"] = ", ".join(scope["subprotocols"])
+        self._body_ended = True
+        self.stream: Stream | None = None
+        self.far_end: Stream | None = None
+        self.then: Callable[[], Any] | None = None
+
+    def write_headers(
+        self, start_line: ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> Awaitable[None]:
+        if start_line.code == 101:
+            self.status = 101
+            fields = [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.get_all()
+                if name.lower() not in _HANDSHAKE
+            ]
+            subprotocol = headers.get("Sec-WebSocket-Protocol")
+            return self.outbox.put(
+                message("websocket.accept", subprotocol=subprotocol, headers=fields)
+            )
+        if "websocket.http.response" not in self._extensions:
+            self.status = start_line.code
+            return self.outbox.put(message("websocket.close", code=1008, reason=""))
+        result = super().write_headers(start_line, headers, chunk)
+        return result
+
+    def write(self, chunk: bytes) -> Awaitable[None]:
+        return super().write(chunk) if "websocket.http.response" in self._extensions else READY
+
+    def finish(self, trailers: HTTPHeaders | None = None) -> Awaitable[None]:
+        if self.status == 101:
+            return READY  # the head is all of that answer; the session comes next
+        if "websocket.http.response" in self._extensions:
+            return super().finish()
+        self.finished = True
+        self._done.set()
+        return READY
+
+    def detach(self) -> Any:
+        self.finished = True
+        self._done.set()
+        self.stream, self.far_end = memory_stream_pair()
+        self.nursery.start_soon(self._translate, self.far_end, name="messages of the ASGI server")
+        return self.stream
+
+    def continue_with(self, then: Callable[[], Any]) -> None:
+        self.then = then
+
+    async def _translate(self, far_end: Stream) -> None:
+        protocol = WebSocketProtocol(client=True, max_size=None)
+        options = WebSocketOptions(max_message_size=None, ping_interval=None)
+        async with run_session(far_end, protocol, options) as ws, trio.open_nursery() as nursery:
+            nursery.start_soon(self._from_peer, ws)
+            async for each in ws:
+                key = "text" if isinstance(each, str) else "bytes"
+                await self.outbox.put(message("websocket.send", **{key: each}))
+            code = ws.close_code if ws.close_code not in (None, 1005, 1006) else 1000
+            self.outbox.put(
+                message("websocket.close", code=code, reason=ws.close_reason or "")
+            )
+            nursery.cancel_scope.cancel()
+
+    async def _from_peer(self, ws: WebSocket) -> None:
+        while True:
+            found = await self._receive()
+            if found["type"] == "websocket.disconnect":
+                code = found.get("code", 1005)
+                self.outbox.fail(OSError("the peer has closed the websocket"))
+                if code in (1005, 1006):
+                    ws.abort()
+                else:
+                    await ws.close(code, found.get("reason") or "")
+                return
+            text = found.get("text")
+            await ws.send(text if text is not None else found["bytes"])
+
+
+_HANDSHAKE = frozenset(
+    (
+        *("connection", "upgrade", "sec-websocket-accept", "sec-websocket-protocol"),
+        *("sec-websocket-extensions", "date"),
+    )
+)
+
+
+async def serve_websocket(
+    app: App, scope: Scope, receive: Receive, send: Send, limits: Limits
+) -> None:
+    """Run a websocket to its end. Cancellation: its session is closed with 1001."""
+    if (await receive())["type"] != "websocket.connect":
+        return
+    renamed = _responses_of_a_socket(send)
+    exchange = _UpgradeExchange(scope, receive, renamed, limits)
+    async with trio.open_nursery() as outer:
+        exchange.outbox.nursery = outer
+        with exchange.cancel_scope:
+            async with trio.open_nursery() as nursery:
+                exchange._nursery = nursery
+                result = app(exchange)
+                if result is not None:
+                    await result
+                else:
+                    await exchange.wait_finished()
+                if exchange.then is not None:
+                    await exchange.then()
+                if exchange.stream is None:
+                    nursery.cancel_scope.cancel()
+        if exchange.outbox.error is None:
+            with trio.move_on_after(10):
+                await exchange.outbox.drain()
+        outer.cancel_scope.cancel()
+
+
+def _responses_of_a_socket(send: Send) -> Send:
+    """The refusal of a handshake is an answer under names of its own."""
+
+    async def renamed(each: Any) -> None:
+        if each["type"].startswith("http."):
+            each = {**each, "type": "websocket." + each["type"]}
+        await send(each)
+
+    return renamed
