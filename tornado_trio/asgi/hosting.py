@@ -7,9 +7,10 @@ and its nursery; what ends it is the same table as everywhere.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from time import perf_counter
+from typing import Any
 
 import trio
 
@@ -27,7 +28,6 @@ from ..exchange import (
 )
 from ..limits import Limits
 from .exchange import AsgiExchange
-from .guest import in_trio
 from .outbox import message
 from .sockets import serve_websocket
 from .types import Receive, Scope, Send
@@ -70,11 +70,11 @@ class AsgiApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await in_trio(self._live, receive, send)
+            await _in_trio(self._live, receive, send)
         elif kind == "http":
-            await in_trio(serve_exchange, self.app, AsgiExchange(scope, receive, send, self.limits))
+            await _in_trio(serve_exchange, self.app, AsgiExchange(scope, receive, send, self.limits))
         elif kind == "websocket":
-            await in_trio(serve_websocket, self.app, scope, receive, send, self.limits)
+            await _in_trio(serve_websocket, self.app, scope, receive, send, self.limits)
         else:
             raise ValueError(f"unknown ASGI scope {kind!r}: it is http, websocket or lifespan")
 
@@ -90,6 +90,21 @@ class AsgiApp:
             await send(message("lifespan.startup.failed", message=str(error)))
             return
         await send(message("lifespan.shutdown.complete"))
+
+
+async def _in_trio(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
+    """Await `async_fn(*args)` in trio, whatever the server runs in.
+
+    Cancellation: it is cancelled, and waited for.
+    """
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        from ..interop.as_guest import run_as_guest
+
+        await run_as_guest(async_fn, *args)
+    else:
+        await async_fn(*args)
 
 
 async def serve_exchange(app: App, exchange: AsgiExchange) -> None:

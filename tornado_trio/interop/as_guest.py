@@ -1,39 +1,33 @@
-"""`in_trio`: run a function in trio, whatever the server runs in.
+"""`run_as_guest`: run a function in trio, from a task of asyncio's.
 
-Under a trio server it is awaited as it is. Under an asyncio server a trio run is the guest of its
-loop (`interop`), one for all requests, and the function a task of it that may await both.
+A trio run is the guest of its loop, one for all callers, and the function a task of it that may
+await both. Knows loops and their scopes.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import trio
 
-if TYPE_CHECKING:
-    from ..interop.scope import LoopScope
+from .scope import LoopScope
 
-__all__ = ["in_trio"]
+__all__ = ["run_as_guest"]
 
 _scopes: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopScope] = WeakKeyDictionary()
 
 
-async def in_trio(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
+async def run_as_guest(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
     """Await `async_fn(*args)` in trio. Raises what it raises.
 
     Cancellation: it is cancelled, and waited for.
     """
-    if _in_trio_task():
-        await async_fn(*args)
-        return
     loop = asyncio.get_running_loop()
     scope = _scopes.get(loop)
     if scope is None or (scope.guest is not None and not scope.active):
-        from ..interop.scope import LoopScope
-
         scope = _scopes[loop] = LoopScope(loop)
     ended: asyncio.Future[None] = loop.create_future()
     within = trio.CancelScope()
@@ -64,12 +58,3 @@ async def in_trio(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
         scope.call(within.cancel)
         await asyncio.wait([ended])
         raise
-
-
-def _in_trio_task() -> bool:
-    try:
-        trio.lowlevel.current_task()
-    except RuntimeError:
-        return False
-    # A guest's tasks are no tasks of asyncio's.
-    return True
