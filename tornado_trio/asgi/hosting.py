@@ -72,7 +72,8 @@ class AsgiApp:
         if kind == "lifespan":
             await _in_trio(self._live, receive, send)
         elif kind == "http":
-            await _in_trio(serve_exchange, self.app, AsgiExchange(scope, receive, send, self.limits))
+            exchange = AsgiExchange(scope, receive, send, self.limits)
+            await _in_trio(serve_exchange, self.app, exchange)
         elif kind == "websocket":
             await _in_trio(serve_websocket, self.app, scope, receive, send, self.limits)
         else:
