@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -328,11 +329,11 @@ def ask(port: int, line: bytes) -> bytes:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
                 sock.sendall(line)
-                return sock.makefile("rb").readline()
-        except ConnectionRefusedError:
-            import time
-
-            time.sleep(0.02)  # another process is starting
+                if answer := sock.makefile("rb").readline():
+                    return answer
+        except (ConnectionRefusedError, ConnectionResetError):
+            pass
+        time.sleep(0.02)  # another process is starting, or the one that took it was leaving
     raise AssertionError("nobody listens")
 
 
