@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tornado.web
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.names import handing_on
-from tornado._impl.streams.view import native_stream
+from tornado._impl.streams.shown import as_native
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketError,
@@ -264,7 +264,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         if native is not None:
             self._finished = True
             return native()
-        return native_stream(self.detach())
+        return as_native(self.detach())
 
     def _continue_with(self) -> Any:
         """How to go on without the request's own stack, which weighs 5 KB; None: not at all.

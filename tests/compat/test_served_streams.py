@@ -114,7 +114,7 @@ class Tunnel(web.RequestHandler):
         stream = self.request.connection.stream
         line = await stream.read_until(b"\n")
         await stream.write(b"got " + line)
-        assert stream is not self.request.connection.stream
+        assert stream is self.request.connection.stream
         stream.close()
 
 
@@ -260,3 +260,52 @@ async def test_a_cancelled_wait_loses_nothing() -> None:
     stream.close()
 
 
+# --- the stream of a websocket -------------------------------------------------------------
+@pytest.mark.parametrize("kind", [HTTPServer, Streams])
+@in_loop
+async def test_the_stream_of_a_websocket(kind: type[HTTPServer]) -> None:
+    """An IOStream to look at; read, it takes the connection over."""
+    seen: dict[str, Any] = {}
+    closed, ended = asyncio.Event(), asyncio.Event()
+
+    class Echo(websocket.WebSocketHandler):
+        async def on_message(self, message: str | bytes) -> None:
+            assert self.ws_connection is not None
+            stream = self.ws_connection.stream
+            assert isinstance(stream, IOStream) and stream is self.stream
+            seen.update(
+                closed=stream.closed(),
+                unsent=len(stream._write_buffer),
+                family=stream.socket.family,
+            )
+            if message == "look":
+                stream.set_close_callback(closed.set)
+                await self.write_message("seen")
+                return
+            await self.write_message("go on")
+            line = await stream.read_until(b"\n")
+            await stream.write(b"raw " + line)
+            stream.close()
+
+        def on_close(self) -> None:
+            ended.set()
+
+    async with serving(app_of(Echo), kind) as (server, _):
+        (sock,) = server._sockets.values()
+        url = f"ws://127.0.0.1:{sock.getsockname()[1]}/"
+        client = await websocket.websocket_connect(url)
+        await client.write_message("look")
+        assert await client.read_message() == "seen"
+        assert seen == {"closed": False, "unsent": 0, "family": socket.AF_INET}
+        client.close()
+        await closed.wait()
+        await ended.wait()
+        ended.clear()
+        client = await websocket.websocket_connect(url)
+        await client.write_message("take")
+        assert await client.read_message() == "go on"
+        raw = client.stream
+        assert isinstance(raw, IOStream)
+        await raw.write(b"line\n")
+        assert await raw.read_until_close() == b"raw line\n"
+        await ended.wait()

@@ -11,8 +11,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado import httputil
-from tornado._impl.http.server_stream import as_iostream, stream_of
+from tornado._impl.http.server_stream import stream_of
 from tornado._impl.loop.tasks import run_task
+from tornado._impl.streams.shown import as_iostream
 from tornado.concurrent import Future
 
 from tornado_trio.errors import PeerError

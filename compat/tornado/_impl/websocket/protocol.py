@@ -21,7 +21,8 @@ from typing import Any
 import trio
 from tornado import gen
 from tornado._impl.loop.tasks import start_soon
-from tornado._impl.streams.view import StreamView
+from tornado._impl.streams.errors import StreamClosedError as ClosedStream
+from tornado._impl.streams.shown import show
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     _default_max_message_size,
@@ -80,7 +81,8 @@ class WebSocketProtocol13(CallbackProtocol):
     OPCODE_MASK = 0x0F
 
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
-    _view: StreamView | None = None
+    _shown: Any = None
+    _close_callback: Callable[[], None] | None = None  # of those who see the stream
     _subprotocol: str | None = None
     _finishing = False
     _aborted = False
@@ -111,10 +113,25 @@ class WebSocketProtocol13(CallbackProtocol):
 
     @property
     def stream(self) -> Any:
-        """The connection as far as an IOStream's users look; None before the handshake."""
-        if self._view is None and self._native is not None:
-            self._view = StreamView(self._native)
-        return self._view
+        """The connection as an IOStream, which takes it over if it is read; None before the
+        handshake."""
+        if self._shown is None and self._native is not None:
+            self._shown = show(self._native, self)
+        return self._shown
+
+    def let_go(self) -> Stream:
+        """The program reads from `stream` itself: there are no frames any more."""
+        native = self._native
+        if native is None or native.closed:
+            raise ClosedStream()
+        self._aborted = True
+        self._close_callback = None
+        self._stop_timers()
+        return native
+
+    def when_closed(self, callback: Callable[[], None] | None) -> None:
+        """See `shown.Owner`."""
+        self._close_callback = callback
 
     @property
     def selected_subprotocol(self) -> str | None:
@@ -275,6 +292,9 @@ class WebSocketProtocol13(CallbackProtocol):
             self._link.abort()
         # They hold bound methods of ours: reference cycles, and with them the handler.
         self._link = self._look_ahead = None
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            IOLoop.current().add_callback(callback)
 
     # --- sending ------------------------------------------------------------------------
 
