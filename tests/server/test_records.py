@@ -148,7 +148,7 @@ def test_ids_differ_between_processes() -> None:
 def test_a_forked_process_has_ids_of_its_own() -> None:
     code = (
         "import os; from tornado_trio.exchange import new_request_id as new\n"
-        "new(); pid = os.fork(); print(new(), flush=True)\n"
+        "new(); pid = os.fork(); os.write(1, f'{new()}\\n'.encode())\n"
         "pid and os.waitpid(pid, 0)"
     )
     command = [sys.executable, "-c", code]
