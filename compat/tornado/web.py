@@ -19,7 +19,7 @@ from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.http.delegates import HandlerDelegate as _HandlerDelegate
 from tornado._impl.http.delegates import drive_delegate
-from tornado._impl.http.handler_names import ApplicationNames, HandlerNames
+from tornado._impl.http.handler_names import ApplicationNames, HandlerNames, give_way
 from tornado._impl.legacy.handlers import check_known_status, md5_version
 from tornado._impl.legacy.web import (
     asynchronous,
@@ -134,6 +134,10 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
     _flushed: Future | None = None  # what flush() returned when it had nothing to wait for
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        give_way(cls)
 
     def flush(
         self, include_footers: bool = False, callback: Callable[[], Any] | None = None

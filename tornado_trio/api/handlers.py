@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..web.handler import RequestHandler
 from . import operations
-from .problems import MEDIA_TYPE, Problem, document
+from .problems import MEDIA_TYPE, document
 from .signatures import Signature, SignatureError, signature_of
 
 if TYPE_CHECKING:
@@ -72,9 +72,6 @@ class TypedMethods:
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """A problem document, whatever went wrong."""
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        if isinstance(error, Problem):
-            for name, value in error.headers.items():
-                self.set_header(name, value)  # type: ignore[attr-defined]
         if status_code == 204 or status_code == 304:
             self.finish()  # type: ignore[attr-defined]
             return

@@ -57,12 +57,12 @@ class Problem(HTTPError):
         headers: Mapping[str, str] | None = None,
         **extensions: Any,
     ) -> None:
-        super().__init__(status, "%s", detail or title or responses.get(status, "Unknown"))
+        text = detail or title or responses.get(status, "Unknown")
+        super().__init__(status, "%s", text, headers=headers)
         self.detail = detail
         self.title = title
         self.type = type
         self.errors = list(errors)
-        self.headers = dict(headers or {})
         self.extensions = extensions
 
 

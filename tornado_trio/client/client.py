@@ -18,6 +18,7 @@ from .deadlines import Deadlines
 from .decoding import decoder_for
 from .engine import Engine
 from .errors import TooManyRedirects
+from .events import EventStream
 from .options import ClientTimeouts, Network, Policy
 from .redirects import follow
 from .response import Response
@@ -79,6 +80,35 @@ class Client:
         """
         check_options(options)
         return _StreamingCall(self, method, url, options)
+
+    def events(
+        self,
+        url: str,
+        *,
+        last_id: str = "",
+        idle: float | None = 60.0,
+        max_failures: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> EventStream:
+        """`async with client.events(url) as events: async for event in events:`, over and over.
+
+        When the connection ends it is made again, after as long as the server said (`retry`; 3
+        seconds if it did not, doubled with each failure up to a minute), with the id of the last
+        event, so that none is missed that the server still has. Ends when the server answers 204.
+
+        Args:
+            last_id: to begin after the event of that id.
+            idle: seconds without a byte after which a connection counts as dead. Servers send
+                heartbeats; None for those that do not.
+            max_failures: in a row, before the last one is raised; None: go on for ever.
+            options: as of `stream`.
+
+        Raises: `HTTPStatusError` for a status that trying again does not change (429 and 5xx are
+          tried again), `ResponseError` for an answer that is no event stream.
+        Cancellation: the connection is closed at the end of the block.
+        """
+        check_options(options)
+        return EventStream(self, url, last_id, idle, max_failures, options)
 
     async def get(self, url: str, **options: Unpack[RequestOptions]) -> Response:
         """`request("GET", ...)`."""

@@ -27,7 +27,7 @@ from ..wire.signing import (
     get_signature_key_version,
 )
 from .application import Application
-from .decorators import addslash, authenticated, removeslash, stream_request_body
+from .decorators import addslash, authenticated, removeslash, requires, stream_request_body
 from .errors import Finish, HTTPError, MissingArgumentError
 from .handler import RequestHandler
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
@@ -109,6 +109,7 @@ __all__ = [
     "local_url",
     "on_disconnect",
     "removeslash",
+    "requires",
     "stream_request_body",
     "timeout",
     "url",

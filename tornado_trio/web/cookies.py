@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any
+from http.cookies import Morsel, SimpleCookie
+from typing import TYPE_CHECKING, Any, overload
 
 from ..wire.cookies import make_morsel
 from ..wire.signing import (
@@ -19,14 +19,14 @@ from ..wire.signing import (
 from .request import Request
 
 if TYPE_CHECKING:
-    from .handler import RequestHandler
+    pass
 
 
 def days_from_now(days: float) -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
 
 
-def get_cookie(handler: RequestHandler, name: str, default: str | None) -> str | None:
+def get_cookie(handler: Any, name: str, default: str | None) -> str | None:
     request: Any = handler.request
     if getattr(type(request), "cookies", None) is Request.cookies:
         value = request.get_cookie(name)
@@ -37,7 +37,7 @@ def get_cookie(handler: RequestHandler, name: str, default: str | None) -> str |
 
 
 def set_cookie(
-    handler: RequestHandler,
+    handler: Any,
     name: str,
     value: str | bytes,
     attributes: dict[str, Any],
@@ -60,7 +60,7 @@ def set_cookie(
     dict.__setitem__(jar, morsel.key, morsel)
 
 
-def clear_cookie(handler: RequestHandler, name: str, kwargs: dict[str, Any]) -> None:
+def clear_cookie(handler: Any, name: str, kwargs: dict[str, Any]) -> None:
     """Let a cookie expire; the other attributes must be those it was set with."""
     for key in ("expires", "max_age"):
         if key in kwargs:
@@ -72,7 +72,7 @@ def clear_cookie(handler: RequestHandler, name: str, kwargs: dict[str, Any]) -> 
 
 
 def sign(
-    handler: RequestHandler, name: str, value: str | bytes, version: int | None
+    handler: Any, name: str, value: str | bytes, version: int | None
 ) -> bytes:
     handler.require_setting("cookie_secret", "secure cookies")
     settings = handler.application.settings
@@ -86,7 +86,7 @@ def sign(
 
 
 def get_signed(
-    handler: RequestHandler,
+    handler: Any,
     name: str,
     value: str | None,
     max_age_days: float,
@@ -104,8 +104,107 @@ def get_signed(
     )
 
 
-def get_key_version(handler: RequestHandler, name: str, value: str | None) -> int | None:
+def get_key_version(handler: Any, name: str, value: str | None) -> int | None:
     handler.require_setting("cookie_secret", "secure cookies")
     if value is None:
         value = handler.get_cookie(name)
     return None if value is None else get_signature_key_version(value)
+
+
+# --- the methods -------------------------------------------------------------------------
+
+
+class CookieMethods:
+    """Methods of `RequestHandler` about cookies."""
+
+    request: Any
+
+    @property
+    def cookies(self) -> dict[str, Morsel[str]]:
+        """The cookies of the request."""
+        cookies: dict[str, Morsel[str]] = self.request.cookies
+        return cookies
+
+    @overload
+    def get_cookie(self, name: str, default: str) -> str: ...
+
+    @overload
+    def get_cookie(self, name: str, default: None = None) -> str | None: ...
+
+    def get_cookie(self, name: str, default: str | None = None) -> str | None:
+        """The value of a cookie of the request."""
+        return get_cookie(self, name, default)
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str | bytes,
+        domain: str | None = None,
+        expires: Any = None,
+        path: str = "/",
+        expires_days: float | None = None,
+        *,
+        max_age: int | None = None,
+        httponly: bool = False,
+        secure: bool = False,
+        samesite: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a cookie with the response. Raises CookieError for what no cookie can hold."""
+        if expires_days is not None and not expires:
+            expires = days_from_now(expires_days)
+        attributes: dict[str, Any] = {
+            "domain": domain,
+            "expires": expires,
+            "path": path,
+            "max_age": max_age,
+            "httponly": httponly,
+            "secure": secure,
+            "samesite": samesite,
+        }
+        set_cookie(self, name, value, attributes, kwargs)
+
+    def clear_cookie(self, name: str, **kwargs: Any) -> None:
+        """Tell the client to forget a cookie; domain and path must be those it was set with."""
+        clear_cookie(self, name, kwargs)
+
+    def clear_all_cookies(self, **kwargs: Any) -> None:
+        """Delete every cookie of the request; `kwargs` as of `clear_cookie`."""
+        for name in self.request.cookies:
+            self.clear_cookie(name, **kwargs)
+
+    def set_signed_cookie(
+        self,
+        name: str,
+        value: str | bytes,
+        expires_days: float | None = 30,
+        version: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a cookie that the client can read but not forge."""
+        signed = self.create_signed_value(name, value, version=version)
+        self.set_cookie(name, signed, expires_days=expires_days, **kwargs)
+
+    def create_signed_value(
+        self, name: str, value: str | bytes, version: int | None = None
+    ) -> bytes:
+        """`value` signed for the cookie `name`, as `set_signed_cookie` sends it."""
+        return sign(self, name, value, version)
+
+    def get_signed_cookie(
+        self,
+        name: str,
+        value: str | None = None,
+        max_age_days: float = 31,
+        min_version: int | None = None,
+    ) -> bytes | None:
+        """The value of a signed cookie, or None if it is absent, forged or too old."""
+        return get_signed(self, name, value, max_age_days, min_version)
+
+    def get_signed_cookie_key_version(self, name: str, value: str | None = None) -> int | None:
+        """The number of the key that signed a cookie; None if it has none, or is malformed."""
+        return get_key_version(self, name, value)
+
+    set_secure_cookie = set_signed_cookie
+    get_secure_cookie = get_signed_cookie
+    get_secure_cookie_key_version = get_signed_cookie_key_version

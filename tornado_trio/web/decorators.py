@@ -13,7 +13,7 @@ from .handler import RequestHandler
 from .security import PendingUser
 from .urls import leads_elsewhere
 
-__all__ = ["addslash", "authenticated", "removeslash", "stream_request_body"]
+__all__ = ["addslash", "authenticated", "removeslash", "requires", "stream_request_body"]
 
 Method = Callable[..., Any]
 HandlerClass = TypeVar("HandlerClass", bound=type[RequestHandler])
@@ -77,6 +77,72 @@ def _to_login(handler: RequestHandler) -> Any:
             target = "/" + target.lstrip("/\\")
         url += "?" + urlencode({"next": target})
     return handler.redirect(url)
+
+
+def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) -> Any:
+    """Let only users that have all of these scopes get to a method; none: all users.
+
+        @requires("orders:write")
+        async def post(self) -> None: ...
+
+    The scopes of a user are what `RequestHandler.user_scopes` says: its `scopes`, unless that is
+    overridden.
+
+    Without a user the answer is 401 with `WWW-Authenticate` (RFC 9110 11.6.1), and a redirect to
+    the login page for GET and HEAD where there is one (the setting `login_url`) and the client
+    takes HTML; `page` says which, if that guess is wrong. A user without the scopes gets 403; one
+    with a token is told which are missing (RFC 6750 3.1).
+    """
+    if not all(isinstance(scope, str) for scope in scopes):
+        raise TypeError("write @requires(), or @requires('scope', ...)")
+
+    def decorate(method: Method) -> Method:
+        @functools.wraps(method)
+        def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
+            user = self.current_user
+            if type(user) is PendingUser or inspect.iscoroutine(user):
+                return _guarded(self, user, method, args, kwargs)
+            refused = _refuse(self)
+            return method(self, *args, **kwargs) if refused is None else refused
+
+        async def _guarded(
+            self: RequestHandler, user: Awaitable[Any], method: Method, args: Any, kwargs: Any
+        ) -> Any:
+            self.current_user = await user
+            refused = _refuse(self)
+            result = method(self, *args, **kwargs) if refused is None else refused
+            return await result if result is not None else None
+
+        def _refuse(self: RequestHandler) -> Any:
+            user = self.current_user
+            if not user:
+                if _wants_page(self) if page is None else page:
+                    return _to_login(self)
+                raise HTTPError(401, headers={"WWW-Authenticate": challenge})
+            missing = set(scopes).difference(self.user_scopes(user))
+            if missing:
+                headers = {}
+                if challenge.partition(" ")[0].lower() == "bearer":
+                    wanted = " ".join(scopes)
+                    comma = "," if " " in challenge else ""
+                    headers["WWW-Authenticate"] = (
+                        f'{challenge}{comma} error="insufficient_scope", scope="{wanted}"'
+                    )
+                text = "scopes missing: %s"
+                raise HTTPError(403, text, ", ".join(sorted(missing)), headers=headers)
+            return None
+
+        return wrapper
+
+    return decorate
+
+
+def _wants_page(handler: RequestHandler) -> bool:
+    return bool(
+        handler.settings.get("login_url")
+        and handler.request.method in ("GET", "HEAD")
+        and "text/html" in handler.request.headers.get("Accept", "").lower()
+    )
 
 
 def removeslash(method: Method) -> Method:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http.client import responses
 from typing import Any
 
@@ -13,7 +14,8 @@ class HTTPError(Exception):
 
     `log_message` is written to the log and never shown to the client (unless the
     application serves tracebacks); it may hold `%`-placeholders for the remaining
-    positional arguments. `reason`, given by keyword, replaces the standard phrase.
+    positional arguments. `reason`, given by keyword, replaces the standard phrase; `headers` are
+    fields of the answer.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class HTTPError(Exception):
         # pickling the exception rebuilds the rest from __dict__.
         self.args = args
         self.reason: str | None = kwargs.get("reason")
+        self.headers: Mapping[str, str] = kwargs.get("headers") or {}
 
     @property
     def log_message(self) -> str | None:

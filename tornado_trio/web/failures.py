@@ -219,8 +219,11 @@ def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]
     reason = kwargs.get("reason")
     if "exc_info" in kwargs:
         exc = kwargs["exc_info"][1]
-        if isinstance(exc, HTTPError) and exc.reason:
-            reason = exc.reason
+        if isinstance(exc, HTTPError):
+            reason = exc.reason or reason
+            fields = getattr(exc, "headers", None)  # a program's subclass may mean another thing
+            for name, value in fields.items() if isinstance(fields, Mapping) else ():
+                handler.set_header(name, value)
     handler.set_status(status_code, reason=reason)
     if status_code == 405 and "Allow" not in handler._headers:
         handler.set_header("Allow", ", ".join(allowed_methods(handler)))  # RFC 9110 15.5.6

@@ -12,9 +12,9 @@ The names with an underscore that Tornado's ecosystem reads (`_headers`, `_statu
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from http.cookies import Morsel, SimpleCookie
+from http.cookies import SimpleCookie
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import __version__
 from .._util.fairness import Budget
@@ -24,8 +24,10 @@ from ..escape import utf8
 from ..exchange import READY
 from ..template import BaseLoader
 from ..wire.headers import check_outgoing_name
-from . import cookies, failures, lifecycle, localization, output, rendering, security
+from . import failures, lifecycle, localization, output, rendering, security
+from .answers import AnswerMethods
 from .arguments import ArgumentMethods
+from .cookies import CookieMethods
 from .errors import HTTPError
 from .security import PendingUser
 from .ui import UIModule, names_for
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestHandler"]
 
 
-class RequestHandler(ArgumentMethods):
+class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
     """Base of the handlers of an application. One instance answers one request.
 
     Override one or more of `get`, `head`, `post`, `delete`, `patch`, `put`, `options`,
@@ -75,6 +77,9 @@ class RequestHandler(ArgumentMethods):
     _runs_on = "trio"
     # HEAD by `get`, OPTIONS by what there is. (Tornado's handlers answer them 405.)
     _answers_by_itself = True
+
+    # `async def current_user` of a subclass.
+    _find_user: Callable[[], Awaitable[Any]] | None = None
 
     # What leaves a hook as one of these becomes an error response; the rest is cancellation.
     _answered_exceptions: tuple[type[BaseException], ...] = (Exception,)
@@ -114,6 +119,11 @@ class RequestHandler(ArgumentMethods):
                 self._close_callback_set = True
                 connection.set_close_callback(self._client_left)
         self.initialize(**kwargs)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "current_user" in cls.__dict__:
+            security.take_user_method(cls)
 
     # --- hooks -----------------------------------------------------------------------
 
@@ -186,6 +196,12 @@ class RequestHandler(ArgumentMethods):
     ) -> None:
         self._transforms = transforms
         await lifecycle.execute(self, args, kwargs)
+
+    async def _execute_with_user(
+        self, transforms: Sequence[OutputTransform], *args: Any, **kwargs: Any
+    ) -> None:
+        self._transforms = transforms
+        await lifecycle.execute(self, args, kwargs, lifecycle.run_with_user)
 
     def _handle_request_exception(self, e: BaseException) -> None:
         failures.handle_exception(self, e)
@@ -335,97 +351,6 @@ class RequestHandler(ArgumentMethods):
         """Whether the client has this very response already."""
         return output.check_etag_header(self)
 
-    # --- cookies ------------------------------------------------------------------------
-
-    @property
-    def cookies(self) -> dict[str, Morsel[str]]:
-        """The cookies of the request."""
-        return self.request.cookies
-
-    @overload
-    def get_cookie(self, name: str, default: str) -> str: ...
-
-    @overload
-    def get_cookie(self, name: str, default: None = None) -> str | None: ...
-
-    def get_cookie(self, name: str, default: str | None = None) -> str | None:
-        """The value of a cookie of the request."""
-        return cookies.get_cookie(self, name, default)
-
-    def set_cookie(
-        self,
-        name: str,
-        value: str | bytes,
-        domain: str | None = None,
-        expires: Any = None,
-        path: str = "/",
-        expires_days: float | None = None,
-        *,
-        max_age: int | None = None,
-        httponly: bool = False,
-        secure: bool = False,
-        samesite: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Send a cookie with the response. Raises CookieError for what no cookie can hold."""
-        if expires_days is not None and not expires:
-            expires = cookies.days_from_now(expires_days)
-        attributes: dict[str, Any] = {
-            "domain": domain,
-            "expires": expires,
-            "path": path,
-            "max_age": max_age,
-            "httponly": httponly,
-            "secure": secure,
-            "samesite": samesite,
-        }
-        cookies.set_cookie(self, name, value, attributes, kwargs)
-
-    def clear_cookie(self, name: str, **kwargs: Any) -> None:
-        """Tell the client to forget a cookie; domain and path must be those it was set with."""
-        cookies.clear_cookie(self, name, kwargs)
-
-    def clear_all_cookies(self, **kwargs: Any) -> None:
-        """Delete every cookie of the request; `kwargs` as of `clear_cookie`."""
-        for name in self.request.cookies:
-            self.clear_cookie(name, **kwargs)
-
-    def set_signed_cookie(
-        self,
-        name: str,
-        value: str | bytes,
-        expires_days: float | None = 30,
-        version: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Send a cookie that the client can read but not forge."""
-        signed = self.create_signed_value(name, value, version=version)
-        self.set_cookie(name, signed, expires_days=expires_days, **kwargs)
-
-    def create_signed_value(
-        self, name: str, value: str | bytes, version: int | None = None
-    ) -> bytes:
-        """`value` signed for the cookie `name`, as `set_signed_cookie` sends it."""
-        return cookies.sign(self, name, value, version)
-
-    def get_signed_cookie(
-        self,
-        name: str,
-        value: str | None = None,
-        max_age_days: float = 31,
-        min_version: int | None = None,
-    ) -> bytes | None:
-        """The value of a signed cookie, or None if it is absent, forged or too old."""
-        return cookies.get_signed(self, name, value, max_age_days, min_version)
-
-    def get_signed_cookie_key_version(self, name: str, value: str | None = None) -> int | None:
-        """The number of the key that signed a cookie; None if it has none, or is malformed."""
-        return cookies.get_key_version(self, name, value)
-
-    set_secure_cookie = set_signed_cookie
-    get_secure_cookie = get_signed_cookie
-    get_secure_cookie_key_version = get_signed_cookie_key_version
-
     # --- security ------------------------------------------------------------------------
 
     @property
@@ -452,7 +377,11 @@ class RequestHandler(ArgumentMethods):
 
     @property
     def current_user(self) -> Any:
-        """The user of this request: what `get_current_user` says, asked once; or assigned."""
+        """The user of this request: what `get_current_user` says, asked once; or assigned.
+
+        A subclass may have `async def current_user(self)` in its place, which is awaited once,
+        before `prepare`, and says the user, or None; reading it gives what it said.
+        """
         try:
             return self._current_user
         except AttributeError:
@@ -469,6 +398,11 @@ class RequestHandler(ArgumentMethods):
     def get_current_user(self) -> Any:
         """Override to tell who the user is. If it is `async def`, await `current_user`."""
         return None
+
+    def user_scopes(self, user: Any) -> Iterable[str]:
+        """What a user may, for `@requires`: override if its `scopes` (an attribute, or a key of a
+        dict; text is split at blanks) do not say."""
+        return security.scopes_of(user)
 
     def get_login_url(self) -> str:
         """Where `@authenticated` sends those who have to log in."""

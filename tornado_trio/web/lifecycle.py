@@ -8,6 +8,7 @@ under compat, so a hook may return anything its surroundings can await.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 # What routers pass on as it stands in the path.
 _RAW = (bytes, str)
 
+Run = Callable[["RequestHandler", tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, None]]
+
 SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
 
 
 async def execute(
-    handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]
+    handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any], run: Run | None = None
 ) -> None:
     """Run the whole request. Exceptions become responses; only cancellation leaves.
 
@@ -42,7 +45,7 @@ async def execute(
     """
     try:
         try:
-            await _run(handler, args, kwargs)
+            await (run or _run)(handler, args, kwargs)
         except handler._answered_exceptions as exc:
             handler._handle_exception_guarded(exc)
     except BaseException:
@@ -118,6 +121,15 @@ async def _run(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str,
             _check_returned(handler, method.lower(), result)
     if handler._auto_finish and not handler._finished:
         handler.finish()
+
+
+async def run_with_user(
+    handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """The request of a handler whose `current_user` is `async def`: asked once, first of all."""
+    assert handler._find_user is not None
+    handler.current_user = await handler._find_user()
+    await _run(handler, args, kwargs)
 
 
 def _where(handler: RequestHandler, method: str) -> str:

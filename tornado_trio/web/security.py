@@ -6,7 +6,9 @@ Knows a handler's cookies, arguments and settings; the format of tokens is `wire
 from __future__ import annotations
 
 import hmac
-from collections.abc import Coroutine, Generator
+import inspect
+import warnings
+from collections.abc import Coroutine, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -77,6 +79,33 @@ class PendingUser:
             f"{type(self._handler).__qualname__}.get_current_user is async: "
             "`await self.current_user` before testing it"
         )
+
+
+def scopes_of(user: Any) -> Iterable[str]:
+    """A user's `scopes`, by attribute or key; none if it has none."""
+    scopes = user.get("scopes") if isinstance(user, Mapping) else getattr(user, "scopes", None)
+    if isinstance(scopes, str):
+        return scopes.split()
+    return scopes or ()
+
+
+def take_user_method(cls: type[RequestHandler]) -> None:
+    """`cls` has a `current_user` of its own: if that is `async def`, it is asked before the
+    method, and never stands for a user itself: a coroutine is always true."""
+    method = cls.__dict__["current_user"]
+    if not inspect.iscoroutinefunction(method):
+        return
+    if cls._runs_on != "trio":
+        warnings.warn(
+            f"{cls.__qualname__}.current_user is `async def`: to Tornado it is a method, which is "
+            "always true. Set self.current_user in `async def prepare`.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return
+    del cls.current_user
+    cls._find_user = method
+    cls._execute = cls._execute_with_user  # type: ignore[method-assign]
 
 
 def xsrf_form_html(handler: RequestHandler) -> str:

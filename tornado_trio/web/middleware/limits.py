@@ -83,6 +83,5 @@ class RequestLimit:
         key = self._key(call)
         if key is not None and (wait := self.take(key)):
             seconds = str(math.ceil(wait))
-            call.on_response(lambda response: response.headers.update({"Retry-After": seconds}))
-            raise HTTPError(429)
+            raise HTTPError(429, headers={"Retry-After": seconds})
         await next(call)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tornado_trio.web import arguments, output, ui
+from tornado_trio.web.answers import AnswerMethods
 from tornado_trio.wire.signing import decode_xsrf_token
 
-__all__ = ["ApplicationNames", "HandlerNames"]
+__all__ = ["ApplicationNames", "HandlerNames", "give_way"]
 
 
 class HandlerNames:
@@ -61,3 +62,16 @@ class ApplicationNames:
 
     def _load_ui_modules(self, modules: Any) -> None:
         ui.collect_modules(self.ui_modules, modules)
+
+
+#: What native handlers can do and Tornado's cannot.
+_NATIVE_METHODS = tuple(name for name in vars(AnswerMethods) if not name.startswith("_"))
+
+
+def give_way(cls: type) -> None:
+    """Let a program's mixin have its method of a name that is new here, wherever in the bases it
+    stands: `class Base(RequestHandler, JSONMixin)`, whose `json` Tornado's handler has not."""
+    for name in _NATIVE_METHODS:
+        owners = [base for base in cls.__mro__ if name in vars(base)]
+        if len(owners) > 1 and owners[0] is AnswerMethods:
+            setattr(cls, name, vars(owners[1])[name])
