@@ -12,12 +12,13 @@ import http.client
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado import httpserver, netutil, tcpserver, web
+from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 
@@ -419,13 +420,21 @@ def test_tasks_of_a_loop_that_stood_still_go_on_when_it_runs_again() -> None:
         loop.close()
 
 
-def test_no_thread_outlives_asyncio_run() -> None:
+def test_no_thread_outlives_asyncio_run(tmp_path: Path) -> None:
+    """Names are looked up, and large files read, in threads."""
+    (tmp_path / "large").write_bytes(b"x" * 3_000_000)
+
     async def main() -> None:
-        assert await one_request(application()) == b"200"
+        handlers = [("/(.*)", web.StaticFileHandler, {"path": tmp_path})]
+        server = httpserver.HTTPServer(web.Application(handlers))  # type: ignore[arg-type]
+        sock, port = bind_unused_port()
+        server.add_socket(sock)
+        response = await AsyncHTTPClient().fetch(f"http://localhost:{port}/large")
+        assert len(response.body) == 3_000_000
+        busy = {thread.name for thread in set(threading.enumerate()) - before}
+        assert busy and all(name.startswith("tornado_trio") for name in busy)
+        server.stop()
 
     before = set(threading.enumerate())
     asyncio.run(main())
-    deadline = time.monotonic() + 5
-    while set(threading.enumerate()) - before and time.monotonic() < deadline:
-        time.sleep(0.01)
     assert set(threading.enumerate()) == before

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 
 import pytest
@@ -16,6 +17,7 @@ import trio
 import trio.lowlevel
 
 from tests.platforms import needs_fork, needs_unix_sockets
+from tornado_trio._util.threads import FILES, Threads
 from tornado_trio.interop import LoopScope
 from tornado_trio.interop.guest import current_guest
 
@@ -535,3 +537,51 @@ def test_no_warning_of_an_abandoned_run_from_an_abandoned_thread():
         worker.start()
         worker.join(10)
         gc.collect()
+
+
+# --- threads ------------------------------------------------------------------------------
+
+
+def own_threads():
+    return [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+
+
+def test_threads_end_with_the_run():
+    """What blocks is called in threads of the run, not in trio's, which idle on."""
+    seen = []
+
+    async def work(scope):
+        return await FILES.run(lambda: seen.append(own_threads()) or 42)
+
+    before = own_threads()
+    assert run_hosted(work) == 42
+    assert len(seen[0]) == len(before) + 1
+    assert own_threads() == before
+
+
+def test_an_abandoned_thread_keeps_its_place_until_it_has_ended():
+    kind, over = Threads("test", 1), threading.Event()
+    events = []
+
+    async def second():
+        await kind.run(events.append, "second")
+
+    async def work(scope):
+        async with trio.open_nursery() as nursery:
+            with trio.move_on_after(0.01):
+                await kind.run(over.wait, abandon_on_cancel=True)
+            nursery.start_soon(second)
+            await trio.sleep(0.02)
+            assert not events
+            over.set()
+        with pytest.raises(ZeroDivisionError):
+            await kind.run(lambda: 1 / 0)
+        with trio.move_on_after(0.01) as scope:
+            await kind.run(time.sleep, 0.05)  # is waited for
+        assert not scope.cancelled_caught
+        var.set("mine")
+        assert await kind.run(var.get) == "mine"
+
+    var = contextvars.ContextVar("var")
+    run_hosted(work)
+    assert events == ["second"]

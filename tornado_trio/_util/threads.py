@@ -3,19 +3,93 @@
 trio runs 40 threads at a time for all `to_thread` calls together. A program that keeps
 them busy must not stop names from being looked up and uploads from being stored, so each
 kind of work here has its own number, per trio run.
+
+trio's threads are the process's, and idle on for 10 seconds. A run that ends within a process
+that goes on (`asyncio.run` is over, and leaves no thread) has its own instead: `threads_of_run`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar, TypeVarTuple, final
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple, cast, final
 
+import outcome
 import trio
 
-__all__ = ["FILES", "LOOKUPS", "Threads"]
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["FILES", "LOOKUPS", "Threads", "threads_of_run"]
 
 _Ts = TypeVarTuple("_Ts")
 _T = TypeVar("_T")
+
+
+class _Pool:
+    """Threads that end with a run, if they are idle then."""
+
+    def __init__(self) -> None:
+        self._executor: ThreadPoolExecutor | None = None
+        self._busy = 0
+
+    async def run(
+        self,
+        function: Callable[[], object],
+        abandon_on_cancel: bool,
+        limiter: trio.CapacityLimiter,
+    ) -> object:
+        if self._executor is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            count = sum(kind.count for kind in (FILES, LOOKUPS))
+            self._executor = ThreadPoolExecutor(count, "tornado_trio")
+        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+        abandoned = False
+
+        def finished(future: Future[object]) -> None:  # in the thread
+            try:
+                token.run_sync_soon(over, future)
+            except trio.RunFinishedError:
+                pass  # nobody is left to be told
+
+        def over(future: Future[object]) -> None:
+            self._busy -= 1
+            limiter.release_on_behalf_of(function)  # held by one that was abandoned, too
+            if not abandoned:
+                trio.lowlevel.reschedule(task, outcome.capture(future.result))
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            nonlocal abandoned
+            abandoned = abandon_on_cancel
+            succeeded, failed = trio.lowlevel.Abort.SUCCEEDED, trio.lowlevel.Abort.FAILED
+            return succeeded if abandoned else failed
+
+        await limiter.acquire_on_behalf_of(function)
+        self._busy += 1
+        self._executor.submit(function).add_done_callback(finished)
+        result: object = await trio.lowlevel.wait_task_rescheduled(abort)
+        return result
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=not self._busy)
+
+
+_pool: Final[trio.lowlevel.RunVar[_Pool | None]] = trio.lowlevel.RunVar("tornado_trio_pool")
+
+
+@contextmanager
+def threads_of_run() -> Iterator[None]:
+    """For the length of a trio run: its threads are its own, and end with it."""
+    pool = _Pool()
+    _pool.set(pool)
+    try:
+        yield
+    finally:
+        pool.close()
 
 
 @final
@@ -44,9 +118,14 @@ class Threads:
         except LookupError:
             limiter = trio.CapacityLimiter(self.count)
             self._limiter.set(limiter)
-        return await trio.to_thread.run_sync(
-            function, *args, abandon_on_cancel=abandon_on_cancel, limiter=limiter
-        )
+        pool = _pool.get(None)
+        if pool is None:
+            return await trio.to_thread.run_sync(
+                function, *args, abandon_on_cancel=abandon_on_cancel, limiter=limiter
+            )
+        call = copy_context().run
+        result = await pool.run(lambda: call(function, *args), abandon_on_cancel, limiter)
+        return cast(_T, result)
 
 
 #: Reading, writing and hashing files.

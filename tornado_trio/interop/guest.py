@@ -34,6 +34,7 @@ import outcome
 import trio
 
 from .._util.interrupts import interrupt_in
+from .._util.threads import threads_of_run
 from . import trio_internals
 from .driver import Sent, drive
 from .host import Coro
@@ -114,11 +115,12 @@ class Guest:
         self._hooks = sys.get_asyncgen_hooks()
 
     async def _main(self) -> None:
-        async with trio.open_nursery() as root:
-            self.root = root
-            while self._pending:
-                root.start_soon(self._pending.popleft().run)
-            await trio.sleep_forever()
+        with threads_of_run():
+            async with trio.open_nursery() as root:
+                self.root = root
+                while self._pending:
+                    root.start_soon(self._pending.popleft().run)
+                await trio.sleep_forever()
 
     # --- scopes ------------------------------------------------------------------
     def add(self, scope: LoopScope) -> None:
