@@ -25,6 +25,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, Protocol, TypeVar, final
+from weakref import WeakSet
 
 from .options import ClientLimits
 
@@ -82,12 +83,17 @@ class _Lane(Generic[C]):
         self.waiting: deque[Ticket[C]] = deque()
 
 
+#: All that there are, for those who look in from outside (`observe`).
+pools: WeakSet[Pool[Any]] = WeakSet()
+
+
 @final
 class Pool(Generic[C]):
     """The tables and the policy. `limits` are fixed for life."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self.limits = limits
+        pools.add(self)
         self._lanes: dict[Hashable, _Lane[C]] = {}
         # Idle connections of all origins, oldest first: what eviction and expiry take.
         self._idle: OrderedDict[C, Hashable] = OrderedDict()

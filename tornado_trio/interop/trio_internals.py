@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import sys
 import types
@@ -154,6 +155,12 @@ def abort_wait(task: Task, raise_error: Callable[[], object]) -> None:
 def cancel_status(task: Task) -> object:
     """Another object after `task` has entered or left a cancel scope; None if trio hides it."""
     return getattr(task, "_cancel_status", None)
+
+
+def effective_deadline(task: Task) -> float:
+    """When the scopes around `task` are cancelled, in trio's time; inf: never, or trio hides it."""
+    ask = getattr(cancel_status(task), "effective_deadline", None)
+    return float(ask()) if ask is not None else math.inf
 
 
 def cancelled_scope(task: Task) -> trio.CancelScope | None:

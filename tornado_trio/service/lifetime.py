@@ -42,6 +42,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ..net.tls_contexts import ServerTls
+    from ..observe import Inspector
 
 __all__ = ["Service", "Source", "current_service"]
 
@@ -86,6 +87,7 @@ class Service:
       settings: how it is run.
       state: as in the module's table.
       number: which worker this is, from 1; None: the only process.
+      inspector: counts its requests and shows what it is doing, where that was asked for.
       wrap_app: makes of each application what is served in its place, for counting.
       longest_grace: seconds; the longest of all calls of `serve`.
     """
@@ -96,6 +98,7 @@ class Service:
         self.state = "starting"
         self.longest_grace = 0.0
         self.wrap_app: Callable[[Any], Any] | None = None
+        self.inspector: Inspector | None = None
         self._source = source
         self._servings: list[_Serving] = []
         self._address_taken = False
@@ -272,6 +275,8 @@ class Service:
             listeners = self._source.listeners(place, None, None)
         if settings.proxy_headers:
             options = _behind_proxies(options, settings.proxy_headers)
+        if self.inspector is not None:
+            options = self.inspector.meter.options(options)
         grace = call.grace if settings.grace is None else settings.grace
         self.longest_grace = max(self.longest_grace, GRACE if grace is None else grace)
         app = call.app if self.wrap_app is None else self.wrap_app(call.app)

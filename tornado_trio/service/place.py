@@ -22,10 +22,13 @@ class Place:
     control: int
     broker: int
     board: int
+    #: Over which its parent asks what it is doing; -1: nobody asks.
+    inspection: int = -1
 
     def as_text(self) -> str:
         """For the environment."""
-        return f"{self.number},{self.row},{self.control},{self.broker},{self.board}"
+        numbers = (self.number, self.row, self.control, self.broker, self.board, self.inspection)
+        return ",".join(map(str, numbers))
 
 
 def worker_place(environ: MutableMapping[str, str] = os.environ) -> Place | None:
@@ -33,5 +36,12 @@ def worker_place(environ: MutableMapping[str, str] = os.environ) -> Place | None
     text = environ.pop(VARIABLE, None)
     if text is None:
         return None
-    number, row, control, broker, board = map(int, text.split(","))
-    return Place(number=number, row=row, control=control, broker=broker, board=board)
+    number, row, control, broker, board, inspection = map(int, text.split(","))
+    return Place(
+        number=number,
+        row=row,
+        control=control,
+        broker=broker,
+        board=board,
+        inspection=inspection,
+    )

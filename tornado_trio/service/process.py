@@ -52,9 +52,12 @@ class WorkerProcess:
       status: its exit status once it is dead, negative: the signal that ended it.
       failure: what it said of why it cannot start.
       patience: seconds that its end may take.
+      inspection: the socket over which it says what it is doing, if it was to have one.
     """
 
-    def __init__(self, number: int, board: Board, bind: Bind) -> None:
+    def __init__(
+        self, number: int, board: Board, bind: Bind, *, inspected: bool = False
+    ) -> None:
         self.number = number
         self.state = "starting"
         self.status: int | None = None
@@ -77,25 +80,33 @@ class WorkerProcess:
             raise CannotStart("a worker cannot be started: there are too many") from None
         self._control, control = socket.socketpair()
         self._broker, broker = socket.socketpair()
+        fds = [control, broker]
+        self.inspection: socket.socket | None = None
+        if inspected:
+            self.inspection, theirs = socket.socketpair()
+            fds.append(theirs)
         place = Place(
             number=number,
             row=self.row.index,
             control=control.fileno(),
             broker=broker.fileno(),
             board=board.fd,
+            inspection=theirs.fileno() if inspected else -1,
         )
         environ = {name: value for name, value in os.environ.items() if name not in _MANAGERS}
         environ[VARIABLE] = place.as_text()
         try:
-            self._popen = self._start(environ, (control.fileno(), broker.fileno(), board.fd))
+            self._popen = self._start(environ, (*(sock.fileno() for sock in fds), board.fd))
         except OSError as error:
             self._control.close()
             self._broker.close()
             board.give_back(self.row)
+            if self.inspection is not None:
+                self.inspection.close()
             raise CannotStart(f"a worker cannot be started: {error}") from None
         finally:
-            control.close()
-            broker.close()
+            for sock in fds:
+                sock.close()
         self.pid = self._popen.pid
 
     def __repr__(self) -> str:

@@ -50,6 +50,9 @@ def run(
     proxy_headers: bool | Sequence[str] = False,
     max_requests: int = 0,
     worker_timeout: float = 30.0,
+    inspect: str | None = None,
+    inspect_token: str | None = None,
+    watchdog: float | None = None,
 ) -> None:
     """Run a service until it is told to end; returns when it has ended well.
 
@@ -87,6 +90,9 @@ def run(
             proxy_headers=proxy_headers if isinstance(proxy_headers, bool) else (*proxy_headers,),
             max_requests=max_requests,
             worker_timeout=worker_timeout,
+            inspect=inspect,
+            inspect_token=inspect_token,
+            watchdog=watchdog,
         ).with_environment()
         start(lambda: main_of(main, factories=False), settings)
     except CannotStart as error:
@@ -133,8 +139,13 @@ def run_here(main: Main, settings: Settings) -> None:
     set_up_logging(settings)
     service = Service(settings, OwnSockets(settings))
     signals = StopSignals()
+    beside: list[Main] = [keep_watchdog]
+    if settings.inspect is not None:
+        from .inspection import inspect_here
+
+        beside.append(inspect_here(service))
     with signals.installed():
-        run_service(service, main, signals, [keep_watchdog])
+        run_service(service, main, signals, beside)
     if signals.cut_by is not None:
         raise SystemExit(128 + signals.cut_by)
 

@@ -107,6 +107,10 @@ class Settings:
       proxy_headers: believe X-Forwarded-For and its kin; or from which proxies.
       max_requests: a worker is replaced after about so many requests; 0: never.
       worker_timeout: a worker that does not answer for so many seconds is killed.
+      inspect: the address of the inspection page, metrics and task tree, HOST:PORT; None: none.
+      inspect_token: what one has to know to look; without it only loopback may be listened on.
+      watchdog: seconds; a step that holds the loop for longer is logged. 0: never; None: 0.1 while
+        developing (`reload`, or an application's `debug`), otherwise never.
     """
 
     host: str | None = _setting(
@@ -144,6 +148,14 @@ class Settings:
     )
     worker_timeout: float = _setting(
         30.0, _seconds, "SECONDS", "kill a worker that does not answer for so long (30); 0: never"
+    )
+
+    inspect: str | None = _setting(
+        None, str, "HOST:PORT", "show what it is doing there: a page, /metrics, /tree"
+    )
+    inspect_token: str | None = _setting(None, str, "TOKEN", "what one has to know to look there")
+    watchdog: float | None = _setting(
+        None, _seconds, "SECONDS", "log steps that hold the loop longer (0.1 while developing)"
     )
 
     def __post_init__(self) -> None:

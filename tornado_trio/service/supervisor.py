@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -31,6 +31,9 @@ from .restarts import RestartPolicy
 from .settings import Settings
 from .surroundings import has_terminal, is_first_process, reap_orphans
 from .watching import watch_life
+
+if TYPE_CHECKING:
+    from .inspection import WorkersInspection
 
 if sys.platform == "win32":
     raise ImportError("Windows passes no descriptors")
@@ -89,6 +92,11 @@ class Supervisor:
         self._roll_is_due = False
         self._nursery: trio.Nursery | None = None
         self._terminal = has_terminal()
+        self._inspection: WorkersInspection | None = None
+        if settings.inspect is not None:
+            from .inspection import WorkersInspection
+
+            self._inspection = WorkersInspection(settings, self.statistics)
 
     def __repr__(self) -> str:
         return f"<Supervisor {list(self.workers.values())}>"
@@ -133,6 +141,8 @@ class Supervisor:
             timeout = 0.0 if self.settings.reload else self.settings.worker_timeout
             nursery.start_soon(watch_life, self._alive, self._reap, timeout)
             nursery.start_soon(keep_watchdog)
+            if self._inspection is not None:
+                nursery.start_soon(self._inspection.run)
             try:
                 for number in range(1, self.settings.worker_count + 1):
                     self._put(self._spawn(number))
@@ -150,8 +160,13 @@ class Supervisor:
 
     def _spawn(self, number: int) -> WorkerProcess:
         assert self._nursery is not None
-        worker = WorkerProcess(number, self._board, self._bind)
+        inspection = self._inspection
+        worker = WorkerProcess(
+            number, self._board, self._bind, inspected=inspection is not None
+        )
         self._nursery.start_soon(worker.attend, self._told)
+        if inspection is not None:
+            self._nursery.start_soon(inspection.attend, worker)
         return worker
 
     def _put(self, worker: WorkerProcess) -> WorkerProcess | None:

@@ -164,10 +164,15 @@ def run_worker(place: Place, load: Callable[[], Main], settings: Settings) -> No
     link.attach(service)
     if settings.max_requests:
         service.wrap_app = link.count_requests(settings.max_requests)
+    beside: list[Main] = [link.beat, link.obey]
+    if place.inspection >= 0:
+        from .inspection import inspect_worker
+
+        beside.append(inspect_worker(service, place.inspection))
     signals = WorkerSignals()
     try:
         with signals:
-            run_service(service, load(), signals, [link.beat, link.obey])
+            run_service(service, load(), signals, beside)
     except LoadError as error:
         link.failed(str(error), error.trace, error.status)
         raise SystemExit(error.status) from None

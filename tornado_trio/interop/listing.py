@@ -1,0 +1,82 @@
+"""What asyncio's loop of this thread has to do: tasks, and timers by function. For those who look.
+
+Knows asyncio, and which of its names are private. Must not know who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+__all__ = ["ShownTask", "ShownTimer", "running_tasks", "waiting_timers"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTask:
+    """A task of asyncio's: its name, that of its coroutine too, and its frames with their lines."""
+
+    id: str
+    name: str
+    frames: list[tuple[FrameType, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTimer:
+    """A `call_later`: the function, seconds until it is called, and where it is defined."""
+
+    id: str
+    name: str
+    due: float
+    where: str
+
+
+def running_tasks() -> list[ShownTask]:
+    """Those of the loop that runs in this thread, by name; none without a loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return []
+    shown = []
+    for task in sorted(asyncio.all_tasks(loop), key=lambda each: each.get_name()):
+        frames = [(frame, frame.f_lineno) for frame in task.get_stack(limit=50)]
+        coroutine = getattr(task.get_coro(), "__qualname__", "")
+        shown.append(ShownTask(f"{id(task):x}", f"{task.get_name()} {coroutine}", frames))
+    return shown
+
+
+def waiting_timers() -> list[ShownTimer]:
+    """Those of the loop that runs in this thread, the next one first.
+
+    By a private name of asyncio's own loops: of uvloop's there are none to be seen.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return []
+    timers = [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()]
+    return [
+        ShownTimer(f"{id(timer):x}", name, timer.when() - loop.time(), where)
+        for timer in sorted(timers, key=lambda each: each.when())
+        for name, where in [_function_of(timer)]
+    ]
+
+
+def _function_of(handle: Any) -> tuple[str, str]:
+    """Name and place of what a handle calls, out of partials, wrappers and bound methods."""
+    function = getattr(handle, "_callback", None)
+    arguments: Any = getattr(handle, "_args", None) or ()
+    for _ in range(8):
+        inner = getattr(function, "func", None)
+        if inner is not None:
+            arguments = getattr(function, "args", ())
+        elif arguments and callable(arguments[0]):
+            inner, arguments = arguments[0], ()  # Tornado's way: `_run_callback(callback)`
+        if inner is None:
+            break
+        function = inner
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", repr(function))
+    return name, "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"

@@ -1,0 +1,183 @@
+"""The tree of tasks: who waits where, since when, until when. Plain rows, parents first.
+
+Knows trio's tasks, and asyncio's where trio is its guest. Must not know servers or pages.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import trio
+
+from ..interop.listing import running_tasks, waiting_timers
+from ..interop.trio_internals import effective_deadline
+
+__all__ = ["Ages", "ROW", "place_in", "task_tree"]
+
+#: The columns of a row: how deep it is, which task, its name, its age in seconds (None: as old as
+#: the inspector), seconds to its deadline (None: none), where it waits, bytes waiting to be sent,
+#: and how many more like it are not shown.
+ROW = ("depth", "id", "name", "age", "deadline", "where", "unsent", "more")
+
+MOST_ALIKE = 20  # children of one nursery that differ in numbers only
+MOST_FOUND = 500
+MOST_TIMERS = 100
+_LIBRARIES = frozenset(("trio", "tornado_trio", "tornado", "outcome", "asyncio"))
+_NUMBERS = re.compile(r"#?[0-9a-f]*[0-9][0-9a-f]*")
+_QUERY = re.compile(r"\?\S*")
+
+
+class Ages(trio.abc.Instrument):
+    """When tasks were started. Costs nothing per step: trio calls for new tasks only."""
+
+    def __init__(self) -> None:
+        self.began: WeakKeyDictionary[trio.lowlevel.Task, float] = WeakKeyDictionary()
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        """Called by trio."""
+        self.began[task] = time.monotonic()
+
+
+def _frames(task: trio.lowlevel.Task) -> list[tuple[FrameType, int]]:
+    try:
+        return list(task.iter_await_frames())
+    except (AttributeError, RuntimeError):
+        return []  # it runs (the one that asks), or its coroutine is no Python code
+
+
+def _line(frame: FrameType, number: int) -> str:
+    return f"{frame.f_code.co_filename}:{number} in {frame.f_code.co_qualname}"
+
+
+def _place(frames: list[tuple[FrameType, int]]) -> str:
+    """The innermost line of the program; of ours where no program is involved."""
+    own = [
+        pair
+        for pair in frames
+        if pair[0].f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES
+    ]
+    if not (own or frames):
+        return "runs"
+    return _line(*(own or frames)[-1])
+
+
+def place_in(task: trio.lowlevel.Task) -> str:
+    """The file and line that a task waits in: "shop.py:12 in get"."""
+    return _place(_frames(task))
+
+
+class _Walk:
+    def __init__(
+        self, ages: Ages, unsent: Mapping[trio.lowlevel.Task, int], find: str, frames: bool
+    ) -> None:
+        self.began, self.unsent, self.find, self.frames = ages.began, unsent, find.lower(), frames
+        self.now, self.clock = time.monotonic(), trio.current_time()
+        self.found = 0
+
+    def row(self, task: trio.lowlevel.Task, depth: int) -> list[Any]:
+        began = self.began.get(task)
+        deadline = effective_deadline(task)
+        frames = _frames(task)
+        where: Any = _place(frames)
+        if self.frames:
+            where = [_line(*pair) for pair in frames] or ["runs"]
+        return [
+            depth,
+            f"{id(task):x}",
+            _QUERY.sub("?…", task.name),
+            None if began is None else self.now - began,
+            None if deadline == math.inf else deadline - self.clock,
+            where,
+            self.unsent.get(task, 0),
+            0,
+        ]
+
+    def all(self, task: trio.lowlevel.Task, depth: int) -> Iterator[list[Any]]:
+        """The task and what is below it, without recursion as deep as the tree."""
+        todo: list[tuple[trio.lowlevel.Task, int, int]] = [(task, depth, 0)]
+        while todo:
+            task, depth, more = todo.pop()
+            row = self.row(task, depth)
+            row[-1] = more
+            yield row
+            children = []
+            for nursery in task.child_nurseries:
+                children += self.chosen(list(nursery.child_tasks))
+            todo += [(child, depth + 1, more) for child, more in reversed(children)]
+
+    def chosen(self, tasks: list[trio.lowlevel.Task]) -> list[tuple[trio.lowlevel.Task, int]]:
+        """Siblings, the oldest first; of many that are alike a few, the last with the number of
+        the rest."""
+        tasks.sort(key=lambda task: self.began.get(task, 0.0))
+        if self.find or len(tasks) <= MOST_ALIKE:
+            return [(task, 0) for task in tasks]
+        alike: dict[str, list[trio.lowlevel.Task]] = {}
+        for task in tasks:
+            alike.setdefault(_NUMBERS.sub("#", task.name), []).append(task)
+        kept = []
+        for group in alike.values():
+            for place, task in enumerate(group[:MOST_ALIKE], 1):
+                kept.append((task, len(group) - place if place == MOST_ALIKE else 0))
+        return kept
+
+
+def task_tree(
+    ages: Ages,
+    unsent: Mapping[trio.lowlevel.Task, int],
+    find: str = "",
+    *,
+    frames: bool = False,
+) -> list[list[Any]]:
+    """The tasks of the present run as rows of `ROW`, then those of asyncio and its timers.
+
+    Args:
+      ages: when tasks were started.
+      unsent: bytes waiting to be sent, by task.
+      find: only rows with this text in them, and what leads there; at most MOST_FOUND.
+      frames: `where` is a list of all frames, outermost first, not the innermost of the program.
+    """
+    root = trio.lowlevel.current_root_task()
+    walk = _Walk(ages, unsent, find, frames)
+    rows = [] if root is None else list(walk.all(root, 0))
+    rows += _asyncio_rows()
+    return _filtered(rows, walk.find) if walk.find else rows
+
+
+def _filtered(rows: list[list[Any]], find: str) -> list[list[Any]]:
+    kept: list[list[Any]] = []
+    path: list[list[Any]] = []  # from the root to the row, as far as they were not kept
+    found = 0
+    for row in rows:
+        while path and path[-1][0] >= row[0]:
+            path.pop()
+        path.append(row)
+        if find in f"{row[2]} {row[5]}".lower():
+            kept += [each for each in path if each not in kept[-len(path) :]]
+            found += 1
+            if found >= MOST_FOUND:
+                break
+    return kept
+
+
+def _asyncio_rows() -> list[list[Any]]:
+    """What asyncio's loop of this thread has, where it hosts the run."""
+    tasks, timers = running_tasks(), waiting_timers()
+    if not (tasks or timers):
+        return []
+    rows: list[list[Any]] = [[0, "asyncio", "asyncio's loop", None, None, "", 0, 0]]
+    for task in tasks:
+        where = _place(task.frames)
+        rows.append([1, task.id, task.name, None, None, where, 0, 0])
+    rows += [
+        [1, timer.id, f"timer {timer.name}", None, timer.due, timer.where, 0, 0]
+        for timer in timers[:MOST_TIMERS]
+    ]
+    if len(timers) > MOST_TIMERS:
+        rows[-1][-1] = len(timers) - MOST_TIMERS
+    return rows

@@ -1,0 +1,125 @@
+"""`Watchdog`: a thread that names the step which holds the loop for too long.
+
+Knows threads, frames and trio's token. It asks the loop to call it back; when that takes longer
+than it may, it looks where the loop's thread is. What the loop pays is one call in a quarter of
+that time. A step shorter than 1.25 times the bound may escape it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from types import FrameType
+from typing import Any
+
+import trio
+
+from .._util.current import current_request
+
+__all__ = ["Watchdog"]
+
+logger = logging.getLogger("tornado.general")
+
+_LIBRARIES = frozenset(("trio", "tornado_trio", "tornado", "outcome", "asyncio", "selectors"))
+KEPT = 50
+
+
+class Watchdog:
+    """Watches the run that `start` is called in.
+
+    Args:
+      seconds: for which a step may hold the loop.
+
+    Attributes:
+      count: steps that took longer.
+      blocks: the last of them, the newest last: time (seconds since 1970), where, request (its
+        description, or None), seconds.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ValueError(f"a watchdog needs a time longer than 0 s, not {seconds!r}")
+        self.seconds = seconds
+        self.count = 0
+        self.blocks: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Watchdog {self.seconds} s, {self.count} steps took longer>"
+
+    def start(self) -> None:
+        """Begin, in the run and thread of the caller."""
+        token, ident = trio.lowlevel.current_trio_token(), threading.get_ident()
+        self._stop.clear()
+        self._thread = threading.Thread(
+            target=self._watch, args=(token, ident), name="watchdog", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End. Waits for the thread, which is about to end, for a second at most."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(1.0)
+            self._thread = None
+
+    def _watch(self, token: trio.lowlevel.TrioToken, ident: int) -> None:
+        while not self._stop.is_set():
+            turned = threading.Event()
+            asked = time.monotonic()
+            try:
+                token.run_sync_soon(turned.set)
+            except trio.RunFinishedError:
+                return
+            if not turned.wait(self.seconds):
+                found = _look(ident)
+                while not turned.wait(0.05):
+                    if self._stop.is_set():
+                        return
+                    found = found or _look(ident)
+                if found is not None:
+                    self._note(*found, time.monotonic() - asked)
+            self._stop.wait(self.seconds / 4)
+
+    def _note(self, where: str, request: str | None, seconds: float) -> None:
+        self.count += 1
+        self.blocks.append(
+            {"time": time.time(), "where": where, "request": request, "seconds": seconds}
+        )
+        of = "" if request is None else f", {request}"
+        logger.warning("the loop was held for %.0f ms by %s%s", 1000 * seconds, where, of)
+
+
+def _look(ident: int) -> tuple[str, str | None] | None:
+    """Where the thread is, and in which request; None: in no step, it waits for events."""
+    frame = sys._current_frames().get(ident)
+    innermost, own = frame, None
+    request = None
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if own is None and module.partition(".")[0] not in _LIBRARIES:
+            own = frame
+        if module == "trio._core._run" and frame.f_code.co_name in ("unrolled_run", "run"):
+            request = _request_of(frame)
+            break
+        if module == "asyncio.base_events" and frame.f_code.co_name == "_run_once":
+            break
+        frame = frame.f_back
+    if frame is None or own is None or innermost is None:
+        return None
+    return f"{own.f_code.co_filename}:{own.f_lineno} in {own.f_code.co_qualname}", request
+
+
+def _request_of(frame: FrameType) -> str | None:
+    """Of the task whose step trio runs there. (Its local name; without it: not known.)"""
+    context = getattr(frame.f_locals.get("task"), "context", None)
+    exchange = None if context is None else context.get(current_request)
+    if exchange is None:
+        return None
+    method, target, _ = exchange.start_line
+    path, mark, _ = target.partition("?")
+    return f"request {exchange.request_id}: {method} {path}{'?…' if mark else ''}"
