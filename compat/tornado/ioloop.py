@@ -18,7 +18,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import trio
 from tornado._impl.generation import before
@@ -50,7 +50,8 @@ class IOLoop(Configurable):
     ERROR = 0x018
 
     _ioloop_for_asyncio = loops  # shared on purpose
-    _instance_loop: IOLoop | None = None
+    #: The process's loop, while there is one: programs look for it, and delete it.
+    _instance: ClassVar[IOLoop]
     _executor: concurrent.futures.Executor | None = None
 
     # --- which loop ----------------------------------------------------------------
@@ -111,12 +112,12 @@ class IOLoop(Configurable):
     @staticmethod
     def instance() -> IOLoop:
         """The loop installed as the process's, else `current()` (Tornado 4's singleton)."""
-        loop = IOLoop._instance_loop
+        loop = getattr(IOLoop, "_instance", None)
         if loop is None or getattr(loop, "closing", False):
             loop = current_loop()
             if before(5):
                 # One for all threads: the first to ask shows the others where to call back.
-                IOLoop._instance_loop = loop
+                IOLoop._instance = loop
         return loop
 
     @staticmethod
@@ -125,13 +126,13 @@ class IOLoop(Configurable):
 
         Until Tornado 5: whether the process's loop has been made.
         """
-        if IOLoop._instance_loop is not None or before(5):
-            return IOLoop._instance_loop is not None
+        if hasattr(IOLoop, "_instance") or before(5):
+            return hasattr(IOLoop, "_instance")
         return IOLoop.current(instance=False) is not None
 
     def install(self) -> None:
         """Make this the loop `instance()` returns, and the thread's current one."""
-        IOLoop._instance_loop = self
+        IOLoop._instance = self
         self._make_current()
 
     def running(self) -> bool:
@@ -142,7 +143,8 @@ class IOLoop(Configurable):
     @staticmethod
     def clear_instance() -> None:
         """Undo `install()`, and forget the loop of the calling thread."""
-        IOLoop._instance_loop = None
+        if hasattr(IOLoop, "_instance"):
+            del IOLoop._instance
         IOLoop._clear_current()
 
     def initialize(self, make_current: bool = True) -> None:

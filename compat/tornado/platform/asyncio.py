@@ -29,7 +29,18 @@ from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs
 from tornado_trio.interop.scope import LoopScope
 
 
-class BaseAsyncIOLoop(IOLoop):
+if before(5):
+    from tornado._impl.legacy.loop_names import CurrentLoop, LoopNames
+
+    class _Loop(LoopNames, IOLoop):
+        """See `LoopNames`."""
+
+    IOLoop._current = CurrentLoop()  # type: ignore[attr-defined]
+else:
+    _Loop = IOLoop  # type: ignore[misc, assignment]
+
+
+class BaseAsyncIOLoop(_Loop):
     """An IOLoop over an asyncio loop. `asyncio_loop` is that loop."""
 
     asyncio_loop: asyncio.AbstractEventLoop
