@@ -28,7 +28,6 @@ from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs
 from tornado_trio.interop.scope import LoopScope
 
-
 if before(5):
     from tornado._impl.legacy.loop_names import CurrentLoop, LoopNames
 
