@@ -224,6 +224,36 @@ def _file_handler(options: Any) -> logging.Handler:
     )
 
 
+#: Option -> the arguments of `define`, but for its default.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "logging": {
+        "help": "Set the Python log level. If 'none', tornado won't touch the logging "
+        "configuration.",
+        "metavar": "debug|info|warning|error|none",
+    },
+    "log_to_stderr": {
+        "type": bool,
+        "help": "Send log output to stderr (colorized if possible). By default use stderr if "
+        "--log_file_prefix is not set and no other logging is configured.",
+    },
+    "log_file_prefix": {
+        "type": str,
+        "metavar": "PATH",
+        "help": "Path prefix for log files. Note that if you are running multiple processes, "
+        "log_file_prefix must be different for each of them (e.g. include the port number)",
+    },
+    "log_file_max_size": {"type": int, "help": "max size of log files before rollover"},
+    "log_file_num_backups": {"type": int, "help": "number of log files to keep"},
+    "log_rotate_when": {
+        "type": str,
+        "help": "specify the type of TimedRotatingFileHandler interval; "
+        "other options: ('S', 'M', 'H', 'D', 'W0'-'W6')",
+    },
+    "log_rotate_interval": {"type": int, "help": "The interval value of timed rotating"},
+    "log_rotate_mode": {"type": str, "help": "The mode of rotating files (time or size)"},
+}
+
+
 def define_logging_options(
     options: Any, enable: Callable[[Any], None] = enable_pretty_logging
 ) -> None:
@@ -234,56 +264,6 @@ def define_logging_options(
         enable: what to call with the parser when parsing is done.
     """
     defaults = LogSettings()
-    options.define(
-        "logging",
-        default=defaults.logging,
-        help="Set the Python log level. If 'none', tornado won't touch the logging configuration.",
-        metavar="debug|info|warning|error|none",
-    )
-    options.define(
-        "log_to_stderr",
-        type=bool,
-        default=defaults.log_to_stderr,
-        help="Send log output to stderr (colorized if possible). By default use stderr if "
-        "--log_file_prefix is not set and no other logging is configured.",
-    )
-    options.define(
-        "log_file_prefix",
-        type=str,
-        default=defaults.log_file_prefix,
-        metavar="PATH",
-        help="Path prefix for log files. Note that if you are running multiple processes, "
-        "log_file_prefix must be different for each of them (e.g. include the port number)",
-    )
-    options.define(
-        "log_file_max_size",
-        type=int,
-        default=defaults.log_file_max_size,
-        help="max size of log files before rollover",
-    )
-    options.define(
-        "log_file_num_backups",
-        type=int,
-        default=defaults.log_file_num_backups,
-        help="number of log files to keep",
-    )
-    options.define(
-        "log_rotate_when",
-        type=str,
-        default=defaults.log_rotate_when,
-        help="specify the type of TimedRotatingFileHandler interval; "
-        "other options: ('S', 'M', 'H', 'D', 'W0'-'W6')",
-    )
-    options.define(
-        "log_rotate_interval",
-        type=int,
-        default=defaults.log_rotate_interval,
-        help="The interval value of timed rotating",
-    )
-    options.define(
-        "log_rotate_mode",
-        type=str,
-        default=defaults.log_rotate_mode,
-        help="The mode of rotating files (time or size)",
-    )
+    for name, arguments in _OPTIONS.items():
+        options.define(name, default=getattr(defaults, name), **arguments)
     options.add_parse_callback(lambda: enable(options))

@@ -47,6 +47,13 @@ def _http_url(url: str) -> str:
     raise InvalidRequest(f"not a ws:// or wss:// URL: {show_url(url)!r}")
 
 
+def _tunnelling(network: Network | None) -> Network | None:
+    """A proxy that forwards knows nothing of upgrades; one with a tunnel need not."""
+    if network is None or network.proxy is None:
+        return network
+    return replace(network, proxy=replace(network.proxy, tunnel=True))
+
+
 @asynccontextmanager
 async def open_websocket(
     url: str,
@@ -73,16 +80,12 @@ async def open_websocket(
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
     options = options or WebSocketOptions()
-    address = _http_url(url)
-    key = make_key()
+    address, key = _http_url(url), make_key()
     made = request_headers(key, subprotocols=subprotocols, deflate=options.deflate)
     fields = [*HTTPHeaders(made).get_all(), *headers]
     async with AsyncExitStack() as stack:
         if client is None:
-            if network is not None and network.proxy is not None:
-                # A proxy that forwards knows nothing of upgrades; a tunnel needs not to.
-                network = replace(network, proxy=replace(network.proxy, tunnel=True))
-            client = await stack.enter_async_context(open_client(network=network))
+            client = await stack.enter_async_context(open_client(network=_tunnelling(network)))
         async with client.stream(
             "GET",
             address,
@@ -103,12 +106,8 @@ async def open_websocket(
                 body = b"" if response.status == 101 else await response.read_chunk()
                 raise WebSocketRefused(error, response, body) from None
             stream = response._hop.detach()
-        protocol = WebSocketProtocol(
-            client=True,
-            max_size=options.max_message_size,
-            deflate=deflate,
-            options=options.deflate,
-        )
+        size, ours = options.max_message_size, options.deflate
+        protocol = WebSocketProtocol(client=True, max_size=size, deflate=deflate, options=ours)
         async with run_session(
             stream, protocol, options, subprotocol=subprotocol, request=response
         ) as ws:

@@ -234,23 +234,12 @@ def bind_tcp_sockets(
             if _skip_address(af, host, address) or (af, address) in seen:
                 continue
             seen.add((af, address))
-            try:
-                sock = socket.socket(af, kind, proto)
-            except OSError as exc:
-                if exc.errno == errno.EAFNOSUPPORT:
-                    continue
-                raise
+            wanted = (address[0], address[1] or shared_port or 0, *address[2:])
+            optional = host == "localhost" and bool(sockets)
+            sock = _bound(af, kind, proto, wanted, reuse_port, optional=optional)
+            if sock is None:
+                continue
             sockets.append(sock)
-            _prepare(sock, reuse_port)
-            wanted = address[1] or shared_port or 0
-            try:
-                sock.bind((address[0], wanted, *address[2:]))
-            except OSError as exc:
-                if exc.errno == errno.EADDRNOTAVAIL and host == "localhost" and sockets[1:]:
-                    # Containers often name ::1 in /etc/hosts without having it.
-                    sockets.pop().close()
-                    continue
-                raise address_error(exc.errno or 0, (address[0], wanted)) from None
             shared_port = shared_port or sock.getsockname()[1]
             try:
                 sock.listen(backlog)
@@ -261,6 +250,32 @@ def bind_tcp_sockets(
             sock.close()
         raise
     return sockets
+
+
+def _bound(
+    family: int, kind: int, proto: int, address: Any, reuse_port: bool, *, optional: bool
+) -> socket.socket | None:
+    """A socket bound to `address`; None where the system cannot, and need not."""
+    try:
+        sock = socket.socket(family, kind, proto)
+    except OSError as exc:
+        if exc.errno == errno.EAFNOSUPPORT:
+            return None
+        raise
+    try:
+        _prepare(sock, reuse_port)
+        try:
+            sock.bind(address)
+        except OSError as exc:
+            if exc.errno == errno.EADDRNOTAVAIL and optional:
+                # Containers often name ::1 in /etc/hosts without having it.
+                sock.close()
+                return None
+            raise address_error(exc.errno or 0, address[:2]) from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _skip_address(family: int, host: str | None, address: Any) -> bool:

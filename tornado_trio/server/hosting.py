@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ..net.listeners import open_tcp_listeners
+
 if TYPE_CHECKING:
     import ssl
 
@@ -35,6 +37,14 @@ class ServeCall:
     tls: ssl.SSLContext | ServerTls | None
     options: ServerOptions | None
     grace: float | None
+
+    def opened(self) -> Sequence[Listener]:
+        """The listeners, opened if they were not given. Errors: see `serve`."""
+        if self.listeners is not None:
+            return self.listeners
+        if self.port is None:
+            raise ValueError("serve needs a port or listeners: serve(app, 8888)")
+        return open_tcp_listeners(self.port, self.host)
 
 
 class Host(Protocol):

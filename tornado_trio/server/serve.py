@@ -16,7 +16,7 @@ from .._util.interrupts import interrupt_in
 from .._util.mistakes import check_app, require_trio
 from ..errors import DeadlineError, PeerError
 from ..exchange import App
-from ..net.listeners import Listener, accept_loop, close_all, open_tcp_listeners
+from ..net.listeners import Listener, accept_loop, close_all
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
 from .hosting import ServeCall, current_host
@@ -86,32 +86,24 @@ async def serve(
     """
     check_app(app, "serve")
     require_trio("serve", "trio.run(serve, app, port), or await it in a nursery's task")
+    call = ServeCall(
+        app=app,
+        port=port,
+        host=host,
+        listeners=listeners,
+        tls=tls,
+        options=options,
+        grace=grace,
+    )
     service = current_host.get()
     if service is not None:
-        call = service.prepared(
-            ServeCall(
-                app=app,
-                port=port,
-                host=host,
-                listeners=listeners,
-                tls=tls,
-                options=options,
-                grace=grace,
-            )
-        )
-        app, listeners, tls = call.app, call.listeners, call.tls
-        options, grace = call.options, call.grace
-    if listeners is None:
-        if port is None:
-            raise ValueError("serve needs a port or listeners: serve(app, 8888)")
-        listeners = open_tcp_listeners(port, host)
-    server = Server(app, options)
+        call = service.prepared(call)
     await serve_connections(
-        server,
-        listeners,
-        tls=tls,
+        Server(call.app, call.options),
+        call.opened(),
+        tls=call.tls,
         proxy=proxy,
-        grace=_GRACE if grace is None else grace,
+        grace=_GRACE if call.grace is None else call.grace,
         task_status=task_status,
     )
 

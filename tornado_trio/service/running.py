@@ -74,26 +74,14 @@ def run(
     """
     try:
         settings = Settings(
-            port=port,
-            host=host,
-            unix=unix,
-            fd=fd,
-            workers=workers,
-            reload=reload,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            grace=grace,
-            drain_delay=drain_delay,
-            asyncio=asyncio,
-            log_format=log_format,
-            access_log=access_log,
+            port=port, host=host, unix=unix, fd=fd,
+            workers=workers, reload=reload, tls_cert=tls_cert, tls_key=tls_key,
+            grace=grace, drain_delay=drain_delay, asyncio=asyncio,
+            log_format=log_format, access_log=access_log,
             proxy_headers=proxy_headers if isinstance(proxy_headers, bool) else (*proxy_headers,),
-            max_requests=max_requests,
-            worker_timeout=worker_timeout,
-            inspect=inspect,
-            inspect_token=inspect_token,
-            watchdog=watchdog,
-        ).with_environment()
+            max_requests=max_requests, worker_timeout=worker_timeout,
+            inspect=inspect, inspect_token=inspect_token, watchdog=watchdog,
+        ).with_environment()  # fmt: skip
         start(lambda: main_of(main, factories=False), settings)
     except CannotStart as error:
         complain(error)

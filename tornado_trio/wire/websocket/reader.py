@@ -131,8 +131,7 @@ class MessageReader:
         pos = self._pos
         available = len(buf) - pos
         while available >= 2:
-            first = buf[pos]
-            second = buf[pos + 1]
+            first, second = buf[pos], buf[pos + 1]
             if (second > 127) is not self.masked:
                 raise _fail("frame not masked" if self.masked else "frame masked")
             length = second & 127
@@ -148,10 +147,7 @@ class MessageReader:
             elif length == 127:
                 if available < 10:
                     return None
-                (length,) = _U64(buf, pos + 2)
-                head = 10
-                if length >> 63:
-                    raise _fail("frame length with its top bit set")
+                length, head = _long(buf, pos), 10
             if opcode < 8:
                 self._check_data(first, opcode, length)
             key = b""
@@ -163,11 +159,7 @@ class MessageReader:
             start = pos + head
             end = start + length
             if end > len(buf):
-                if opcode > 7:
-                    return None
-                self._pos = start
-                self._begin(first, opcode, length, key)
-                return self._go_on()
+                return None if opcode > 7 else self._go_on_from(start, first, length, key)
             payload = buf[start:end]
             if key and payload:
                 payload = apply_mask(payload, key)
@@ -186,6 +178,12 @@ class MessageReader:
             self._buf = b""  # lets go of a large read while the connection idles
             self._pos = 0
         return None
+
+    def _go_on_from(self, start: int, first: int, length: int, key: bytes) -> Event | None:
+        """A data frame that has come in part: take what is there."""
+        self._pos = start
+        self._begin(first, first & 15, length, key)
+        return self._go_on()
 
     # --- checks --------------------------------------------------------------
 
@@ -297,3 +295,11 @@ class MessageReader:
         self._message = None
         self._check = None
         return (TEXT, text) if opcode == TEXT else (BINARY, bytes(message))
+
+
+def _long(buf: bytes, pos: int) -> int:
+    """The length in eight bytes of the frame head at `pos`."""
+    length: int = _U64(buf, pos + 2)[0]
+    if length >> 63:
+        raise _fail("frame length with its top bit set")
+    return length
