@@ -368,6 +368,7 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
     _delegate_class = _HandlerDelegate
     _request_class = httputil.HTTPServerRequest
     _static_handler_class = StaticFileHandler
+    _checks_settings = False
     _error_handler_class = ErrorHandler
     _native_refusal = (
         "a tornado.web.Application needs Tornado's loop: app.listen(port), or HTTPServer(app); "

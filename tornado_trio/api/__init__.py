@@ -34,6 +34,7 @@ from .problems import Fault, Problem
 from .responses import Response, Status
 from .security import ApiKey, Basic, Bearer, Credentials
 from .signatures import SignatureError
+from .sockets import Conversation, Socket
 
 __all__ = [
     "ApiKey",
@@ -41,6 +42,7 @@ __all__ = [
     "Basic",
     "Bearer",
     "Body",
+    "Conversation",
     "Cookie",
     "Credentials",
     "Depends",
@@ -54,6 +56,7 @@ __all__ = [
     "Response",
     "Router",
     "SignatureError",
+    "Socket",
     "Status",
     "TypedMethods",
     "UploadFile",

@@ -26,6 +26,7 @@ from .matchers import (
 )
 from .request import Request
 from .rules import ReversibleRouter, ReversibleRuleRouter, Router, Rule, RuleLike
+from .setting_names import check_settings
 from .static import StaticFileHandler
 from .stock import ErrorHandler
 from .transforms import GZipContentEncoding, OutputTransform
@@ -210,6 +211,9 @@ class Application(ReversibleRouter):
     _static_handler_class: ClassVar[type[Any]] = StaticFileHandler
     _error_handler_class: ClassVar[type[Any]] = ErrorHandler
 
+    # Programs of Tornado's may have settings of any name and type.
+    _checks_settings: ClassVar[bool] = True
+
     def __init__(
         self,
         handlers: Iterable[RuleLike] | None = None,
@@ -226,6 +230,8 @@ class Application(ReversibleRouter):
             self.transforms = list(transforms)
         elif settings.get("compress_response") or settings.get("gzip"):
             self.transforms.append(GZipContentEncoding)
+        if self._checks_settings:
+            check_settings(settings)
         self.default_host: Any = default_host
         self.settings = settings
         if settings.get("debug"):

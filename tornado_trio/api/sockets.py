@@ -1,0 +1,114 @@
+"""Websockets whose messages are values: `api.Socket[In, Out]`.
+
+Knows websocket handlers and the codec. Messages are JSON as text; what a peer sends that is no
+JSON ends the conversation with 1007, what does not fit the type with 1008 (RFC 6455 7.4.1).
+(AsyncAPI documents are not made: its tools expect the broker's side too, and say little here.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+import msgspec
+
+from ..web.websocket import WebSocketHandler
+from . import codec
+from .signatures import SignatureError
+
+if TYPE_CHECKING:
+    from ..websocket import WebSocket
+
+__all__ = ["Conversation", "Socket"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_MAX_REASON = 123  # bytes (RFC 6455 5.5)
+
+
+class Conversation(Generic[In, Out]):
+    """A session of typed messages.
+
+    Attributes:
+      raw: the session that carries them.
+    """
+
+    def __init__(self, raw: WebSocket, received: Any) -> None:
+        self.raw = raw
+        self._received = received
+
+    def __aiter__(self) -> Conversation[In, Out]:
+        return self
+
+    async def __anext__(self) -> In:
+        """The next message. The end of the conversation, also by a message that is none, ends
+        the iteration."""
+        message = await self.raw.__anext__()
+        data = message.encode() if isinstance(message, str) else message
+        try:
+            value: In = codec.decode(data, self._received, codec.JSON)
+        except msgspec.ValidationError as error:
+            await self._refuse(1008, str(error))
+        except ValueError as error:
+            invalid = isinstance(error, codec.ModelFaults)
+            await self._refuse(1008 if invalid else 1007, str(error))
+        else:
+            return value
+        raise StopAsyncIteration
+
+    async def send(self, value: Out) -> None:
+        """Send a value. Waits while the peer does not read; errors as of `WebSocket.send`."""
+        await self.raw.send(codec.encode(value).decode())
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End the conversation."""
+        await self.raw.close(code, reason)
+
+    async def _refuse(self, code: int, reason: str) -> None:
+        cut = reason.encode()[:_MAX_REASON].decode("utf-8", "ignore")
+        await self.raw.close(code, cut)
+
+
+class Socket(WebSocketHandler, Generic[In, Out]):
+    """A handler of websockets with typed messages: override `talk`.
+
+        class Prices(api.Socket[Subscribe, Price]):
+            async def talk(self, peer: api.Conversation[Subscribe, Price]) -> None:
+                async for wanted in peer:
+                    await peer.send(await price_of(wanted.symbol))
+
+    SignatureError, when the class is made, for types that no JSON document can hold.
+    """
+
+    _received: ClassVar[Any] = Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            origin = get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, Socket):
+                types = get_args(base)
+                if any(isinstance(each, TypeVar) for each in types):
+                    continue
+                for each in types:
+                    try:
+                        codec.has_fields(each)
+                    except TypeError as error:
+                        raise SignatureError(f"{cls.__qualname__}: {error}") from error
+                cls._received = types[0]
+
+    @classmethod
+    def _mistake(cls) -> str | None:
+        if cls.talk is Socket.talk:
+            return "has no `async def talk(self, peer)`, which a conversation runs in"
+        return None
+
+    async def talk(self, peer: Conversation[In, Out], *args: Any, **kwargs: Any) -> None:
+        """The conversation, with the parts of the path. Its end closes the connection.
+
+        Cancellation: the peer is told 1001 (going away).
+        """
+        raise NotImplementedError
+
+    async def open(self, ws: WebSocket, *args: Any, **kwargs: Any) -> None:
+        await self.talk(Conversation(ws, self._received), *args, **kwargs)
