@@ -10,7 +10,6 @@ nothing is queued for those who are slow. Whoever comes back says where they wer
 handler is cancelled where it waits.
 """
 
-import json
 from collections import deque
 
 import trio
@@ -44,23 +43,17 @@ class Feed:
 class Events(web.RequestHandler):
     async def get(self) -> None:
         feed: Feed = self.settings["feed"]
-        last = self.request.headers.get("Last-Event-ID", "")
-        number = min(int(last), feed.last) if last.isascii() and last.isdigit() else feed.last
-        self.set_header("Content-Type", "text/event-stream")
-        self.set_header("Cache-Control", "no-store")
-        await self.flush()
-        feed.followers += 1
-        try:
-            while True:
-                with trio.move_on_after(self.settings["heartbeat"]) as silence:
+        async with self.events(self.settings["heartbeat"]) as send:
+            last = send.last_id or ""
+            number = min(int(last), feed.last) if last.isascii() and last.isdigit() else feed.last
+            feed.followers += 1
+            try:
+                while True:
                     news = await feed.after(number)
                     for number, data in news:
-                        self.write(f"id: {number}\ndata: {json.dumps(data)}\n\n")
-                if silence.cancelled_caught:
-                    self.write(": still here\n\n")  # keeps proxies from closing the connection
-                await self.flush()  # no faster than the browser reads
-        finally:
-            feed.followers -= 1
+                        await send(data, id=number)  # no faster than the browser reads
+            finally:
+                feed.followers -= 1
 
 
 class Rows(web.RequestHandler):

@@ -134,14 +134,12 @@ class Events(web.RequestHandler):
 
     async def get(self, job: str) -> None:
         jobs: Jobs = self.settings["jobs"]
-        last = self.request.headers.get("Last-Event-ID", "0")
-        self.set_header("Content-Type", "text/event-stream")
-        self.set_header("Cache-Control", "no-store")
-        async with jobs.rooms.subscribe(f"job-{job}", since=last) as messages:
-            await self.flush()
+        async with (
+            self.events() as send,
+            jobs.rooms.subscribe(f"job-{job}", since=send.last_id or "0") as messages,
+        ):
             async for message in messages:
-                self.write(f"id: {message.id}\ndata: {message.data!s}\n\n")
-                await self.flush()
+                await send(str(message.data), id=message.id)
                 if json.loads(message.data)["state"] in ("done", "failed"):
                     return
 

@@ -5,7 +5,7 @@
     ORDERS_DATABASE=postgresql://postgres@127.0.0.1/postgres python -m examples.orders
     tornado-trio serve examples.orders.app:main           the same (with --asyncio for PostgreSQL)
 
-    curl -X POST localhost:8888/orders -d '{"item": "tea", "quantity": 2}'
+    curl localhost:8888/orders --json '{"item": "tea", "quantity": 2}'
     curl -N localhost:8888/events
 
 Options are those of `tornado-trio serve`; data is kept in the folder that ORDERS_FOLDER names.

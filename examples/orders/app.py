@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from tornado_trio import open_client, serve, web
+from tornado_trio import api, open_client, serve, web
 from tornado_trio.jobs import every, supervise
 from tornado_trio.service import Health, Ready, current_service
 
@@ -44,21 +44,22 @@ class Config:
         return self.database.startswith("postgresql:")
 
 
-def make_app(state: State) -> web.Application:
-    return web.Application(
+def make_app(state: State) -> api.Application[State]:
+    return api.Application(
         [
             (r"/orders", handlers.Orders),
-            (r"/orders/(\d{1,15})", handlers.OneOrder),
+            ("/orders/{order:int}", handlers.OneOrder),
             (r"/price", handlers.Price),
             (r"/quote", handlers.Quote),
             (r"/events", live.Events),
             (r"/live", live.Live),
-            (r"/uploads", handlers.Upload),
+            (r"/uploads", handlers.Uploads),
             (r"/uploads/([0-9a-f]{16})", web.StaticFileHandler, {"path": str(state.uploads)}),
             (r"/metrics", handlers.MetricsPage),
             (r"/health", Health),
             (r"/ready", Ready, {"checks": {"database": state.db.ping}}),
         ],
+        title="Orders",
         state=state,
         default_handler_class=handlers.NotFound,
         log_function=partial(log_request, state),

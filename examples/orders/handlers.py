@@ -2,68 +2,47 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import secrets
-from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import trio
+from msgspec import Meta
 
-from tornado_trio import web
+from tornado_trio import api, web
+from tornado_trio.api import Problem
 from tornado_trio.client import ClientError
 
+from .db import Order
 from .state import State
 
 MAX_UPLOAD = 8 * 1024 * 1024
-STATUSES = ("new", "paid", "sent")
+
+Number = Annotated[int, Meta(ge=0, le=10**15)]
 
 
-class Problem(web.HTTPError):
-    """An error whose text is for the client (RFC 9457)."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(status, "%s", detail)
-        self.detail = detail
+class NewOrder(msgspec.Struct):
+    item: Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\u0000]*$")]
+    quantity: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
-class Base(web.RequestHandler):
+class Change(msgspec.Struct):
+    status: Literal["new", "paid", "sent"]
+
+
+class Saved(msgspec.Struct):
+    name: str
+    size: int
+
+
+class Base(api.Handler):
+    """Errors are problem documents (RFC 9457), here and in all below."""
+
     @property
     def state(self) -> State:
-        state: State = self.settings["state"]
+        application: Any = self.application
+        state: State = application.state
         return state
-
-    def reply(self, value: Any, status: int = 200) -> None:
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.write(json.dumps(value, default=dataclasses.asdict))
-
-    def json_body(self) -> dict[str, Any]:
-        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        # curl -d says that it is a form; the examples would be longer otherwise.
-        if kind not in ("application/json", "application/x-www-form-urlencoded"):
-            raise Problem(415, "application/json is understood")
-        try:
-            value = json.loads(self.request.body)
-        except ValueError as error:
-            raise Problem(400, f"the body is not JSON: {error}") from None
-        if not isinstance(value, dict):
-            raise Problem(422, "the body is not an object")
-        return value
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        text = self.get_query_argument(name, str(default))
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise Problem(422, f"{name} is a number from {least} to {most}")
-        return int(text)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = (kwargs.get("exc_info") or (None, None, None))[1]
-        problem: dict[str, Any] = {"status": status_code, "title": HTTPStatus(status_code).phrase}
-        if isinstance(error, Problem):
-            problem["detail"] = error.detail
-        self.set_header("Content-Type", "application/problem+json")
-        self.finish(json.dumps(problem))
 
 
 class NotFound(Base):
@@ -72,54 +51,51 @@ class NotFound(Base):
 
 
 class Orders(Base):
-    async def get(self) -> None:
-        after = self.number("after", 0, 0, 10**15)
-        limit = self.number("limit", 20, 1, 100)
-        self.reply(await self.state.db.orders(after, limit))
+    async def get(
+        self, after: Number = 0, limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    ) -> list[Order]:
+        """Orders in the order of their numbers, those after one."""
+        return await self.state.db.orders(after, limit)
 
     @web.timeout(5)
-    async def post(self) -> None:
-        body = self.json_body()
-        item, quantity = body.get("item"), body.get("quantity", 1)
-        if not isinstance(item, str) or not 1 <= len(item) <= 80:
-            raise Problem(422, "item is a text of 1 to 80 characters")
-        if not isinstance(quantity, int) or not 1 <= quantity <= 1000:
-            raise Problem(422, "quantity is a number from 1 to 1000")
+    async def post(self, order: NewOrder) -> Annotated[Order, api.Status(201)]:
+        """Take an order."""
         # Once begun, it is done, whether the client waits for the answer or not.
         async with web.critical(timeout=5):
-            order = await self.state.db.insert(item, quantity)
+            taken = await self.state.db.insert(order.item, order.quantity)
             self.state.work.set()
             await self.state.feed.poll()
-        self.set_header("Location", f"/orders/{order.id}")
-        self.reply(order, 201)
+        self.set_header("Location", f"/orders/{taken.id}")
+        return taken
 
 
 class OneOrder(Base):
-    async def get(self, order: str) -> None:
-        found = await self.state.db.get(int(order))
+    async def get(self, order: Number) -> Order:
+        """An order."""
+        found = await self.state.db.get(order)
         if found is None:
             raise Problem(404, "there is no such order")
-        self.reply(found)
+        return found
 
-    async def put(self, order: str) -> None:
-        status = self.json_body().get("status")
-        if status not in STATUSES:
-            raise Problem(422, f"status is one of {', '.join(STATUSES)}")
-        if not await self.state.db.set_status(int(order), status):
+    async def put(self, order: Number, change: Change) -> None:
+        """Say how far an order is."""
+        if not await self.state.db.set_status(order, change.status):
             raise Problem(404, "there is no such order")
         await self.state.feed.poll()
-        self.set_status(204)
 
 
 class Price(Base):
     """Asks another service: the request's deadline is the deadline of the question."""
 
     @web.timeout(1)
-    async def get(self) -> None:
-        params = {"seconds": self.get_query_argument("seconds", "0")}
+    @api.raises(502)
+    async def get(self, seconds: str = "0") -> dict[str, int]:
+        """What the other service says, if it says it in time."""
         try:
-            response = await self.state.client.get(self.state.quote_url, params=params)
-            self.reply({"price": response.raise_for_status().json()["quote"]})
+            response = await self.state.client.get(
+                self.state.quote_url, params={"seconds": seconds}
+            )
+            return {"price": response.raise_for_status().json()["quote"]}
         except ClientError as error:
             raise Problem(502, f"no quote: {type(error).__name__}") from error
 
@@ -127,20 +103,21 @@ class Price(Base):
 class Quote(Base):
     """Stands for the other service."""
 
-    async def get(self) -> None:
-        await trio.sleep(self.number("seconds", 0, 0, 60))
-        self.reply({"quote": 7})
+    async def get(self, seconds: Annotated[float, Meta(ge=0, le=60)] = 0) -> dict[str, int]:
+        await trio.sleep(seconds)
+        return {"quote": 7}
 
 
-@web.stream_request_body
-class Upload(Base):
+class Uploads(Base):
+    form_limits = web.FormLimits(max_part_size=MAX_UPLOAD)
+
     def prepare(self) -> None:
         self.request.connection.set_max_body_size(MAX_UPLOAD)
 
-    async def post(self) -> None:
+    async def post(self, parts: web.FormParts) -> Annotated[list[Saved], api.Status(201)]:
         """Files of a form, each to disk as it comes; one that is cut short leaves nothing."""
         saved = []
-        async for part in web.form_parts(self.request, web.FormLimits(max_part_size=MAX_UPLOAD)):
+        async for part in parts:
             if part.filename is None:
                 continue
             path = self.state.uploads / secrets.token_hex(8)
@@ -151,11 +128,12 @@ class Upload(Base):
             except BaseException:  # cancelled, too
                 path.unlink(missing_ok=True)
                 raise
-            saved.append({"name": path.name, "size": path.stat().st_size})
-        self.reply(saved, 201)
+            saved.append(Saved(path.name, path.stat().st_size))
+        return saved
 
 
-class MetricsPage(Base):
+class MetricsPage(web.RequestHandler):
     def get(self) -> None:
+        application: Any = self.application
         self.set_header("Content-Type", "text/plain; version=0.0.4")
-        self.write("\n".join(self.state.metrics.lines()) + "\n")
+        self.write("\n".join(application.state.metrics.lines()) + "\n")

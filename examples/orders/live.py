@@ -5,37 +5,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import trio
 
 from tornado_trio import web
 from tornado_trio.websocket import WebSocket, WebSocketOptions
 
-from .handlers import Base
 from .state import State
 
-HEARTBEAT = 15.0  # seconds of silence, after which a comment keeps proxies from closing
+
+def state_of(handler: web.RequestHandler) -> State:
+    application: Any = handler.application
+    state: State = application.state
+    return state
 
 
-class Events(Base):
+class Events(web.RequestHandler):
     async def get(self) -> None:
         """Those since `Last-Event-ID`, then each as it comes, until the service ends."""
-        feed = self.state.feed
-        text = self.request.headers.get("Last-Event-ID", "")
-        number = min(int(text), feed.last) if text.isascii() and text.isdigit() else feed.last
-        self.set_header("Content-Type", "text/event-stream")
-        self.set_header("Cache-Control", "no-store")
-        self.write("retry: 1000\n\n")
-        await self.flush()
-        while not feed.closed:
-            with trio.move_on_after(HEARTBEAT) as silence:
+        feed = state_of(self).feed
+        async with self.events(retry=1) as send:
+            text = send.last_id or ""
+            number = min(int(text), feed.last) if text.isascii() and text.isdigit() else feed.last
+            while not feed.closed:
                 for event in await feed.after(number):
                     number = event.number
-                    data = {"order": event.order, "status": event.status}
-                    self.write(f"id: {number}\ndata: {json.dumps(data)}\n\n")
-            if silence.cancelled_caught:
-                self.write(": still here\n\n")
-            await self.flush()  # no faster than the client reads
+                    # No faster than the client reads.
+                    await send({"order": event.order, "status": event.status}, id=number)
 
 
 class Live(web.WebSocketHandler):
@@ -44,7 +41,7 @@ class Live(web.WebSocketHandler):
     websocket_options = WebSocketOptions(max_message_size=100)
 
     async def open(self, ws: WebSocket) -> None:
-        state: State = self.settings["state"]
+        state = state_of(self)
         wanted: set[int] = set()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tell, ws, state, wanted)

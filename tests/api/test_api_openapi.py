@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import pytest
 
-from tornado_trio import api
+from tornado_trio import api, web
 
 from .test_api_requests import ask
 
@@ -160,3 +161,19 @@ def test_the_command(tmp_path: Path) -> None:
     assert "pets:plain is a Application, and no api.Application" in ended.stderr
     assert "no 'nothing' in pets" in command("pets:nothing").stderr
     assert "openapi takes one argument" in command().stderr
+
+
+def test_problems_that_a_method_raises_are_documented() -> None:
+    app: api.Application[None] = api.Application()
+
+    @app.get("/{id:int}")
+    @web.timeout(5)
+    @api.raises(409, 502)
+    async def one(id: int) -> int:
+        return id
+
+    found = app.openapi()["paths"]["/{id}"]["get"]["responses"]
+    assert list(found) == ["200", "404", "406", "409", "422", "502", "503"]
+    assert found["409"]["description"] == "Conflict"
+    with pytest.raises(ValueError, match="400 to 599"):
+        api.raises(200)

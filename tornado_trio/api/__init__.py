@@ -31,7 +31,7 @@ from .dependencies import Depends
 from .handlers import Handler, TypedMethods
 from .parameters import Body, Cookie, Form, Header, Path, Query, UploadFile
 from .problems import Fault, Problem
-from .responses import Response, Status
+from .responses import Response, Status, raises
 from .security import ApiKey, Basic, Bearer, Credentials
 from .signatures import SignatureError
 from .sockets import Conversation, Socket
@@ -60,4 +60,5 @@ __all__ = [
     "Status",
     "TypedMethods",
     "UploadFile",
+    "raises",
 ]

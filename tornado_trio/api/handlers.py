@@ -16,6 +16,7 @@ from .problems import MEDIA_TYPE, document
 from .signatures import Signature, SignatureError, signature_of
 
 if TYPE_CHECKING:
+    from ..web.forms import FormLimits
     from ..web.rules import Rule
 
 __all__ = ["FunctionHandler", "Handler", "TypedMethods", "VERBS"]
@@ -31,6 +32,9 @@ class TypedMethods:
 
     #: Verb -> its signature.
     typed_methods: ClassVar[dict[str, Signature]] = {}
+
+    #: Bounds on forms that a method takes part by part (`web.FormParts`).
+    form_limits: ClassVar[FormLimits | None] = None
 
     request: Any
     settings: Any

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import AsyncIterator
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -225,8 +226,13 @@ def _responses(signature: Signature, schemas: _Schemas) -> dict[str, Any]:
         "415": bool(sources & {"body", "form", "file", "parts"}),
         "422": bool(sources - {"security", "request", "handler", "depends"}),
     }
+    attributes = getattr(signature.function, "__dict__", {})
+    failures["404"] = bool(signature.path_names)  # also of a part that the path's type refuses
+    failures["503"] = attributes.get("_request_timeout") is not None
+    failures |= {str(status): True for status in attributes.get("_raised_statuses", ())}
     problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
-    for status, possible in failures.items():
+    for status, possible in sorted(failures.items()):
         if possible:
-            found[status] = {"description": "a problem", "content": problem}
+            described = {"description": responses.get(int(status), "a problem")}
+            found[status] = {**described, "content": problem}
     return found

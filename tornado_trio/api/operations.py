@@ -240,7 +240,9 @@ class _Resolver:
             elif each.source == "handler":
                 found[each.name] = self.handler
             elif each.source == "parts":
-                found[each.name] = form_parts(self.handler.request)
+                found[each.name] = form_parts(
+                    self.handler.request, getattr(self.handler, "form_limits", None)
+                )
             else:
                 found[each.name] = self.taken.value(each)
         return found

@@ -12,7 +12,7 @@ Knows negotiation and handlers' output methods.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -23,9 +23,10 @@ from .problems import Problem
 if TYPE_CHECKING:
     from ..web.handler import RequestHandler
 
-__all__ = ["Response", "Status", "acceptable", "send"]
+__all__ = ["Response", "Status", "acceptable", "raises", "send"]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,25 @@ class Response(Generic[T]):
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str | None = None
+
+
+def raises(*statuses: int) -> Callable[[F], F]:
+    """Say which problems a method raises itself, for its OpenAPI document.
+
+        @api.raises(404)
+        async def get(self, id: int) -> Order: ...
+
+    Those that come of its signature are there anyhow, and 503 of `web.timeout`. ValueError for
+    what is no status of an error.
+    """
+    if not all(400 <= status <= 599 for status in statuses):
+        raise ValueError(f"{statuses} are not all statuses from 400 to 599")
+
+    def decorate(function: F) -> F:
+        function._raised_statuses = statuses  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 def acceptable(accept: str | None) -> str | None:
