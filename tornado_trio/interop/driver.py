@@ -537,26 +537,26 @@ class _Driven(Stepper):
 
     __slots__ = ("_driver", "_trap")
 
-    def __init__(self, coro: Any, driver: Driver, trap: Any) -> None:
+    def __init__(self, coro: Coro, driver: Driver, trap: Trap) -> None:
         super().__init__(coro)
         self._driver = driver
         self._trap = trap
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> _Driven:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Trap:
         trap, self._trap = self._trap, None
         return trap if trap is not None else self.send(None)
 
-    def send(self, result: Any) -> Any:
+    def send(self, result: Sent) -> Trap:
         """From trio: the outcome of the wait. StopIteration: the coroutine is finished."""
         trap = self._driver.resume(result)
         if trap is None:
             raise StopIteration
         return trap
 
-    def throw(self, *error: Any) -> Any:
+    def throw(self, *error: Any) -> Trap:
         """trio throws only for a trap it does not know: the coroutine's mistake. Or a signal's
         handler raised, after the last step was done in a callback."""
         driver = self._driver

@@ -48,20 +48,20 @@ class FutureLoop(Protocol):
     """What Futures, their drivers and their timers ask of a loop."""
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.Handle: ...
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.Handle: ...
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any,
+        self, when: float, callback: Callable[..., object], *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle: ...
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any,
+        self, delay: float, callback: Callable[..., object], *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle: ...
 

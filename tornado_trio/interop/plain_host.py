@@ -77,7 +77,7 @@ class StandInLoop:
         return trio.current_time()
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)  # type: ignore[arg-type]
         self._ready.append(handle)
@@ -86,7 +86,7 @@ class StandInLoop:
         return handle
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)  # type: ignore[arg-type]
         self._ready.append(handle)
@@ -94,7 +94,7 @@ class StandInLoop:
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any,
+        self, when: float, callback: Callable[..., object], *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ class StandInLoop:
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any,
+        self, delay: float, callback: Callable[..., object], *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)

@@ -49,7 +49,7 @@ class BaseAsyncIOLoop(_Loop):
         poll_sparingly(asyncio_loop)
         # What watches descriptors: a thread does where asyncio itself cannot (Windows).
         self.selector_loop = asyncio_loop
-        if type(asyncio_loop).__name__ == "ProactorEventLoop":
+        if isinstance(asyncio_loop, getattr(asyncio, "ProactorEventLoop", ())):
             from tornado._impl.loop.selector_thread import AddThreadSelectorEventLoop
 
             # Its methods that have no body here are those of the loop it is given.
