@@ -179,6 +179,19 @@ def cancelled_scope(task: Task) -> trio.CancelScope | None:
 Events = object  # what an I/O manager of trio's makes of them
 
 
+# --- frames, for those who look on from another thread -------------------------------------------
+def is_run_loop(frame: types.FrameType) -> bool:
+    """Whether it is trio's run loop."""
+    module = frame.f_globals.get("__name__")
+    return module == "trio._core._run" and frame.f_code.co_name in ("unrolled_run", "run")
+
+
+def task_of_step(frame: types.FrameType) -> Task | None:
+    """The task whose step the run loop of this frame runs. (Its local name; else not known.)"""
+    task = frame.f_locals.get("task")
+    return task if isinstance(task, Task) else None
+
+
 # --- a guest's run loop -----------------------------------------------------------------------
 class GuestRun:
     """The run loop of a guest, turned by its host itself.

@@ -12,12 +12,12 @@ import sys
 import threading
 import time
 from collections import deque
-from types import FrameType
 from typing import Any
 
 import trio
 
 from .._util.current import current_request
+from ..interop.trio_internals import is_run_loop, task_of_step
 
 __all__ = ["Watchdog"]
 
@@ -103,8 +103,8 @@ def _look(ident: int) -> tuple[str, str | None] | None:
         module = frame.f_globals.get("__name__", "")
         if own is None and module.partition(".")[0] not in _LIBRARIES:
             own = frame
-        if module == "trio._core._run" and frame.f_code.co_name in ("unrolled_run", "run"):
-            request = _request_of(frame)
+        if is_run_loop(frame):
+            request = _request_of(task_of_step(frame))
             break
         if module == "asyncio.base_events" and frame.f_code.co_name == "_run_once":
             break
@@ -114,10 +114,8 @@ def _look(ident: int) -> tuple[str, str | None] | None:
     return f"{own.f_code.co_filename}:{own.f_lineno} in {own.f_code.co_qualname}", request
 
 
-def _request_of(frame: FrameType) -> str | None:
-    """Of the task whose step trio runs there. (Its local name; without it: not known.)"""
-    context = getattr(frame.f_locals.get("task"), "context", None)
-    exchange = None if context is None else context.get(current_request)
+def _request_of(task: trio.lowlevel.Task | None) -> str | None:
+    exchange = None if task is None else task.context.get(current_request)
     if exchange is None:
         return None
     method, target, _ = exchange.start_line
