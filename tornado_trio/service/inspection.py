@@ -199,7 +199,7 @@ class _Answers:
     def silence(self) -> dict[str, Any]:
         """In place of its state."""
         silent = time.monotonic() - (self.silent_since or time.monotonic())
-        worker = self.worker
+        worker: Any = self.worker  # has no fields to a checker for systems that cannot fork
         return {
             "number": worker.number,
             "pid": worker.pid,
