@@ -162,7 +162,10 @@ def test_path_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["runn", "app.py"], "no command 'runn'; the commands are run, serve, openapi and path\n"),
+        (
+            ["runn", "app.py"],
+            "no command 'runn'; the commands are run, serve, inspect, openapi and path\n",
+        ),
         (["--runn"], "error: no option '--runn'"),
         ([__file__], f"(tornado-trio run {__file__}, perhaps)"),
         (["path", "x"], "path takes no arguments, and not 'x'"),

@@ -5,7 +5,8 @@ PYTHONPATH look with it; must not import it, nor (but for `serve`, which is
 `service.command`) anything of the library: the program that is run decides what gets loaded.
 
     tornado-trio run app.py ARGS...     also: -m MODULE, -c CODE, and before them
-                                        --generation 4.5, --report, --drain
+                                        --generation 4.5, --report, --drain,
+                                        --inspect HOST:PORT
     tornado-trio path                   PYTHONPATH=$(tornado-trio path) anything
 
 `python -m tornado_trio` is the same command.
@@ -28,6 +29,7 @@ RUN = """\
 run a Python program with `import tornado` meaning this project's overlay
        --generation RELEASE  answer for that release of Tornado (4.5, 5.1) where it
                              and today's contradict each other
+       --inspect HOST:PORT   show there what it is doing: a page, /metrics, /tree
        --report              list at exit what the program uses of Tornado before 6
        --drain[=SECONDS]     at the end of its loop, let HTTP servers answer the requests
                              under way (30 seconds unless said), then only cut them
@@ -36,12 +38,14 @@ run a Python program with `import tornado` meaning this project's overlay
 USAGE = f"""\
 usage: tornado-trio serve [OPTION...] MODULE:NAME
        tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
+       tornado-trio inspect [OPTION...] URL
        tornado-trio openapi MODULE:NAME
        tornado-trio path
        tornado-trio --version
 
 serve  run a native service; `tornado-trio serve --help` says more
-run    {RUN}openapi  print the OpenAPI document of an api.Application
+run    {RUN}inspect  show what the tasks of a running service do; `tornado-trio inspect --help`
+openapi  print the OpenAPI document of an api.Application
 path   print the overlay's folder, to be put on PYTHONPATH
 """
 
@@ -62,6 +66,10 @@ def main(argv: list[str] | None = None) -> int:
             from tornado_trio.service.command import serve_command
 
             return serve_command(options)
+        case ["inspect", *options]:
+            from tornado_trio.observe.inspect_command import inspect_command
+
+            return inspect_command(options)
         case ["openapi", target]:
             from tornado_trio.service.describe import openapi_command
 
@@ -81,11 +89,11 @@ def main(argv: list[str] | None = None) -> int:
             error = f"path takes no arguments, and not {word!r}"
         case [word, *_]:
             kind = "option" if word.startswith("-") else "command"
-            error = f"no {kind} {word!r}; the commands are run, serve, openapi and path"
+            error = f"no {kind} {word!r}; the commands are run, serve, inspect, openapi and path"
             if os.path.exists(word):
                 error += f" (tornado-trio run {word}, perhaps)"
         case _:
-            error = "a command is required: run, serve, openapi or path"
+            error = "a command is required: run, serve, inspect, openapi or path"
     print(f"{USAGE}\ntornado-trio: error: {error}", file=sys.stderr)
     return 2
 
@@ -104,7 +112,7 @@ def launch(command: list[str], *, usage: str) -> NoReturn:
     it too.
     """
     synopsis = (
-        f"usage: {usage} [--generation RELEASE] [--report] "
+        f"usage: {usage} [--generation RELEASE] [--inspect HOST:PORT] [--report] "
         "[--drain[=SECONDS]] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]"
     )
     if command[:1] in (["-h"], ["--help"]):
@@ -166,6 +174,12 @@ def _take_options(command: list[str]) -> tuple[list[str], dict[str, str]]:
                 settings["TORNADO_TRIO_GENERATION"] = option.partition("=")[2]
             case ["--generation"]:
                 raise ValueError("--generation needs a release, such as 4.5")
+            case ["--inspect", address, *rest]:
+                settings["TORNADO_TRIO_INSPECT"] = address
+            case [option, *rest] if option.startswith("--inspect="):
+                settings["TORNADO_TRIO_INSPECT"] = option.partition("=")[2]
+            case ["--inspect"]:
+                raise ValueError("--inspect needs an address, such as 127.0.0.1:9200")
             case ["--report", *rest]:
                 settings["TORNADO_TRIO_REPORT"] = "1"
             case ["--drain", *rest]:

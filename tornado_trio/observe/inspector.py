@@ -41,9 +41,10 @@ class Inspector:
       servers: those to look at, called each time.
       number: of the worker; None: the only process.
       state: what the process does, in a word.
-      watchdog: the seconds for which a step may hold the loop; None: no watchdog.
+      watchdog: started by `run`, if it does not run yet.
 
     Attributes:
+      watchdog: whose findings are shown.
       meter: give it to the servers' options: `meter.options(options)`.
     """
 
@@ -53,11 +54,11 @@ class Inspector:
         *,
         number: int | None = None,
         state: Callable[[], str] = lambda: "serving",
-        watchdog: float | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.number = number
         self.meter = Meter()
-        self.watchdog = None if watchdog is None else Watchdog(watchdog)
+        self.watchdog = watchdog
         self._servers = servers
         self._state = state
         self._ages = Ages()

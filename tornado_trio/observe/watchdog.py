@@ -51,8 +51,18 @@ class Watchdog:
     def __repr__(self) -> str:
         return f"<Watchdog {self.seconds} s, {self.count} steps took longer>"
 
+    async def run(self) -> None:
+        """`start`, and `stop` when it is cancelled."""
+        self.start()
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.stop()
+
     def start(self) -> None:
-        """Begin, in the run and thread of the caller."""
+        """Begin, in the run and thread of the caller. Idempotent."""
+        if self._thread is not None:
+            return
         token, ident = trio.lowlevel.current_trio_token(), threading.get_ident()
         self._stop.clear()
         self._thread = threading.Thread(

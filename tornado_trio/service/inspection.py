@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ..observe import Family, Inspector, LocalSource
+from ..observe.dump import dump_on_signal
 from ..observe.families import add_up
 from ..observe.prometheus import shared_families
 from ..observe.serving import bind, serve_pages
@@ -33,14 +34,6 @@ __all__ = ["WorkersInspection", "inspect_here", "inspect_worker"]
 ANSWER_WITHIN = 1.0  # seconds; a worker that needs longer is shown as one that does not answer
 KEEP_EVERY = 5.0  # seconds between looks at the counts of workers, should one be killed
 LAST_WORD = 1.0  # seconds that a worker's end may be held up by telling what it has counted
-DEVELOPING = 0.1  # seconds that a step may take while developing
-
-
-def watchdog_seconds(settings: Settings) -> float | None:
-    """For how long a step may hold the loop; None: for ever."""
-    if settings.watchdog is None:
-        return DEVELOPING if settings.reload else None
-    return settings.watchdog or None
 
 
 def _sockets(settings: Settings) -> list[socket.socket]:
@@ -57,7 +50,6 @@ def _inspector(service: Service) -> Inspector:
         lambda: service.servers,
         number=service.number,
         state=lambda: service.state,
-        watchdog=watchdog_seconds(service.settings),
     )
     return service.inspector
 
@@ -70,6 +62,7 @@ def inspect_here(service: Service) -> Main:
     async def inspection() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(inspector.run, name="inspector")
+            nursery.start_soon(dump_on_signal, inspector, name="SIGUSR1")
             nursery.start_soon(
                 serve_pages,
                 LocalSource(inspector),
@@ -105,6 +98,7 @@ def inspect_worker(service: Service, fd: int) -> Main:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(inspector.run, name="inspector")
+                nursery.start_soon(dump_on_signal, inspector, name="SIGUSR1")
                 await answer(stream)
         finally:
             with trio.move_on_after(LAST_WORD, shield=True):

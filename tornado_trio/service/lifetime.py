@@ -42,7 +42,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ..net.tls_contexts import ServerTls
-    from ..observe import Inspector
+    from ..observe import Inspector, Watchdog
 
 __all__ = ["Service", "Source", "current_service"]
 
@@ -53,6 +53,7 @@ CUT = 5.0  # seconds that it gets once it is cancelled
 GRACE = 30.0  # of `serve`, where nobody says another
 SERVE_SPARE = 6.0  # seconds after its grace in which `serve` has returned
 LAST_ANSWERS = 0.3  # seconds in which requests that were cut may still be told so
+DEVELOPING = 0.1  # seconds for which a step may hold the loop while developing
 LOOK_EVERY = 0.01  # seconds between looks at what keeps `main` from ending
 
 
@@ -88,6 +89,7 @@ class Service:
       state: as in the module's table.
       number: which worker this is, from 1; None: the only process.
       inspector: counts its requests and shows what it is doing, where that was asked for.
+      watchdog: names steps that hold the loop, where that was asked for.
       wrap_app: makes of each application what is served in its place, for counting.
       longest_grace: seconds; the longest of all calls of `serve`.
     """
@@ -99,6 +101,7 @@ class Service:
         self.longest_grace = 0.0
         self.wrap_app: Callable[[Any], Any] | None = None
         self.inspector: Inspector | None = None
+        self.watchdog: Watchdog | None = None
         self._source = source
         self._servings: list[_Serving] = []
         self._address_taken = False
@@ -277,6 +280,7 @@ class Service:
             options = _behind_proxies(options, settings.proxy_headers)
         if self.inspector is not None:
             options = self.inspector.meter.options(options)
+        self._watch_steps(call.app)
         grace = call.grace if settings.grace is None else settings.grace
         self.longest_grace = max(self.longest_grace, GRACE if grace is None else grace)
         app = call.app if self.wrap_app is None else self.wrap_app(call.app)
@@ -284,6 +288,24 @@ class Service:
         return dataclasses.replace(
             call, app=app, listeners=listeners, tls=tls, options=options, grace=grace
         )
+
+    def _watch_steps(self, app: Any) -> None:
+        """Have the watchdog run, where it was asked for, or this is for development."""
+        seconds = self.settings.watchdog
+        debug = getattr(app, "settings", None)
+        if seconds is None and (
+            self.settings.reload or (isinstance(debug, dict) and debug.get("debug"))
+        ):
+            seconds = DEVELOPING
+        if not seconds or self.watchdog is not None:
+            return
+        from ..observe.watchdog import Watchdog  # for those who use it
+
+        assert self._nursery is not None
+        self.watchdog = Watchdog(seconds)
+        self._nursery.start_soon(self.watchdog.run, name="watchdog")
+        if self.inspector is not None:
+            self.inspector.watchdog = self.watchdog
 
     @contextmanager
     def serving(self, server: Server, listeners: Sequence[Listener]) -> Iterator[None]:

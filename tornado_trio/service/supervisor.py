@@ -6,6 +6,7 @@ program is loaded by the workers alone, so that each replacement runs what is on
     SIGTERM, SIGINT      drain all workers, and end; a second one cuts them
     SIGHUP               replace all workers, one by one, new ones first
     SIGTTIN, SIGTTOU     a worker more, a worker less
+    SIGUSR1              each worker shows its tasks (where `inspect` is set)
 """
 
 from __future__ import annotations
@@ -360,6 +361,8 @@ class Supervisor:
     # --- signals -----------------------------------------------------------------------------
     async def _hear_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         numbers = [getattr(signal, name) for name in _SIGNALS]
+        if self._inspection is not None:
+            numbers.append(signal.SIGUSR1)
         with trio.open_signal_receiver(*numbers) as arriving:
             task_status.started()
             async for number in arriving:
@@ -371,6 +374,10 @@ class Supervisor:
             self._reap()
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._stop_or_cut(number)
+        elif number == signal.SIGUSR1:
+            for worker in self._alive():
+                if worker.state == "ready":
+                    worker.kill(number)  # it shows what it does
         elif number == signal.SIGHUP:
             if self._terminal and not has_terminal():
                 # The terminal was closed: nobody asked for new workers.

@@ -6,6 +6,7 @@ async def test_hello(autojump_clock):
         assert response.body == b"Hello"
 """
 
+from .leaks import Leaked, no_leaks
 from .server import MemoryServer, RawClient, RawResponse, memory_server
 
-__all__ = ["MemoryServer", "RawClient", "RawResponse", "memory_server"]
+__all__ = ["Leaked", "MemoryServer", "RawClient", "RawResponse", "memory_server", "no_leaks"]

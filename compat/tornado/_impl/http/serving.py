@@ -20,6 +20,7 @@ from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
+from tornado._impl.http.inspecting import inspect
 from tornado._impl.http.served import LateTls, ServedConnection, close_native
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.streams.adapter import IOStreamAdapter
@@ -125,6 +126,7 @@ class NativeServer(Server):
         assert self._loop is not None
         self._parts = self._loop._driver_parts()
         self.app = self.owner._chosen_app()
+        inspect(self, self._loop)
         grace = self.owner.drain_grace
         if grace is not None:
             self._loop._before_end(partial(self._drain_at_end, grace), grace + 2 * _CANCEL_GRACE)

@@ -1,0 +1,61 @@
+"""`no_leaks` names what is left, and only that."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+import trio
+
+from tornado_trio.testing import Leaked, memory_server, no_leaks
+
+
+async def app(exchange: object) -> None:
+    raise AssertionError("never asked")
+
+
+async def test_nothing_is_left_of_a_server(autojump_clock: trio.abc.Clock) -> None:
+    async with no_leaks():
+        async with memory_server(app):
+            pass
+
+
+async def sleeper() -> None:
+    await trio.sleep_forever()
+
+
+async def test_a_task_is_named_with_its_line(
+    nursery: trio.Nursery, autojump_clock: trio.abc.Clock
+) -> None:
+    with pytest.raises(Leaked, match=r"task .*sleeper, waits in .*test_leaks.py:\d+ in sleeper"):
+        async with no_leaks():
+            nursery.start_soon(sleeper)
+    nursery.cancel_scope.cancel()
+
+
+async def test_one_that_is_about_to_end_is_none(
+    nursery: trio.Nursery, autojump_clock: trio.abc.Clock
+) -> None:
+    async with no_leaks():
+        nursery.start_soon(trio.sleep, 0.5)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no list of descriptors")
+async def test_a_descriptor_is_named(autojump_clock: trio.abc.Clock) -> None:
+    with socket.socket() as sock:
+        sock.close()
+        with pytest.raises(Leaked, match="descriptor"):
+            async with no_leaks():
+                sock = socket.socket()
+        sock.close()
+
+
+async def test_the_error_of_the_block_goes_first(
+    nursery: trio.Nursery, autojump_clock: trio.abc.Clock
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with no_leaks():
+            nursery.start_soon(sleeper)
+            raise ZeroDivisionError
+    nursery.cancel_scope.cancel()

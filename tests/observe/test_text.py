@@ -1,0 +1,115 @@
+"""The same in a terminal: `tornado-trio inspect`, SIGUSR1, and under Tornado's own API."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.service.processes import ROOT, SERVE, service
+
+from .test_metrics import free_port, scrape, value
+from .test_page import APP, ask
+
+INSPECT = (sys.executable, "-m", "tornado_trio", "inspect")
+
+
+def inspect(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*INSPECT, *arguments], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+
+
+def until(address: str, *arguments: str, has: str) -> str:
+    """What is shown, once it has a text."""
+    deadline = time.monotonic() + 20
+    while True:
+        done = inspect(*arguments, address)
+        if has in done.stdout:
+            return done.stdout
+        assert time.monotonic() < deadline, done.stdout + done.stderr
+
+
+def test_inspect(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    port = free_port()
+    options = ("--port=0", f"--inspect=127.0.0.1:{port}")
+    with service(*SERVE, "app:app", *options, cwd=tmp_path) as process:
+        with ask(process.url(), "/stuck"):
+            text = until(f"127.0.0.1:{port}", "--find", "moon", has="wait_for_the_moon")
+            assert "GET /stuck" in text and "app.py:" in text
+            framed = until(f"http://127.0.0.1:{port}/", "--frames", has="in Stuck.get")
+            assert len(framed) > len(text)
+
+
+def test_inspect_says_what_is_wrong(tmp_path: Path) -> None:
+    refused = inspect(f"127.0.0.1:{free_port()}")
+    assert refused.returncode == 1 and "refused" in refused.stderr
+    for arguments in ((), ("--such",), ("a", "b"), ("--find",)):
+        done = inspect(*arguments)
+        assert done.returncode == 2 and "usage" in done.stderr
+    assert inspect("--help").returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
+def test_sigusr1(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    options = ("--port=0", f"--inspect=127.0.0.1:{free_port()}")
+    with service(*SERVE, "app:app", *options, cwd=tmp_path) as process:
+        with ask(process.url(), "/stuck"):
+            process.popen.send_signal(signal.SIGUSR1)
+            process.wait_for(r"GET /stuck #\w+")
+            process.wait_for(r"wait_for_the_moon")
+
+
+OLD = """
+import tornado.ioloop, tornado.locks, tornado.web
+
+moon = tornado.locks.Event()
+
+
+class Stuck(tornado.web.RequestHandler):
+    async def get(self):
+        self.write("begun")
+        await self.flush()
+        await wait_for_the_moon()
+
+    def on_connection_close(self):
+        moon.set()
+
+
+async def wait_for_the_moon():
+    await moon.wait()
+
+
+def sweep():
+    pass
+
+
+if __name__ == "__main__":
+    server = tornado.web.Application([("/stuck", Stuck)]).listen(PORT, "127.0.0.1")
+    tornado.ioloop.PeriodicCallback(sweep, 60000).start()
+    print("listening")
+    tornado.ioloop.IOLoop.current().start()
+"""
+
+
+def test_a_program_of_tornados(tmp_path: Path) -> None:
+    port, own = free_port(), free_port()
+    (tmp_path / "old.py").write_text(OLD.replace("PORT", str(own)))
+    command = ("-m", "tornado_trio", "run")
+    address = f"127.0.0.1:{port}"
+    with service(*command, f"--inspect={address}", "old.py", cwd=tmp_path) as process:
+        process.wait_for("listening")
+        with ask(f"http://127.0.0.1:{own}", "/stuck"):
+            text = until(address, has="wait_for_the_moon")
+            assert "old.py:" in text and "GET /stuck" in text
+            assert "sweep" in text or "PeriodicCallback" in text
+        deadline = time.monotonic() + 20
+        while value(scrape(port), "tornado_http_requests_in_progress"):
+            assert time.monotonic() < deadline
+        assert value(scrape(port), "tornado_http_requests_total", route="/stuck") == 1
