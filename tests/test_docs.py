@@ -67,8 +67,19 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
-PUBLIC = """service jobs server web client websocket template locale escape oauth net limits options
-log autoreload testing""".split()
+def test_the_table_of_features_names_tests_that_there_are() -> None:
+    """A cell of ours says which tests hold it."""
+    text = (ROOT / "docs/reference/features.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)`", row)
+        assert named or row.endswith("| no |"), row
+        for path in named:
+            assert (ROOT / path).exists(), path
+
+
+PUBLIC = """service jobs server web web.middleware client websocket template locale escape oauth net
+limits options log autoreload testing""".split()
 ENTRY = re.compile(r"^::: (tornado_trio\S*)\n((?:    .*\n)*)", re.MULTILINE)
 
 

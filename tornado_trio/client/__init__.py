@@ -18,6 +18,7 @@ from .errors import (
     ResponseError,
     TooManyRedirects,
 )
+from .events import EventStream, ServerEvent
 from .opening import open_client
 from .options import ClientLimits, ClientOptions, ClientTimeouts, Network, Policy, Proxy, TlsOptions
 from .response import Response
@@ -38,6 +39,7 @@ __all__ = [
     "Cookie",
     "CookieJar",
     "DigestAuth",
+    "EventStream",
     "HTTPStatusError",
     "InvalidRequest",
     "Network",
@@ -49,6 +51,7 @@ __all__ = [
     "RequestTimeout",
     "Response",
     "ResponseError",
+    "ServerEvent",
     "TlsOptions",
     "TooManyRedirects",
     "Upgraded",

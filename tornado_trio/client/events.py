@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .response import Response
 
-__all__ = ["EventStream"]
+__all__ = ["EventStream", "ServerEvent"]
 
 _RETRY: Final = 3.0  # seconds, as browsers
 _MOST: Final = 60.0
