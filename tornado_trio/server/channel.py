@@ -324,12 +324,13 @@ class RequestChannel(ABC):
 
     def on_body_over(self) -> None:
         """The request's body has been read."""
-        if self.exchange is not None and self.exchange.gone is not None:
-            self._drop_stream()
         if self.deadlines.due is not None:
             self.deadlines.set(Cause.BODY_DEADLINE, None)
-        if self.handler.waiting and self._disconnect is not None:
-            self._disconnect.body_over()
+        if self.handler.waiting:
+            if self.exchange is not None and self.exchange.gone is not None:
+                self._drop_stream()
+            if self._disconnect is not None:
+                self._disconnect.body_over()
 
     def on_disconnect(self, cause: Cause, error: Exception) -> None:
         """The client is gone: tell the handler, as its policy says; give the descriptor back."""
