@@ -38,7 +38,7 @@ def places(request: pytest.FixtureRequest) -> Iterator[Places]:
     @asynccontextmanager
     async def open_places(count: int = 2, **options: Any) -> AsyncIterator[list[Rooms]]:
         # What tests leave behind is forgotten after a minute.
-        options = {"prefix": prefix, "keep": 60, "beat": 0.2, **options}
+        options = {"prefix": prefix, "keep": 60, "beat": 0.2, "timeout": 20, **options}
         async with AsyncExitStack() as stack:
             opened: list[Rooms] = []
             for _ in range(count):

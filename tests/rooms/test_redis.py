@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from tests.brokers import OwnRedis
+from tests.brokers import OwnRedis, free_port
 from tornado_trio.rooms import Message, Rooms, RoomsUnavailable
 
 
@@ -176,7 +176,8 @@ async def test_a_wrong_password_is_named_without_it(tmp_path: Path) -> None:
 
 
 async def test_a_cluster_by_sharded_pub_sub(tmp_path: Path) -> None:
-    with OwnRedis(tmp_path, "--cluster-enabled", "yes") as own:
+    bus = str(free_port())  # else it is the port and 10000, which may be none
+    with OwnRedis(tmp_path, "--cluster-enabled", "yes", "--cluster-port", bus) as own:
         import coredis
 
         async with coredis.Redis.from_url(own.url) as client:
