@@ -8,9 +8,10 @@ and can listen, and `asyncio.CancelledError` of something awaited is an error li
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import tornado
@@ -44,6 +45,7 @@ from tornado_trio.web import handler as _handler
 from tornado_trio.web import output as _output
 from tornado_trio.web import static as _static
 from tornado_trio.web import stock as _stock
+from tornado_trio.web.calls import Middleware, Surrounded
 from tornado_trio.web.decorators import (
     addslash,
     authenticated,
@@ -357,6 +359,18 @@ def _error_answers(settings: dict[str, Any]) -> Any:
     return None
 
 
+def _middleware(settings: dict[str, Any]) -> Sequence[Middleware]:
+    """The setting `middleware`, if it is native middleware: `async def f(call, next)`, each."""
+    given = settings.get("middleware")
+    if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
+        return ()
+    try:
+        names = [list(inspect.signature(each).parameters) for each in given]
+    except (TypeError, ValueError):
+        return ()
+    return given if all(each == ["call", "next"] for each in names) else ()
+
+
 class Application(ApplicationNames, _application.Application, ReversibleRouter):
     """A collection of handlers that make up a web application.
 
@@ -383,12 +397,20 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
         **settings: Any,
     ) -> None:
         # To a program of Tornado's the name is any other setting.
-        others = {name: value for name, value in settings.items() if name != "errors"}
+        others = {
+            name: value for name, value in settings.items() if name not in ("errors", "middleware")
+        }
         super().__init__(
-            handlers, default_host, transforms, errors=_error_answers(settings), **others
+            handlers,
+            default_host,
+            transforms,
+            errors=_error_answers(settings),
+            middleware=_middleware(settings),
+            **others,
         )
-        if "errors" in settings:
-            self.settings["errors"] = settings["errors"]
+        for name in ("errors", "middleware"):
+            if name in settings:
+                self.settings[name] = settings[name]
         if self.settings.get("autoreload"):
             from tornado import autoreload
 
@@ -437,7 +459,7 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
         """Answer one exchange; the way compat's `HTTPServer` takes."""
         request = httputil.HTTPServerRequest.from_exchange(exchange)
         delegate = self.find_handler(request)
-        if isinstance(delegate, _HandlerDelegate):
+        if isinstance(delegate, (_HandlerDelegate, Surrounded)):
             await delegate.respond(exchange)
             if not exchange.finished:
                 # Finished by somebody else, later: a fallback, or _auto_finish = False.

@@ -5,12 +5,13 @@ Knows web applications; adds nothing to a request but what its route asks for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .. import web
+from ..web.calls import Call, Middleware, Next, check_middleware, put_around
 from ..web.path_templates import PathTemplate, is_template
 from ..web.rules import RuleLike
 from .handlers import FunctionHandler, Handler, TypedMethods
@@ -41,6 +42,7 @@ class _Route:
     function: Callable[..., Any]
     name: str | None
     operation: Operation
+    middleware: tuple[Middleware, ...] = ()
 
 
 class _Routes:
@@ -50,49 +52,94 @@ class _Routes:
         raise NotImplementedError
 
     def _decorate(
-        self, verb: str, path: str, name: str | None, operation: Operation
+        self,
+        verb: str,
+        path: str,
+        name: str | None,
+        middleware: Iterable[Middleware],
+        described: dict[str, Any],
     ) -> Callable[[F], F]:
         if not path.startswith("/"):
             raise ValueError(f"the path {path!r} does not begin with '/'")
 
+        operation = Operation(**described)
+        around = tuple(middleware)
+
         def decorate(function: F) -> F:
-            self._add(_Route(path, verb, function, name, operation))
+            self._add(_Route(path, verb, function, name, operation, around))
             return function
 
         return decorate
 
     def get(
-        self, path: str, *, name: str | None = None, **described: Any
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        middleware: Iterable[Middleware] = (),
+        **described: Any,
     ) -> Callable[[F], F]:
         """Answer GET (and HEAD) of `path` with the function below.
 
         `path` may have parts: "/orders/{id:int}" (see `web.path_templates`). `name` serves
-        `reverse_url`; `described` are fields of `Operation`.
+        `reverse_url`; `middleware` runs around this method of the path (see `web.calls`);
+        `described` are fields of `Operation`.
         """
-        return self._decorate("get", path, name, Operation(**described))
+        return self._decorate("get", path, name, middleware, described)
 
-    def post(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+    def post(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        middleware: Iterable[Middleware] = (),
+        **described: Any,
+    ) -> Callable[[F], F]:
         """Answer POST of `path`; as `get`."""
-        return self._decorate("post", path, name, Operation(**described))
+        return self._decorate("post", path, name, middleware, described)
 
-    def put(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+    def put(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        middleware: Iterable[Middleware] = (),
+        **described: Any,
+    ) -> Callable[[F], F]:
         """Answer PUT of `path`; as `get`."""
-        return self._decorate("put", path, name, Operation(**described))
+        return self._decorate("put", path, name, middleware, described)
 
-    def patch(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+    def patch(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        middleware: Iterable[Middleware] = (),
+        **described: Any,
+    ) -> Callable[[F], F]:
         """Answer PATCH of `path`; as `get`."""
-        return self._decorate("patch", path, name, Operation(**described))
+        return self._decorate("patch", path, name, middleware, described)
 
-    def delete(self, path: str, *, name: str | None = None, **described: Any) -> Callable[[F], F]:
+    def delete(
+        self,
+        path: str,
+        *,
+        name: str | None = None,
+        middleware: Iterable[Middleware] = (),
+        **described: Any,
+    ) -> Callable[[F], F]:
         """Answer DELETE of `path`; as `get`."""
-        return self._decorate("delete", path, name, Operation(**described))
+        return self._decorate("delete", path, name, middleware, described)
 
 
 class Router(_Routes):
     """Routes that are put under a prefix later: `app.include(router, "/v1")`."""
 
-    def __init__(self, *, tags: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, tags: Iterable[str] = (), middleware: Iterable[Middleware] = ()
+    ) -> None:
         self.tags = tuple(tags)
+        self.middleware = tuple(middleware)
         self.routes: list[_Route] = []
 
     def _add(self, route: _Route) -> None:
@@ -110,7 +157,21 @@ def _under(prefix: str, router: Router, route: _Route) -> _Route:
     operation = Operation(
         tags, described.summary, described.deprecated, described.hidden, described.examples
     )
-    return _Route(prefix + route.path, route.verb, route.function, route.name, operation)
+    around = (*router.middleware, *route.middleware)
+    return _Route(prefix + route.path, route.verb, route.function, route.name, operation, around)
+
+
+def _only_for(verb: str, middleware: Middleware) -> Middleware:
+    """Of the methods of a path, around one."""
+    methods = ("GET", "HEAD") if verb == "get" else (verb.upper(),)
+
+    async def selected(call: Call, next: Next) -> None:
+        if call.request.method in methods:
+            await middleware(call, next)
+        else:
+            await next(call)
+
+    return selected
 
 
 class _NotFound(Handler):
@@ -120,6 +181,10 @@ class _NotFound(Handler):
 
     def prepare(self) -> None:
         raise Problem(404)
+
+
+class _Failed(TypedMethods, web.ErrorHandler):
+    """What middleware, routers and functions let through."""
 
 
 class Application(_Routes, web.Application, Generic[State]):
@@ -134,6 +199,8 @@ class Application(_Routes, web.Application, Generic[State]):
 
     Raises SignatureError for a method that cannot be called as it is written.
     """
+
+    _error_handler_class = _Failed
 
     def __init__(
         self,
@@ -173,9 +240,17 @@ class Application(_Routes, web.Application, Generic[State]):
             raise RuntimeError("the application was made without state: Application(state=...)")
         return self._state
 
-    def add(self, path: str, handler: type[web.RequestHandler], name: str | None = None) -> None:
+    def add(
+        self,
+        path: str,
+        handler: type[web.RequestHandler],
+        name: str | None = None,
+        *,
+        middleware: Sequence[Middleware] = (),
+    ) -> None:
         """Add a rule for a handler class, after those that are there."""
-        self.wildcard_router.add_rules([(path, handler, None, name)])
+        rule = web.URLSpec(path, handler, None, name, middleware=middleware)
+        self.wildcard_router.add_rules([rule])
         self._document = None
 
     def include(self, router: Router, prefix: str = "") -> None:
@@ -185,6 +260,10 @@ class Application(_Routes, web.Application, Generic[State]):
 
     def _add(self, route: _Route) -> None:
         cls = self._functions.get(route.path)
+        where = f"{route.verb.upper()} {route.path}"
+        around = [
+            _only_for(route.verb, each) for each in check_middleware(route.middleware, where)
+        ]
         names = _names_of(route.path)
         if cls is None:
             title = route.function.__name__
@@ -196,6 +275,10 @@ class Application(_Routes, web.Application, Generic[State]):
             self.add(route.path, cls, route.name)
         else:
             cls.add_function(route.verb, route.function, names)
+        if around:
+            rules = self.wildcard_router.rules
+            rule = next(each for each in rules if _handler_of(each) is cls)
+            put_around(self.wildcard_router, rule, around)
         self.described[route.path, route.verb] = route.operation
         self._document = None
 
@@ -216,7 +299,7 @@ class Application(_Routes, web.Application, Generic[State]):
     def operations(self) -> Iterator[tuple[str, str, type[TypedMethods]]]:
         """Path, verb and handler of each typed method, in the order of the table."""
         for rule in self.wildcard_router.rules:
-            target = getattr(rule.target, "target", rule.target)  # within middleware
+            target = _handler_of(rule)
             if isinstance(target, type) and issubclass(target, TypedMethods):
                 path = getattr(rule.matcher, "template", None) or _readable(rule.matcher)
                 for verb in target.typed_methods:
@@ -234,6 +317,10 @@ class Application(_Routes, web.Application, Generic[State]):
             for each in target.typed_methods[verb].all_parameters():
                 if each.scheme is not None:
                     yield each.scheme
+
+
+def _handler_of(rule: Any) -> Any:
+    return getattr(rule.target, "target", rule.target)  # within middleware
 
 
 def _names_of(path: str) -> frozenset[str]:

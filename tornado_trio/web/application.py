@@ -62,8 +62,7 @@ class ApplicationRouter(ReversibleRuleRouter):
         if rule.middleware:
             from . import calls
 
-            middleware = calls.check_middleware(rule.middleware, repr(rule))
-            rule.target = calls.SurroundedTarget(self, rule.target, middleware)
+            calls.put_around(self, rule, calls.check_middleware(rule.middleware, repr(rule)))
         return rule
 
     def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:

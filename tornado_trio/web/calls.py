@@ -38,8 +38,9 @@ from .rules import ReversibleRouter, Router
 if TYPE_CHECKING:
     from ..exchange import Cause, DisconnectPolicy, RequestStartLine
     from .request import Request
+    from .rules import Rule
 
-__all__ = ["BodyFilter", "Call", "Middleware", "Next", "Response", "check_middleware"]
+__all__ = ["BodyFilter", "Call", "Middleware", "Next", "Response", "check_middleware", "put_around"]
 
 #: Changes a body on its way: called with each piece, and whether it is the last (which may be
 #: empty); returns what is sent in its place.
@@ -400,20 +401,27 @@ class SurroundedTarget(ReversibleRouter):
 
     def __init__(self, router: Any, target: Any, middleware: Sequence[Middleware]) -> None:
         self.target = target
+        self.middleware = middleware
         self._router = router
-        self._middleware = middleware
 
     def find_handler(self, request: Request, **kwargs: Any) -> Any:
         responder = self._router.get_target_delegate(self.target, request, **kwargs)
         if responder is None:
             return None
         recover = getattr(getattr(self._router, "application", None), "_recover", None)
-        return Surrounded(request, responder, self._middleware, recover)
+        return Surrounded(request, responder, self.middleware, recover)
 
     def reverse_url(self, name: str, *args: Any) -> str | None:
         if isinstance(self.target, ReversibleRouter):
             return self.target.reverse_url(name, *args)
         return None
+
+
+def put_around(router: Any, rule: Rule, middleware: Sequence[Middleware]) -> None:
+    """Run more middleware around a rule of a table, within what it has."""
+    if not isinstance(rule.target, SurroundedTarget):
+        rule.target = SurroundedTarget(router, rule.target, ())
+    rule.target.middleware = (*rule.target.middleware, *middleware)
 
 
 class SurroundedRouter(Router):
