@@ -79,7 +79,7 @@ def test_the_table_of_features_names_tests_that_there_are() -> None:
 
 
 PUBLIC = """service jobs server web web.middleware client websocket template locale escape oauth net
-limits options log autoreload testing""".split()
+limits options log autoreload testing observe""".split()
 ENTRY = re.compile(r"^::: (tornado_trio\S*)\n((?:    .*\n)*)", re.MULTILINE)
 
 

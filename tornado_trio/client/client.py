@@ -16,14 +16,16 @@ from .call import Call, RequestOptions, check_options, with_params
 from .cookies import CookieJar
 from .deadlines import Deadlines
 from .decoding import decoder_for
-from .engine import Engine
+from .engine import Engine, Job
 from .errors import TooManyRedirects
 from .events import EventStream
+from .hop import Hop
 from .options import ClientTimeouts, Network, Policy
 from .redirects import follow
 from .response import Response
 from .routes import Route, bypasses
 from .targets import Origin, parse_target
+from .tracing import Tracer, tracer
 
 
 @final
@@ -153,7 +155,11 @@ class Client:
             route = self._routes.get(target.origin) or self._new_route(target.origin)
             cookie = None if self.cookies is None else self.cookies.header(target, time.time())
             job = call.make_job(target, route, policy, cookie)
-            hop = await self._engine.start(job, deadlines)
+            trace = tracer()
+            if trace is None:
+                hop = await self._engine.start(job, deadlines)
+            else:
+                hop = await self._traced(trace, call, job, deadlines)
             headers = hop.head.headers
             decoder = None
             if call.decompress and "Content-Encoding" in headers:
@@ -173,6 +179,16 @@ class Client:
                 response.close()
                 raise
             response.close()
+
+    async def _traced(self, trace: Tracer, call: Call, job: Job, deadlines: Deadlines) -> Hop:
+        span = trace(call.method, call.url, job.headers)
+        try:
+            hop = await self._engine.start(job, deadlines)
+        except BaseException as error:
+            span.failed(error)
+            raise
+        span.answered(hop.head.start_line.code)
+        return hop
 
     def _goes_on(self, call: Call, response: Response, follows: bool) -> bool:
         """Whether another request follows this response; prepares `call` for it."""

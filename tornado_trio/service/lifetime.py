@@ -284,6 +284,8 @@ class Service:
         grace = call.grace if settings.grace is None else settings.grace
         self.longest_grace = max(self.longest_grace, GRACE if grace is None else grace)
         app = call.app if self.wrap_app is None else self.wrap_app(call.app)
+        if settings.traces:
+            app = _traced(app)
         self._tls = tls is not None
         return dataclasses.replace(
             call, app=app, listeners=listeners, tls=tls, options=options, grace=grace
@@ -348,6 +350,17 @@ def server_tls(settings: Settings) -> ServerTls:
         files = " and ".join(filter(None, (settings.tls_cert, settings.tls_key)))
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotStart(f"the certificate {files} cannot be used: {reason}") from None
+
+
+def _traced(app: Any) -> Any:
+    try:
+        from ..observe.tracing import trace_client, traced  # for those who use it
+    except ImportError:
+        raise CannotStart(
+            "traces need OpenTelemetry's API: pip install opentelemetry-api", 2
+        ) from None
+    trace_client()
+    return traced(app)
 
 
 def _behind_proxies(options: Any, proxies: bool | tuple[str, ...]) -> Any:

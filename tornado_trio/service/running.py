@@ -52,6 +52,7 @@ def run(
     worker_timeout: float = 30.0,
     inspect: str | None = None,
     inspect_token: str | None = None,
+    traces: bool = False,
     watchdog: float | None = None,
 ) -> None:
     """Run a service until it is told to end; returns when it has ended well.
@@ -80,7 +81,7 @@ def run(
             log_format=log_format, access_log=access_log,
             proxy_headers=proxy_headers if isinstance(proxy_headers, bool) else (*proxy_headers,),
             max_requests=max_requests, worker_timeout=worker_timeout,
-            inspect=inspect, inspect_token=inspect_token, watchdog=watchdog,
+            inspect=inspect, inspect_token=inspect_token, traces=traces, watchdog=watchdog,
         ).with_environment()  # fmt: skip
         start(lambda: main_of(main, factories=False), settings)
     except CannotStart as error:

@@ -109,6 +109,7 @@ class Settings:
       worker_timeout: a worker that does not answer for so many seconds is killed.
       inspect: the address of the inspection page, metrics and task tree, HOST:PORT; None: none.
       inspect_token: what one has to know to look; without it only loopback may be listened on.
+      traces: make OpenTelemetry spans of requests, of clients' too; its API must be installed.
       watchdog: seconds; a step that holds the loop for longer is logged. 0: never; None: 0.1 while
         developing (`reload`, or an application's `debug`), otherwise never.
     """
@@ -154,6 +155,9 @@ class Settings:
         None, str, "HOST:PORT", "show what it is doing there: a page, /metrics, /tree"
     )
     inspect_token: str | None = _setting(None, str, "TOKEN", "what one has to know to look there")
+    traces: bool = _setting(
+        False, _boolean, None, "make OpenTelemetry spans of requests, of clients' too"
+    )
     watchdog: float | None = _setting(
         None, _seconds, "SECONDS", "log steps that hold the loop longer (0.1 while developing)"
     )
