@@ -11,22 +11,21 @@ import asyncio
 import contextvars
 import datetime
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tornado import gen, httputil
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
-from tornado._impl.http.inflating import InflatingDelegate
-from tornado._impl.loop.tasks import make_task, run_task, shown_as
+from tornado._impl.http.reading import MessageReading
+from tornado._impl.loop.tasks import make_task, shown_as
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.log import app_log, gen_log
+from tornado.log import gen_log
 
-from tornado_trio.errors import HTTPOutputError, PeerError
+from tornado_trio.errors import HTTPOutputError
 from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.wire.engines import engine_for
-from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 from tornado_trio.wire.writing import bare_response
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
@@ -67,15 +66,7 @@ class HTTP1ConnectionParameters:
         self.decompress = decompress
 
 
-#: Byte for byte what Tornado's tests ask for; "Connection: close" would tell more.
-BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-
-
-class _DelegateError(Exception):
-    """A delegate raised; it has been logged."""
-
-
-class HTTP1Connection(httputil.HTTPConnection):
+class HTTP1Connection(MessageReading, httputil.HTTPConnection):
     """One message exchange over a stream: a server reads a request and writes a response, a
     client writes a request and reads the response. Make a new one for the next.
 
@@ -109,7 +100,11 @@ class HTTP1Connection(httputil.HTTPConnection):
             if is_client
             else engine_for(None, OF_REQUESTS).server_wire(limits)
         )
+        self._body_reader: Any = None  # of the wire's: what frames the message's body
         self._body_timeout = params.body_timeout
+        self._request_start_line: Any = None
+        self._response_start_line: Any = None
+        self._request_headers: Any = None
         self._close_callback: Callable[[], None] | None = None
         self._write_finished = False
         self._detached = False
@@ -117,188 +112,6 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._pending_write: Future | None = None
         # Resolved when the response is finished or the connection closed.
         self._finish_future: Future = Future()
-
-    # --- reading ---------------------------------------------------------------------
-    def read_response(self, delegate: httputil.HTTPMessageDelegate) -> Awaitable[bool]:
-        """Read one message and tell `delegate` of it (a request, on the server's side).
-
-        The result says whether the stream may be used for another message.
-        """
-        if self.params.decompress:
-            delegate = InflatingDelegate(delegate, self._wire, self.params.chunk_size)
-        return run_task(self._read_message(delegate))
-
-    async def _read_message(self, delegate: httputil.HTTPMessageDelegate) -> bool:
-        finished = False
-        try:
-            head = await self._read_head(delegate)
-            if head is None or self._detached:
-                finished = self._detached
-                return False
-            await self._read_body(delegate)
-            if not self.is_client and self._wire.buffered:
-                # A handler may read from the stream: a tunnel, a protocol of its own.
-                self.stream._read_buffer.prepend(self._wire.give_back())
-            if not self._write_finished or self.is_client:
-                self._guarded(delegate.finish)
-            finished = True
-            return await self._end_of_message()
-        except PeerError as exc:
-            gen_log.info("Malformed HTTP message from %s: %s", self.context, exc)
-            if not (self.is_client or self._wire.responded or self.stream.closed()):
-                await self.stream.write(BAD_REQUEST)
-        except gen.TimeoutError:
-            gen_log.info("Timeout reading body from %s", self.context)
-        except (_DelegateError, StreamClosedError):
-            pass  # logged, or the peer's doing: the connection is over either way
-        finally:
-            # A server's delegate that was never told of a request is owed nothing.
-            if not finished and (self._delegate_told or self.is_client):
-                self._tell_closed(delegate)
-            if not self._detached:
-                self._clear_callbacks()
-        self.close()
-        return False
-
-    def _tell_closed(self, delegate: httputil.HTTPMessageDelegate) -> None:
-        try:
-            self._guarded(delegate.on_connection_close)
-        except _DelegateError:
-            pass  # logged
-
-    async def _read_head(
-        self, delegate: httputil.HTTPMessageDelegate
-    ) -> RequestHead | ResponseHead | None:
-        """The message's head; None when there is none to come. 1xx heads on the way."""
-        timeout = self.params.header_timeout
-        deadline = None if timeout is None else self.stream.io_loop.time() + timeout
-        while True:
-            event = self._wire.next_event()
-            if event is Signal.NEED_DATA:
-                try:
-                    await self._feed(deadline)
-                except (gen.TimeoutError, StreamClosedError):
-                    # Between messages, or too slow: nobody is owed an explanation.
-                    self.close()
-                    return None
-                continue
-            if not isinstance(event, (RequestHead, ResponseHead)):
-                self.close()
-                return None
-            if isinstance(event, RequestHead) and not self._write_finished:
-                self.stream.set_close_callback(self._on_connection_close)
-                self._wire.close_after |= self.no_keep_alive
-            self._delegate_told = True
-            await self._awaited(delegate.headers_received, event.start_line, event.headers)
-            if isinstance(event, ResponseHead) and event.informational:
-                if event.start_line.code != 101:
-                    continue
-            self._expect_continue(event)
-            head: RequestHead | ResponseHead = event
-            return head
-
-    def _expect_continue(self, head: RequestHead | ResponseHead) -> None:
-        if isinstance(head, RequestHead) and head.expect_continue and not self._write_finished:
-            if not self._wire.responded:
-                self.stream.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
-
-    async def _read_body(self, delegate: httputil.HTTPMessageDelegate) -> None:
-        timeout = self._body_timeout
-        deadline = None if timeout is None else self.stream.io_loop.time() + timeout
-        wire = self._wire
-        pieces: list[bytes] = []
-        size = 0
-        while True:
-            event = wire.next_event()
-            if isinstance(event, bytes):
-                pieces.append(event)
-                size += len(event)
-                if size < self.params.chunk_size and wire.buffered:
-                    # Small chunks are handed on together; taking them apart takes time,
-                    # which others want too.
-                    await asyncio.sleep(0)
-                    continue
-            if pieces:
-                if not self._write_finished or self.is_client:
-                    await self._deliver(delegate, b"".join(pieces))
-                pieces.clear()
-                size = 0
-            if event is Signal.NEED_DATA:
-                await self._feed(deadline)
-            elif not isinstance(event, bytes):
-                return
-
-    async def _deliver(self, delegate: httputil.HTTPMessageDelegate, data: bytes) -> None:
-        limit = self.params.chunk_size
-        for start in range(0, len(data), limit):
-            await self._awaited(delegate.data_received, data[start : start + limit])
-
-    async def _feed(self, deadline: float | None) -> None:
-        """More bytes from the stream; its end is told to the wire."""
-        future = self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
-        try:
-            if deadline is not None:
-                data = await gen.with_timeout(deadline, future, quiet_exceptions=StreamClosedError)
-            else:
-                data = await future
-        except StreamClosedError:
-            if self._wire.eof or not self.is_client:
-                raise
-            # A response may end with its stream; the wire knows whether this one may.
-            self._wire.feed(b"")
-        else:
-            self._wire.feed(data)
-
-    async def _end_of_message(self) -> bool:
-        """Both directions to their end; may the stream carry another message?"""
-        if not self.is_client:
-            if not self._finish_future.done() and not self.stream.closed():
-                self.stream.set_close_callback(self._on_connection_close)
-                await self._finish_future
-            if self._detached:
-                return False
-            # A handler may still be writing to a peer that left: the wire stays at its request.
-            again = not self.stream.closed() and self._wire.next_cycle()
-        else:
-            again = self._wire.keep_alive and not self.no_keep_alive
-        self._clear_callbacks()
-        if self._detached or self.stream.closed():  # detached: by the delegate of an answer
-            return False
-        if not again:
-            if self._pending_write is not None:
-                await self._pending_write
-            self.close()
-            return False
-        self._give_back()
-        return True
-
-    def _give_back(self) -> None:
-        """What came after the message belongs to the stream's next reader."""
-        rest = self._wire.take_rest()
-        if rest:
-            self.stream._read_buffer.prepend(rest)
-
-    async def _awaited(self, method: Callable[..., Any], *args: Any) -> None:
-        result = self._guarded(method, *args)
-        if result is not None:
-            try:
-                await result
-            except PeerError:
-                raise
-            except Exception:
-                app_log.error("Uncaught exception", exc_info=True)
-                raise _DelegateError from None
-
-    def _guarded(self, method: Callable[..., Any], *args: Any) -> Any:
-        """Call a delegate. Its errors are logged as the application's; input it refuses is
-        the peer's fault."""
-        try:
-            return method(*args)
-        except PeerError:
-            raise
-        except Exception:
-            app_log.error("Uncaught exception", exc_info=True)
-            raise _DelegateError from None
 
     # --- the connection ----------------------------------------------------------------
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
@@ -376,6 +189,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Write the head, and the first bytes of the body. The Future is done when sent."""
         if self.is_client:
             method, path, _ = start_line
+            self._request_start_line, self._request_headers = start_line, headers
             if (
                 method in ("POST", "PUT", "PATCH")
                 and "Content-Length" not in headers
@@ -385,6 +199,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             data = self._wire.request_head(method, path, headers)
         else:
             code: Any = start_line[1]
+            self._response_start_line = start_line
             data = self._wire.response_head(code, start_line[2], headers)
         if chunk:
             try:
@@ -516,11 +331,16 @@ class HTTP1ServerConnection:
 
     def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Serve requests, each by a delegate that `delegate` makes."""
-        loop = shown_as(self._serve(delegate), "HTTP1ServerConnection._server_request_loop")
+        loop = shown_as(
+            self._server_request_loop(delegate), "HTTP1ServerConnection._server_request_loop"
+        )
         self._serving = make_task(loop)
         self.stream.io_loop.add_future(self._serving, lambda future: future.result())
 
-    async def _serve(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
+    async def _server_request_loop(
+        self, delegate: httputil.HTTPServerConnectionDelegate
+    ) -> None:
+        """Programs override it, for another protocol that begins as HTTP/1."""
         try:
             while True:
                 connection = HTTP1Connection(self.stream, False, self.params, self.context)

@@ -120,6 +120,25 @@ class _Wire:
         self._buffer.clear()
         return rest
 
+    def _body_reader(self) -> BodyReader | None:
+        """What reads the body of the message whose head has been taken; None: it has none."""
+        return self._reader
+
+    def hand_over_body(self) -> tuple[BodyReader | None, bytes]:
+        """Let somebody else read the body: its reader, and what has been received.
+
+        For the wire the message has come to its end. Raises `PeerError` for a body that would
+        be refused.
+        """
+        if self._state != _BODY:
+            return None, b""
+        reader = self._body_reader()
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._reader = None
+        self._state = _DONE
+        return reader, rest
+
     def _fail(self, error: PeerError) -> NoReturn:
         self._state = _ERROR
         self._error = error
@@ -262,8 +281,7 @@ class ServerWire(_Wire):
         if state == _HEAD:
             return self._next_head()
         if state == _BODY:
-            if self._reader is None and self.head is not None:
-                self._open_body(self.head)
+            self._body_reader()
             return self._read_body()
         if state == _DONE:
             return Signal.PAUSED
@@ -306,6 +324,11 @@ class ServerWire(_Wire):
             if head.content_length > self.max_body_size:
                 self._fail(LimitError("Content-Length too long"))
             self._reader = LengthReader(head.content_length)
+
+    def _body_reader(self) -> BodyReader | None:
+        if self._reader is None and self.head is not None:
+            self._open_body(self.head)
+        return self._reader
 
     @property
     def body_unread(self) -> bool:

@@ -21,11 +21,12 @@ from tornado._impl.generation import before
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
 from tornado._impl.http.inspecting import inspect
+from tornado._impl.http.reading import BAD_REQUEST
 from tornado._impl.http.served import LateTls, ServedConnection, close_native
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.streams.adapter import IOStreamAdapter
 from tornado._impl.streams.base import BaseIOStream
-from tornado.http1connection import BAD_REQUEST, HTTP1ConnectionParameters
+from tornado.http1connection import HTTP1ConnectionParameters
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
 

@@ -1,0 +1,336 @@
+"""`MessageReading`: how an `HTTP1Connection` reads its message, in methods that programs override.
+
+Heads are parsed and framed by the sans-IO wire; bodies are read by the wire's readers, from the
+stream itself, so that an override may read from it too.
+
+Knows IOStreams, message delegates and the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tornado import gen, httputil
+from tornado._impl.http.inflating import InflatingDelegate
+from tornado._impl.loop.tasks import run_task
+from tornado.concurrent import Future
+from tornado.iostream import StreamClosedError
+from tornado.log import app_log, gen_log
+
+from tornado_trio.errors import PeerError
+from tornado_trio.wire.bodies import ChunkedReader, LengthReader
+from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
+
+__all__ = ["BAD_REQUEST", "MessageReading"]
+
+#: Byte for byte what Tornado's tests ask for; "Connection: close" would tell more.
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+
+class _DelegateError(Exception):
+    """A delegate raised; it has been logged."""
+
+
+class MessageReading:
+    """The reading half of an `HTTP1Connection`, which has the rest."""
+
+    is_client: bool
+    stream: Any
+    params: Any
+    context: Any
+    no_keep_alive: bool
+    _wire: Any
+    _body_timeout: float | None
+    _detached: bool
+    _write_finished: bool
+    _delegate_told: bool
+    _pending_write: Future[Any] | None
+    _finish_future: Future[None]
+    _body_reader: Any  # of the wire's: what frames the message's body
+    _request_start_line: Any
+    _request_headers: Any
+    _response_start_line: Any
+    _on_connection_close: Callable[[], None]
+    _clear_callbacks: Callable[[], None]
+    close: Callable[[], None]
+
+    def read_response(self, delegate: httputil.HTTPMessageDelegate) -> Awaitable[bool]:
+        """Read one message and tell `delegate` of it (a request, on the server's side).
+
+        The result says whether the stream may be used for another message.
+        """
+        if self.params.decompress:
+            delegate = InflatingDelegate(delegate, self._wire, self.params.chunk_size)
+        return run_task(self._read_message(delegate))
+
+    async def _read_message(self, delegate: httputil.HTTPMessageDelegate) -> bool:
+        finished = False
+        try:
+            head = await self._read_head(delegate)
+            if head is None or self._detached:
+                finished = self._detached
+                return False
+            await self._read_body_of(head, delegate)
+            if not self.is_client and self._wire.buffered:
+                # A handler may read from the stream: a tunnel, a protocol of its own.
+                self.stream._read_buffer.prepend(self._wire.give_back())
+            if not self._write_finished or self.is_client:
+                self._guarded(delegate.finish)
+            finished = True
+            return await self._end_of_message()
+        except PeerError as exc:
+            gen_log.info("Malformed HTTP message from %s: %s", self.context, exc)
+            if not (self.is_client or self._wire.responded or self.stream.closed()):
+                await self.stream.write(BAD_REQUEST)
+        except gen.TimeoutError:
+            gen_log.info("Timeout reading body from %s", self.context)
+        except (_DelegateError, StreamClosedError):
+            pass  # logged, or the peer's doing: the connection is over either way
+        finally:
+            # A server's delegate that was never told of a request is owed nothing.
+            if not finished and (self._delegate_told or self.is_client):
+                self._tell_closed(delegate)
+            if not self._detached:
+                self._clear_callbacks()
+        self.close()
+        return False
+
+    def _tell_closed(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        try:
+            self._guarded(delegate.on_connection_close)
+        except _DelegateError:
+            pass  # logged
+
+    async def _read_head(
+        self, delegate: httputil.HTTPMessageDelegate
+    ) -> RequestHead | ResponseHead | None:
+        """The message's head; None when there is none to come. 1xx heads on the way."""
+        timeout = self.params.header_timeout
+        deadline = None if timeout is None else self.stream.io_loop.time() + timeout
+        while True:
+            event = self._wire.next_event()
+            if event is Signal.NEED_DATA:
+                try:
+                    await self._feed_head(deadline)
+                except (gen.TimeoutError, StreamClosedError):
+                    # Between messages, or too slow: nobody is owed an explanation.
+                    self.close()
+                    return None
+                continue
+            if not isinstance(event, (RequestHead, ResponseHead)):
+                self.close()
+                return None
+            if isinstance(event, RequestHead) and not self._write_finished:
+                self.stream.set_close_callback(self._on_connection_close)
+                self._wire.close_after |= self.no_keep_alive
+            self._note(event)
+            self._delegate_told = True
+            await self._awaited(delegate.headers_received, event.start_line, event.headers)
+            if isinstance(event, ResponseHead) and event.informational:
+                if event.start_line.code != 101:
+                    continue
+            self._expect_continue(event)
+            head: RequestHead | ResponseHead = event
+            return head
+
+    def _expect_continue(self, head: RequestHead | ResponseHead) -> None:
+        if isinstance(head, RequestHead) and head.expect_continue and not self._write_finished:
+            if not self._wire.responded:
+                self.stream.write(b"HTTP/1.1 100 (Continue)\r\n\r\n")
+
+    def _note(self, head: RequestHead | ResponseHead) -> None:
+        keep_alive = self._can_keep_alive(head.start_line, head.headers)
+        if isinstance(head, RequestHead):
+            self._request_start_line, self._request_headers = head.start_line, head.headers
+            self._wire.close_after = not keep_alive
+        else:
+            self._response_start_line = head.start_line
+            self._wire.keep_alive = keep_alive
+
+    async def _read_body_of(
+        self, head: RequestHead | ResponseHead, delegate: httputil.HTTPMessageDelegate
+    ) -> None:
+        self._body_reader, received = self._wire.hand_over_body()
+        if received:
+            self.stream._read_buffer.prepend(received)
+        code = head.start_line.code if isinstance(head, ResponseHead) else 0
+        reading = self._read_body(code, head.headers, delegate)
+        if reading is None:
+            return
+        timeout = self._body_timeout
+        if timeout is None:
+            await reading
+            return
+        deadline = self.stream.io_loop.time() + timeout
+        await gen.with_timeout(deadline, reading, quiet_exceptions=StreamClosedError)
+
+    # --- what programs override ---------------------------------------------------------
+    def _parse_headers(self, data: bytes) -> tuple[str, httputil.HTTPHeaders]:
+        """The start line and the fields of a head. What an override returns is looked at as
+        if the peer had sent it."""
+        first, _, fields = data.decode("latin-1").lstrip("\r\n").partition("\n")
+        return first.rstrip("\r"), httputil.HTTPHeaders.parse(fields)
+
+    def _can_keep_alive(self, start_line: Any, headers: httputil.HTTPHeaders) -> bool:
+        """May another message follow the one of this head?"""
+        if self.no_keep_alive:
+            return False
+        wire = self._wire
+        return bool(wire.keep_alive if self.is_client else not wire.close_after)
+
+    def _read_body(
+        self, code: int, headers: httputil.HTTPHeaders, delegate: httputil.HTTPMessageDelegate
+    ) -> Awaitable[None] | None:
+        """Give the body of the message to `delegate`; None if it has none.
+
+        `code` is the status of a response, 0 for a request. An override may read from the
+        stream itself; what it leaves over belongs to the next message.
+        """
+        reader = self._body_reader
+        if isinstance(reader, LengthReader):
+            return self._read_fixed_body(reader.remaining, delegate)
+        if isinstance(reader, ChunkedReader):
+            return self._read_chunked_body(delegate)
+        return None if reader is None else self._read_body_until_close(delegate)
+
+    async def _read_fixed_body(
+        self, content_length: int, delegate: httputil.HTTPMessageDelegate
+    ) -> None:
+        """A body of so many bytes."""
+        reader = self._body_reader
+        if not isinstance(reader, LengthReader) or reader.remaining != content_length:
+            reader = LengthReader(content_length)
+        await self._read_by(reader, delegate)
+
+    async def _read_chunked_body(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        """A body in chunks."""
+        await self._read_by(self._body_reader, delegate)
+
+    async def _read_body_until_close(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        """A body that ends with the stream."""
+        await self._read_by(self._body_reader, delegate)
+
+    # --- reading by the wire's means ------------------------------------------------------
+    async def _read_by(self, reader: Any, delegate: httputil.HTTPMessageDelegate) -> None:
+        """Read a body from the stream; what comes after it is the wire's again."""
+        buffer, pieces, size = bytearray(), [], 0
+        try:
+            while True:
+                got = reader.read(buffer, self.params.chunk_size)
+                if isinstance(got, bytes):
+                    pieces.append(got)
+                    size += len(got)
+                    if size < self.params.chunk_size and buffer:
+                        # Small chunks are handed on together; taking them apart takes time,
+                        # which others want too.
+                        await asyncio.sleep(0)
+                        continue
+                if pieces:
+                    if not self._write_finished or self.is_client:
+                        await self._deliver(delegate, b"".join(pieces))
+                    pieces, size = [], 0
+                if got is None:
+                    data = await self._next_bytes()
+                    got = reader.eof() if not data else None
+                    buffer += data
+                if got is not None and not isinstance(got, bytes):
+                    return
+        finally:
+            if buffer:
+                self._wire.feed(bytes(buffer))
+
+    async def _next_bytes(self) -> bytes:
+        """Some from the stream; b"" at its end."""
+        try:
+            data: bytes = await self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
+        except StreamClosedError:
+            if not self.is_client:
+                raise
+            return b""  # a response may end with its stream; the reader knows whether this may
+        return data
+
+    async def _feed_head(self, deadline: float | None) -> None:
+        """More bytes of a head; a whole one, where the program parses it."""
+        if type(self)._parse_headers is MessageReading._parse_headers:
+            await self._feed(deadline)
+            return
+        reading = self.stream.read_until_regex(b"\r?\n\r?\n", self.params.max_header_size)
+        if deadline is not None:
+            reading = gen.with_timeout(deadline, reading, quiet_exceptions=StreamClosedError)
+        first, fields = self._parse_headers(await reading)
+        lines = [first, *(f"{name}: {value}" for name, value in fields.get_all()), "", ""]
+        self._wire.feed("\r\n".join(lines).encode("latin-1"))
+
+    async def _deliver(self, delegate: httputil.HTTPMessageDelegate, data: bytes) -> None:
+        limit = self.params.chunk_size
+        for start in range(0, len(data), limit):
+            await self._awaited(delegate.data_received, data[start : start + limit])
+
+    async def _feed(self, deadline: float | None) -> None:
+        """More bytes from the stream; its end is told to the wire."""
+        future = self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
+        try:
+            if deadline is not None:
+                data = await gen.with_timeout(deadline, future, quiet_exceptions=StreamClosedError)
+            else:
+                data = await future
+        except StreamClosedError:
+            if self._wire.eof or not self.is_client:
+                raise
+            # A response may end with its stream; the wire knows whether this one may.
+            self._wire.feed(b"")
+        else:
+            self._wire.feed(data)
+
+    async def _end_of_message(self) -> bool:
+        """Both directions to their end; may the stream carry another message?"""
+        if not self.is_client:
+            if not self._finish_future.done() and not self.stream.closed():
+                self.stream.set_close_callback(self._on_connection_close)
+                await self._finish_future
+            if self._detached:
+                return False
+            # A handler may still be writing to a peer that left: the wire stays at its request.
+            again = not self.stream.closed() and self._wire.next_cycle()
+        else:
+            again = self._wire.keep_alive and not self.no_keep_alive
+        self._clear_callbacks()
+        if self._detached or self.stream.closed():  # detached: by the delegate of an answer
+            return False
+        if not again:
+            if self._pending_write is not None:
+                await self._pending_write
+            self.close()
+            return False
+        self._give_back()
+        return True
+
+    def _give_back(self) -> None:
+        """What came after the message belongs to the stream's next reader."""
+        rest = self._wire.take_rest()
+        if rest:
+            self.stream._read_buffer.prepend(rest)
+
+    async def _awaited(self, method: Callable[..., Any], *args: Any) -> None:
+        result = self._guarded(method, *args)
+        if result is not None:
+            try:
+                await result
+            except PeerError:
+                raise
+            except Exception:
+                app_log.error("Uncaught exception", exc_info=True)
+                raise _DelegateError from None
+
+    def _guarded(self, method: Callable[..., Any], *args: Any) -> Any:
+        """Call a delegate. Its errors are logged as the application's; input it refuses is
+        the peer's fault."""
+        try:
+            return method(*args)
+        except PeerError:
+            raise
+        except Exception:
+            app_log.error("Uncaught exception", exc_info=True)
+            raise _DelegateError from None
