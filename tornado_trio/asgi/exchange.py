@@ -187,6 +187,10 @@ class AsgiExchange(Exchange):
 
     # --- structure --------------------------------------------------------------------------
 
+    def begin(self, nursery: trio.Nursery) -> None:
+        """The request's tasks are those of `nursery`."""
+        self._nursery = nursery
+
     @property
     def nursery(self) -> trio.Nursery:
         assert self._nursery is not None

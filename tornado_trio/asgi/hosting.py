@@ -138,7 +138,7 @@ async def _answer(app: App, exchange: AsgiExchange) -> None:
     try:
         with exchange.cancel_scope:
             async with trio.open_nursery() as nursery:
-                exchange._nursery = nursery
+                exchange.begin(nursery)
                 if exchange.headers.get("Content-Length") in (None, "0") and _has_no_body(exchange):
                     await exchange.read_chunk()
                 result = app(exchange)
@@ -172,7 +172,7 @@ def _end(exchange: AsgiExchange, failed: BaseException | None) -> None:
             cause = Cause.REQUEST_DEADLINE if timed_out else Cause.CANCELLED
         else:
             cause = Cause.UNFINISHED
-        exchange.cause = cause
+        exchange.end(cause)
     outcome = OUTCOMES[cause]
     if failed is not None and not isinstance(failed, PeerError):
         logger.error("Uncaught exception in %s", exchange.describe(), exc_info=failed)

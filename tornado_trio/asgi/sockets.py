@@ -137,7 +137,7 @@ async def serve_websocket(
         exchange.outbox.nursery = outer
         with exchange.cancel_scope:
             async with trio.open_nursery() as nursery:
-                exchange._nursery = nursery
+                exchange.begin(nursery)
                 result = app(exchange)
                 if result is not None:
                     await result

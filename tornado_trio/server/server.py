@@ -144,6 +144,10 @@ class Server:
                 self._draining_wait.cancel()
 
     # --- the end -------------------------------------------------------------------
+    def use_options(self, options: ServerOptions) -> None:
+        """Serve the connections that come from now on with other options."""
+        self.options = options
+
     def begin_drain(self) -> None:
         """Answer what is under way, take nothing new. Idempotent."""
         if self.draining:

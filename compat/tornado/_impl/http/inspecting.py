@@ -48,7 +48,7 @@ def inspect(server: Server, loop: Any) -> None:
         _current[os.getpid()] = inspector
         start_soon(_show, inspector, address, io_loop=loop, name="inspection")
     _servers.add(server)
-    server.options = inspector.meter.options(server.options)
+    server.use_options(inspector.meter.options(server.options))
 
 
 async def _show(inspector: Inspector, address: str) -> None:
