@@ -78,7 +78,7 @@ def _tasks() -> set[Task]:
         for task in todo.pop().child_tasks:
             found.add(task)
             todo += task.child_nurseries
-    return {task for task in found if not task.name.startswith("trio._core.")}
+    return {task for task in found if task.name.split(".")[:2] != ["trio", "_core"]}
 
 
 def _in_use() -> int:
