@@ -440,7 +440,7 @@ class DriveNewTasks(trio.abc.Instrument):
         self._guest = guest
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        if getattr(task.coro, "cr_code", None) not in _undriven:
+        if not _drives_itself(task.coro):
             guest = self._guest
             driven: Coro = drive(task.coro, guest.loop, guest)
             task.coro = driven  # type: ignore[assignment]
@@ -463,16 +463,26 @@ class _Once:
 
 
 F = TypeVar("F", bound=Callable[..., Any])
-_undriven: set[object] = set()
+#: Code of such functions -> which of their coroutines; None: all.
+_undriven: dict[object, Callable[[Any], bool] | None] = {}
 
 
-def undriven(function: F) -> F:
+def undriven(function: F, which: Callable[[Any], bool] | None = None) -> F:
     """Mark an async function whose trio tasks await trio only, or drive what they run.
 
-    It saves them a call per step.
+    It saves them a call per step. `which` tells it of a coroutine that has not begun, where that
+    depends on what the function was called with.
     """
-    _undriven.add(function.__code__)
+    _undriven[function.__code__] = which
     return function
+
+
+def _drives_itself(coro: Any) -> bool:
+    code = getattr(coro, "cr_code", None)
+    if code not in _undriven:
+        return False
+    which = _undriven[code]
+    return which is None or which(coro)
 
 
 class _NoLoop:

@@ -1,16 +1,39 @@
 """See what a service is doing: metrics, a live page with its task tree, a watchdog.
 
 Off unless asked for: `run(app, inspect="127.0.0.1:9200")`, `--inspect`, TORNADO_TRIO_INSPECT.
+
+The parts are loaded when first used: the task tree knows the tasks of asyncio, and so loads it.
 """
 
-from .families import Family, render
-from .inspector import Inspector
-from .meter import Meter
-from .pages import Guard, routes
-from .prometheus import RegistryCollector
-from .sources import LocalSource, Source
-from .tree import task_tree
-from .watchdog import Watchdog
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .families import Family as Family
+    from .families import render as render
+    from .inspector import Inspector as Inspector
+    from .meter import Meter as Meter
+    from .pages import Guard as Guard
+    from .pages import routes as routes
+    from .prometheus import RegistryCollector as RegistryCollector
+    from .sources import LocalSource as LocalSource
+    from .sources import Source as Source
+    from .tree import task_tree as task_tree
+    from .watchdog import Watchdog as Watchdog
+
+_HOMES = {
+    "Family": "families",
+    "Guard": "pages",
+    "Inspector": "inspector",
+    "LocalSource": "sources",
+    "Meter": "meter",
+    "RegistryCollector": "prometheus",
+    "Source": "sources",
+    "Watchdog": "watchdog",
+    "render": "families",
+    "routes": "pages",
+    "task_tree": "tree",
+}
 
 __all__ = [
     "Family",
@@ -25,3 +48,15 @@ __all__ = [
     "routes",
     "task_tree",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

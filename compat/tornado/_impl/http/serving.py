@@ -270,6 +270,14 @@ def _options(server: Owner, run: Callable[[Any], Any]) -> ServerOptions:
     )
 
 
+def _of_ours(coro: Any) -> bool:
+    """Whether a task of the native server's is one of ours: native services have them, too."""
+    given = coro.cr_frame.f_locals
+    server = given.get("server") or getattr(given.get("connection"), "server", None)
+    return isinstance(server, NativeServer)
+
+
 # What these run drives its handlers itself.
-for _function in (NativeServer.handle, _connection, _counted, continue_connection):
-    undriven(_function)
+undriven(NativeServer.handle)
+for _function in (_connection, _counted, continue_connection):
+    undriven(_function, _of_ours)
