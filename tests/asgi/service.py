@@ -23,7 +23,6 @@ def note(text: str) -> None:
 
 class Hello(web.RequestHandler):
     async def get(self) -> None:
-        self.set_header("X-Id", self.request.request_id if hasattr(self.request, "id") else "")
         self.write("hello " + self.get_argument("name", "world"))
 
     async def post(self) -> None:

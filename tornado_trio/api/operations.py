@@ -63,7 +63,7 @@ async def call(
 
 
 def _media_type_for(handler: RequestHandler, signature: Signature) -> str:
-    if signature.returns in (None, type(None), bytes) or isinstance(signature.returns, type(None)):
+    if signature.returns in (None, type(None), bytes):
         return codec.JSON
     return negotiated(handler.request.headers.get("Accept"))
 

@@ -189,8 +189,6 @@ def _parameter(
         if source == "file" and _item_of(plain) is cls:
             return Parameter(name, source, plain, default, alias=name, many=True)
     marker = next((mark for mark in metadata if isinstance(mark, Marker)), None)
-    if isinstance(marker, type):
-        marker = marker()
     return _value(name, annotation, marker, default, path_names, where)
 
 

@@ -47,8 +47,6 @@ class AsgiApp:
         lifespan: makes an async context manager, entered before the first request and left
             after the last: what the service opens.
         limits: bounds of bodies and websocket messages; the server has its own for heads.
-        grace: seconds that requests under way get when the server shuts down, before they are
-            cut.
 
     Requests are cancelled when their client goes, as `on_disconnect` says; deadlines answer 503.
     """
@@ -59,13 +57,11 @@ class AsgiApp:
         *,
         lifespan: Lifespan | None = None,
         limits: Limits | None = None,
-        grace: float = 30.0,
     ) -> None:
         check_app(app, "AsgiApp")
         self.app = app
         self.lifespan = lifespan
         self.limits = limits or Limits()
-        self.grace = grace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -180,8 +176,7 @@ def _end(exchange: AsgiExchange, failed: BaseException | None) -> None:
         client = exchange.remote_ip
         logger.log(outcome.level, outcome.log.format(request=exchange.describe(), client=client))
     if exchange.status:
-        # Broken off: a server cuts a response whose application fails.
-        raise ConnectionAbortedError(f"the response of {exchange.describe()} broke off")
+        return  # broken off: a server cuts a response that has no end
     status = failed.status if isinstance(failed, PeerError) else outcome.status
     if exchange.responder is not None:
         exchange.responder(cause, status, failed)
