@@ -464,10 +464,10 @@ class _Once:
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Code of such functions -> which of their coroutines; None: all.
-_undriven: dict[object, Callable[[Any], bool] | None] = {}
+_undriven: dict[object, Callable[[Coro], bool] | None] = {}
 
 
-def undriven(function: F, which: Callable[[Any], bool] | None = None) -> F:
+def undriven(function: F, which: Callable[[Coro], bool] | None = None) -> F:
     """Mark an async function whose trio tasks await trio only, or drive what they run.
 
     It saves them a call per step. `which` tells it of a coroutine that has not begun, where that
@@ -477,7 +477,7 @@ def undriven(function: F, which: Callable[[Any], bool] | None = None) -> F:
     return function
 
 
-def _drives_itself(coro: Any) -> bool:
+def _drives_itself(coro: Coro) -> bool:
     code = getattr(coro, "cr_code", None)
     if code not in _undriven:
         return False
