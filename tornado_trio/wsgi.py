@@ -22,7 +22,7 @@ import trio
 from .errors import StreamClosedError
 from .exchange import FINISH, DisconnectPolicy, Exchange, HTTPHeaders, ResponseStartLine
 
-__all__ = ["Mount", "WsgiApplication", "environ_of", "mount"]
+__all__ = ["Call", "Mount", "WsgiApplication", "environ_from", "environ_of", "mount"]
 
 logger = logging.getLogger("tornado.general")
 
@@ -81,70 +81,101 @@ class Mount:
         """
         settable: Any = exchange  # whose slots implementations have
         settable.on_disconnect = self.on_disconnect
-        call = _Call(self, exchange)
-        await trio.to_thread.run_sync(call.run, limiter=self.limiter)
+        environ = environ_of(exchange, self.root_path, _Input(exchange))
+        call = _Sent(self.app, exchange)
+        await trio.to_thread.run_sync(call.run, environ, limiter=self.limiter)
         if not exchange.finished and exchange.gone is None:
             await exchange.finish()
 
 
-class _Call:
-    """One request in its thread."""
+class Call:
+    """One call of an application, and the rules of PEP 3333 for what it says.
 
-    def __init__(self, mount: Mount, exchange: Exchange) -> None:
-        self._mount = mount
-        self._exchange = exchange
-        self._head: tuple[ResponseStartLine, HTTPHeaders] | None = None
+    Attributes:
+      head: what `start_response` was last given: code, reason, and fields.
+      begun: the head is on its way, and can no longer be replaced.
+    """
 
-    def run(self) -> None:
-        environ = environ_of(self._exchange, self._mount.root_path, _Input(self._exchange))
+    def __init__(self, app: WsgiApplication) -> None:
+        self.app = app
+        self.head: tuple[int, str, list[tuple[str, str]]] | None = None
+
+    @property
+    def begun(self) -> bool:
+        raise NotImplementedError
+
+    def write(self, chunk: bytes) -> None:
+        """Take a piece of the body that is not empty; it may wait."""
+        raise NotImplementedError
+
+    def run(self, environ: dict[str, Any]) -> None:
+        """Call the application and take all it says, in this thread.
+
+        Raises what it raises; RuntimeError if it did not call `start_response`.
+        """
+        chunks = self.app(environ, self.start_response)
         try:
-            chunks = self._mount.app(environ, self.start_response)
-            try:
-                for chunk in chunks:
-                    if chunk:
-                        self.write(chunk)
-                if self._head is None:
-                    raise RuntimeError(f"{self._mount.app!r} did not call start_response")
-                if not self._exchange.status:
-                    self._send_head(b"", whole=True)
-            finally:
-                close = getattr(chunks, "close", None)
-                if close is not None:
-                    close()
-        except StreamClosedError:
-            logger.debug("%s: the client has gone", self._exchange.describe())
+            for chunk in chunks:
+                if chunk:
+                    self.write(chunk)
+            if self.head is None:
+                raise RuntimeError(f"{self.app!r} did not call start_response")
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
         if exc_info is not None:
-            if self._exchange.status:
+            if self.begun:
                 raise exc_info[1].with_traceback(exc_info[2])
-        elif self._head is not None:
+        elif self.head is not None:
             raise RuntimeError("start_response was called twice")
         code, _, reason = status.partition(" ")
-        line = ResponseStartLine("HTTP/1.1", int(code), reason or responses.get(int(code), ""))
-        fields = HTTPHeaders()
-        for name, value in headers:
-            if name.lower() not in _HOP_BY_HOP:
-                fields.add(name, value)
-        self._head = line, fields
+        self.head = int(code), reason or responses.get(int(code), ""), headers
         return self.write
+
+
+class _Sent(Call):
+    """What is said goes to the client as it comes; runs in a worker thread."""
+
+    def __init__(self, app: WsgiApplication, exchange: Exchange) -> None:
+        super().__init__(app)
+        self._exchange = exchange
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._exchange.status)
+
+    def run(self, environ: dict[str, Any]) -> None:
+        try:
+            super().run(environ)
+            if not self.begun:
+                self._send_head(b"", whole=True)
+        except StreamClosedError:
+            logger.debug("%s: the client has gone", self._exchange.describe())
 
     def write(self, chunk: bytes) -> None:
         """Send a piece, and wait until the client has room for it."""
-        if self._head is None:
+        if self.head is None:
             raise RuntimeError("a body was given before start_response")
-        if not self._exchange.status:
+        if not self.begun:
             self._send_head(chunk, whole=False)
         else:
             trio.from_thread.run(self._awaited, self._exchange.write, chunk)
 
     def _send_head(self, chunk: bytes, whole: bool) -> None:
-        assert self._head is not None
-        line, headers = self._head
-        if whole and line.code >= 200 and line.code not in (204, 304):
+        assert self.head is not None
+        code, reason, fields = self.head
+        headers = HTTPHeaders()
+        for name, value in fields:
+            if name.lower() not in _HOP_BY_HOP:
+                headers.add(name, value)
+        if whole and code >= 200 and code not in (204, 304):
             headers.setdefault("Content-Length", "0")
+        line = ResponseStartLine("HTTP/1.1", code, reason)
         trio.from_thread.run(
             self._awaited, self._exchange.write_headers, line, headers, chunk or None
         )
@@ -176,31 +207,63 @@ class _Input(io.RawIOBase):
 def environ_of(exchange: Exchange, root_path: str, body: io.RawIOBase) -> dict[str, Any]:
     """The environment of a request for an application below `root_path`."""
     method, target, version = exchange.start_line
+    return environ_from(
+        method=method,
+        target=target,
+        version=version,
+        headers=exchange.headers,
+        host=exchange.headers.get("Host", ""),
+        protocol=exchange.protocol,
+        remote_ip=exchange.remote_ip,
+        root_path=root_path,
+        body=io.BufferedReader(body),
+        multithread=True,
+    )
+
+
+def environ_from(
+    *,
+    method: str,
+    target: str,
+    version: str,
+    headers: HTTPHeaders,
+    host: str,
+    protocol: str,
+    remote_ip: str,
+    root_path: str,
+    body: Any,
+    multithread: bool,
+) -> dict[str, Any]:
+    """The environment, from the parts of a request.
+
+    `target` is that of the request line, `host` a name with or without a port, and `body` a file
+    to read that ends where the request's body does.
+    """
     path, _, query = target.partition("?")
     decoded = unquote_to_bytes(path).decode("latin-1")
-    name, _, port = exchange.headers.get("Host", "").rpartition(":")
+    name, _, port = host.rpartition(":")
     if not port.isdigit() or not name:
-        name, port = exchange.headers.get("Host", ""), ""
-    secure = exchange.protocol == "https"
+        name, port = host, ""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": root_path,
         "PATH_INFO": decoded[len(root_path) :] if decoded.startswith(root_path) else decoded,
         "QUERY_STRING": query,
-        "REMOTE_ADDR": exchange.remote_ip,
+        "REMOTE_ADDR": remote_ip,
         "SERVER_NAME": name or "localhost",
-        "SERVER_PORT": port or ("443" if secure else "80"),
+        "SERVER_PORT": port or ("443" if protocol == "https" else "80"),
         "SERVER_PROTOCOL": version,
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": exchange.protocol,
-        "wsgi.input": io.BufferedReader(body),
+        "wsgi.url_scheme": protocol,
+        "wsgi.input": body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
+        "wsgi.multithread": multithread,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for field, value in exchange.headers.items():
+    for field, value in headers.items():
+        # These two have no prefix, and no copies with one: which should be believed?
         if field == "Content-Type":
             environ["CONTENT_TYPE"] = value
         elif field == "Content-Length":

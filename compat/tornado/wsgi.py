@@ -1,13 +1,12 @@
 """`tornado.wsgi`: WSGI applications on this server.
 
-Knows WSGI (PEP 3333) and requests; runs the application in the loop's thread or on an
-executor of the caller's.
+Knows requests and executors; the rules of WSGI are those of `tornado_trio.wsgi`. Runs the
+application in the loop's thread or on an executor of the caller's.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
-import sys
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -17,9 +16,10 @@ from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.names import handing_on
 from tornado.concurrent import dummy_executor
-from tornado.escape import url_unescape
 from tornado.ioloop import IOLoop
 from tornado.log import access_log, app_log
+
+from tornado_trio.wsgi import Call, environ_from
 
 __all__ = ["HTTPRequest", "WSGIContainer", "to_wsgi_str"]
 
@@ -34,12 +34,26 @@ def to_wsgi_str(s: bytes) -> str:
     return s.decode("latin1")
 
 
+class _Collected(Call):
+    """A response that is kept until it is whole, as Tornado has it: with a Content-Length, and
+    an answer of 500 for an application that fails on its way."""
+
+    begun = False
+
+    def __init__(self, app: WSGIAppType) -> None:
+        super().__init__(app)
+        self.body: list[bytes] = []
+
+    def write(self, chunk: bytes) -> None:
+        self.body.append(chunk)
+
+
 class WSGIContainer:
     """Makes a WSGI application a callback for `HTTPServer`, routers and `FallbackHandler`.
 
     WSGI is synchronous: without an `executor` the application runs in the loop's thread, one
     request at a time. With one (a `ThreadPoolExecutor`) it runs there, and must be
-    thread-safe.
+    thread-safe. Responses are sent when they are whole; `tornado_trio.wsgi.mount` streams.
     """
 
     def __init__(
@@ -59,7 +73,9 @@ class WSGIContainer:
         An application that fails is logged and answered for with 500.
         """
         try:
-            self._send(request, *await self._answer(request))
+            call, body = await self._answer(request)
+            assert call.head is not None
+            self._send(request, *call.head, body)
         except Exception:
             # Sending fails too, before anything was sent: line breaks in fields are refused.
             app_log.error("Uncaught exception in WSGI application", exc_info=True)
@@ -68,49 +84,25 @@ class WSGIContainer:
                 return
             error = [("Content-Type", "text/plain")]
             message = b"500: Internal Server Error"
-            self._send(request, "500 Internal Server Error", error, message)
+            self._send(request, 500, "Internal Server Error", error, message)
 
-    async def _answer(self, request: httputil.HTTPServerRequest) -> tuple[str, Any, bytes]:
-        head: list[Any] = []
-        body: list[bytes] = []
-
-        def start_response(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None
-        ) -> Callable[[bytes], Any]:
-            if head and exc_info is None:
-                raise AssertionError("start_response called twice")
-            head[:] = [status, headers]
-            return body.append
-
-        await self._run(self._collect, self.environ(request), start_response, body)
-        if not head:
-            raise Exception("WSGI app did not call start_response")
-        status, fields = head
-        return status, fields, b"".join(body)
-
-    async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+    async def _answer(self, request: httputil.HTTPServerRequest) -> tuple[_Collected, bytes]:
+        call = _Collected(self.wsgi_application)
         if self.executor is dummy_executor:
-            return function(*args)
-        return await IOLoop.current().run_in_executor(self.executor, function, *args)
-
-    def _collect(
-        self, environ: dict[str, Any], start_response: Callable[..., Any], body: list[bytes]
-    ) -> None:
-        """Call the application and read its whole response, all in the same thread."""
-        response = self.wsgi_application(environ, start_response)
-        try:
-            # Not extend(): what write() was given meanwhile keeps its place.
-            for chunk in response:
-                body.append(chunk)  # noqa: PERF402
-        finally:
-            if hasattr(response, "close"):
-                response.close()
+            call.run(self.environ(request))
+        else:
+            loop = IOLoop.current()
+            await loop.run_in_executor(self.executor, call.run, self.environ(request))
+        return call, b"".join(call.body)
 
     def _send(
-        self, request: httputil.HTTPServerRequest, status: str, fields: Any, body: bytes
+        self,
+        request: httputil.HTTPServerRequest,
+        code: int,
+        reason: str,
+        fields: list[tuple[str, str]],
+        body: bytes,
     ) -> None:
-        code_text, _, reason = status.partition(" ")
-        code = int(code_text)
         headers = httputil.HTTPHeaders()
         for name, value in fields:
             headers.add(name, value)
@@ -130,38 +122,18 @@ class WSGIContainer:
 
     def environ(self, request: httputil.HTTPServerRequest) -> dict[str, Any]:
         """The WSGI environment of a request."""
-        host, port = httputil.split_host_and_port(request.host.lower())
-        if port is None:
-            port = 443 if request.protocol == "https" else 80
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": request.method,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": to_wsgi_str(url_unescape(request.path, encoding=None, plus=False)),
-            "QUERY_STRING": request.query,
-            "REMOTE_ADDR": request.remote_ip,
-            "SERVER_NAME": host,
-            "SERVER_PORT": str(port),
-            "SERVER_PROTOCOL": request.version,
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": request.protocol,
-            "wsgi.input": BytesIO(request.body or b""),
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": self.executor is not dummy_executor,
-            "wsgi.multiprocess": True,
-            "wsgi.run_once": False,
-        }
-        headers = request.headers
-        # These two have no HTTP_ prefix. The copies with a prefix are left out: an
-        # application would not know which to believe.
-        if "Content-Type" in headers:
-            environ["CONTENT_TYPE"] = headers["Content-Type"]
-        if "Content-Length" in headers:
-            environ["CONTENT_LENGTH"] = headers["Content-Length"]
-        for name, value in headers.items():
-            # "_" in a field's name would let a client forge another field (X_Real_Ip).
-            if name not in ("Content-Type", "Content-Length") and "_" not in name:
-                environ["HTTP_" + name.replace("-", "_").upper()] = value
-        return environ
+        return environ_from(
+            method=request.method or "",
+            target=request.uri or "",
+            version=request.version,
+            headers=request.headers,
+            host=request.host.lower(),
+            protocol=request.protocol,
+            remote_ip=request.remote_ip or "",
+            root_path="",
+            body=BytesIO(request.body or b""),
+            multithread=self.executor is not dummy_executor,
+        )
 
     def _log(self, status_code: int, request: httputil.HTTPServerRequest) -> None:
         if status_code < 400:
