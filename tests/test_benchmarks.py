@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,3 +132,20 @@ def test_websocket_messages(
                 pass
             theirs.sendall(answer[-1:])
             assert peer.receive()
+
+
+@pytest.mark.parametrize("door", ["native", "compat"])
+def test_profile_of_a_request(door: str) -> None:
+    """It counts, repeats itself, and shows the dearest functions first."""
+    command = [sys.executable, str(FOLDER / "profile_request.py"), f"--door={door}"]
+    command += ["--case=json,echo", "--rounds=2", "--top=5"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=50)
+    tables = shown.stdout.split(f"{door} ")[1:]
+    assert [table.partition(":")[0] for table in tables] == ["json", "echo"]
+    for table in tables:
+        total = int(re.findall(r"(\d+) bytecodes a request", table)[0])
+        rows = re.findall(r"^ *([\d.]+)  x[\d.]+  \S+\.py:\S+$", table, re.MULTILINE)
+        assert len(rows) == 5
+        costs = [float(row) for row in rows]
+        assert costs == sorted(costs, reverse=True)
+        assert 500 < sum(costs) < total < 20_000
