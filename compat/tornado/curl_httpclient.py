@@ -14,6 +14,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 try:
@@ -32,6 +33,7 @@ from tornado._impl.client.curl_requests import (
     CR_OR_LF_RE,
     BodyBuffer,
     CurlError,
+    MadeByProgram,
     _CurlStreamingBuffer,
     debug,
     set_up,
@@ -83,7 +85,10 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timeout)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._handle_socket)
-        self._curls = [pycurl.Curl() for _ in range(max_clients)]
+        self._curls = [self._curl_create() for _ in range(max_clients)]
+        for curl in self._curls:
+            if isinstance(curl, MadeByProgram):
+                curl.made = True
         self._free_list = self._curls[:]
         self._running: dict[Any, dict[str, Any]] = {}  # handle -> what it is doing
         self._requests: collections.deque[tuple[HTTPRequest, Callable[..., None], float]] = (
@@ -196,36 +201,53 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             curl = self._free_list.pop()
             request, callback, queued_at = self._requests.popleft()
             now = self.io_loop.time()
+            # On the handle, where programs that override the methods below look for it.
             info: dict[str, Any] = {
                 "headers": HTTPHeaders(),
+                "buffer": BytesIO(),
                 "reason": None,
                 "request": request,
                 "callback": callback,
                 "queue_start_time": queued_at,
-                "curl_start_time": now,
-                "curl_start_wall_time": time.time(),
+                "curl_start_time": time.time(),
+                "curl_start_ioloop_time": now,
             }
+            curl.info = info
             try:
-                self._set_up(curl, request, info)
+                self._curl_setup_request(curl, request, info["buffer"], info["headers"])
                 self._multi.add_handle(curl)
             except Exception as error:
+                curl.info = None
+                curl.reset()
                 self._free_list.append(curl)
                 self._report(callback, HTTPResponse(request=request, code=599, error=error))
             else:
                 self._running[curl] = info
 
-    def _set_up(self, curl: Any, request: HTTPRequest, info: dict[str, Any]) -> None:
-        # Nothing of the last request may stay behind: credentials, proxies, certificates.
-        # The handle's connections do.
-        curl.reset()
+    def _curl_create(self) -> Any:
+        """A handle. Options that an override sets on it hold for all its requests."""
+        if type(self)._curl_create is CurlAsyncHTTPClient._curl_create:
+            return pycurl.Curl()
+        return MadeByProgram()
+
+    def _curl_setup_request(
+        self, curl: Any, request: HTTPRequest, buffer: BytesIO, headers: HTTPHeaders
+    ) -> None:
+        """Set the options of one request: an override sets more, or others.
+
+        `buffer` and `headers` will be those of the response; `curl.info` has the rest.
+        """
         if curl_log.isEnabledFor(logging.DEBUG):
             curl.setopt(pycurl.VERBOSE, 1)
             curl.setopt(pycurl.DEBUGFUNCTION, functools.partial(debug, curl_log))
-        set_up(self, curl, request, info)
+        set_up(self, curl, request, curl.info)
 
-    def _finish(self, curl: Any, curl_error: int | None = None, message: str | None = None) -> None:
+    def _finish(
+        self, curl: Any, curl_error: int | None = None, curl_message: str | None = None
+    ) -> None:
         """The transfer of `curl` is over."""
         info = self._running.pop(curl)
+        curl.info = None
         self._multi.remove_handle(curl)
         body: BodyBuffer | _CurlStreamingBuffer = info["body"]
         request: HTTPRequest = info["request"]
@@ -234,13 +256,14 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             code = curl.getinfo(pycurl.HTTP_CODE)
             effective_url = curl.getinfo(pycurl.EFFECTIVE_URL)
         else:
-            error = CurlError(curl_error, body.explain(info.get("refused") or message))
+            error = CurlError(curl_error, body.explain(info.get("refused") or curl_message))
             code = error.code
             effective_url = None
         buffer = body.finish(error)
         time_info = {name: curl.getinfo(option) for name, option in _TIMINGS.items()}
-        time_info["queue"] = info["curl_start_time"] - info["queue_start_time"]
-        # Break the cycle of handle, callbacks and client.
+        time_info["queue"] = info["curl_start_ioloop_time"] - info["queue_start_time"]
+        # Nothing of a request may stay behind: credentials, proxies, certificates, and the
+        # cycle of handle, callbacks and client. The handle's connections do.
         curl.reset()
         self._free_list.append(curl)
         response = HTTPResponse(
@@ -251,8 +274,8 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             effective_url=effective_url,
             error=error,
             reason=info["reason"],
-            request_time=self.io_loop.time() - info["curl_start_time"],
-            start_time=info["curl_start_wall_time"],
+            request_time=self.io_loop.time() - info["curl_start_ioloop_time"],
+            start_time=info["curl_start_time"],
             time_info=time_info,
         )
         self._report(info["callback"], response)

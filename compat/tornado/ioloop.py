@@ -109,6 +109,12 @@ class IOLoop(Configurable):
     def _clear_current_hook(self) -> None:
         """For subclasses: this loop ceases to be the thread's."""
 
+    def _serves(self, server: Any) -> None:
+        """For loops that show what they watch: `server.watched()` tells more of it."""
+
+    def _serves_no_more(self, server: Any) -> None:
+        """It has ended."""
+
     @staticmethod
     def instance() -> IOLoop:
         """The loop installed as the process's, else `current()` (Tornado 4's singleton)."""

@@ -1,7 +1,8 @@
 """Tornado's locales: the native implementation under its old name."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tornado._impl.assigned import assignable, attribute
 from tornado._impl.names import handing_on
 
 from tornado_trio.locale import (
@@ -32,17 +33,30 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Module variables of upstream that programs have come to read.
-    if name == "_translations":
-        return catalogue.csv if catalogue.gettext is None else catalogue.gettext
-    if name == "_supported_locales":
-        return catalogue.supported
-    if name == "_use_gettext":
-        return catalogue.gettext is not None
-    if name == "_default_locale":
-        return catalogue.default
-    return _elsewhere(name)
+def _translations() -> Any:
+    return catalogue.csv if catalogue.gettext is None else catalogue.gettext
 
 
-_elsewhere = handing_on("tornado.locale")
+def _set_translations(loaded: Any) -> None:
+    if catalogue.gettext is None:
+        catalogue.csv = loaded
+    else:
+        catalogue.gettext = loaded
+
+
+def _set_use_gettext(use: bool) -> None:
+    loaded: Any = _translations()
+    catalogue.csv, catalogue.gettext = ({}, loaded) if use else (loaded, None)
+
+
+# Module variables of upstream that programs have come to read, and tests to replace.
+for _name, _read, _write in (
+    ("_translations", _translations, _set_translations),
+    ("_use_gettext", lambda: catalogue.gettext is not None, _set_use_gettext),
+    ("_supported_locales", *attribute(catalogue, "supported")),
+    ("_default_locale", *attribute(catalogue, "default")),
+):
+    assignable(__name__, _name, _read, _write)
+
+if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
+    __getattr__ = handing_on("tornado.locale")

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tornado._impl.assigned import assignable
 from tornado._impl.legacy.util import PY3 as PY3
 from tornado._impl.legacy.util import b as b
 from tornado._impl.legacy.util import basestring_type as basestring_type
@@ -273,7 +274,30 @@ def _websocket_mask_python(mask: bytes, data: bytes) -> bytes:
     return mask_bytes(mask, data)
 
 
-_websocket_mask = _websocket_mask_python
+_mask_in_use = _websocket_mask_python
+
+
+def _use_mask(function: Any) -> None:
+    """What a program assigns to `_websocket_mask`, here or in `tornado.websocket`, masks."""
+    from tornado_trio.wire.websocket import frames, masking, reader
+
+    global _mask_in_use
+    _mask_in_use = function
+    if function is _websocket_mask_python:
+        apply: Any = masking.apply_mask
+    else:
+
+        def apply(data: Any, mask: bytes) -> bytes:
+            return function(mask, bytes(data))  # type: ignore[no-any-return]
+
+    for module in (frames, reader):
+        vars(module)["apply_mask"] = apply
+
+
+if TYPE_CHECKING:
+    _websocket_mask = _websocket_mask_python
+else:
+    assignable(__name__, "_websocket_mask", lambda: _mask_in_use, _use_mask)
 
 
 def doctests() -> unittest.TestSuite:

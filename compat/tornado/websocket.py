@@ -12,6 +12,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import tornado.web
+from tornado import util as _util
+from tornado._impl.assigned import assignable
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.names import handing_on
 from tornado._impl.streams.shown import as_native
@@ -47,6 +49,8 @@ __all__ = [
 if TYPE_CHECKING:
     from tornado._impl.websocket.client import WebSocketClientConnection, websocket_connect
 
+
+assignable(__name__, "_websocket_mask", lambda: _util._websocket_mask, _util._use_mask)
 
 # Servers need not wait for the client, and the HTTP client below it, to be loaded.
 __getattr__ = handing_on("tornado.websocket")

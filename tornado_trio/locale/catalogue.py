@@ -32,22 +32,29 @@ class Catalogue:
     """Loaded translations by locale code.
 
     `csv` and `gettext` hold what was loaded last; only one of them is in use.
+
+    Attributes:
+        supported: codes of all locales there are translations for, and of the default one.
     """
 
     def __init__(self, default: str = "en_US") -> None:
         self.default = default
         self.csv: dict[str, CsvTranslations] = {}
         self.gettext: dict[str, gettext.NullTranslations] | None = None
+        self.supported: frozenset[str] = frozenset([default])
 
     def __repr__(self) -> str:
         kind = "csv" if self.gettext is None else "gettext"
         return f"<{type(self).__name__} {kind} {sorted(self.supported)}>"
 
-    @property
-    def supported(self) -> frozenset[str]:
-        """Codes of all locales there are translations for, and of the default one."""
+    def set_default(self, code: str) -> None:
+        """Make `code` the locale of what matches no other."""
+        self.default = code
+        self._count()
+
+    def _count(self) -> None:
         loaded: Iterable[str] = self.csv if self.gettext is None else self.gettext
-        return frozenset([*loaded, self.default])
+        self.supported = frozenset([*loaded, self.default])
 
     def closest(self, codes: Iterable[str | None]) -> str:
         """The first of `codes` that is supported, exactly or by its language alone."""
@@ -82,6 +89,7 @@ class Catalogue:
                 continue
             loaded[code] = _read_csv(full, code, encoding or _detect_encoding(full))
         self.csv, self.gettext = loaded, None
+        self._count()
         gen_log.debug("Supported locales: %s", sorted(self.supported))
 
     def load_gettext(self, directory: str, domain: str) -> None:
@@ -102,6 +110,7 @@ class Catalogue:
             except (OSError, ValueError) as error:
                 gen_log.error("Cannot load translation for %r: %s", language, error)
         self.gettext = loaded
+        self._count()
         gen_log.debug("Supported locales: %s", sorted(self.supported))
 
 

@@ -51,7 +51,7 @@ def get(*locale_codes: str | None) -> Locale:
 
 def set_default_locale(code: str) -> None:
     """Set the locale that the program's own strings are in; it needs no translations."""
-    catalogue.default = code
+    catalogue.set_default(code)
 
 
 def load_translations(directory: str, encoding: str | None = None) -> None:

@@ -61,6 +61,11 @@ class ReadBuffer:
         self._scanned = 0
         self._data = bytearray()
 
+    def edit(self) -> bytearray:
+        """The bytes themselves, to be looked at or changed before anything is taken or added."""
+        self._scanned = 0
+        return self._data
+
     def take(self, max_bytes: int) -> bytes:
         """Remove and return at most `max_bytes` from the front (empty if there is nothing)."""
         self._scanned = 0

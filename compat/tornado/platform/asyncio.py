@@ -54,7 +54,8 @@ class BaseAsyncIOLoop(_Loop):
 
             # Its methods that have no body here are those of the loop it is given.
             self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)  # type: ignore[abstract]
-        self.handlers: dict[int, tuple[Any, Callable[..., None]]] = {}
+        self._by_fd: dict[int, tuple[Any, Callable[..., None]]] = {}
+        self._serving: list[Any] = []
         self.readers: set[int] = set()
         self.writers: set[int] = set()
         self.closing = False
@@ -92,8 +93,9 @@ class BaseAsyncIOLoop(_Loop):
 
     def close(self, all_fds: bool = False) -> None:
         self.closing = True
-        for fd in list(self.handlers):
-            fileobj, _ = self.handlers[fd]
+        self._serving.clear()
+        for fd in list(self._by_fd):
+            fileobj, _ = self._by_fd[fd]
             self.remove_handler(fd)
             if all_fds:
                 self.close_fd(fileobj)
@@ -118,11 +120,30 @@ class BaseAsyncIOLoop(_Loop):
                 elsewhere.submit(self._scope.close).result()
 
     # --- descriptors -----------------------------------------------------------
+    @property
+    def handlers(self) -> dict[int, tuple[Any, Callable[..., None]]]:  # type: ignore[override]
+        """Descriptor -> its object and its handler; a copy.
+
+        Those added here, and what servers of this loop listen on and are connected by, which
+        is not watched by it. Programs wait for it to be empty, or count it.
+        """
+        found = dict(self._by_fd)
+        for server in self._serving:
+            found.update(server.watched())
+        return found
+
+    def _serves(self, server: Any) -> None:
+        self._serving.append(server)
+
+    def _serves_no_more(self, server: Any) -> None:
+        if server in self._serving:
+            self._serving.remove(server)
+
     def add_handler(self, fd: Any, handler: Callable[[Any, int], None], events: int) -> None:
         fd, fileobj = self.split_fd(fd)
-        if fd in self.handlers:
+        if fd in self._by_fd:
             raise ValueError(f"fd {fd} added twice")
-        self.handlers[fd] = (fileobj, handler)
+        self._by_fd[fd] = (fileobj, handler)
         self._listen(fd, events)
 
     def update_handler(self, fd: Any, events: int) -> None:
@@ -130,7 +151,7 @@ class BaseAsyncIOLoop(_Loop):
 
     def remove_handler(self, fd: Any) -> None:
         fd, _ = self.split_fd(fd)
-        if self.handlers.pop(fd, None) is not None:
+        if self._by_fd.pop(fd, None) is not None:
             self._listen(fd, 0)
 
     def _listen(self, fd: int, events: int) -> None:
@@ -151,7 +172,7 @@ class BaseAsyncIOLoop(_Loop):
             self.writers.discard(fd)
 
     def _handle_events(self, fd: int, events: int) -> None:
-        fileobj, handler = self.handlers[fd]
+        fileobj, handler = self._by_fd[fd]
         handler(fileobj, events)
 
     # --- time --------------------------------------------------------------------

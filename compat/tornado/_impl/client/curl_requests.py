@@ -44,12 +44,31 @@ class CurlError(HTTPError):
         self.errno = errno
 
 
+class MadeByProgram(pycurl.Curl):  # type: ignore[misc]
+    """A handle whose options from before it was `made` outlive a `reset`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = False  # here: attributes of the class would hide the object's
+        self._kept: list[tuple[int, Any]] = []
+
+    def setopt(self, option: int, value: Any) -> None:
+        if not self.made:
+            self._kept.append((option, value))
+        super().setopt(option, value)
+
+    def reset(self) -> None:
+        super().reset()
+        for option, value in self._kept:
+            super().setopt(option, value)
+
+
 class BodyBuffer:
     """A body kept in memory, up to the client's `max_body_size`."""
 
-    def __init__(self, max_body_size: int) -> None:
+    def __init__(self, max_body_size: int, buffer: BytesIO) -> None:
         self.body_too_large = False
-        self._buffer = BytesIO()
+        self._buffer = buffer
         self._left = self._limit = max_body_size
 
     def write(self, chunk: bytes) -> int:
@@ -239,7 +258,7 @@ def _set_transfer(client: Any, curl: Any, request: HTTPRequest, info: dict[str, 
             raise TypeError("'CurlAsyncHTTPClient' does not support async streaming_callbacks.")
         body: Any = _CurlStreamingBuffer(client, curl, callback)
     else:
-        body = BodyBuffer(client.max_body_size)
+        body = BodyBuffer(client.max_body_size, info["buffer"])
     info["body"] = body
     curl.setopt(pycurl.WRITEFUNCTION, body.write)
     curl.setopt(pycurl.FOLLOWLOCATION, bool(request.follow_redirects))

@@ -64,6 +64,14 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
             self.lose(error)
             raise error from exc
 
+    @property
+    def _request_start_line(self) -> Any:
+        return self.start_line
+
+    @property
+    def _request_headers(self) -> Any:
+        return self.headers
+
     # --- what Tornado has in `context` ---------------------------------------------
     @property
     def address(self) -> Any:

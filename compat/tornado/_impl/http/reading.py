@@ -75,7 +75,7 @@ class MessageReading:
             await self._read_body_of(head, delegate)
             if not self.is_client and self._wire.buffered:
                 # A handler may read from the stream: a tunnel, a protocol of its own.
-                self.stream._read_buffer.prepend(self._wire.give_back())
+                self.stream._received.prepend(self._wire.give_back())
             if not self._write_finished or self.is_client:
                 self._guarded(delegate.finish)
             finished = True
@@ -154,7 +154,7 @@ class MessageReading:
     ) -> None:
         self._body_reader, received = self._wire.hand_over_body()
         if received:
-            self.stream._read_buffer.prepend(received)
+            self.stream._received.prepend(received)
         code = head.start_line.code if isinstance(head, ResponseHead) else 0
         reading = self._read_body(code, head.headers, delegate)
         if reading is None:
@@ -311,7 +311,7 @@ class MessageReading:
         """What came after the message belongs to the stream's next reader."""
         rest = self._wire.take_rest()
         if rest:
-            self.stream._read_buffer.prepend(rest)
+            self.stream._received.prepend(rest)
 
     async def _awaited(self, method: Callable[..., Any], *args: Any) -> None:
         result = self._guarded(method, *args)

@@ -89,13 +89,29 @@ class NativeServer(Server):
         self._parts: tuple[Any, Any] = (None, None)
         # By stream, which is a connection's from accept to close.
         self.seen: dict[Stream, ServedConnection] = {}
+        self._listening: set[Socket] = set()
 
     # --- what comes in ------------------------------------------------------------------
     def listen(self, sock: Socket) -> Callable[[], None]:
         """Serve a listening socket, now or as soon as the loop runs; a function that ends it."""
         listener = SocketListener(sock)
+        self._listening.add(sock)
         loop = self._serve_soon(self._listen, listener)
-        return partial(loop._in_run, listener.close)
+
+        def end() -> None:
+            self._listening.discard(sock)
+            loop._in_run(listener.close)
+
+        return end
+
+    def watched(self) -> dict[int, tuple[Any, Callable[..., None]]]:
+        """For `IOLoop.handlers`: what is listened on, and the connections there are."""
+        connections: set[Any] = self.connections
+        sockets = [*self._listening, *(each.stream.socket for each in connections)]
+        # -1: closed just now.
+        found = {sock.fileno(): (sock, _handled_by_its_task) for sock in sockets if sock}
+        found.pop(-1, None)
+        return found
 
     def serve_iostream(self, stream: BaseIOStream, address: Any) -> None:
         """Serve a connection that is an IOStream, which stays the program's."""
@@ -109,6 +125,7 @@ class NativeServer(Server):
         loop = self._loop
         if loop is None:
             loop = self._loop = self.owner.io_loop or IOLoop.current()
+            loop._serves(self)
             start_soon(self._run, io_loop=loop, name="HTTPServer")
         loop._in_run(partial(loop._start_soon, receive, *args))
         return loop
@@ -134,6 +151,7 @@ class NativeServer(Server):
         try:
             await serve_connections(self, [], tls=self, grace=None)
         finally:
+            self._loop._serves_no_more(self)
             self._loop = None
 
     async def _drain_at_end(self, grace: float) -> None:
@@ -216,6 +234,10 @@ class NativeServer(Server):
             if all(connection.busy for connection in self.connections):
                 break
             await gen.sleep(0)  # works in a plain trio run, too
+
+
+def _handled_by_its_task(fd: Any, events: int) -> None:
+    """The handler of a descriptor that the loop does not watch itself."""
 
 
 def _refusal(error: PeerError) -> bytes:

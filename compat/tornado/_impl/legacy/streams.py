@@ -155,7 +155,7 @@ def adapt_read_from_fd(cls: type) -> None:
         room = len(buf)
         buf[: min(len(chunk), room)] = chunk[:room]
         if len(chunk) > room:  # it read as much as it liked
-            self._read_buffer.append(chunk[room:])
+            self._received.append(chunk[room:])
         return min(len(chunk), room)
 
     cls.read_from_fd = read_from_fd  # type: ignore[attr-defined]

@@ -53,7 +53,7 @@ class IOStreamAdapter(Stream):
             with contextlib.suppress(OSError):  # not connected any more: reading will tell
                 local, remote = sock.getsockname(), sock.getpeername()
         super().__init__(local, remote)
-        self._in = iostream._read_buffer
+        self._in = iostream._received
         self._out = iostream._write_buffer
         self.tls = isinstance(sock, ssl.SSLSocket)
         self.max_write_buffer_size = iostream.max_write_buffer_size

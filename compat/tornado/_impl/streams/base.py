@@ -21,6 +21,7 @@ from tornado._impl.streams.errors import (
     StreamClosedError,
     UnsatisfiableReadError,
 )
+from tornado._impl.streams.private import PrivateNames
 from tornado._impl.streams.scratch import scratch as _scratch
 from tornado._impl.streams.watch import Watch
 from tornado.concurrent import Future, future_set_result_unless_cancelled
@@ -47,7 +48,7 @@ _PEER_GONE = frozenset(
 )
 
 
-class BaseIOStream:
+class BaseIOStream(PrivateNames):
     """Reads and writes a descriptor without blocking; each operation gives a Future.
 
     At most one read at a time; writes are sent in order. Subclass it to make a stream of
@@ -80,7 +81,7 @@ class BaseIOStream:
         self.read_chunk_size = min(read_chunk_size or 64 * 1024, self.max_buffer_size // 2)
         self.max_write_buffer_size = max_write_buffer_size
         self.error: BaseException | None = None
-        self._read_buffer = ReadBuffer()
+        self._received = ReadBuffer()
         self._write_buffer = WriteBuffer()
         self._read_future: Future | None = None
         # Takes what the pending read asked for out of the buffer, or says None.
@@ -135,12 +136,12 @@ class BaseIOStream:
         With `max_bytes` the connection is closed if more came and nothing matches.
         """
         pattern = re.compile(regex)
-        return self._start_read(lambda: self._read_buffer.take_match(pattern, max_bytes))
+        return self._start_read(lambda: self._received.take_match(pattern, max_bytes))
 
     @legacy_streams.with_callback("max_bytes")
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
-        return self._start_read(lambda: self._read_buffer.take_until(delimiter, max_bytes))
+        return self._start_read(lambda: self._received.take_until(delimiter, max_bytes))
 
     @legacy_streams.with_callback("streaming_callback", "partial")
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
@@ -151,8 +152,8 @@ class BaseIOStream:
             raise ValueError(f"cannot read {num_bytes} bytes")
         if partial and num_bytes:
             # An empty result would mean "nothing yet" just as well as the end: never given.
-            return self._start_read(lambda: self._read_buffer.take(num_bytes) or None)
-        return self._start_read(lambda: self._read_buffer.take_exactly(num_bytes))
+            return self._start_read(lambda: self._received.take(num_bytes) or None)
+        return self._start_read(lambda: self._received.take_exactly(num_bytes))
 
     def read_into(self, buf: bytearray | memoryview, partial: bool = False) -> Awaitable[int]:
         """Read until `buf` is full (with `partial`: until it holds anything).
@@ -167,7 +168,7 @@ class BaseIOStream:
         def take() -> int | None:
             rest = self._read_target
             assert rest is not None
-            moved = self._read_buffer.take_into(rest)
+            moved = self._received.take_into(rest)
             if moved:
                 rest = self._advance_target(moved)
             filled = size - len(rest)
@@ -184,7 +185,7 @@ class BaseIOStream:
         """Read everything until the peer closes. Bounded by `max_buffer_size`."""
         if self._closed:
             self._check_not_reading()
-            return self._done(self._read_buffer.take_all())
+            return self._done(self._received.take_all())
         self._check_not_reading()
         self._reading_to_close = True
         try:
@@ -221,7 +222,7 @@ class BaseIOStream:
             if self._read_target is not None or self._reading_to_close:
                 self._forget_read()
             if self._close_callback is not None:
-                self._watch_for_close()
+                self._maybe_add_error_listener()
             return self._done(result)
         future = Future()
         self._immediate = Budget(_IMMEDIATE_IN_A_ROW)
@@ -288,8 +289,8 @@ class BaseIOStream:
             count = self.read_from_fd(view)
             if count:
                 with view[:count] as received:
-                    self._read_buffer.append(received)
-                if len(self._read_buffer) > self.max_buffer_size:
+                    self._received.append(received)
+                if len(self._received) > self.max_buffer_size:
                     gen_log.error("Reached maximum read buffer size")
                     raise StreamBufferFullError("Reached maximum read buffer size")
         return count
@@ -306,7 +307,7 @@ class BaseIOStream:
     def _handle_read(self) -> None:
         """The descriptor is readable."""
         take = self._read_take
-        if take is None:
+        if take is None or self._read_future is None:
             # Nobody reads, we watch for the end. One chunk is kept for the next read.
             self._read_chunk()
             return
@@ -344,7 +345,7 @@ class BaseIOStream:
         if future is None:
             return
         if self._reading_to_close and (self.error is None or self._is_peer_gone(self.error)):
-            self._finish_read(self._read_buffer.take_all())
+            self._finish_read(self._received.take_all())
             return
         self._forget_read()
         self._fail(future, StreamClosedError(real_error=self.error))
@@ -432,7 +433,7 @@ class BaseIOStream:
         nothing is pending.
         """
         self._close_callback = legacy_streams.keep_context(callback)
-        self._watch_for_close()
+        self._maybe_add_error_listener()
 
     def close(self, exc_info: bool | BaseException | tuple[Any, Any, Any] = False) -> None:
         """Close at once; what is unsent is dropped, pending operations fail.
@@ -450,9 +451,10 @@ class BaseIOStream:
         self._closed = True
         self.close_fd()
         self._write_buffer.clear()
-        self._tell_closed()
+        self._write_buffer = None  # type: ignore[assignment]  # as programs have come to ask
+        self._maybe_run_close_callback()
 
-    def _tell_closed(self) -> None:
+    def _signal_closed(self) -> None:
         self._end_read()
         error = StreamClosedError(real_error=self.error)
         for future in self._pending_futures():
@@ -534,13 +536,13 @@ class BaseIOStream:
         """The descriptor, or the object to close when the loop closes all descriptors."""
         return self.fileno()
 
-    def _watch_for_close(self) -> None:
+    def _maybe_add_error_listener(self) -> None:
         """When nothing is pending, only reading tells us that the peer has closed."""
         if (
             self._close_callback is not None
             and not self._closed
             and not self._connecting
-            and not self._read_buffer
+            and not self._received
             and not self._watch.events & _READ
         ):
             self._watch.add(_READ, self)
@@ -583,12 +585,12 @@ class BaseIOStream:
         keep = self._watch.events | wanted
         if not wanted & _WRITE:
             keep &= ~_WRITE
-        if events & _READ and not wanted & _READ and self._read_buffer:
+        if events & _READ and not wanted & _READ and self._received:
             keep &= ~_READ
         if keep != self._watch.events:
             self._watch.add(keep, self)
             self._watch.set(keep)
-        self._watch_for_close()
+        self._maybe_add_error_listener()
 
     def _handle_connect(self) -> None:
         """The descriptor is connected, or is not going to be."""

@@ -120,7 +120,7 @@ class IOStream(BaseIOStream):
             or self._connecting
             or self._read_future is not None
             or self._write_futures
-            or self._read_buffer
+            or self._received
             or self._write_buffer
         ):
             # Bytes that came in the clear must not be taken for protected ones.
@@ -269,11 +269,11 @@ class SSLIOStream(IOStream):
         except (ValueError, OSError) as exc:  # for example: no host name to be checked
             self.close(exc_info=exc)
             return
-        self._go_on()
+        self._do_ssl_handshake()
 
     def _handle_read(self) -> None:
         if self._handshaking:
-            self._go_on()
+            self._do_ssl_handshake()
         else:
             super()._handle_read()
 
@@ -281,17 +281,24 @@ class SSLIOStream(IOStream):
         if not self._handshaking:
             super()._handle_write()
         elif not self._connecting and isinstance(self.socket, ssl.SSLSocket):
-            self._go_on()
+            self._do_ssl_handshake()
 
-    def _go_on(self) -> None:
-        """A step of the handshake; after the last one, what was waiting for it."""
+    def _do_ssl_handshake(self) -> None:
+        """A step of the handshake; after the last one, what was waiting for it.
+
+        Programs call it, too, to begin before the loop's next turn.
+        """
+        if not self._handshaking:
+            return
         self._handshake_wants = 0
         try:
             step_handshake(self.socket)
         except ssl.SSLWantReadError:
             self._handshake_wants = IOLoop.READ
+            self._listen()
         except ssl.SSLWantWriteError:
             self._handshake_wants = IOLoop.WRITE
+            self._listen()
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
             self.close(exc_info=exc)  # port scanners do this all day long: not logged
         except ssl.SSLError as exc:

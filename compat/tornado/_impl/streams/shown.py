@@ -157,12 +157,31 @@ class ShownStream(IOStream):
         return None if self._native.closed else self._native.socket
 
     @property
-    def _read_buffer(self) -> Any:  # type: ignore[override]
+    def _received(self) -> Any:  # type: ignore[override]
         return self._native._in
 
     @property
     def _write_buffer(self) -> Any:  # type: ignore[override]
-        return self._native._out
+        return None if self._native.closed else self._native._out
+
+    _read_future = None
+
+    @property  # type: ignore[misc]
+    def _state(self) -> int | None:
+        if self._native.closed:
+            return None
+        return IOLoop.ERROR | IOLoop.READ | (IOLoop.WRITE if self._native.unsent else 0)
+
+    def _add_io_state(self, state: int) -> None:
+        """Who has put something in `_write_buffer` has it sent; reading goes on anyway."""
+        if state & IOLoop.WRITE and self._native.unsent and not self._native.closed:
+            self._write(b"")
+
+    def _maybe_add_error_listener(self) -> None:
+        """The connection is watched by its owner."""
+
+    def _signal_closed(self) -> None:
+        self._run_close_callback()
 
     @property
     def _closed(self) -> bool:  # type: ignore[override]
@@ -230,6 +249,6 @@ def _dismantle(native: Stream) -> tuple[bytes, bytes, Any]:
 
 def _refill(stream: IOStream, received: bytes, unsent: bytes) -> None:
     if received:
-        stream._read_buffer.append(received)
+        stream._received.append(received)
     if unsent:
         stream.write(unsent)

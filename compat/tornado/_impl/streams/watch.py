@@ -38,6 +38,18 @@ class Watch:
         elif events & ~self.events:
             self.set(self.events | events)
 
+    @property
+    def state(self) -> int | None:
+        """`events` with those of errors; None when the loop does not know the descriptor."""
+        return None if self._fd is None else self.events | _ERROR
+
+    @state.setter
+    def state(self, state: int | None) -> None:
+        # Somebody else has told the loop.
+        if state is None:
+            self._fd = None
+        self.events = (state or 0) & ~_ERROR
+
     def set(self, events: int) -> None:
         """Ask for exactly these events, if the loop knows the descriptor."""
         if self._fd is not None and events != self.events:

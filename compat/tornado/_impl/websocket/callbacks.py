@@ -13,19 +13,30 @@ from collections.abc import Awaitable
 from typing import Any
 
 from tornado import gen
+from tornado._impl.generation import before
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.websocket.pinging import PingingProtocol
 
 from tornado_trio._util.contexts import InContext
 from tornado_trio.net.stream import Stream
+from tornado_trio.websocket.link import Receiver
 from tornado_trio.websocket.lookahead import LookAhead
 from tornado_trio.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT, CloseCode
 from tornado_trio.wire.websocket import WebSocketProtocol as WireProtocol
+from tornado_trio.wire.websocket.frames import encode_close, parse_close
+
+if before(6, 5):
+    from tornado._impl.legacy.websocket import PingTimes
+
+    class _PingingProtocol(PingTimes, PingingProtocol):
+        """See `PingTimes`."""
+else:
+    _PingingProtocol = PingingProtocol  # type: ignore[misc, assignment]
 
 __all__ = ["CallbackProtocol"]
 
 
-class CallbackProtocol(PingingProtocol):
+class CallbackProtocol(_PingingProtocol):
     """A protocol object that calls its handler for what the peer sends."""
 
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
@@ -47,10 +58,24 @@ class CallbackProtocol(PingingProtocol):
         except (Exception, asyncio.CancelledError):
             self.handler.log_exception(*sys.exc_info())
 
-    def _on_event(self, opcode: int, payload: Any) -> Awaitable[object] | None:
-        return self._handle_message(opcode, payload)
+    def _receiver(self) -> Receiver:
+        """What gets the events of a connection: a program's `_handle_message`, if it has one."""
+        found = self._handle_message
+        if getattr(found, "__func__", None) is _HANDLE_MESSAGE:
+            return self._on_event
+        return lambda opcode, data: found(opcode, _payload(opcode, data))
 
-    def _handle_message(self, opcode: int, data: Any) -> Awaitable[object] | None:
+    def _handle_message(self, opcode: int, data: bytes) -> Awaitable[object] | None:
+        """One message, ping, pong or close frame, as bytes. Programs override it."""
+        if opcode == TEXT:
+            try:
+                return self._on_event(opcode, data.decode())
+            except UnicodeDecodeError:
+                self._abort()
+                return None
+        return self._on_event(opcode, parse_close(data) if opcode == CLOSE else data)
+
+    def _on_event(self, opcode: int, data: Any) -> Awaitable[object] | None:
         """One event: `data` is text, bytes, or what a close frame says."""
         if opcode == TEXT or opcode == BINARY:
             if self.client_terminated:
@@ -124,3 +149,15 @@ class CallbackProtocol(PingingProtocol):
         """The peer vanished while `on_message` waits: it is told now, not when it is done."""
         self._ended()
         self._tell_closed()
+
+
+_HANDLE_MESSAGE = CallbackProtocol._handle_message
+
+
+def _payload(opcode: int, data: Any) -> bytes:
+    """The bytes of an event's message or frame."""
+    if opcode == TEXT:
+        return data.encode()  # type: ignore[no-any-return]
+    if opcode == CLOSE:
+        return encode_close(None if data.code == CloseCode.NO_STATUS else data.code, data.reason)
+    return bytes(data)

@@ -20,6 +20,7 @@ from typing import Any
 
 import trio
 from tornado import gen
+from tornado._impl.generation import before
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.streams.errors import StreamClosedError as ClosedStream
 from tornado._impl.streams.shown import show
@@ -180,18 +181,30 @@ class WebSocketProtocol13(CallbackProtocol):
         if handler is None:  # Tornado 5 did not say it again
             handler = self.handler
         headers = handler.request.headers
-        options = handler.get_compression_options()
-        deflate = None if options is None else deflate_options(options)
         try:
             if not (headers.get("Host") and headers.get("Sec-WebSocket-Version")):
                 raise HandshakeError("Missing/Invalid WebSocket headers")
-            key, select = key_of(headers), handler.select_subprotocol
-            agreement = answer(headers, key, deflate=deflate, select_subprotocol=select)
+            if before(6):
+                await legacy_accept(self, handler)
+            else:
+                await self._accept_connection(handler)
         except HandshakeError as error:
             handler.set_status(400)
             gen_log.debug(str(error))
             handler.finish(str(error))
-            return
+
+    async def _accept_connection(self, handler: Any) -> None:
+        """As `accept_connection`, of a request that has what it needs. Programs override it,
+        and add headers to the answer by `handler.set_header`."""
+        self._answer(handler)
+        await self._serve(handler)
+
+    def _answer(self, handler: Any) -> None:
+        headers = handler.request.headers
+        options = handler.get_compression_options()
+        deflate = None if options is None else deflate_options(options)
+        key, select = key_of(headers), handler.select_subprotocol
+        agreement = answer(headers, key, deflate=deflate, select_subprotocol=select)
         self._subprotocol = agreement.subprotocol
         self._wire = agreement.protocol(self.params.max_message_size)
         handler.clear_header("Content-Type")
@@ -201,6 +214,8 @@ class WebSocketProtocol13(CallbackProtocol):
         handler.finish()
         self._attach(handler._detach_stream())
         self.start_pinging()
+
+    async def _serve(self, handler: Any) -> None:
         try:
             result = handler.open(*handler.open_args, **handler.open_kwargs)
             if result is not None:
@@ -241,7 +256,7 @@ class WebSocketProtocol13(CallbackProtocol):
         native.max_write_buffer_size = self.params.max_buffer_size
         self._native = native
         self._link = Link(
-            native, self._wire, self._on_event, _CLOSE_TIMEOUT, spawn=start_soon, later=_later
+            native, self._wire, self._receiver(), _CLOSE_TIMEOUT, spawn=start_soon, later=_later
         )
         self._link.send_pong = self._send_pong
 
@@ -442,5 +457,11 @@ def deflate_options(options: dict[str, Any]) -> DeflateOptions:
         min_size=0,
     )
 
+
+if before(6):
+    from tornado._impl.legacy.websocket import accept as legacy_accept
+    from tornado._impl.legacy.websocket import accept_connection
+
+    WebSocketProtocol13._accept_connection = accept_connection  # type: ignore[assignment]
 
 WebSocketProtocol13.__module__ = "tornado.websocket"
