@@ -97,6 +97,15 @@ def test_other_answers_stop_the_load(
                 connection.receive()
 
 
+def test_metrics_and_the_page_cost_little() -> None:
+    """Counted, not timed; the page, which is, only has to answer."""
+    command = [sys.executable, str(FOLDER / "inspection.py")]
+    command += ["--sockets=20", "--updates=2", "--most=60000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "an update of the page" in done.stdout
+
+
 def test_form_request(harness: tuple[ModuleType, ModuleType, ModuleType]) -> None:
     request = harness[2].request_bytes(80, "/x", "a=1")
     assert request.startswith(b"POST /x HTTP/1.1\r\n")

@@ -73,19 +73,41 @@ def _stderr_supports_color() -> bool:
 
 
 class RequestFilter(logging.Filter):
-    """Puts `request_id` and `route` into every record that is logged for a request.
+    """Puts `request_id`, `route`, `trace_id` and `span_id` into every record logged for a request.
 
-    To be added to a handler; records that belong to no request get "-". What a format does with
-    them: `LogFormatter("%(request_id)s %(route)s %(message)s")`.
+    To be added to a handler, or to a logger. `LogFormatter("%(request_id)s %(route)s %(message)s")`
+    shows them. Trace and span are OpenTelemetry's, where the program uses its API.
+
+    Args:
+        missing: stands for what a record has not, so that formats may name it; None: nothing
+            does, for formats that show what there is (JSON).
     """
 
+    def __init__(self, missing: str | None = "-") -> None:
+        super().__init__()
+        self.missing = missing
+
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always True: nothing is left out."""
-        if not hasattr(record, "request_id"):
-            exchange = current_request.get(None)
-            record.request_id = (exchange and exchange.request_id) or "-"
-            record.route = (exchange and exchange.route_pattern) or "-"
+        """Always True: nothing is left out. What a record has already stays."""
+        found: dict[str, str | None] = dict.fromkeys(("request_id", "route"))
+        exchange = current_request.get(None)
+        if exchange is not None:
+            found["request_id"], found["route"] = exchange.request_id, exchange.route_pattern
+        found["trace_id"], found["span_id"] = _trace_ids()
+        for name, value in found.items():
+            value = value or self.missing
+            if value is not None and not hasattr(record, name):
+                setattr(record, name, value)
         return True
+
+
+def _trace_ids() -> tuple[str | None, str | None]:
+    """Of the current span; of a library that nobody has loaded there is none."""
+    trace = sys.modules.get("opentelemetry.trace")
+    span = None if trace is None else trace.get_current_span().get_span_context()
+    if trace is None or span is None or not span.is_valid:
+        return None, None
+    return trace.format_trace_id(span.trace_id), trace.format_span_id(span.span_id)
 
 
 class LogFormatter(logging.Formatter):

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.service.processes import APP, SERVE, get, service
 from tornado_trio import web
-from tornado_trio.exchange import Cause, Finished
+from tornado_trio.exchange import Cause, Exchange, Finished
 from tornado_trio.observe import (
     Family,
     Inspector,
@@ -31,6 +31,7 @@ from tornado_trio.observe.meter import FINE, MOST_SERIES, quantile, shown_path
 from tornado_trio.observe.serving import parse_address
 from tornado_trio.server import ServerOptions
 from tornado_trio.service import CannotStart
+from tornado_trio.web.calls import Call, Next, Response
 
 
 def record(**values: object) -> Finished:
@@ -174,6 +175,52 @@ async def test_metrics_of_a_server(memory_serve) -> None:  # type: ignore[no-unt
     text = (await served.get("/in/metrics")).body.decode()
     assert value(text, "tornado_http_requests_total", status="200") == 2
     assert value(text, "tornado_connections", phase="request") == 1
+
+
+async def test_errors_show_the_exception(memory_serve) -> None:  # type: ignore[no-untyped-def]
+    """Of handlers, of plain functions, behind middleware; with its line, without secrets."""
+
+    class Wrong(web.RequestHandler):
+        def get(self) -> None:
+            raise ValueError("token=hidden is no number")
+
+    async def plain(exchange: Exchange) -> None:
+        raise KeyError("name")
+
+    async def through(call: Call, next: Next) -> Response:
+        return await next(call)
+
+    class Refused(web.RequestHandler):
+        def get(self) -> None:
+            raise web.HTTPError(503)
+
+    meter, records = Meter(), []
+    application = web.Application(
+        [
+            ("/wrong", Wrong),
+            web.Rule(web.PathMatches("/behind"), Wrong, middleware=[through]),
+            ("/plain", plain),
+            ("/refused", Refused),
+        ]
+    )
+    options = meter.options(ServerOptions(access_log=records.append))
+    served = await memory_serve(application, options)
+    for path in ("/wrong?token=hidden", "/behind", "/plain", "/refused"):
+        assert (await served.get(path)).status >= 500
+    found = [(each["path"], each["error"], each["message"]) for each in meter.errors]
+    assert found == [
+        ("/wrong?…", "ValueError", "token=… is no number"),
+        ("/behind", "ValueError", "token=… is no number"),
+        ("/plain", "KeyError", "'name'"),
+        ("/refused", "HTTPError", "HTTP 503: Service Unavailable"),
+    ]
+    places = [str(each["place"]) for each in meter.errors]
+    assert all("test_metrics.py:" in place for place in places)
+    assert places[0].endswith("Wrong.get") and places[2].endswith("plain")
+    assert [record.failure.kind for record in records if record.failure] == [
+        each["error"] for each in meter.errors
+    ]
+    assert "hidden" not in str([record.failure for record in records])
 
 
 def test_ours_in_a_registry_of_prometheus_client() -> None:

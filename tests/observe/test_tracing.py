@@ -18,10 +18,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tornado_trio import open_client, web
 from tornado_trio.client import ClientError
 from tornado_trio.client.tracing import set_tracer
+from tornado_trio.log import RequestFilter
 from tornado_trio.net.listeners import open_tcp_listeners
 from tornado_trio.observe import tracing
 from tornado_trio.server import serve
-from tornado_trio.service.logs import JsonFormatter, RequestFields
+from tornado_trio.service.logs import JsonFormatter
 from tornado_trio.websocket import WebSocket
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -137,7 +138,7 @@ async def test_log_lines_have_ids(memory_serve: Any, spans: InMemorySpanExporter
             lines.append(json.loads(form.format(record)))
 
     handler = Keep()
-    handler.addFilter(RequestFields())
+    handler.addFilter(RequestFilter(missing=None))
     logger = logging.getLogger("tornado.access")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -157,5 +158,7 @@ async def test_log_lines_have_ids(memory_serve: Any, spans: InMemorySpanExporter
 
 def test_lines_of_no_request_have_none() -> None:
     record = logging.makeLogRecord({"msg": "hello"})
-    assert RequestFields().filter(record)
+    assert RequestFilter(missing=None).filter(record)
     assert not hasattr(record, "request_id") and not hasattr(record, "trace_id")
+    assert RequestFilter().filter(record)
+    assert record.request_id == record.trace_id == "-"  # type: ignore[attr-defined]

@@ -10,9 +10,10 @@ from ..wire.events import RequestStartLine, ResponseStartLine
 from ..wire.headers import HTTPHeaders
 from .awaitables import CHECKPOINT, READY, Checkpoint, Failed, Pending, Ready
 from .causes import CLIENT_LEFT, OUTCOMES, Cause, Outcome
+from .failure import Failure
 from .interface import App, BodyIterator, ErrorResponder, Exchange, Route, current_exchange
 from .policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
-from .record import Finished, log_access, new_request_id
+from .record import ExchangeHook, Finished, log_access, new_request_id
 
 __all__ = [
     "App",
@@ -25,8 +26,10 @@ __all__ = [
     "DisconnectPolicy",
     "ErrorResponder",
     "Exchange",
+    "ExchangeHook",
     "FINISH",
     "Failed",
+    "Failure",
     "Finished",
     "HTTPHeaders",
     "OUTCOMES",

@@ -222,6 +222,10 @@ class Exchange(ABC):
             return f"{route.__module__}.{route.__qualname__}"
         return route.handler
 
+    def note_error(self, error: BaseException) -> None:
+        """`error` is what is being answered: for records. Hosts that make none do nothing."""
+        return
+
     def describe(self) -> str:
         """Which request it is, for logs and notes of exceptions."""
         method, path, _ = self.start_line

@@ -9,12 +9,16 @@ import itertools
 import logging
 import os
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..log import access_log
 from .causes import Cause
+from .failure import Failure
 
-__all__ = ["Finished", "log_access", "new_request_id", "usable_request_id"]
+__all__ = ["ExchangeHook", "Finished", "log_access", "new_request_id", "usable_request_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class Finished:
         framing.
       client: its address, behind proxies that are trusted.
       tls: the client speaks TLS, to us or to a proxy that says so.
+      failure: the exception of the program's that led to its end, or None.
     """
 
     id: str
@@ -48,11 +53,32 @@ class Finished:
     bytes_out: int
     client: str
     tls: bool
+    failure: Failure | None = None
 
     @property
     def complete(self) -> bool:
         """The client was sent all of the response, or has the connection for itself."""
         return self.cause is Cause.COMPLETE or self.cause is Cause.UPGRADED
+
+
+class ExchangeHook(ABC):
+    """An access log hook that is shown the exchange itself, in no context.
+
+    For counting: a `Finished` costs 450 bytecodes, an eighth of a small request.
+
+    Attributes:
+      then: the hook that gets the record.
+    """
+
+    then: Callable[[Finished], object] | None = None
+
+    @abstractmethod
+    def see(self, exchange: Any) -> None:
+        """The request is over; `exchange.make_record()` is its record."""
+
+    @abstractmethod
+    def __call__(self, record: Finished) -> None:
+        """As any hook, for those that have records only."""
 
 
 def log_access(status: int, summary: str, seconds: float) -> None:

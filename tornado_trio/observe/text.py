@@ -39,6 +39,11 @@ def _process(state: dict[str, Any]) -> Iterator[str]:
     for block in state.get("blocks", ()):
         of = f", {block['request']}" if block["request"] else ""
         yield f"  held the loop for {duration(block['seconds'])}: {block['where']}{of}"
+    for error in state.get("errors", ()):
+        what = error["cause"]
+        if error["error"]:
+            what += f": {error['error']}: {error['message']}, {error['place']}"
+        yield f"  {error['status']} {error['method']} {error['path']} {error['id']}: {what}"
     for request in state["requests"]:
         yield (
             f"  {request['method']} {request['path']} {request['id']}, "

@@ -9,7 +9,7 @@ import math
 import re
 import time
 from collections.abc import Iterator, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -55,16 +55,17 @@ def _line(frame: FrameType, number: int) -> str:
     return f"{frame.f_code.co_filename}:{number} in {frame.f_code.co_qualname}"
 
 
+def _innermost(frames: list[tuple[FrameType, int]]) -> tuple[FrameType, int] | None:
+    """The innermost of the program; of ours where no program is involved."""
+    for pair in reversed(frames):
+        if pair[0].f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES:
+            return pair
+    return frames[-1] if frames else None
+
+
 def _place(frames: list[tuple[FrameType, int]]) -> str:
-    """The innermost line of the program; of ours where no program is involved."""
-    own = [
-        pair
-        for pair in frames
-        if pair[0].f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES
-    ]
-    if not (own or frames):
-        return "runs"
-    return _line(*(own or frames)[-1])
+    innermost = _innermost(frames)
+    return "runs" if innermost is None else _line(*innermost)
 
 
 def place_in(task: trio.lowlevel.Task) -> str:
@@ -78,15 +79,25 @@ class _Walk:
     ) -> None:
         self.began, self.unsent, self.find, self.frames = ages.began, unsent, find.lower(), frames
         self.now, self.clock = time.monotonic(), trio.current_time()
-        self.found = 0
+        self._lines: dict[tuple[CodeType, int], str] = {}  # of one walk: many wait in the same
 
-    def row(self, task: trio.lowlevel.Task, depth: int) -> list[Any]:
+    def _line(self, frame: FrameType, number: int) -> str:
+        key = (frame.f_code, number)
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _line(frame, number)
+        return line
+
+    def where(self, task: trio.lowlevel.Task) -> str | list[str]:
+        frames = _frames(task)
+        if self.frames:
+            return [self._line(*pair) for pair in frames] or ["runs"]
+        innermost = _innermost(frames)
+        return "runs" if innermost is None else self._line(*innermost)
+
+    def row(self, task: trio.lowlevel.Task, depth: int, where: str | list[str]) -> list[Any]:
         began = self.began.get(task)
         deadline = effective_deadline(task)
-        frames = _frames(task)
-        where: Any = _place(frames)
-        if self.frames:
-            where = [_line(*pair) for pair in frames] or ["runs"]
         return [
             depth,
             f"{id(task):x}",
@@ -98,14 +109,27 @@ class _Walk:
             0,
         ]
 
-    def all(self, task: trio.lowlevel.Task, depth: int) -> Iterator[list[Any]]:
-        """The task and what is below it, without recursion as deep as the tree."""
-        todo: list[tuple[trio.lowlevel.Task, int, int]] = [(task, depth, 0)]
-        while todo:
+    def rows(self, root: trio.lowlevel.Task) -> Iterator[list[Any]]:
+        """The task and what is below it, without recursion as deep as the tree; with `find` what
+        has it, and the way there."""
+        todo: list[tuple[trio.lowlevel.Task, int, int]] = [(root, 0, 0)]
+        path: list[tuple[trio.lowlevel.Task, int, Any]] = []  # not shown yet
+        found = 0
+        while todo and found < MOST_FOUND:
             task, depth, more = todo.pop()
-            row = self.row(task, depth)
-            row[-1] = more
-            yield row
+            where = self.where(task)
+            if not self.find:
+                row = self.row(task, depth, where)
+                row[-1] = more
+                yield row
+            else:
+                while path and path[-1][1] >= depth:
+                    path.pop()
+                path.append((task, depth, where))
+                if self.find in f"{task.name} {where}".lower():
+                    yield from (self.row(*each) for each in path)
+                    path.clear()
+                    found += 1
             children = []
             for nursery in task.child_nurseries:
                 children += self.chosen(list(nursery.child_tasks))
@@ -144,30 +168,17 @@ def task_tree(
     """
     root = trio.lowlevel.current_root_task()
     walk = _Walk(ages, unsent, find, frames)
-    rows = [] if root is None else list(walk.all(root, 0))
-    rows += _asyncio_rows()
-    return _filtered(rows, walk.find) if walk.find else rows
+    rows = [] if root is None else list(walk.rows(root))
+    rows += _asyncio_rows(walk.find)
+    return rows
 
 
-def _filtered(rows: list[list[Any]], find: str) -> list[list[Any]]:
-    kept: list[list[Any]] = []
-    path: list[list[Any]] = []  # from the root to the row, as far as they were not kept
-    found = 0
-    for row in rows:
-        while path and path[-1][0] >= row[0]:
-            path.pop()
-        path.append(row)
-        if find in f"{row[2]} {row[5]}".lower():
-            kept += [each for each in path if each not in kept[-len(path) :]]
-            found += 1
-            if found >= MOST_FOUND:
-                break
-    return kept
-
-
-def _asyncio_rows() -> list[list[Any]]:
+def _asyncio_rows(find: str) -> list[list[Any]]:
     """What asyncio's loop of this thread has, where it hosts the run."""
     tasks, timers = running_tasks(), waiting_timers()
+    if find:
+        tasks = [task for task in tasks if find in f"{task.name} {_place(task.frames)}".lower()]
+        timers = [each for each in timers if find in f"timer {each.name} {each.where}".lower()]
     if not (tasks or timers):
         return []
     rows: list[list[Any]] = [[0, "asyncio", "asyncio's loop", None, None, "", 0, 0]]

@@ -13,7 +13,7 @@ from typing import IO, Any
 import trio
 
 from ..errors import LimitError, PeerError
-from ..exchange import Cause
+from ..exchange import Cause, ExchangeHook
 from ..log import app_log
 from ..net.stream import Stream
 from ..wire.events import RequestHead
@@ -200,17 +200,24 @@ class RequestChannel(ABC):
         if not exchange.logged:
             self.in_context(exchange.log)
         if self.server.options.access_log is not None:
-            self.record(exchange)
+            self.record(exchange, last=True)
         self.exchange = None
         self._lent = False
         if self.deadlines.due is not None:
             self.deadlines.clear()
         self.handler.leave()
 
-    def record(self, exchange: Http1Exchange) -> None:
-        hook = self.options.access_log
-        if hook is not None:
-            self.in_context(exchange.record, hook)
+    def record(self, exchange: Http1Exchange, *, last: bool = False) -> None:
+        """Have the hook see it, once; `last`: nobody asks again."""
+        hook = self.server.options.access_log
+        if hook is None or not exchange.take_record(last):
+            return
+        if isinstance(hook, ExchangeHook):
+            exchange.show_to(hook)
+            hook = hook.then
+            if hook is None:
+                return
+        self.in_context(exchange.record, hook)
 
     def lend_nursery(self) -> trio.Nursery:
         self._lent = True
@@ -254,6 +261,7 @@ class RequestChannel(ABC):
             return
         child = cause is Cause.CHILD_FAILED
         annotate(exchange, error, child=child)
+        exchange.note_error(error)
         if exchange.finished or not exchange.has_responder:  # which logs it as its own
             # A connection that was taken over is closed when its client has left.
             left = exchange.gone is not None or (self.detached and self.stream.closed)

@@ -20,7 +20,9 @@ from ..exchange import (
     DisconnectPolicy,
     ErrorResponder,
     Exchange,
+    ExchangeHook,
     Failed,
+    Failure,
     Finished,
     Pending,
     RequestStartLine,
@@ -46,11 +48,12 @@ _JOIN = 64 * 1024
 class _Extras:
     """What few requests need. Made when the first of it is set."""
 
-    __slots__ = ("close_callback", "done", "gone", "recorded", "request_id", "responder")
+    __slots__ = ("close_callback", "done", "failure", "gone", "recorded", "request_id", "responder")
 
     def __init__(self) -> None:
         self.close_callback: Callable[[], Any] | None = None
         self.done: trio.Event | None = None
+        self.failure: Failure | None = None
         self.gone: Exception | None = None
         self.recorded = False
         self.request_id = ""
@@ -422,26 +425,44 @@ class Http1Exchange(Exchange):
             log_access(self._final_status(), summary, perf_counter() - self.began)
 
     def record(self, hook: Callable[[Finished], object]) -> None:
-        """Its record, once. A hook that raises is logged and hurts nobody."""
-        extras = self._extended()
-        if extras.recorded:
-            return
-        extras.recorded = True
+        """Give it its record. A hook that raises is logged and hurts nobody."""
         try:
-            hook(self._make_record())
+            hook(self.make_record())
         except Exception:
             app_log.exception("Uncaught exception in the access log hook, at %s", self.describe())
+
+    def show_to(self, hook: ExchangeHook) -> None:
+        """As `record`."""
+        try:
+            hook.see(self)
+        except Exception:
+            app_log.exception("Uncaught exception in the access log hook, at %s", self.describe())
+
+    def take_record(self, last: bool) -> bool:
+        """Whether its record is still to be made; `last`: whoever asks will not ask again."""
+        extras = self._extras
+        if extras is not None and extras.recorded:
+            return False
+        if not last:
+            extras = self._extended()
+            extras.recorded = True
+        return True
 
     def _final_status(self) -> int:
         outcome = OUTCOMES[self.cause or Cause.COMPLETE]
         return self.status or outcome.recorded or outcome.status
 
-    def _make_record(self) -> Finished:
-        method, target, _ = self.start_line
+    @property
+    def received(self) -> int:
+        """Bytes of the request's body that were read."""
         if self._body is not None:
-            received = self._body.received
-        else:
-            received = 0 if self._connection.wire.body_unread else self.head.content_length or 0
+            return self._body.received
+        length = self.head.content_length
+        return 0 if not length or self._connection.wire.body_unread else length
+
+    def make_record(self) -> Finished:
+        """What is left of it, once it is over."""
+        method, target, _ = self.start_line
         return Finished(
             id=self.request_id,
             method=method,
@@ -451,11 +472,18 @@ class Http1Exchange(Exchange):
             status=self._final_status(),
             cause=self.cause or Cause.COMPLETE,
             seconds=perf_counter() - self.began,
-            bytes_in=received,
+            bytes_in=self.received,
             bytes_out=self.sent,
             client=self.remote_ip,
             tls=self.protocol == "https",
+            failure=None if self._extras is None else self._extras.failure,
         )
+
+    def note_error(self, error: BaseException) -> None:
+        """As text, at once: an exception holds its frames, and these the exchange."""
+        if self._connection.options.access_log is not None:
+            extras = self._extended()
+            extras.failure = Failure.of(error)
 
     def _extended(self) -> _Extras:
         extras = self._extras

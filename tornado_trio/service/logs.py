@@ -11,11 +11,10 @@ import logging
 import sys
 from typing import Any
 
-from .._util.current import current_request
-from ..log import LogFormatter, access_log
+from ..log import LogFormatter, RequestFilter, access_log
 from .settings import Settings
 
-__all__ = ["JsonFormatter", "RequestFields", "set_up_logging"]
+__all__ = ["JsonFormatter", "set_up_logging"]
 
 _NEVER = logging.CRITICAL + 1
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color"}
@@ -60,29 +59,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-class RequestFields(logging.Filter):
-    """Puts `request_id`, `route`, `trace_id` and `span_id` into records of requests, and of others
-    nothing. For any handler, or logger, of the program's.
-
-    Trace and span are OpenTelemetry's, where the program uses its API.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Always True: nothing is left out."""
-        exchange = current_request.get(None)
-        if exchange is not None and not hasattr(record, "request_id"):
-            record.request_id = exchange.request_id
-            if exchange.route_pattern is not None:
-                record.route = exchange.route_pattern
-        trace = sys.modules.get("opentelemetry.trace")
-        if trace is not None and not hasattr(record, "trace_id"):
-            span = trace.get_current_span().get_span_context()
-            if span.is_valid:
-                record.trace_id = trace.format_trace_id(span.trace_id)
-                record.span_id = trace.format_span_id(span.span_id)
-        return True
-
-
 def set_up_logging(settings: Settings, number: int | None = None) -> None:
     """Lines from INFO on to stderr, unless the program has set up logging.
 
@@ -97,7 +73,7 @@ def set_up_logging(settings: Settings, number: int | None = None) -> None:
         return
     handler = logging.StreamHandler()
     if settings.log_format == "json":
-        handler.addFilter(RequestFields())
+        handler.addFilter(RequestFilter(missing=None))
         handler.setFormatter(JsonFormatter(**({} if number is None else {"worker": number})))
     else:
         form = LogFormatter.DEFAULT_FORMAT

@@ -255,6 +255,7 @@ class CallExchange(Exchange):
     def note_error(self, error: BaseException) -> None:
         """The response to come answers `error`."""
         self.call.response.error = error
+        self._inner.note_error(error)
 
     def write_headers(
         self, start_line: ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None

@@ -87,7 +87,7 @@ def handle_exception(handler: RequestHandler, exc: BaseException) -> None:
         exc, answer = _as_http_error(exc, answer), None
     note = getattr(handler.request.connection, "note_error", None)
     if note is not None:
-        note(exc)  # middleware wants to know
+        note(exc)  # middleware, and records, want to know
     exc_info = (type(exc), exc, exc.__traceback__)
     try:
         if answer is None:
