@@ -267,7 +267,7 @@ class Application(_Routes, web.Application, Generic[State]):
         names = _names_of(route.path)
         if cls is None:
             title = route.function.__name__
-            members: dict[str, Any] = {"functions": {}, "typed_methods": {}}
+            members: dict[str, Any] = {"functions": {}, "typed_methods": {}, "_plans": {}}
             cls = type(title, (FunctionHandler,), members)
             cls.__module__ = route.function.__module__
             cls.add_function(route.verb, route.function, names)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..web.handler import RequestHandler
-from . import operations
+from .operations import Plan
 from .problems import MEDIA_TYPE, document
 from .signatures import Signature, SignatureError, signature_of
 
@@ -32,6 +32,8 @@ class TypedMethods:
 
     #: Verb -> its signature.
     typed_methods: ClassVar[dict[str, Signature]] = {}
+
+    _plans: ClassVar[dict[str, Plan]] = {}
 
     #: Bounds on forms that a method takes part by part (`web.FormParts`).
     form_limits: ClassVar[FormLimits | None] = None
@@ -59,6 +61,7 @@ class TypedMethods:
             **{verb: signature_of(function, names, is_method=True)
                for verb, function in cls._written()},
         }  # fmt: skip
+        cls._plans = {verb: Plan(signature) for verb, signature in cls.typed_methods.items()}
         if any(signature.streams for signature in cls.typed_methods.values()):
             if any(s.body or not s.streams for s in cls.typed_methods.values() if _has_body(s)):
                 raise SignatureError(
@@ -88,21 +91,27 @@ def _has_body(signature: Signature) -> bool:
 
 
 def _typed(verb: str, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, None]]:
+    # Not `async def`: the plan's coroutine is what a caller awaits.
     @functools.wraps(function)
-    async def method(self: Any, *args: Any, **path: Any) -> None:
-        if args:
-            raise SignatureError(
-                f"{function.__qualname__}: the path's groups have no names; write (?P<id>...) "
-                "or {id}"
-            )
-        signature = self.typed_methods.get(verb)
-        if signature is None:
-            raise SignatureError(f"{type(self).__qualname__} is reached by no rule of a table")
-        overrides = getattr(self.application, "dependency_overrides", {})
-        await operations.call(self, signature, path, overrides)
+    def method(self: Any, *args: Any, **path: Any) -> Coroutine[Any, Any, None]:
+        plan: Plan | None = self._plans.get(verb)
+        if args or plan is None:
+            raise _unreachable(self, function, args)
+        overrides = getattr(self.application, "dependency_overrides", None)
+        return plan.run(self, path, overrides)
 
     method.__typed_method__ = function  # type: ignore[attr-defined]
     return method
+
+
+def _unreachable(
+    handler: Any, function: Callable[..., Any], groups: tuple[Any, ...]
+) -> SignatureError:
+    if groups:
+        return SignatureError(
+            f"{function.__qualname__}: the path's groups have no names; write (?P<id>...) or {{id}}"
+        )
+    return SignatureError(f"{type(handler).__qualname__} is reached by no rule of a table")
 
 
 class Handler(TypedMethods, RequestHandler):
@@ -131,5 +140,6 @@ class FunctionHandler(Handler):
         signature = signature_of(function, names)
         cls.functions[verb] = function
         cls.typed_methods[verb] = signature
+        cls._plans[verb] = Plan(signature)
         cls._stream_request_body = cls._stream_request_body or signature.streams
         setattr(cls, verb, _typed(verb, function))

@@ -134,11 +134,7 @@ def _operation(
             found["tags"] = list(described.tags)
         if described.deprecated:
             found["deprecated"] = True
-    parameters = [
-        _parameter(each, schemas)
-        for each in signature.all_parameters()
-        if each.source in ("path", "query", "header", "cookie")
-    ]
+    parameters = _parameters(signature, schemas)
     if parameters:
         found["parameters"] = parameters
     body = _request_body(signature, schemas)
@@ -161,17 +157,27 @@ def _operation(
     return found
 
 
-def _parameter(parameter: Parameter, schemas: _Schemas) -> dict[str, Any]:
-    schema = schemas.of(parameter.type)
-    found = {
-        "name": parameter.alias,
-        "in": parameter.source,
-        "required": parameter.required,
-        "schema": schema,
-    }
-    if not parameter.required and parameter.default is not None:
-        schema["default"] = codec.to_builtins(parameter.default)
-    return found
+def _parameters(signature: Signature, schemas: _Schemas) -> list[dict[str, Any]]:
+    """One entry for each name in a source; what functions take as different types has to be all
+    of them."""
+    found: dict[tuple[str, str], tuple[dict[str, Any], list[Any]]] = {}
+    for each in signature.all_parameters():
+        if each.source not in ("path", "query", "header", "cookie"):
+            continue
+        name = each.alias.lower() if each.source == "header" else each.alias
+        entry, every = found.setdefault((each.source, name), (
+            {"name": each.alias, "in": each.source, "required": False}, []
+        ))  # fmt: skip
+        entry["required"] = entry["required"] or each.required
+        schema = schemas.of(each.type)
+        if not each.required and each.default is not None:
+            schema["default"] = codec.to_builtins(each.default)
+        if schema not in every:
+            every.append(schema)
+    return [
+        {**entry, "schema": every[0] if len(every) == 1 else {"allOf": every}}
+        for entry, every in found.values()
+    ]
 
 
 def _request_body(signature: Signature, schemas: _Schemas) -> dict[str, Any] | None:

@@ -100,35 +100,39 @@ async def send(handler: RequestHandler, value: Any, status: int, media_type: str
 
     Cancellation: a stream's generator is closed; the response breaks off.
     """
-    if isinstance(value, Response):
-        status = value.status
-        for name, text in value.headers.items():
-            handler.set_header(name, text)
-        if value.media_type is not None:
-            handler.set_header("Content-Type", value.media_type)
-        own_type = value.media_type is not None
-        value = value.content
-    else:
-        own_type = False
-    handler.set_status(status)
+    own_type: str | None = None
+    if isinstance(value, _SPECIAL):
+        if isinstance(value, Response):
+            status, own_type = value.status, value.media_type
+            for name, text in value.headers.items():
+                handler.set_header(name, text)
+            value = value.content
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            own_type = own_type or _BYTES
+            value = bytes(value)
     if value is None and status in (200, 204):
         handler.set_status(204)
         handler.clear_header("Content-Type")
         await handler.finish()
-    elif isinstance(value, AsyncIterator):
-        if not own_type:
-            handler.set_header("Content-Type", "application/octet-stream")
+        return
+    if status != 200:
+        handler.set_status(status)
+    if hasattr(value, "__anext__"):
+        handler.set_header("Content-Type", own_type or _BYTES)
         await _stream(handler, value)
-    elif isinstance(value, (bytes, bytearray, memoryview)):
-        if not own_type:
-            handler.set_header("Content-Type", "application/octet-stream")
-        await handler.finish(bytes(value))
-    elif own_type and isinstance(value, str):
-        await handler.finish(value)
+        return
+    if own_type is None:
+        handler._headers["Content-Type"] = media_type
+        value = codec.encode(value, media_type)
     else:
-        if not own_type:
-            handler.set_header("Content-Type", media_type)
-        await handler.finish(codec.encode(value, media_type))
+        handler.set_header("Content-Type", own_type)
+        if not isinstance(value, (bytes, str)):
+            value = codec.encode(value)
+    await handler.finish(value)
+
+
+_BYTES = "application/octet-stream"
+_SPECIAL = (Response, bytes, bytearray, memoryview)
 
 
 async def _stream(handler: RequestHandler, chunks: AsyncIterator[Any]) -> None:
@@ -144,6 +148,11 @@ async def _pump(handler: RequestHandler, chunks: AsyncIterator[Any]) -> None:
     async for chunk in chunks:
         handler.write(chunk if isinstance(chunk, (bytes, str)) else codec.encode(chunk) + b"\n")
         await handler.flush()
+
+
+def negotiates(returns: Any) -> bool:
+    """Whether what a method returns may be sent in more than one media type."""
+    return returns not in (None, type(None), bytes, AsyncIterator)
 
 
 def negotiated(accept: str | None) -> str:

@@ -6,6 +6,7 @@ that cannot work is refused here, with file and line, when the route is made.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import AsyncIterator, Callable, Collection
@@ -96,9 +97,12 @@ def signature_of(
     path_names: Collection[str] = (),
     *,
     is_method: bool = False,
+    is_dependency: bool = False,
     _within: tuple[Callable[..., Any], ...] = (),
 ) -> Signature:
     """Understand `function`, whose route has the path parts `path_names`.
+
+    What a dependency returns is its own affair.
 
     Raises SignatureError with file and line.
     """
@@ -109,7 +113,7 @@ def signature_of(
     unwrapped = inspect.unwrap(function)
     try:
         signature = inspect.signature(unwrapped)
-        hints = get_type_hints(unwrapped, include_extras=True)
+        hints = get_type_hints(_annotated(unwrapped), include_extras=True)
     except (NameError, TypeError, ValueError) as error:
         raise SignatureError(f"{where}: {error}; annotations need names of the module") from error
     given = list(signature.parameters.values())
@@ -120,7 +124,7 @@ def signature_of(
         for each in given
     ]
     result = Signature(function, found, is_method=is_method, path_names=names)
-    if not _within:
+    if not is_dependency:
         _check_whole(result, where)
         result.returns, result.status, result.description = _returned(
             hints.get("return", MISSING), where
@@ -128,8 +132,19 @@ def signature_of(
     return result
 
 
+def _annotated(function: Callable[..., Any]) -> Any:
+    """What has the annotations: of a class its constructor, of an instance its `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type):
+        return function.__init__  # type: ignore[misc]
+    if inspect.isroutine(function):
+        return function
+    return type(function).__call__
+
+
 def _place(function: Callable[..., Any]) -> str:
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(inspect.unwrap(_annotated(function)), "__code__", None)
     name = getattr(function, "__qualname__", repr(function))
     if code is None:
         return name
@@ -179,7 +194,9 @@ def _parameter(
     name, default = given.name, given.default
     for mark in metadata:
         if isinstance(mark, Depends):
-            inner = signature_of(mark.function, path_names, _within=within)
+            inner = signature_of(
+                mark.function, path_names, is_dependency=True, _within=within
+            )
             return Parameter(name, "depends", plain, default, signature=inner)
         if isinstance(mark, Scheme):
             return Parameter(name, "security", plain, default, scheme=mark)
