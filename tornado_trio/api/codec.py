@@ -13,6 +13,8 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from .gaps import fill, may_have_gaps
+
 __all__ = ["decode", "encode", "faults_of", "from_text", "has_fields", "is_model", "to_builtins"]
 
 JSON = "application/json"
@@ -64,9 +66,9 @@ def from_text(value: Any, type_: Any) -> Any:
 
 
 @cache
-def _decoder(type_: Any, media_type: str) -> Any:
+def _decoder(type_: Any, media_type: str) -> tuple[Any, bool]:
     make = msgspec.msgpack.Decoder if media_type == MSGPACK else msgspec.json.Decoder
-    return make(type_, dec_hook=_dec_hook)
+    return make(type_, dec_hook=_dec_hook), may_have_gaps(type_)
 
 
 def decode(body: bytes, type_: Any, media_type: str) -> Any:
@@ -75,7 +77,11 @@ def decode(body: bytes, type_: Any, media_type: str) -> Any:
     Raises msgspec.ValidationError (or `ModelFaults`) for a value that does not fit, other
     msgspec.DecodeErrors for bytes that are no such document.
     """
-    return _decoder(type_, media_type).decode(body)
+    decoder, gaps = _decoder(type_, media_type)
+    value = decoder.decode(body)
+    if gaps:
+        fill(value)
+    return value
 
 
 _json_encoder = msgspec.json.Encoder(enc_hook=_enc_hook)
@@ -137,13 +143,15 @@ def _is_compound(info: Any) -> bool:
 def faults_of(body: bytes, type_: Any, media_type: str) -> list[tuple[str, str]]:
     """What is wrong with a document that did not fit: (JSON Pointer, what is wrong)."""
     plain = (msgspec.msgpack if media_type == MSGPACK else msgspec.json).decode(body)
-    return list(_faults(plain, type_, ""))
+    return list(_faults(plain, type_, "", media_type == JSON))
 
 
-def _faults(value: Any, type_: Any, pointer: str) -> Iterator[tuple[str, str]]:
+def _faults(
+    value: Any, type_: Any, pointer: str, str_keys: bool
+) -> Iterator[tuple[str, str]]:
     """Goes down to the smallest values that do not fit."""
     try:
-        msgspec.convert(value, type_, dec_hook=_dec_hook)
+        msgspec.convert(value, type_, str_keys=str_keys, dec_hook=_dec_hook)
         return
     except msgspec.ValidationError as error:
         cause = error.__cause__ or error.__context__
@@ -151,20 +159,20 @@ def _faults(value: Any, type_: Any, pointer: str) -> Iterator[tuple[str, str]]:
             yield from ((pointer + inner, detail) for inner, detail in cause.found)
             return
         detail = str(error)
-    inner = list(_inner(value, type_, pointer))
+    inner = list(_inner(value, type_, pointer, str_keys))
     yield from inner or [(pointer, detail.partition(" - at `")[0])]
 
 
-def _inner(value: Any, type_: Any, pointer: str) -> Iterator[tuple[str, str]]:
+def _inner(value: Any, type_: Any, pointer: str, str_keys: bool) -> Iterator[tuple[str, str]]:
     if type(value) is list and (item := _item_type(type_)) is not None:
         for number, each in enumerate(value):
-            yield from _faults(each, item, f"{pointer}/{number}")
+            yield from _faults(each, item, f"{pointer}/{number}", str_keys)
     elif type(value) is dict:
         fields = _fields(type_)
         for name, (field_type, required) in fields.items():
             where = f"{pointer}/{escape(name)}"
             if name in value:
-                yield from _faults(value[name], field_type, where)
+                yield from _faults(value[name], field_type, where, str_keys)
             elif required:
                 yield where, f"Object missing required field `{name}`"
 

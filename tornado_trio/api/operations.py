@@ -18,6 +18,7 @@ from contextlib import (
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from .gaps import fill, may_have_gaps
 from .problems import Fault, Problem
 from .responses import negotiated, negotiates, send
 from .signatures import MISSING, Parameter, Signature, signature_of
@@ -35,7 +36,7 @@ Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 class Plan:
     """A typed method, ready to be called for requests."""
 
-    __slots__ = ("_accepted", "_negotiates", "_plain", "_root", "_signature", "_status",
+    __slots__ = ("_accepted", "_gaps", "_negotiates", "_plain", "_root", "_signature", "_status",
                  "_steps", "_streamed")  # fmt: skip
 
     def __init__(self, signature: Signature, overrides: Overrides | None = None) -> None:
@@ -50,6 +51,7 @@ class Plan:
         self._accepted = form_types(sources)
         self._streamed = "parts" in sources
         self._negotiates = negotiates(signature.returns)
+        self._gaps = self._negotiates and may_have_gaps(signature.returns)
         # Most methods: values of the request, and nothing to open.
         self._plain = len(self._steps) == 1 and sources <= _VALUES
 
@@ -91,6 +93,8 @@ class Plan:
                     return
         if handler._finished or (result is None and handler._write_buffer):
             return  # it wrote its answer itself
+        if self._gaps:
+            fill(result)
         await send(handler, result, self._status, media_type)
 
     def _take_all(self, handler: RequestHandler, path: dict[str, Any]) -> list[dict[str, Any]]:

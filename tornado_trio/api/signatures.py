@@ -21,6 +21,7 @@ from ..web.handler import RequestHandler
 from ..web.request import Request
 from . import codec
 from .dependencies import Depends
+from .marks import SignatureError, check_fields, check_marks
 from .parameters import Body, Form, Header, Marker, Path, Query, UploadFile
 from .responses import Response, Status
 from .security import Scheme
@@ -28,10 +29,6 @@ from .security import Scheme
 __all__ = ["MISSING", "Parameter", "Signature", "SignatureError", "signature_of"]
 
 MISSING: Final = inspect.Parameter.empty
-
-
-class SignatureError(TypeError):
-    """A typed method cannot be called as it is written; the text begins with file and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +189,7 @@ def _parameter(
         raise SignatureError(f"{where} has no annotation")
     plain, metadata = _taken_apart(annotation)
     name, default = given.name, given.default
+    check_marks(plain, metadata, default, (Marker, Depends, Scheme), where)
     for mark in metadata:
         if isinstance(mark, Depends):
             inner = signature_of(
@@ -222,6 +220,8 @@ def _value(
         compound = codec.has_fields(type_)
     except (TypeError, NotImplementedError) as error:
         raise SignatureError(f"{where}: {error}") from error
+    if compound:
+        check_fields(type_, where)
     if marker is None:
         if name in path_names:
             marker = Path()
@@ -275,6 +275,7 @@ def _returned(annotation: Any, where: str) -> tuple[Any, int, str]:
     if annotation is MISSING:
         raise SignatureError(f"{where} does not say what it returns; `-> None` sends nothing")
     plain, metadata = _taken_apart(annotation)
+    check_marks(plain, metadata, MISSING, (Status,), f"{where}, what it returns")
     status = next((each for each in metadata if isinstance(each, Status)), None)
     if get_origin(plain) is Response:
         plain = get_args(plain)[0]
