@@ -5,7 +5,6 @@ program crossed (`LimitError`), a deadline (`DeadlineError`), or the stream itse
 (`StreamClosedError`). Those a server answers carry the status to answer with.
 """
 
-
 import re
 
 # What ends a line or drives a terminal, in any encoding of a log: controls but TAB, C1 among

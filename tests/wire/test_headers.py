@@ -301,3 +301,22 @@ def test_from_raw_agrees_with_add(fields: list[tuple[bytes, bytes]]) -> None:
 def test_doctests() -> None:
     result = doctest.testmod(headers)
     assert result.attempted and not result.failed
+
+
+def test_lines_that_are_remembered() -> None:
+    """They are checked, few, and no secret or single client's."""
+    secret = HTTPHeaders({"Set-Cookie": "a=1", "Etag": '"x"', "Server": "remembered/1"})
+    for _ in range(2):
+        assert secret.encode() == b'Set-Cookie: a=1\r\nEtag: "x"\r\nServer: remembered/1\r\n'
+    assert ("Server", "remembered/1") in headers._lines
+    assert not {name for name, _ in headers._lines} & {"Set-Cookie", "Etag"}
+    for bad in ("a\r\nX: y", "a\n", "a\x00", "\u20ac"):
+        for _ in range(2):
+            with pytest.raises(ValueError):
+                HTTPHeaders({"Server": bad}).encode()
+    for number in range(1200):
+        assert HTTPHeaders({"Content-Length": str(number)}).encode().endswith(b"%d\r\n" % number)
+    assert len(headers._lines) <= headers._CACHE_SIZE
+    # A number is no text, and equals other numbers.
+    for value, shown in ((1, b"1"), (1.0, b"1.0"), (True, b"True"), (b"1", b"1")):
+        assert HTTPHeaders({"Server": value}).encode() == b"Server: " + shown + b"\r\n"  # type: ignore[dict-item]

@@ -25,6 +25,7 @@ LIMITS = Limits(max_body_size=1000, max_head_size=2000)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
+
 @pytest.fixture(params=["own", "h11"], scope="module", autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """The tests below make their wires by these two names, once for each engine."""

@@ -21,6 +21,7 @@ from tornado_trio.wire.http1 import ServerWire
 
 LIMITS = Limits()
 
+
 @pytest.fixture(params=["own", "h11"], scope="module", autouse=True)
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """The tests below make their wires by these two names, once for each engine."""

@@ -194,7 +194,6 @@ def test_false_delimiters_are_data_and_no_objects(filler: bytes, size: int) -> N
     assert b"".join(found) == data
 
 
-
 @pytest.mark.parametrize("unit", [b"\r", b"\r\n", b"\r\n--", b"\r\n--x?", b"\r\n--x", b"a", b"-"])
 @pytest.mark.parametrize("size", [0, 1000])
 def test_linear(unit: bytes, size: int) -> None:

@@ -22,9 +22,7 @@ installed. Errors are problem details (RFC 9457).
 try:
     import msgspec as _msgspec  # noqa: F401
 except ImportError as error:  # pragma: no cover - an environment without the extra
-    raise ImportError(
-        "tornado_trio.api needs msgspec: pip install 'tornado-trio[api]'"
-    ) from error
+    raise ImportError("tornado_trio.api needs msgspec: pip install 'tornado-trio[api]'") from error
 
 from .application import Application, Router
 from .dependencies import Depends

@@ -135,9 +135,7 @@ class _Routes:
 class Router(_Routes):
     """Routes that are put under a prefix later: `app.include(router, "/v1")`."""
 
-    def __init__(
-        self, *, tags: Iterable[str] = (), middleware: Iterable[Middleware] = ()
-    ) -> None:
+    def __init__(self, *, tags: Iterable[str] = (), middleware: Iterable[Middleware] = ()) -> None:
         self.tags = tuple(tags)
         self.middleware = tuple(middleware)
         self.routes: list[_Route] = []
@@ -261,9 +259,7 @@ class Application(_Routes, web.Application, Generic[State]):
     def _add(self, route: _Route) -> None:
         cls = self._functions.get(route.path)
         where = f"{route.verb.upper()} {route.path}"
-        around = [
-            _only_for(route.verb, each) for each in check_middleware(route.middleware, where)
-        ]
+        around = [_only_for(route.verb, each) for each in check_middleware(route.middleware, where)]
         names = _names_of(route.path)
         if cls is None:
             title = route.function.__name__

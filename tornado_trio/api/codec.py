@@ -24,8 +24,8 @@ MSGPACK = "application/msgpack"
 def is_model(type_: Any) -> bool:
     """Whether this is a class of pydantic's models (which is then loaded)."""
     pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(type_, type) and issubclass(
-        type_, pydantic.BaseModel
+    return (
+        pydantic is not None and isinstance(type_, type) and issubclass(type_, pydantic.BaseModel)
     )
 
 

@@ -27,7 +27,7 @@ VERBS = ("get", "post", "put", "patch", "delete")
 class TypedMethods:
     """Makes the methods of a `RequestHandler` typed: mix it in before the handler class.
 
-        class Orders(api.TypedMethods, tornado.web.RequestHandler): ...
+    class Orders(api.TypedMethods, tornado.web.RequestHandler): ...
     """
 
     #: Verb -> its signature.

@@ -39,9 +39,10 @@ _PIECE = 64 * 1024
 
 def request_head(scope: Scope) -> tuple[RequestStartLine, HTTPHeaders]:
     """The head that a scope describes, as HTTP/1.1 would spell it."""
-    path: bytes = scope.get("raw_path") or quote(
-        scope.get("root_path", "") + scope["path"], safe="/:@!$&'()*+,;=~"
-    ).encode()
+    path: bytes = (
+        scope.get("raw_path")
+        or quote(scope.get("root_path", "") + scope["path"], safe="/:@!$&'()*+,;=~").encode()
+    )
     query: bytes = scope.get("query_string") or b""
     target = (path + b"?" + query if query else path).decode("latin-1")
     headers = HTTPHeaders.from_raw(scope["headers"])
@@ -159,9 +160,7 @@ class AsgiExchange(Exchange):
             result = self.outbox.put(last)
         return result
 
-    def send_informational(
-        self, code: int, reason: str, headers: HTTPHeaders
-    ) -> Awaitable[None]:
+    def send_informational(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:
         if code != 103 or "http.response.early_hint" not in self._extensions:
             return READY  # a server that cannot need not: RFC 9110 15.2
         links = [value.encode("latin-1") for value in headers.get_list("Link")]
@@ -173,7 +172,10 @@ class AsgiExchange(Exchange):
             await self.outbox.put(
                 message(
                     "http.response.zerocopysend",
-                    file=file.fileno(), offset=offset, count=count, more_body=True,
+                    file=file.fileno(),
+                    offset=offset,
+                    count=count,
+                    more_body=True,
                 )  # fmt: skip
             )
             return

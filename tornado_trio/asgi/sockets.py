@@ -97,9 +97,7 @@ class _UpgradeExchange(AsgiExchange):
                 key = "text" if isinstance(each, str) else "bytes"
                 await self.outbox.put(message("websocket.send", **{key: each}))
             code = ws.close_code if ws.close_code not in (None, 1005, 1006) else 1000
-            self.outbox.put(
-                message("websocket.close", code=code, reason=ws.close_reason or "")
-            )
+            self.outbox.put(message("websocket.close", code=code, reason=ws.close_reason or ""))
             nursery.cancel_scope.cancel()
 
     async def _from_peer(self, ws: WebSocket) -> None:

@@ -49,9 +49,7 @@ async def open_client(
     try:
         async with trio.open_nursery() as nursery:
             reaper = _Reaper()
-            engine = Engine(
-                limits, nursery.start_soon, wire=options.engine, on_idle=reaper.notice
-            )
+            engine = Engine(limits, nursery.start_soon, wire=options.engine, on_idle=reaper.notice)
             nursery.start_soon(reaper.run, engine)
             try:
                 yield Client(engine, timeouts, network, policy, cookies)

@@ -89,9 +89,7 @@ _GONE: Final = 499  # nginx's: there is no status for what nobody was sent
 OUTCOMES: Final[dict[Cause, Outcome]] = {
     Cause.COMPLETE: Outcome(0),
     Cause.UPGRADED: Outcome(0, recorded=101),
-    Cause.CLIENT_GONE: Outcome(
-        0, logging.DEBUG, "{request}: the client has gone", recorded=_GONE
-    ),
+    Cause.CLIENT_GONE: Outcome(0, logging.DEBUG, "{request}: the client has gone", recorded=_GONE),
     Cause.HALF_CLOSED: Outcome(
         0,
         logging.DEBUG,

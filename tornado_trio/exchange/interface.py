@@ -124,9 +124,7 @@ class Exchange(ABC):
         """The response is complete. A body shorter than its Content-Length is an error."""
 
     @abstractmethod
-    def send_informational(
-        self, code: int, reason: str, headers: HTTPHeaders
-    ) -> Awaitable[None]:
+    def send_informational(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:
         """Send an informational head (103 Early Hints, ...); nothing to HTTP/1.0 clients."""
 
     # --- structure -----------------------------------------------------------

@@ -56,12 +56,18 @@ class FutureLoop(Protocol):
     ) -> asyncio.Handle: ...
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: object,
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle: ...
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: object,
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle: ...
 

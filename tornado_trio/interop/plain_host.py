@@ -94,7 +94,10 @@ class StandInLoop:
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: object,
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)  # type: ignore[arg-type]
@@ -104,7 +107,10 @@ class StandInLoop:
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: object,
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: object,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)

@@ -193,8 +193,9 @@ class LoopScope(TaskScope):
         self.cancel()
         _, late = await asyncio.wait([self._ended], timeout=grace)
         if late:
-            log.error("tasks of %r did not end within %s seconds of being cancelled",
-                      self.loop, grace)
+            log.error(
+                "tasks of %r did not end within %s seconds of being cancelled", self.loop, grace
+            )
             return
         while not guest.finished and not guest.scopes:  # noqa: ASYNC110 - a turn or two
             await asyncio.sleep(0)  # the last scope: the trio run ends with it

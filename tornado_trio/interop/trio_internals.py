@@ -59,17 +59,14 @@ except (ImportError, AttributeError):  # a trio that moved its insides: public A
     run_context = None
     BORROW = False
 else:
-    BORROW = (
-        os.environ.get("TORNADO_TRIO_PUBLIC_ONLY") is None
-        and all(
-            hasattr(_Task, name)
-            for name in (
-                "_abort_func",
-                "_cancel_points",
-                "_cancel_status",
-                "_attempt_abort",
-                "_attempt_delivery_of_any_pending_cancel",
-            )
+    BORROW = os.environ.get("TORNADO_TRIO_PUBLIC_ONLY") is None and all(
+        hasattr(_Task, name)
+        for name in (
+            "_abort_func",
+            "_cancel_points",
+            "_cancel_status",
+            "_attempt_abort",
+            "_attempt_delivery_of_any_pending_cancel",
         )
     )
 

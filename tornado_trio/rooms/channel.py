@@ -63,9 +63,7 @@ class Channel:
         "listeners", "position", "ready", "room",
     )  # fmt: skip
 
-    def __init__(
-        self, room: str, broker: Broker, spawn: Callable[..., Any], history: int
-    ) -> None:
+    def __init__(self, room: str, broker: Broker, spawn: Callable[..., Any], history: int) -> None:
         self.room = room
         self.position: Position | None = None  # until the log was asked for the first time
         self.ready = trio.Event()

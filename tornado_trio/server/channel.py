@@ -272,14 +272,10 @@ class RequestChannel(ABC):
         """Answer what the client did wrong, and close: the framing is not to be trusted."""
         if self.exchange is None:
             self.move(Trigger.FAIL)
-            refuse(
-                error, self.client[0], stream=self.stream, wire=self.wire, options=self.options
-            )
+            refuse(error, self.client[0], stream=self.stream, wire=self.wire, options=self.options)
             return
         log_refusal(error, self.client[0])
-        self.conclude(
-            Cause.LIMIT if isinstance(error, LimitError) else Cause.PROTOCOL_ERROR, error
-        )
+        self.conclude(Cause.LIMIT if isinstance(error, LimitError) else Cause.PROTOCOL_ERROR, error)
 
     def conclude(self, cause: Cause, error: BaseException | None = None) -> None:
         """Carry out the outcome of a request that does not end by its answer."""
@@ -292,9 +288,7 @@ class RequestChannel(ABC):
             return
         cause = self._name_cause(exchange, cause)
         self.move(Trigger.FAIL)
-        carry_out(
-            exchange, cause, error, stream=self.stream, wire=self.wire, options=self.options
-        )
+        carry_out(exchange, cause, error, stream=self.stream, wire=self.wire, options=self.options)
 
     def hold(self, until: float) -> bool:
         """The handler is in a block that must not be cut: see `critical`."""
@@ -348,9 +342,7 @@ class RequestChannel(ABC):
                 self._tell_of_disconnect(exchange, cause, error)
             self._drop_stream()
 
-    def _tell_of_disconnect(
-        self, exchange: Http1Exchange, cause: Cause, error: Exception
-    ) -> None:
+    def _tell_of_disconnect(self, exchange: Http1Exchange, cause: Cause, error: Exception) -> None:
         answered = exchange.finished
         if not answered or self.stream.unsent:
             self._name_cause(exchange, cause)

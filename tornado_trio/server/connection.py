@@ -114,12 +114,12 @@ class Http1Connection(RequestChannel):
     async def _serve(self) -> bool:
         """Requests, one after the other. True: go on in a new nursery."""
         wire, stream, handler = self.wire, self.stream, self.handler
-        next_event, feed, read_nowait = wire.next_event, wire.feed, stream.read_nowait
+        next_event, receive, read_nowait = wire.next_event, wire.receive, stream.read_nowait
         budget = Budget(_REQUESTS_IN_A_ROW)
         must_wait = False
         try:
+            event = next_event()
             while True:
-                event = next_event()
                 if event is _NEED_DATA:
                     if must_wait:
                         self._before_wait()
@@ -129,7 +129,7 @@ class Http1Connection(RequestChannel):
                     if data is None:
                         must_wait = True
                     else:
-                        feed(data)
+                        event = receive(data)
                         data = None  # or an idle connection would keep its last request
                 elif type(event) is RequestHead:
                     exchange = self.begin_request(event)
@@ -156,8 +156,12 @@ class Http1Connection(RequestChannel):
                         return False
                     self.state = TRANSITIONS[_REQUEST][_FINISHED]
                     must_wait = not wire.buffered
-                    if not must_wait and budget.spent():
-                        await trio.lowlevel.checkpoint()
+                    if must_wait:
+                        event = _NEED_DATA
+                    else:
+                        if budget.spent():
+                            await trio.lowlevel.checkpoint()
+                        event = next_event()
                 else:
                     return False
         except PeerError as exc:
@@ -295,9 +299,7 @@ class Http1Connection(RequestChannel):
             return False
         nursery = self.server.nursery
         if nursery is not None:
-            self.handler.start_beside(
-                nursery, self.server.adopt, self._let_go(), name="connection"
-            )
+            self.handler.start_beside(nursery, self.server.adopt, self._let_go(), name="connection")
             return False
         self.end_request(exchange)
         if not self.wire.next_cycle():

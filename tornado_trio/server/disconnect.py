@@ -47,10 +47,13 @@ class Owner(Protocol):
     def exchange(self) -> Exchange | None: ...
     def start_beside(self, *task: object, name: str) -> bool:
         """Start a task beside the connection; False: there is no place for one."""
+
     def on_input(self) -> None:
         """More came from the client while the handler waits."""
+
     def on_end(self) -> None:
         """The client's stream ended, and the response is complete."""
+
     def on_disconnect(self, cause: Cause, error: Exception) -> None:
         """The client is gone."""
 

@@ -209,9 +209,7 @@ class Http1Exchange(Exchange):
             raise HTTPOutputError("Response already finished")
         head = self.head
         if connection.server.draining or (
-            (head.content_length or head.chunked)
-            and wire.body_unread
-            and not can_skip(wire, head)
+            (head.content_length or head.chunked) and wire.body_unread and not can_skip(wire, head)
         ):
             wire.end_after_response()
         code = start_line.code
@@ -278,9 +276,7 @@ class Http1Exchange(Exchange):
             connection.response_finished()
         return pending or Pending(connection)
 
-    def send_informational(
-        self, code: int, reason: str, headers: HTTPHeaders
-    ) -> Awaitable[None]:
+    def send_informational(self, code: int, reason: str, headers: HTTPHeaders) -> Awaitable[None]:
         if not 100 <= code < 200:
             raise HTTPOutputError(f"{code} is not an informational status")
         wire = self._connection.wire
@@ -296,9 +292,7 @@ class Http1Exchange(Exchange):
         self.sent += count
         await connection.send_file(file, offset, count)
 
-    def _send(
-        self, data: bytes | bytearray | memoryview, *, more: bool = False
-    ) -> Awaitable[None]:
+    def _send(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> Awaitable[None]:
         extras = self._extras
         if extras is not None and extras.gone is not None:
             return Failed(extras.gone)

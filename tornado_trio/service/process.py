@@ -55,9 +55,7 @@ class WorkerProcess:
       inspection: the socket over which it says what it is doing, if it was to have one.
     """
 
-    def __init__(
-        self, number: int, board: Board, bind: Bind, *, inspected: bool = False
-    ) -> None:
+    def __init__(self, number: int, board: Board, bind: Bind, *, inspected: bool = False) -> None:
         self.number = number
         self.state = "starting"
         self.status: int | None = None

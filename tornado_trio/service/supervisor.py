@@ -162,9 +162,7 @@ class Supervisor:
     def _spawn(self, number: int) -> WorkerProcess:
         assert self._nursery is not None
         inspection = self._inspection
-        worker = WorkerProcess(
-            number, self._board, self._bind, inspected=inspection is not None
-        )
+        worker = WorkerProcess(number, self._board, self._bind, inspected=inspection is not None)
         self._nursery.start_soon(worker.attend, self._told)
         if inspection is not None:
             self._nursery.start_soon(inspection.attend, worker)

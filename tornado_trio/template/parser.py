@@ -91,9 +91,7 @@ class _Parser:
         if value:
             nodes.append(Text(token.line, value))
 
-    def directive(
-        self, nodes: Body, token: Token, block: Token | None, loop: str | None
-    ) -> bool:
+    def directive(self, nodes: Body, token: Token, block: Token | None, loop: str | None) -> bool:
         """Parse one ``{% ... %}`` into `nodes`. True when it ended the block."""
         operator, argument = _words(token.value)
         if operator == "end":

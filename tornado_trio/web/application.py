@@ -317,9 +317,7 @@ class Application(ReversibleRouter):
             return self.get_handler_delegate(
                 request, default, settings.get("default_handler_args", {})
             )
-        return self.get_handler_delegate(
-            request, self._error_handler_class, {"status_code": 404}
-        )
+        return self.get_handler_delegate(request, self._error_handler_class, {"status_code": 404})
 
     def get_handler_delegate(
         self,
@@ -406,6 +404,4 @@ class Application(ReversibleRouter):
         if log_function is not None:
             log_function(handler)
             return
-        log_access(
-            handler._status_code, handler._request_summary(), handler.request.request_time()
-        )
+        log_access(handler._status_code, handler._request_summary(), handler.request.request_time())

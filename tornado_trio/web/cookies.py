@@ -71,9 +71,7 @@ def clear_cookie(handler: Any, name: str, kwargs: dict[str, Any]) -> None:
 # --- signed values -----------------------------------------------------------------------
 
 
-def sign(
-    handler: Any, name: str, value: str | bytes, version: int | None
-) -> bytes:
+def sign(handler: Any, name: str, value: str | bytes, version: int | None) -> bytes:
     handler.require_setting("cookie_secret", "secure cookies")
     settings = handler.application.settings
     secret = settings["cookie_secret"]

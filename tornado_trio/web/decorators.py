@@ -54,9 +54,7 @@ async def _after_login(
     handler: RequestHandler, user: Awaitable[Any], method: Method, args: Any, kwargs: Any
 ) -> None:
     handler.current_user = await user
-    result = (
-        method(handler, *args, **kwargs) if handler.current_user else _to_login(handler)
-    )
+    result = method(handler, *args, **kwargs) if handler.current_user else _to_login(handler)
     if result is not None:
         await result
 

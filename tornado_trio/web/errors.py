@@ -66,6 +66,7 @@ class MissingArgumentError(HTTPError):
         super().__init__(400, f"Missing argument {arg_name}")
         self.arg_name = arg_name
 
+
 class Finish(Exception):
     """Ends the request without an error response.
 

@@ -176,9 +176,7 @@ def _log_http_error(handler: RequestHandler, error: HTTPError) -> None:
     else:
         if (clean := printable(text)) != text:
             message, arguments = "%s", (clean,)
-    gen_log.warning(
-        "%d %s: " + message, error.status_code, handler._request_summary(), *arguments
-    )
+    gen_log.warning("%d %s: " + message, error.status_code, handler._request_summary(), *arguments)
 
 
 def log_exception(

@@ -431,9 +431,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def get_browser_locale(self, default: str = "en_US") -> Any:
         """The best locale of those that the Accept-Language header names."""
-        return localization.browser_locale(
-            self.request.headers.get("Accept-Language"), default
-        )
+        return localization.browser_locale(self.request.headers.get("Accept-Language"), default)
 
     # --- templates ----------------------------------------------------------------------------
 

@@ -139,8 +139,7 @@ class PathMatches(Matcher):
         if len(args) != self._group_count:
             raise AssertionError("required number of arguments not found")
         values = tuple(
-            url_escape(utf8(a if isinstance(a, (str, bytes)) else str(a)), plus=False)
-            for a in args
+            url_escape(utf8(a if isinstance(a, (str, bytes)) else str(a)), plus=False) for a in args
         )
         path = self._path % values
         return path if path.isascii() else quote_non_ascii(path.encode()).decode()

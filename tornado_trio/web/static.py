@@ -316,9 +316,7 @@ class StaticFileHandler(RequestHandler):
     def set_extra_headers(self, path: str) -> None:
         """Override to add headers."""
 
-    def get_cache_time(
-        self, path: str, modified: datetime.datetime | None, mime_type: str
-    ) -> int:
+    def get_cache_time(self, path: str, modified: datetime.datetime | None, mime_type: str) -> int:
         """Seconds the response may be cached; 0 leaves it to the browser."""
         return self.CACHE_MAX_AGE if "v" in self.request.arguments else 0
 

@@ -48,7 +48,7 @@ def leads_elsewhere(path: str) -> bool:
 def local_url(url: str | None, default: str = "/") -> str:
     """`url` if it stays on this site, else `default`: for a `next` that a client sent.
 
-        self.redirect(web.local_url(self.get_argument("next", None)))
+    self.redirect(web.local_url(self.get_argument("next", None)))
     """
     if not url or leads_elsewhere(url) or not url.isprintable():
         return default

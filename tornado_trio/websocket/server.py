@@ -114,9 +114,7 @@ async def _shake(
     answer = HTTPHeaders(agreement.headers)
     for name, value in headers.items():
         answer.add(name, value)
-    await exchange.write_headers(
-        ResponseStartLine("HTTP/1.1", 101, "Switching Protocols"), answer
-    )
+    await exchange.write_headers(ResponseStartLine("HTTP/1.1", 101, "Switching Protocols"), answer)
     return run_session(
         exchange.detach(),
         agreement.protocol(options.max_message_size),
@@ -134,7 +132,5 @@ async def _refuse(exchange: Exchange, error: HandshakeError) -> None:
     headers["Content-Length"] = str(len(body))
     reasons = {400: "Bad Request", 403: "Forbidden", 405: "Method Not Allowed"}
     reason = reasons.get(error.status, "Upgrade Required")
-    await exchange.write_headers(
-        ResponseStartLine("HTTP/1.1", error.status, reason), headers, body
-    )
+    await exchange.write_headers(ResponseStartLine("HTTP/1.1", error.status, reason), headers, body)
     await exchange.finish()

@@ -135,9 +135,7 @@ def parse_multipart_form_data(
 
     `boundary` may be in quotes. HTTPInputError as `parse_body_arguments`.
     """
-    for _ in multipart_steps(
-        boundary, data, arguments, files, config or DEFAULT_CONFIG.multipart
-    ):
+    for _ in multipart_steps(boundary, data, arguments, files, config or DEFAULT_CONFIG.multipart):
         pass
 
 

@@ -255,28 +255,15 @@ class HTTPHeaders(MutableMapping[str, str]):
 
         Raises ValueError when a name or value would break the head (CVE-2012-2374).
         """
-        lines = []
-        for name, value in self._fields.items():
-            if name not in _checked_names:  # as `check_outgoing_name`
-                _check_out_name(name)
-            if type(value) is str:
-                lines.append(f"{name}: {value}")
-            elif type(value) is _Repeated:
-                lines.extend([f"{name}: {each}" for each in value])
-            else:
-                lines.append(f"{name}: {_as_text(value)}")
-        if not lines:
-            return b""
-        # One look at all the lines; the slow way only to say which one it was.
-        text = "\x7f".join(lines)
-        if len(_controls(text)) >= len(lines):
-            for line in lines:
-                if not is_valid_value(line):
-                    name = line.partition(":")[0]
-                    shown = name if name.lower() in SECRET_FIELDS else line
-                    raise ValueError(f"Illegal characters in header {shown!r}")
-        lines.append("")
-        return "\r\n".join(lines).encode("latin-1")
+        try:
+            return "".join(map(_line_of, self._fields.items())).encode("latin-1")
+        except TypeError:  # a repeated field has no hash
+            lines = [
+                _lines[name, each]
+                for name, value in self._fields.items()
+                for each in (value if type(value) is _Repeated else (_as_text(value),))
+            ]
+            return "".join(lines).encode("latin-1")
 
     # --- the mapping ---------------------------------------------------------------
 
@@ -404,7 +391,45 @@ def _to_str(value: object) -> str:
 # --- writing ---------------------------------------------------------------------------
 
 _checked_names: set[str] = set()  # names that were seen and found good
-_controls = abnf.control_character.findall
+#: Fields that say the same in most responses of a program. The lines of others are not kept:
+#: they are made for one response, or are for one client alone.
+_OFTEN_THE_SAME: Final = frozenset(
+    (
+        "Accept-Ranges", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
+        "Access-Control-Allow-Methods", "Access-Control-Allow-Origin", "Allow", "Cache-Control",
+        "Connection", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type",
+        "Cross-Origin-Opener-Policy", "Date", "Expires", "Keep-Alive", "Pragma", "Referrer-Policy",
+        "Server", "Strict-Transport-Security", "Transfer-Encoding", "Vary",
+        "X-Content-Type-Options", "X-Frame-Options", "X-Xss-Protection",
+    )
+)  # fmt: skip
+_MAX_LINE: Final = 128
+_CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
+
+
+class _Lines(dict[tuple[str, Any], str]):
+    """Fields as they stand in a head, checked. A known one costs 0.3 k instructions, another
+    2 k (5 k each when all were joined and checked anew)."""
+
+    def __missing__(self, field: tuple[str, Any]) -> str:
+        name, value = field
+        if name not in _checked_names:
+            _check_out_name(name)
+        text = value if type(value) is str else _as_text(value)
+        line = f"{name}: {text}\r\n"
+        raw = line.encode("latin-1")
+        if len(raw.translate(None, _CONTROLS)) != len(raw) - 2:
+            shown = name if name.lower() in SECRET_FIELDS else line[:-2]
+            raise ValueError(f"Illegal characters in header {shown!r}")
+        if name in _OFTEN_THE_SAME and text is value and len(line) <= _MAX_LINE:
+            if len(self) >= _CACHE_SIZE:
+                self.clear()
+            self[field] = line
+        return line
+
+
+_lines: Final = _Lines()
+_line_of: Final = _lines.__getitem__
 
 
 def check_outgoing_name(name: str) -> None:

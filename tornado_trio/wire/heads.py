@@ -31,6 +31,7 @@ from .events import (
 from .headers import HTTPHeaders, _spelling, normalize_name
 
 __all__ = [
+    "REQUEST_LINE",
     "check_length",
     "judge_request",
     "judge_response",
@@ -44,7 +45,7 @@ _TOKEN = abnf.TOKEN
 # Values: everything but controls (TAB excepted); the colon follows the name at once.
 _FIELD_LINES = re.compile(rf"(?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*")
 # A target has no fragment (RFC 9112 3.2), and what is beyond ASCII is percent-encoded there.
-_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21\x22\x24-\x7e]+) (HTTP/1\.[01])")
+REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21\x22\x24-\x7e]+) (HTTP/1\.[01])")
 _STATUS_LINE = re.compile(r"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 # RFC 9112 3.2.3: neither part of a tunnel's other end may be empty (RFC 9110 9.3.6).
 _AUTHORITY = re.compile(r"[^:]+:[0-9]+|\[[^\]]+\]:[0-9]+")
@@ -65,9 +66,9 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
     if dialect.bare_lf and b"\r\n" in data and _BARE_LF.search(data) is not None:
         raise PeerError("Malformed HTTP message: bare LF in head")
     first, headers = _split(data, limits, dialect, "Malformed HTTP request line")
-    match = _REQUEST_LINE.fullmatch(first)
+    match = REQUEST_LINE.fullmatch(first)
     if match is not None:
-        line = RequestStartLine(*match.groups())
+        line = RequestStartLine._make(match.groups())
     else:
         line = read_request_line(first, dialect)
         # h11 judges what the program will see.
@@ -120,9 +121,7 @@ def parse_response_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) 
     return judge_response(ResponseStartLine(version, int(code), reason or ""), headers, dialect)
 
 
-def judge_response(
-    line: ResponseStartLine, headers: HTTPHeaders, dialect: Dialect
-) -> ResponseHead:
+def judge_response(line: ResponseStartLine, headers: HTTPHeaders, dialect: Dialect) -> ResponseHead:
     """As `judge_request`, for a status line; a later minor version becomes 1.1."""
     if line.version > "HTTP/1.1":
         line = line._replace(version="HTTP/1.1")
@@ -195,7 +194,7 @@ def _diagnose(text: str, start: int, complaint: str) -> PeerError:
     first = text[: start - 2]
     if start < 2 or any(ord(c) < 32 or c == "\x7f" for c in first):
         return PeerError(f"{complaint}: {first[:80]!r}")
-    if complaint == "Malformed HTTP request line" and _REQUEST_LINE.fullmatch(first) is None:
+    if complaint == "Malformed HTTP request line" and REQUEST_LINE.fullmatch(first) is None:
         return _bad_request_line(first)
     for line in text[start:].split("\r\n"):
         if "\n" in line or "\r" in line:
@@ -223,7 +222,7 @@ def read_request_line(first: str, dialect: Dialect) -> RequestStartLine:
     if dialect.raw_target:
         target = quote_non_ascii(target.encode("latin-1")).decode("ascii")
     first = f"{method} {target} {_LATER_MINOR.sub('HTTP/1.1', version)}"
-    match = _REQUEST_LINE.fullmatch(first)
+    match = REQUEST_LINE.fullmatch(first)
     if match is None:
         raise _bad_request_line(first)
     return RequestStartLine(*match.groups())

@@ -18,242 +18,29 @@ A message goes through these states, on the receiving side of either role:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NoReturn
 
 from ..errors import HTTPOutputError, LimitError, PeerError
 from ..limits import RESPONSES, STRICT, Dialect, Limits
 from .bodies import BodyReader, ChunkedReader, EofReader, LengthReader
-from .events import END, ClientEvent, EndOfMessage, RequestHead, ResponseHead, ServerEvent, Signal
+from .events import ClientEvent, RequestHead, ResponseHead, ServerEvent, Signal
 from .headers import HTTPHeaders
-from .heads import parse_request_head, parse_response_head
-from .writing import encode_chunk, encode_head, encode_last_chunk, request_line, status_line
+from .heads import parse_response_head
+from .repeated import HeadMemory
+from .wire import BODY, DONE, HEAD, SWITCHED, Wire
+from .writing import request_line, status_line
 
 __all__ = ["ClientWire", "ServerWire"]
 
-_HEAD, _BODY, _DONE, _ERROR, _SWITCHED = range(5)
-_END_LENIENT = re.compile(rb"\r?\n\r?\n")
-_BARE_LF = re.compile(rb"(?<!\r)\n|^\n")
 _MAX_INFORMATIONAL = 32
 _NO_BODY_CODES = frozenset((204, 304))
 _NEED_DATA = Signal.NEED_DATA
+# Of a response without a request: to what came in the place of one.
+_NO_LINE = ("", "", "HTTP/1.0")
 
 
-class _Wire:
-    """What both roles share: the receive buffer and the states above.
-
-    Attributes:
-      max_body_size: of the message being read; `next_cycle` restores the limit's.
-      eof: the peer ended its sending side.
-    """
-
-    __slots__ = (
-        "_buffer",
-        "_chunking",
-        "_empty_lines",
-        "_encode",
-        "_error",
-        "_left",
-        "_mute",
-        "_reader",
-        "_scanned",
-        "_state",
-        "dialect",
-        "eof",
-        "limits",
-        "max_body_size",
-    )
-
-    def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
-        self.limits = limits
-        self.dialect = dialect
-        self.max_body_size = limits.max_body_size
-        self.eof = False
-        self._buffer = bytearray()
-        self._empty_lines = 0
-        self._scanned = 0
-        self._state = _HEAD
-        self._reader: BodyReader | None = None
-        self._error: PeerError | None = None
-        # Of the message being sent: chunked framing; bytes its Content-Length still wants.
-        self._chunking = False
-        self._left: int | None = None
-        self._encode: Callable[[bytes, HTTPHeaders], bytes] = encode_head
-        # The answer to HEAD: a body given by the program goes nowhere.
-        self._mute = False
-
-    # --- receiving -----------------------------------------------------------
-    def feed(self, data: bytes) -> None:
-        """Bytes from the peer; b"" is the end of its stream."""
-        if data:
-            self._buffer += data
-        else:
-            self.eof = True
-
-    def passes(self, data: bytes) -> bool:
-        """Whether `data`, just received, is body as it stands: then it need not be fed.
-
-        Saves two copies of each byte of a large body (64 MB: 20 of 30 ms).
-        """
-        reader = self._reader
-        if not data or self._buffer or type(reader) is not LengthReader:
-            return False
-        if len(data) > reader.remaining:
-            return False
-        reader.remaining -= len(data)
-        return True
-
-    def set_max_body_size(self, size: int) -> None:
-        """Another bound for this message's body; before it is read."""
-        self.max_body_size = size
-
-    @property
-    def buffered(self) -> int:
-        """Bytes received and not yet handed on."""
-        return len(self._buffer)
-
-    def take_rest(self) -> bytes:
-        """Everything received after the last message. The wire is of no more use."""
-        self._state = _SWITCHED
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        return rest
-
-    def _body_reader(self) -> BodyReader | None:
-        """What reads the body of the message whose head has been taken; None: it has none."""
-        return self._reader
-
-    def hand_over_body(self) -> tuple[BodyReader | None, bytes]:
-        """Let somebody else read the body: its reader, and what has been received.
-
-        For the wire the message has come to its end. Raises `PeerError` for a body that would
-        be refused.
-        """
-        if self._state != _BODY:
-            return None, b""
-        reader = self._body_reader()
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        self._reader = None
-        self._state = _DONE
-        return reader, rest
-
-    def _fail(self, error: PeerError) -> NoReturn:
-        self._state = _ERROR
-        self._error = error
-        self._buffer.clear()
-        raise error
-
-    def _skip_empty_lines(self) -> bool:
-        """RFC 9112 2.2: ignore an empty line before the start line; but not a flood.
-
-        False: there is half of one, whose other half must come first.
-        """
-        buffer = self._buffer
-        while self._empty_lines < 2:
-            if buffer.startswith(b"\r\n"):
-                del buffer[:2]
-            elif self.dialect.bare_lf and buffer.startswith(b"\n"):
-                del buffer[:1]
-            else:
-                return buffer != b"\r" or self.eof
-            self._empty_lines += 1
-        return True
-
-    def _take_head(self) -> bytes | None:
-        """The next head with its empty line, or None. Bounded however it trickles in."""
-        buffer = self._buffer
-        limit = self.limits.max_head_size
-        if self.dialect.bare_lf:
-            match = _END_LENIENT.search(buffer, max(0, self._scanned - 3))
-            end = -1 if match is None else match.end()
-            del match
-        else:
-            end = buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
-            end = end + 4 if end >= 0 else -1
-        if end < 0:
-            if len(buffer) > limit:
-                self._too_large(buffer)
-            if not self.dialect.bare_lf and _BARE_LF.search(buffer, max(0, self._scanned - 1)):
-                self._fail(PeerError("Malformed HTTP message: bare LF in head"))
-            self._scanned = len(buffer)
-            return None
-        if end > limit:
-            self._too_large(buffer)
-        head = bytes(buffer[:end])
-        del buffer[:end]
-        self._scanned = 0
-        return head
-
-    def _too_large(self, buffer: bytearray) -> NoReturn:
-        first = buffer.find(b"\n", 0, self.limits.max_head_size)
-        status = 414 if first < 0 else 431
-        self._fail(LimitError("head too large", status))
-
-    def _read_body(self) -> bytes | EndOfMessage | Signal:
-        reader = self._reader
-        if reader is None:
-            self._state = _DONE
-            return END
-        try:
-            got = reader.read(self._buffer, self.limits.chunk_size)
-            if got is None:
-                if not self.eof:
-                    return _NEED_DATA
-                got = reader.eof()
-        except PeerError as exc:
-            self._fail(exc)
-        if type(got) is EndOfMessage:
-            self._reader = None
-            self._state = _DONE
-        return got
-
-    # --- sending -------------------------------------------------------------
-    def body(self, chunk: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """A piece of the outgoing body, framed. With a length it is the very same object.
-
-        Raises `HTTPOutputError` beyond the Content-Length announced.
-        """
-        if self._chunking:
-            return encode_chunk(chunk) if chunk else b""
-        if self._mute:
-            return b""
-        if self._left is not None:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise HTTPOutputError("Tried to write more data than Content-Length")
-        return chunk
-
-    def account(self, count: int) -> None:
-        """`count` body bytes go out past this object (sendfile): with a length only."""
-        if self._left is None or self._chunking or count > self._left:
-            raise HTTPOutputError("sendfile needs a Content-Length that covers it")
-        self._left -= count
-
-    def end(self, trailers: HTTPHeaders | None = None) -> bytes:
-        """The end of the outgoing body. Trailers are sent if the framing can carry them."""
-        if self._chunking:
-            self._chunking = False
-            return encode_last_chunk(trailers)
-        if self._left:
-            raise HTTPOutputError(f"Tried to write {self._left} bytes less than Content-Length")
-        return b""
-
-    def _frame(self, headers: HTTPHeaders) -> bool:
-        """Note a Content-Length given by the program; False if it gave no framing."""
-        length = headers.get("Content-Length")
-        if length is not None:
-            if type(length) is not str:
-                length = str(length)  # a program stored an int
-            if not (length.isascii() and length.isdigit()):
-                raise HTTPOutputError(f"Illegal Content-Length {length!r}")
-            self._left = int(length)
-            return True
-        return "Transfer-Encoding" in headers
-
-
-class ServerWire(_Wire):
+class ServerWire(Wire):
     """The server's end of one connection.
 
     Attributes:
@@ -265,7 +52,7 @@ class ServerWire(_Wire):
 
     def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
         super().__init__(limits, dialect)
-        self._parse: Callable[[bytes, Limits, Dialect], RequestHead] = parse_request_head
+        self._parse: Callable[[bytes, Limits, Dialect], RequestHead] = HeadMemory().parse
         self.head: RequestHead | None = None
         self.close_after = False
         self.responded = False
@@ -278,17 +65,30 @@ class ServerWire(_Wire):
     def next_event(self) -> ServerEvent:
         """The next thing the client sent. Raises `PeerError`, again and again."""
         state = self._state
-        if state == _HEAD:
+        if state == HEAD:
             return self._next_head()
-        if state == _BODY:
+        if state == BODY:
             self._body_reader()
             return self._read_body()
-        if state == _DONE:
+        if state == DONE:
             return Signal.PAUSED
-        if state == _SWITCHED:
+        if state == SWITCHED:
             return Signal.SWITCHED
         assert self._error is not None
         raise self._error
+
+    def receive(self, data: bytes) -> ServerEvent:
+        """`feed`, and the next event. What comes between two messages is most often a head, whole
+        and alone: then no buffer sees it."""
+        if self._state == HEAD and data and data[0] > 13 and not self._buffer:
+            end = data.find(b"\r\n\r\n") + 4
+            if 4 <= end <= self.limits.max_head_size and not self.dialect.bare_lf:
+                if end < len(data):
+                    self._buffer += data[end:]
+                    data = data[:end]
+                return self._head(data)
+        self.feed(data)
+        return self.next_event()
 
     def _next_head(self) -> ServerEvent:
         buffer = self._buffer
@@ -305,6 +105,9 @@ class ServerWire(_Wire):
             if buffer:
                 self._fail(PeerError("Connection closed while reading head"))
             return Signal.CLOSED
+        return self._head(data)
+
+    def _head(self, data: bytes) -> RequestHead:
         try:
             head = self._parse(data, self.limits, self.dialect)
         except PeerError as exc:
@@ -312,7 +115,7 @@ class ServerWire(_Wire):
         self.head = head
         if not head.keep_alive:
             self.close_after = True
-        self._state = _BODY
+        self._state = BODY
         return head
 
     def _open_body(self, head: RequestHead) -> None:
@@ -333,7 +136,7 @@ class ServerWire(_Wire):
     @property
     def body_unread(self) -> bool:
         """The request's body was not read to its end."""
-        if self._state != _BODY:
+        if self._state != BODY:
             return False
         head = self.head
         return self._reader is not None or (
@@ -342,9 +145,10 @@ class ServerWire(_Wire):
 
     def skip_body(self) -> bool:
         """Nothing of the request is left to read; true also of a request without body."""
-        if self._state == _BODY and not self.body_unread:
-            self._state = _DONE
-        return self._state == _DONE
+        state = self._state
+        if state == BODY and not self.body_unread:
+            self._state = state = DONE
+        return state == DONE
 
     def response_head(self, code: int, reason: str, headers: HTTPHeaders) -> bytes:
         """The response head; adds what framing and persistence need to `headers`.
@@ -354,7 +158,7 @@ class ServerWire(_Wire):
         request's dialogue. Raises `HTTPOutputError`; then another head may be given instead.
         """
         head = self.head
-        version = head.start_line.version if head is not None else "HTTP/1.0"
+        method, _, version = _NO_LINE if head is None else head.start_line
         first = status_line(code, reason)
         fields = headers._fields
         if "Transfer-Encoding" in fields:
@@ -368,7 +172,6 @@ class ServerWire(_Wire):
             return self._encode(first, headers)
         if self.responded:
             raise HTTPOutputError("Response head already sent")
-        method = head.start_line.method if head is not None else ""
         tunnel = method == "CONNECT" and code < 300
         if code == 204 or tunnel:
             # RFC 9110 8.6, 9.3.6: no framing at all may stand there.
@@ -390,9 +193,8 @@ class ServerWire(_Wire):
                 self._chunking = True
             else:
                 self.close_after = True
-        connection = headers.get("Connection")
-        if connection is not None or self.close_after or version == "HTTP/1.0":
-            self._say_persistence(headers, connection, version)
+        if "Connection" in fields or self.close_after or version == "HTTP/1.0":
+            self._say_persistence(headers, headers.get("Connection"), version)
         try:
             data = self._encode(first, headers)
         except HTTPOutputError:
@@ -410,9 +212,7 @@ class ServerWire(_Wire):
                 return
         del headers["Transfer-Encoding"]
 
-    def _say_persistence(
-        self, headers: HTTPHeaders, connection: str | None, version: str
-    ) -> None:
+    def _say_persistence(self, headers: HTTPHeaders, connection: str | None, version: str) -> None:
         """The Connection field: the program's, with what the client must know besides."""
         options = [] if connection is None else [o.strip(" \t") for o in connection.split(",")]
         if any(option.lower() == "close" for option in options):
@@ -459,11 +259,11 @@ class ServerWire(_Wire):
 
     def next_cycle(self) -> bool:
         """Go on to the next request, if this connection may have one."""
-        if self._state != _DONE or self.close_after:
+        if self._state != DONE or self.close_after:
             return False
         if self._buffer and self._ends_alone():
             return False  # clients of 1.0 wait for their answer
-        self._state = _HEAD
+        self._state = HEAD
         self.head = None
         self.responded = False
         self._empty_lines = 0
@@ -473,7 +273,7 @@ class ServerWire(_Wire):
         return True
 
 
-class ClientWire(_Wire):
+class ClientWire(Wire):
     """The client's end of one connection.
 
     Attributes:
@@ -511,9 +311,9 @@ class ClientWire(_Wire):
     def next_event(self) -> ClientEvent:
         """The next thing the server sent. Raises `PeerError`, again and again."""
         state = self._state
-        if state == _BODY:
+        if state == BODY:
             return self._read_body()
-        if state == _HEAD:
+        if state == HEAD:
             buffer = self._buffer
             if buffer and buffer[0] < 14 and not self._skip_empty_lines():
                 data = None
@@ -526,9 +326,9 @@ class ClientWire(_Wire):
             if self._buffer:
                 self._fail(PeerError("Connection closed while reading head", 502))
             return Signal.CLOSED
-        if state == _DONE:
+        if state == DONE:
             return Signal.PAUSED
-        if state == _SWITCHED:
+        if state == SWITCHED:
             return Signal.SWITCHED
         assert self._error is not None
         raise self._error
@@ -550,9 +350,9 @@ class ClientWire(_Wire):
         if not head.keep_alive:
             self.keep_alive = False
         if code == 101 or (self._method == "CONNECT" and code < 300):
-            self._state = _SWITCHED
+            self._state = SWITCHED
             return head
-        self._state = _BODY
+        self._state = BODY
         if self._method == "HEAD" or code in _NO_BODY_CODES:
             # RFC 9112 6.3: it ends here, whatever its fields say. A server that announces a
             # body with 204 may send one, too: nothing more is read from it.
@@ -575,11 +375,11 @@ class ClientWire(_Wire):
 
         Bytes that nobody asked for end it, unless they answer a `pipelined` request.
         """
-        if self._state != _DONE or not self.keep_alive:
+        if self._state != DONE or not self.keep_alive:
             return False
         if (self._buffer or self.eof) and not pipelined:
             return False
-        self._state = _HEAD
+        self._state = HEAD
         self._empty_lines = 0
         self._informational = 0
         self.head = None

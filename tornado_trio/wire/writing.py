@@ -62,7 +62,7 @@ def encode_head(first: bytes, headers: HTTPHeaders) -> bytes:
     Raises `HTTPOutputError` for names and values that may not be sent.
     """
     try:
-        return b"%b%b\r\n" % (first, headers.encode())
+        return first + headers.encode() + b"\r\n"
     except ValueError as exc:  # a control, no token, or nothing of Latin-1
         raise HTTPOutputError(str(exc)) from exc
 

@@ -69,7 +69,7 @@ def test_http10_and_other_methods() -> None:
 def test_subprotocols() -> None:
     assert parse_subprotocols(None) == []
     assert parse_subprotocols(" a, b\t,,c ") == ["a", "b", "c"]
-    assert parse_subprotocols("ok, b d, é, \"q\"") == ["ok"]
+    assert parse_subprotocols('ok, b d, é, "q"') == ["ok"]
 
 
 @pytest.mark.parametrize(

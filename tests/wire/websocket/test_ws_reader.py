@@ -221,9 +221,7 @@ pieces = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(messages=pieces, step=st.integers(1, 300), compress=st.booleans())
-def test_round_trip(
-    messages: list[tuple[int, list[str]]], step: int, compress: bool
-) -> None:
+def test_round_trip(messages: list[tuple[int, list[str]]], step: int, compress: bool) -> None:
     from tornado_trio.wire.websocket.deflate import DeflateParams
     from tornado_trio.wire.websocket.protocol import WebSocketProtocol
 

@@ -95,9 +95,7 @@ class Deflater:
         """The next piece of a message; `fin` for its last one."""
         z = self._z
         if z is None:
-            z = self._z = zlib.compressobj(
-                self._level, zlib.DEFLATED, -self.wbits, self._mem_level
-            )
+            z = self._z = zlib.compressobj(self._level, zlib.DEFLATED, -self.wbits, self._mem_level)
         out = z.compress(data) + z.flush(zlib.Z_SYNC_FLUSH)
         if not fin:
             return out
@@ -156,9 +154,7 @@ class Inflater:
             while piece:
                 piece = self._inflate(piece, out, limit)
 
-    def _inflate(
-        self, data: bytes | memoryview, out: bytearray, limit: int | None
-    ) -> bytes | None:
+    def _inflate(self, data: bytes | memoryview, out: bytearray, limit: int | None) -> bytes | None:
         """Inflate `data` up to a final block; what follows that, or None if there was none."""
         z = self._z
         if z is None:

@@ -140,6 +140,4 @@ def parse_close(payload: bytes) -> Close:
     try:
         return Close(code, payload[2:].decode())
     except UnicodeDecodeError:
-        raise WebSocketProtocolError(
-            CloseCode.INVALID_DATA, "close reason is not UTF-8"
-        ) from None
+        raise WebSocketProtocolError(CloseCode.INVALID_DATA, "close reason is not UTF-8") from None
