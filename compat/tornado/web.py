@@ -133,7 +133,6 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
     _write_result = None
     # Programs that use or reset `_template_loaders` guard it with this.
     _template_loader_lock = loader_lock
-    _flushed: Future | None = None  # what flush() returned when it had nothing to wait for
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)
 
@@ -147,7 +146,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
         """Send what was written so far; the Future is done when it is on its way."""
         awaitable = _output.flush(self, include_footers)
         if awaitable is READY:
-            future = self._flushed = self._flushed or _completed()
+            future = _completed()
         else:
             future = _as_future(awaitable)
         if callback is not None:
@@ -263,13 +262,14 @@ def _as_future(awaitable: Awaitable[None]) -> Future[None]:
     return future
 
 
+_running_loop = asyncio._get_running_loop
 _last_completed: Future[None] | None = None
 
 
 def _completed() -> Future:
     """A Future that is done. One serves all of a loop: making one costs 1.2 us."""
     global _last_completed
-    loop = asyncio._get_running_loop()
+    loop = _running_loop()
     future = _last_completed
     if future is None or loop is None or future.get_loop() is not loop:
         future = Future()

@@ -79,31 +79,34 @@ class Driver:
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_asyncio_future_blocking",
         "_call_soon",
-        "_callbacks",
-        "_cancel_message",
-        "_cancel_requests",
         "_context",
         "_coro",
         "_guest",
         "_inner",
-        "_inner_abort",
         "_loop",
-        "_must_cancel",
-        "_name",
         "_park",
         "_raise_cancel",
         "_resume_with",
         "_told_of",
         "_waiting",
-        "_was_cancelled",
         "error",
         "finished",
         "identity",
         "task",
         "value",
     )
+
+    # What few need is no slot: most coroutines never wait, and each of these set in `__init__`
+    # would cost them 2 % of all that driving them costs.
+    _inner_abort: Abort | None = None  # only where we may not read it off the task
+    _must_cancel = False
+    _cancel_message: object = None
+    _cancel_requests = 0
+    _name: str | None = None
+    _was_cancelled = False
+    _callbacks: list[tuple[DoneCallback, contextvars.Context]] | None = None
+    _asyncio_future_blocking = False  # asyncio's mark of what may be awaited
 
     def __init__(
         self, coro: Coro, task: Task, loop: FutureLoop, guest: Host, park: Trap = None
@@ -116,20 +119,12 @@ class Driver:
         self._call_soon: Callable[..., object] = loop.call_soon
         self._guest = guest  # who wakes the trio run when a task of it becomes runnable
         self._park = park  # the trap to park on; made when first needed
-        self._waiting: Awaited = None
         self._inner = False  # parked in a trap of trio's that the coroutine yielded
-        self._inner_abort: Abort | None = None  # only where we may not read it off the task
+        self._waiting: Awaited = None
         self._resume_with: tuple[Step, object] | None = None
         self._raise_cancel: RaiseCancel | None = None
         # The cancelled scope that a wait for asyncio has heard of.
         self._told_of: trio.CancelScope | None = None
-        self._must_cancel = False
-        self._cancel_message: object = None
-        self._cancel_requests = 0
-        self._name: str | None = None
-        self._was_cancelled = False
-        self._callbacks: list[tuple[DoneCallback, contextvars.Context]] | None = None
-        self._asyncio_future_blocking = False  # asyncio's mark of what may be awaited
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -159,8 +154,9 @@ class Driver:
             self.value = exc.value
             return
         self.error = exc
-        # Kept: the error itself is given up to whoever waits for the coroutine.
-        self._was_cancelled = isinstance(exc, asyncio.CancelledError)
+        if isinstance(exc, asyncio.CancelledError):
+            # Kept: the error itself is given up to whoever waits for the coroutine.
+            self._was_cancelled = True
 
     def _wait_for(self, yielded: Awaited) -> Trap:
         """The trap to park on until what the coroutine yielded is done."""
@@ -214,7 +210,8 @@ class Driver:
         """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
         if self._inner:
             self._inner = False
-            self._inner_abort = None
+            if not BORROW:
+                self._inner_abort = None
             return self.advance(self._coro.send, result)
         if self.finished:
             return None
@@ -260,7 +257,8 @@ class Driver:
                 self._told_of = cancelled_scope(self.task)
         if self._must_cancel and not isinstance(error, asyncio.CancelledError):
             error = self._cancelled_error()
-        self._must_cancel = False
+        if self._must_cancel:
+            self._must_cancel = False
         self._go_on(self._coro.throw, error)
 
     def _step_later(self, method: Step, argument: object) -> None:
@@ -513,7 +511,19 @@ def run_driver(
     driver = Driver(coro, task, loop, guest)
     if identity is not None:
         driver.identity = identity
-    trap = driver.advance(coro.send, None)
+    else:
+        identity = driver
+    # `advance`, without the calls: most coroutines that are driven end in their first step.
+    enter_task(loop, identity)
+    try:
+        yielded = coro.send(None)
+    except BaseException as exc:
+        leave_task(loop, identity)
+        driver._end_with(exc)
+        trap = None
+    else:
+        leave_task(loop, identity)
+        trap = driver._wait_for(yielded)
     if trap is not None:
         if listed:
             asyncio._register_task(driver)  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     def write_headers(
         self, start_line: Any, headers: Any, chunk: bytes | None = None, callback: Any = None
     ) -> Awaitable[None]:
-        if self._taken:
+        if self._connection.detached and self._taken:
             return READY
         pending = super().write_headers(start_line, headers, chunk)
         return pending if callback is None else _with_callback(pending, callback)

@@ -78,7 +78,7 @@ class NativeServer(Server):
     exchange_type = ExchangeConnection
 
     def __init__(self, owner: Owner) -> None:
-        super().__init__(owner._respond, _options(owner, self._drive))
+        super().__init__(owner._respond, _options(owner))
         self.owner = owner
         self.conn_params = owner.conn_params
         self._tls = LateTls()
@@ -142,12 +142,16 @@ class NativeServer(Server):
 
     async def _run(self) -> None:
         assert self._loop is not None
-        self._parts = self._loop._driver_parts()
+        self._parts = loop, guest = self._loop._driver_parts()
         self.app = self.owner._chosen_app()
         inspect(self, self._loop)
         grace = self.owner.drain_grace
         if grace is not None:
             self._loop._before_end(partial(self._drain_at_end, grace), grace + 2 * _CANCEL_GRACE)
+        # A drain waits for handlers: they are not what `asyncio.run` cancels first of all.
+        listed = guest.dispatcher is None and grace is None
+        run = partial(run_driver, loop=loop, guest=guest, listed=listed)
+        self.options = dataclasses.replace(self.options, run=run)
         try:
             await serve_connections(self, [], tls=self, grace=None)
         finally:
@@ -206,12 +210,6 @@ class NativeServer(Server):
             self.options = dataclasses.replace(self.options, run=self._drive_in_task)
         return ConnectionTask(self._parts[0], stream)
 
-    def _drive(self, coroutine: Any) -> Any:
-        loop, guest = self._parts
-        # A drain waits for handlers: they are not what `asyncio.run` cancels first of all.
-        listed = guest.dispatcher is None and self.owner.drain_grace is None
-        return run_driver(coroutine, loop, guest, listed=listed)
-
     def _drive_in_task(self, coroutine: Any) -> Any:
         from tornado._impl.http.connection_task import connection_task
 
@@ -257,7 +255,7 @@ def _call_soon(function: Callable[[], object]) -> bool:
     return True
 
 
-def _options(server: Owner, run: Callable[[Any], Any]) -> ServerOptions:
+def _options(server: Owner) -> ServerOptions:
     params = server.conn_params
     idle = params.header_timeout or 3600
     return ServerOptions(
@@ -286,7 +284,6 @@ def _options(server: Owner, run: Callable[[Any], Any]) -> ServerOptions:
         trusted_downstream=frozenset(server.trusted_downstream or ()),
         protocol=server.protocol,
         decompress_request=params.decompress,
-        run=run,
         call_soon=_call_soon,
         refuse=_refusal,
     )
