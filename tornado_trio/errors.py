@@ -84,5 +84,9 @@ class UnsupportedMediaError(HTTPInputError):
     status = 415
 
 
+class StartupError(TornadoTrioError, RuntimeError):
+    """What a service needs could not be opened: it does not begin to serve."""
+
+
 class HTTPOutputError(TornadoTrioError):
     """The program tried to send something HTTP does not allow."""

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 SERVERS = {
     "ours": "-m tests.asgi.service PORT",
+    "serve-http2": "-m tornado_trio serve --http2 --port PORT tests.asgi.service:application",
+    "serve-http2-h2": "-m tornado_trio serve --http2 --port PORT tests.asgi.service:application",
     "hypercorn-trio": "-m hypercorn -k trio -b 127.0.0.1:PORT tests.asgi.service:app",
     "hypercorn-trio-h2": "-m hypercorn -k trio -b 127.0.0.1:PORT tests.asgi.service:app",
     "hypercorn-asyncio": "-m hypercorn -k asyncio -b 127.0.0.1:PORT tests.asgi.service:app",
@@ -62,19 +64,11 @@ def free_port() -> int:
 @pytest.fixture(scope="module", params=SERVERS)
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     name = request.param
-    package = name.partition("-")[0]
+    package = "hypercorn" if "http2" in name else name.partition("-")[0]
     if package != "ours" and importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     port = free_port()
-    command = SERVERS[name].replace("PORT", str(port)).split()
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    process = start(SERVERS[name], port)
     notes: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
     lines = process.stdout
@@ -98,6 +92,17 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
         process.kill()
         reader.join()
         lines.close()
+
+
+def start(command: str, port: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *command.replace("PORT", str(port)).split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 def wait_for(port: int, process: subprocess.Popen[str]) -> None:
@@ -186,7 +191,7 @@ def test_websocket(served: Served) -> None:
             assert ws.recv() == message
         ws.close(4001, "bye")
     # Hypercorn does not tell its applications the peer's code.
-    hypercorn = served.name.startswith("hypercorn")
+    hypercorn = served.name.startswith(("hypercorn", "serve-http2"))
     served.wait_note("echo ended 1006" if hypercorn else "echo ended 4001")
     with connect(url) as ws:
         ws.send("close")
@@ -207,7 +212,48 @@ def test_what_is_no_websocket(served: Served) -> None:
 
 def test_lifespan_and_drain(served: Served) -> None:
     """The last: it ends the server."""
-    if served.name == "ours":
-        pytest.skip("ours runs no lifespan of ASGI; tests/service has its drain")
+    if served.name.startswith(("ours", "serve")):
+        pytest.skip("this has no lifespan of ASGI; tests/service has its drain")
     served.process.terminate()
     served.wait_note("down")
+
+
+CUT = {
+    "serve-http2": "-m tornado_trio serve --http2 --grace 0.5 --port PORT "
+    "tests.asgi.service:application",
+    "hypercorn-trio": "-m hypercorn -k trio --graceful-timeout 1 -b 127.0.0.1:PORT "
+    "tests.asgi.service:app",
+    "uvicorn": "-m uvicorn --port PORT --timeout-graceful-shutdown 1 tests.asgi.service:app",
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_what_a_drain_cuts_is_answered(name: str) -> None:
+    """A server that will not wait any longer: 503, as of ours, and the handler is cancelled."""
+    port = free_port()
+    with start(CUT[name], port) as process:
+        wait_for(port, process)
+        assert process.stdout is not None
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            answers: list[int] = []
+            asking = threading.Thread(
+                target=lambda: answers.append(client.get("/slow").status_code)
+            )
+            asking.start()
+            noted = iter(line.strip() for line in process.stdout)
+            assert "note: slow began" in noted
+            process.terminate()
+            asking.join()
+            assert answers == [503]
+            assert "note: slow cancelled" in noted
+        process.wait(20)
+
+
+def test_one_date() -> None:
+    """Servers add one, and so do handlers."""
+    port = free_port()
+    with start(SERVERS["uvicorn"], port) as process:
+        wait_for(port, process)
+        answer = httpx.get(f"http://127.0.0.1:{port}/")
+        assert len(answer.headers.get_list("date")) == 1
+        process.terminate()

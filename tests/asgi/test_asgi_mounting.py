@@ -18,8 +18,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from trio.testing import wait_all_tasks_blocked
 
-from tornado_trio import web
+from tornado_trio import serve, web
 from tornado_trio.asgi import mount
+from tornado_trio.errors import StartupError
 from tornado_trio.testing import MemoryServer, memory_server
 
 EVENTS: list[Any] = []
@@ -113,7 +114,7 @@ async def serving(app: Any = starlette, **options: Any) -> AsyncIterator[MemoryS
     EVENTS.clear()
     mounted = mount(app, "/shop", **options)
     rules = [("/shop/.*", mounted), ("/ours", web.RequestHandler)]
-    async with mounted.lifespan(), memory_server(web.Application(rules)) as server:
+    async with memory_server(web.Application(rules), grace=1) as server:
         yield server
 
 
@@ -293,9 +294,79 @@ async def test_a_lifespan_that_fails() -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no database"})
 
-    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="no database")):
+    with pytest.raises(StartupError, match="did not start: no database"):
         async with mount(app).lifespan():
             raise AssertionError("it began")
+    # The same ends `serve`, before it listens.
+    with pytest.raises(StartupError, match="no database"):
+        await serve(web.Application([("/a", mount(app))]), 0)
+
+
+async def test_a_lifespan_is_run_once_and_outlives_the_requests(autojump_clock: Any) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            seen.append("up")
+            await send({"type": "lifespan.startup.complete"})
+            try:
+                assert (await receive())["type"] == "lifespan.shutdown"
+                await trio.sleep(2)  # what it does then may take a while
+                seen.append("down")
+            finally:
+                await send({"type": "lifespan.shutdown.complete"})
+            return
+        seen.append("asked")
+        await trio.sleep(3)
+        seen.append("answered")
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    mounted = mount(app)
+    rules = [("/a", mounted), ("/b", [("/b", mounted)])]
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(serve, web.Application(rules), 0)
+        stream = await trio.open_tcp_stream("127.0.0.1", listeners[0].address[1])
+        await stream.send_all(request("/b"))
+        await trio.sleep(1)
+        assert seen == ["up", "asked"]
+        nursery.cancel_scope.cancel()
+    assert seen == ["up", "asked", "answered", "down"]
+    await stream.aclose()
+
+
+async def test_a_lifespan_that_is_cancelled_while_it_starts_or_hangs_at_its_end(
+    autojump_clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hangs(scope: Any, receive: Any, send: Any) -> None:
+        await trio.sleep_forever()
+
+    with trio.move_on_after(1) as scope:
+        async with mount(hangs).lifespan():
+            raise AssertionError("it began")
+    assert scope.cancelled_caught and trio.current_time() < 2
+
+    async def stays(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "lifespan.startup.complete"})
+        await trio.sleep_forever()
+
+    began = trio.current_time()
+    async with mount(stays).lifespan():
+        pass
+    assert trio.current_time() - began == pytest.approx(10)
+    assert "did not shut down" in caplog.text
+
+
+async def test_errors_pass_through_a_lifespan_as_they_are() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+
+    with pytest.raises(LookupError):
+        async with mount(app).lifespan():
+            raise LookupError
 
 
 async def test_an_application_without_a_lifespan() -> None:

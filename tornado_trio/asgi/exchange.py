@@ -17,12 +17,15 @@ from .._util.threads import FILES
 from ..errors import LimitError, StreamClosedError
 from ..exchange import (
     CANCEL,
+    CLIENT_LEFT,
+    OUTCOMES,
     READY,
     Cause,
     DisconnectPolicy,
     ErrorResponder,
     Exchange,
     Failed,
+    Finished,
     HTTPHeaders,
     RequestStartLine,
     ResponseStartLine,
@@ -56,7 +59,7 @@ def request_head(scope: Scope) -> tuple[RequestStartLine, HTTPHeaders]:
 
 
 class AsgiExchange(Exchange):
-    """See `Exchange`. Made per request; `serve_exchange` runs it."""
+    """See `Exchange`. Made per request; `AsgiRequest` runs it."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
         self.scope = scope
@@ -85,6 +88,8 @@ class AsgiExchange(Exchange):
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._close_callback: Callable[[], Any] | None = None
+        self._drain_callback: Callable[[], object] | None = None
+        self._draining = False
         self._done = trio.Event()
         self._request_id = new_request_id()
 
@@ -218,6 +223,26 @@ class AsgiExchange(Exchange):
     async def wait_finished(self) -> None:
         await self._done.wait()
 
+    def record(self, seconds: float) -> Finished:
+        """What is left of it, `seconds` after its head came."""
+        cause = self.cause or Cause.COMPLETE
+        status = OUTCOMES[cause].recorded if cause in CLIENT_LEFT else self.status
+        method, target, _ = self.start_line
+        return Finished(
+            id=self.request_id,
+            method=method,
+            target=target,
+            route=self.route_pattern,
+            handler=self.handler_name,
+            status=status,
+            cause=cause,
+            seconds=seconds,
+            bytes_in=self._received,
+            bytes_out=self.sent,
+            client=self.remote_ip,
+            tls=self.protocol == "https",
+        )
+
     def end(self, cause: Cause, error: BaseException | None = None) -> None:
         """End the request for `cause`, unless something else has ended it."""
         if self.cause is None:
@@ -229,6 +254,18 @@ class AsgiExchange(Exchange):
 
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
         self._close_callback = callback
+
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
+        self._drain_callback = callback
+        if self._draining:
+            self.begin_drain()
+
+    def begin_drain(self) -> None:
+        """The server is to end: what lasts is told so, once."""
+        self._draining = True
+        callback, self._drain_callback = self._drain_callback, None
+        if callback is not None:
+            callback()
 
     def detach(self) -> NoReturn:
         raise RuntimeError("an ASGI server keeps its connections: there is no stream to detach")
@@ -268,5 +305,5 @@ class AsgiExchange(Exchange):
         self.end(Cause.CLIENT_GONE)
 
 
-# Framing is the server's, and so is the connection.
-_OF_THE_SERVER = frozenset(("connection", "keep-alive", "transfer-encoding", "upgrade"))
+# Framing is the server's, and so is the connection; and it adds a Date of its own.
+_OF_THE_SERVER = frozenset(("connection", "date", "keep-alive", "transfer-encoding", "upgrade"))

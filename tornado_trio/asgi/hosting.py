@@ -1,42 +1,49 @@
 """`AsgiApp`: an application of ours as an ASGI 3 application.
 
-Knows exchanges and ASGI's scopes. Must not know our server. Each request has a task of its own
-and its nursery; what ends it is the same table as everywhere.
+Knows exchanges, ASGI's scopes and the tables by which requests and servers end: a request counts
+as a connection of a `Server` that nothing connects to. Each has a task of its own and its nursery.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import trio
 
 from .._util.mistakes import check_app
-from ..errors import PeerError
+from ..errors import PeerError, StreamClosedError
 from ..exchange import (
     CLIENT_LEFT,
     OUTCOMES,
     App,
     Cause,
     HTTPHeaders,
+    Lifespan,
     ResponseStartLine,
     current_exchange,
     log_access,
+    running,
 )
 from ..limits import Limits
+from ..server import Server, ServerOptions
+from ..server.forwarded import corrected_origin
 from .exchange import AsgiExchange
 from .outbox import message
-from .sockets import serve_websocket
+from .sockets import UpgradeExchange, serve_websocket
 from .types import Receive, Scope, Send
 
-__all__ = ["AsgiApp", "serve_exchange"]
+__all__ = ["CANCEL_GRACE", "AsgiApp", "AsgiRequest"]
 
 logger = logging.getLogger("tornado.general")
 
-Lifespan = Callable[[], AbstractAsyncContextManager[object]]
+GRACE: Final = 30.0  # seconds that requests get when the lifespan ends
+CANCEL_GRACE: Final = 5.0  # seconds that they get once they are cancelled
+_LAST_WORDS: Final = 1.0  # seconds in which a request that is cut may still be answered
 
 
 class AsgiApp:
@@ -45,10 +52,15 @@ class AsgiApp:
     Args:
         app: an `Application`, or an async function of an exchange.
         lifespan: makes an async context manager, entered before the first request and left
-            after the last: what the service opens.
+            after the last: what the service opens. What is mounted in `app` has its own.
         limits: bounds of bodies and websocket messages; the server has its own for heads.
+        grace: seconds; requests that the server has left under way when it ends the lifespan are
+            cancelled after them, and answered 503, before what the service opened is closed.
+        options: of these `limits`, `on_disconnect`, the request's timeout, `xheaders` and
+            `access_log` count; connections and heads are the server's.
 
-    Requests are cancelled when their client goes, as `on_disconnect` says; deadlines answer 503.
+    Requests are cancelled when their client goes, as `on_disconnect` says; deadlines answer 503,
+    and so does a server that cancels what it will not wait for any longer.
     """
 
     def __init__(
@@ -57,36 +69,157 @@ class AsgiApp:
         *,
         lifespan: Lifespan | None = None,
         limits: Limits | None = None,
+        grace: float = GRACE,
+        options: ServerOptions | None = None,
     ) -> None:
         check_app(app, "AsgiApp")
         self.app = app
         self.lifespan = lifespan
-        self.limits = limits or Limits()
+        self.grace = grace
+        self._options = options or ServerOptions()
+        if limits is not None:
+            self._options = dataclasses.replace(self._options, limits=limits)
+        #: Counts the requests under way, and ends them.
+        self.server = Server(app, self._options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
             await _in_trio(self._live, receive, send)
         elif kind == "http":
-            exchange = AsgiExchange(scope, receive, send, self.limits)
-            await _in_trio(serve_exchange, self.app, exchange)
+            await _in_trio(self._answer, AsgiRequest(self.server, scope, receive, send))
         elif kind == "websocket":
-            await _in_trio(serve_websocket, self.app, scope, receive, send, self.limits)
+            await _in_trio(self._answer, AsgiSocket(self.server, scope, receive, send))
         else:
             raise ValueError(f"unknown ASGI scope {kind!r}: it is http, websocket or lifespan")
 
+    async def _answer(self, request: AsgiRequest) -> None:
+        await self.server.adopt(request)
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        started = False
         try:
-            manager = nullcontext() if self.lifespan is None else self.lifespan()
-            async with manager:
+            own = nullcontext() if self.lifespan is None else self.lifespan()
+            async with running(self.app), own:
+                if self.server.draining:  # a server that begins again
+                    self.server = Server(self.app, self._options)
+                started = True
                 await send(message("lifespan.startup.complete"))
                 await receive()
+                await self.server.drain(self.grace, CANCEL_GRACE)
         except Exception as error:
             logger.error("the lifespan of the application failed", exc_info=error)
-            await send(message("lifespan.startup.failed", message=str(error)))
+            kind = "shutdown" if started else "startup"
+            await send(message(f"lifespan.{kind}.failed", message=str(error)))
             return
         await send(message("lifespan.shutdown.complete"))
+
+
+class AsgiRequest:
+    """One request as a `Server` sees it: a connection of its own (`server.interfaces`)."""
+
+    def __init__(self, server: Server, scope: Scope, receive: Receive, send: Send) -> None:
+        self._server = server
+        self._exchange = self._make_exchange(scope, receive, send)
+        self._exchange.on_disconnect = server.options.on_disconnect
+        if server.options.xheaders:
+            self._exchange.remote_ip, self._exchange.protocol = corrected_origin(
+                self._exchange.headers,
+                self._exchange.remote_ip,
+                self._exchange.protocol,
+                server.options,
+            )
+
+    def _make_exchange(self, scope: Scope, receive: Receive, send: Send) -> AsgiExchange:
+        return AsgiExchange(scope, receive, send, self._server.options.limits)
+
+    @property
+    def phase(self) -> str:
+        return "handling"
+
+    @property
+    def busy(self) -> bool:
+        return True
+
+    async def run(self) -> None:
+        """Run one request to its end, whatever that is.
+
+        Cancellation (the server will not wait any longer): the request is cut, and answered
+        503 if nothing was sent.
+        """
+        exchange = self._exchange
+        began = perf_counter()
+        current_exchange.set(exchange)
+        if self._server.draining:
+            exchange.begin_drain()
+        try:
+            async with trio.open_nursery() as outer:
+                exchange.outbox.nursery = outer
+                try:
+                    await self._answer()
+                except Exception:
+                    raise  # a websocket's: the ASGI server logs it
+                except BaseException:  # `Cancelled`, or a group of them
+                    self._cut()
+                    raise
+                finally:
+                    await _deliver(exchange)
+        except* OSError:
+            # The client has gone while the last bytes were on their way.
+            exchange.client_left(OSError())
+        self._note(perf_counter() - began)
+
+    async def _answer(self) -> None:
+        exchange = self._exchange
+        exchange.set_timeout(self._server.options.timeouts.request)
+        await answer(self._server.app, exchange)
+
+    def _cut(self) -> None:
+        """The server has cancelled the request."""
+        exchange = self._exchange
+        exchange.outbox.end_by(trio.current_time() + _LAST_WORDS)
+        if exchange.cause is None:
+            exchange.end(Cause.DRAIN)
+        if not exchange.finished:
+            conclude(exchange, None)
+
+    def _note(self, seconds: float) -> None:
+        """The request's record, and its line in the log."""
+        exchange, log = self._exchange, self._server.options.access_log
+        record = exchange.record(seconds)
+        if log is not None:
+            log(record)
+        elif not exchange.logged:
+            log_access(record.status, exchange.describe(), seconds)
+
+    def begin_drain(self, idle_until: float) -> None:
+        self._exchange.begin_drain()
+
+    def cancel(self, cause: Cause) -> None:
+        self._exchange.end(cause)
+
+    def close(self) -> None:
+        self._exchange.outbox.fail(StreamClosedError("the server has ended"))
+        self._exchange.outbox.end_by(trio.current_time())
+        self._exchange.cancel_scope.cancel()
+
+    def describe(self) -> str:
+        return self._exchange.describe()
+
+    def in_context(self, function: Callable[..., object], *args: object) -> None:
+        function(*args)
+
+
+class AsgiSocket(AsgiRequest):
+    """One websocket."""
+
+    def _make_exchange(self, scope: Scope, receive: Receive, send: Send) -> UpgradeExchange:
+        return UpgradeExchange(scope, receive, send, self._server.options.limits)
+
+    async def _answer(self) -> None:
+        assert isinstance(self._exchange, UpgradeExchange)
+        await serve_websocket(self._server.app, self._exchange)
 
 
 async def _in_trio(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
@@ -104,32 +237,16 @@ async def _in_trio(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None
         await async_fn(*args)
 
 
-async def serve_exchange(app: App, exchange: AsgiExchange) -> None:
-    """Run one request to its end, whatever that is.
-
-    Cancellation (the server shuts down): the request is cut, and answered 503 if nothing was sent.
-    """
-    began = perf_counter()
-    current_exchange.set(exchange)
-    try:
-        async with trio.open_nursery() as outer:
-            exchange.outbox.nursery = outer
-            await _answer(app, exchange)
-            if exchange.gone is None:
-                with trio.CancelScope(deadline=trio.current_time() + 30, shield=True):
-                    await exchange.outbox.drain()
-            outer.cancel_scope.cancel()
-    except* OSError:
-        # The client has gone while the last bytes were on their way.
-        exchange.client_left(OSError())
-    if not exchange.logged:
-        status = exchange.status
-        if exchange.cause in CLIENT_LEFT:
-            status = OUTCOMES[exchange.cause].recorded
-        log_access(status, exchange.describe(), perf_counter() - began)
+async def _deliver(exchange: AsgiExchange) -> None:
+    """What was said is sent, in thirty seconds; sooner if the request was cut. Then, no more."""
+    if exchange.gone is None:
+        with trio.CancelScope(deadline=trio.current_time() + 30, shield=True):
+            await exchange.outbox.drain()
+    exchange.outbox.end_by(trio.current_time())
 
 
-async def _answer(app: App, exchange: AsgiExchange) -> None:
+async def answer(app: App, exchange: AsgiExchange) -> None:
+    """Have `app` answer; what it leaves undone is concluded. Raises only `Cancelled`."""
     failed: BaseException | None = None
     try:
         with exchange.cancel_scope:
@@ -150,14 +267,14 @@ async def _answer(app: App, exchange: AsgiExchange) -> None:
         failed = error
     if exchange.finished or exchange.cause in CLIENT_LEFT:
         return
-    _end(exchange, failed)
+    conclude(exchange, failed)
 
 
 def _has_no_body(exchange: AsgiExchange) -> bool:
     return exchange.start_line.method in ("GET", "HEAD", "OPTIONS", "DELETE")
 
 
-def _end(exchange: AsgiExchange, failed: BaseException | None) -> None:
+def conclude(exchange: AsgiExchange, failed: BaseException | None) -> None:
     """The application did not finish: the outcome of what ended the request."""
     cause = exchange.cause
     if cause is None:

@@ -18,9 +18,17 @@ from urllib.parse import unquote_to_bytes
 import trio
 
 from .._util.mistakes import explain_asyncio
-from ..errors import StreamClosedError
-from ..exchange import FINISH, DisconnectPolicy, Exchange, HTTPHeaders, ResponseStartLine
+from ..errors import StartupError, StreamClosedError
+from ..exchange import (
+    FINISH,
+    DisconnectPolicy,
+    Exchange,
+    HTTPHeaders,
+    Lifespan,
+    ResponseStartLine,
+)
 from ..websocket import WebSocket, accept
+from .lifespan import LifespanEvents
 from .outbox import message
 from .types import AsgiApplication, Message, Scope
 
@@ -39,6 +47,7 @@ class Mount:
         self.root_path = root_path.rstrip("/")
         self.on_disconnect = on_disconnect
         self.state: dict[str, Any] = {}
+        self._alive = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.app!r} at {self.root_path or '/'}>"
@@ -64,25 +73,40 @@ class Mount:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
-        """Run the application's lifespan, for the length of an `async with` block around `serve`.
+        """Run the application's lifespan, for the length of an `async with` block.
 
-        Yields its state. RuntimeError if it fails to start. An application without a lifespan is
-        left alone. Cancellation: it is told to shut down, and gets 10 s for it.
+        `serve` does so by itself, and leaves alone one that runs already. Yields its state.
+        StartupError if it fails to start. An application without a lifespan is left alone.
+        Cancellation: while it starts, it is cancelled; later it is told to shut down, and gets
+        10 s for it.
         """
-        async with trio.open_nursery() as nursery:
-            events = _Lifespan(self)
-            nursery.start_soon(events.run, name="lifespan of an ASGI application")
-            await events.started.wait()
-            if events.failure is not None:
-                nursery.cancel_scope.cancel()
-                raise RuntimeError(f"{self.app!r} did not start: {events.failure}")
-            try:
-                yield self.state
-            finally:
-                with trio.CancelScope(deadline=trio.current_time() + 10, shield=True):
-                    events.stop.set()
-                    await events.stopped.wait()
-                nursery.cancel_scope.cancel()
+        if self._alive:
+            yield self.state
+            return
+        events = LifespanEvents(self.app, self.state)
+        error: BaseException | None = None
+        self._alive = True
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(events.run, name="lifespan of an ASGI application")
+                try:
+                    await events.started.wait()
+                    if events.failure is None:
+                        yield self.state
+                except BaseException as caught:
+                    # Raised again below, as it is: the nursery would put it into a group.
+                    error = caught
+                await events.end()
+        finally:
+            self._alive = False
+        if error is not None:
+            raise error
+        if events.failure is not None:
+            raise StartupError(f"{self.app!r} did not start: {events.failure}")
+
+    def lifespans(self) -> list[Lifespan]:
+        """What `serve` runs."""
+        return [self.lifespan]
 
     def scope(self, kind: str, exchange: Exchange) -> Scope:
         """The scope of an exchange, for an application below `root_path`."""
@@ -345,47 +369,3 @@ class _Socket:
         line = ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
         await self._exchange.write_headers(line, headers, body)
         await self._exchange.finish()
-
-
-class _Lifespan:
-    """The lifespan of an application, as events."""
-
-    def __init__(self, mount: Mount) -> None:
-        self._mount = mount
-        self._asked = False
-        self.failure: str | None = None
-        self.started = trio.Event()
-        self.stop = trio.Event()
-        self.stopped = trio.Event()
-
-    async def run(self) -> None:
-        scope: Scope = {
-            "type": "lifespan",
-            "asgi": {"version": "3.0", "spec_version": "2.0"},
-            "state": self._mount.state,
-        }
-        try:
-            await self._mount.app(scope, self.receive, self.send)
-        except Exception as error:
-            if self.started.is_set():
-                logger.error("the lifespan of %r failed", self._mount.app, exc_info=error)
-            # Before it began: an application that knows no lifespan raises (ASGI's own rule).
-        finally:
-            self.started.set()
-            self.stopped.set()
-
-    async def receive(self) -> Message:
-        if not self._asked:
-            self._asked = True
-            return message("lifespan.startup")
-        await self.stop.wait()
-        return message("lifespan.shutdown")
-
-    async def send(self, each: Message) -> None:
-        kind = each["type"]
-        if kind == "lifespan.startup.failed":
-            self.failure = each.get("message") or "its lifespan failed"
-        if kind.startswith("lifespan.startup"):
-            self.started.set()
-        else:
-            self.stopped.set()

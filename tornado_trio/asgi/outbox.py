@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable
+from math import inf
 from typing import Any, Final
 
 import trio
@@ -36,6 +37,8 @@ class Outbox:
         self._sending = False
         self._idle = trio.Event()
         self.nursery: trio.Nursery | None = None
+        self._deadline = inf
+        self._sender: trio.CancelScope | None = None
         self.error: Exception | None = None
 
     def put(self, message: Message, size: int = 0) -> Awaitable[None]:
@@ -74,17 +77,31 @@ class Outbox:
         self._waiting.clear()
         self._idle.set()
 
+    def end_by(self, deadline: float) -> None:
+        """Give up what is not sent by then, in trio's time.
+
+        Sending goes on when the request has been cancelled, since its answer says so: whoever
+        ends the request calls this.
+        """
+        self._deadline = deadline
+        if self._sender is not None:
+            self._sender.deadline = deadline
+
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                message, size = self._waiting.popleft()
-                await self._send(message)
-                self._size -= size
+            with trio.CancelScope(shield=True, deadline=self._deadline) as self._sender:
+                while self._waiting:
+                    message, size = self._waiting.popleft()
+                    await self._send(message)
+                    self._size -= size
+            if self._sender.cancelled_caught:
+                self.fail(StreamClosedError("the response was not taken in time"))
         except (OSError, RuntimeError, Disconnected) as error:
             # Servers say so that a client has gone, each in its own way (ASGI 2.4: OSError).
             self.fail(StreamClosedError(*error.args))
         finally:
             self._sending = False
+            self._sender = None
             self._idle.set()
 
 

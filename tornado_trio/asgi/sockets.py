@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from ..exchange import READY, App, HTTPHeaders, ResponseStartLine
+from ..exchange import READY, App, Cause, HTTPHeaders, ResponseStartLine
 from ..limits import Limits
 from ..net.memory import memory_stream_pair
 from ..net.stream import Stream
@@ -23,16 +23,16 @@ from .exchange import AsgiExchange
 from .outbox import message
 from .types import Receive, Scope, Send
 
-__all__ = ["serve_websocket"]
+__all__ = ["UpgradeExchange", "serve_websocket"]
 
 _KEY = "AAAAAAAAAAAAAAAAAAAAAA=="  # nobody checks the answer to it
 
 
-class _UpgradeExchange(AsgiExchange):
+class UpgradeExchange(AsgiExchange):
     """The request to upgrade that a websocket scope stands for."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
-        super().__init__(scope, receive, send, limits)
+        super().__init__(scope, receive, _responses_of_a_socket(send), limits)
         headers = self.headers
         headers["Upgrade"] = "websocket"
         headers["Connection"] = "Upgrade"
@@ -45,6 +45,11 @@ class _UpgradeExchange(AsgiExchange):
         self.stream: Stream | None = None
         self.far_end: Stream | None = None
         self.then: Callable[[], Any] | None = None
+
+    async def connected(self) -> bool:
+        """The server has said that a peer wants to connect."""
+        first: str = (await self._receive())["type"]
+        return first == "websocket.connect"
 
     def write_headers(
         self, start_line: ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
@@ -80,6 +85,7 @@ class _UpgradeExchange(AsgiExchange):
 
     def detach(self) -> Any:
         self.finished = True
+        self.cause = Cause.UPGRADED
         self._done.set()
         self.stream, self.far_end = memory_stream_pair()
         self.nursery.start_soon(self._translate, self.far_end, name="messages of the ASGI server")
@@ -123,32 +129,22 @@ _HANDSHAKE = frozenset(
 )
 
 
-async def serve_websocket(
-    app: App, scope: Scope, receive: Receive, send: Send, limits: Limits
-) -> None:
+async def serve_websocket(app: App, exchange: UpgradeExchange) -> None:
     """Run a websocket to its end. Cancellation: its session is closed with 1001."""
-    if (await receive())["type"] != "websocket.connect":
+    if not await exchange.connected():
         return
-    renamed = _responses_of_a_socket(send)
-    exchange = _UpgradeExchange(scope, receive, renamed, limits)
-    async with trio.open_nursery() as outer:
-        exchange.outbox.nursery = outer
-        with exchange.cancel_scope:
-            async with trio.open_nursery() as nursery:
-                exchange.begin(nursery)
-                result = app(exchange)
-                if result is not None:
-                    await result
-                else:
-                    await exchange.wait_finished()
-                if exchange.then is not None:
-                    await exchange.then()
-                if exchange.stream is None:
-                    nursery.cancel_scope.cancel()
-        if exchange.outbox.error is None:
-            with trio.move_on_after(10):
-                await exchange.outbox.drain()
-        outer.cancel_scope.cancel()
+    with exchange.cancel_scope:
+        async with trio.open_nursery() as nursery:
+            exchange.begin(nursery)
+            result = app(exchange)
+            if result is not None:
+                await result
+            else:
+                await exchange.wait_finished()
+            if exchange.then is not None:
+                await exchange.then()
+            if exchange.stream is None:
+                nursery.cancel_scope.cancel()
 
 
 def _responses_of_a_socket(send: Send) -> Send:

@@ -2,7 +2,8 @@
 
 `Exchange` is the interface; beside it stand what its methods return (`READY`, `Pending`,
 `Failed`, `CHECKPOINT`), what is said to it (`CANCEL`, `FINISH`, `grace`, `critical`), why a
-request ends (`Cause`, `OUTCOMES`) and what is left of it (`Finished`). So a host of another
+request ends (`Cause`, `OUTCOMES`), what is left of it (`Finished`) and what is open around all
+(`running`). So a host of another
 make, an ASGI server's say, imports nothing but this package.
 """
 
@@ -12,6 +13,7 @@ from .awaitables import CHECKPOINT, READY, Checkpoint, Failed, Pending, Ready
 from .causes import CLIENT_LEFT, OUTCOMES, Cause, Outcome
 from .failure import Failure
 from .interface import App, BodyIterator, ErrorResponder, Exchange, Route, current_exchange
+from .lifespans import Lifespan, lifespans_of, running
 from .policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
 from .record import ExchangeHook, Finished, log_access, new_request_id
 
@@ -32,6 +34,7 @@ __all__ = [
     "Failure",
     "Finished",
     "HTTPHeaders",
+    "Lifespan",
     "OUTCOMES",
     "Outcome",
     "Pending",
@@ -43,6 +46,8 @@ __all__ = [
     "critical",
     "current_exchange",
     "grace",
+    "lifespans_of",
     "log_access",
     "new_request_id",
+    "running",
 ]

@@ -6,11 +6,11 @@ Knows what a call of `serve` consists of; must not know signals or processes: th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..net.listeners import open_tcp_listeners
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from .options import ServerOptions
     from .server import Server
 
-__all__ = ["Host", "ServeCall", "current_host"]
+__all__ = ["Carrier", "Host", "ServeCall", "current_host"]
+
+#: Serves a call until cancelled, as `serve` does, and tells the second argument its listeners.
+Carrier: TypeAlias = "Callable[[ServeCall, Any], Awaitable[None]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class ServeCall:
     tls: ssl.SSLContext | ServerTls | None
     options: ServerOptions | None
     grace: float | None
+    #: Serves the call in our server's place; None: ours does.
+    carrier: Carrier | None = None
 
     def opened(self) -> Sequence[Listener]:
         """The listeners, opened if they were not given. Errors: see `serve`."""

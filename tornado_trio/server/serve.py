@@ -15,7 +15,7 @@ import trio
 from .._util.interrupts import interrupt_in
 from .._util.mistakes import check_app, require_trio
 from ..errors import DeadlineError, PeerError
-from ..exchange import App
+from ..exchange import App, running
 from ..net.listeners import Listener, accept_loop, close_all
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
@@ -71,8 +71,12 @@ async def serve(
       options: limits, timeouts, policies; see `ServerOptions`.
       grace: seconds that requests under way get when this is cancelled; None: 30.
 
-    Errors: OSError if it cannot listen there; ValueError without a port (from 0 to 65535) or
-    listeners; TypeError for what is no application; RuntimeError outside trio.
+    What is mounted in `app` and has a lifespan is started before it listens, and shut down when the
+    last request is over.
+
+    Errors: StartupError if that fails; OSError if it cannot listen there; ValueError without a
+    port (from 0 to 65535) or listeners; TypeError for what is no application; RuntimeError
+    outside trio.
 
     Under `tornado_trio.run` what the operator sets (an address, TLS, a grace) goes before what
     is said here, the port may be left out, and the sockets may be the parent process's. A
@@ -86,6 +90,21 @@ async def serve(
     """
     check_app(app, "serve")
     require_trio("serve", "trio.run(serve, app, port), or await it in a nursery's task")
+    async with running(app):
+        await _serve(app, port, host, listeners, tls, proxy, options, grace, task_status)
+
+
+async def _serve(
+    app: App,
+    port: int | None,
+    host: str | None,
+    listeners: Sequence[Listener] | None,
+    tls: ssl.SSLContext | ServerTls | None,
+    proxy: ProxyProtocol | None,
+    options: ServerOptions | None,
+    grace: float | None,
+    task_status: trio.TaskStatus[Sequence[Listener]],
+) -> None:
     call = ServeCall(
         app=app,
         port=port,
@@ -98,6 +117,11 @@ async def serve(
     service = current_host.get()
     if service is not None:
         call = service.prepared(call)
+    if call.carrier is not None:
+        if proxy is not None:
+            raise ValueError("proxy= is read by our own server only: HTTP/2 has another")
+        await call.carrier(call, task_status)
+        return
     await serve_connections(
         Server(call.app, call.options),
         call.opened(),

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import trio
 
 from .._util.interrupts import interrupt_in
+from ..errors import StartupError
 from ..net import systemd
 from .addresses import url_of
 from .errors import CannotStart, find_cannot_start
@@ -42,6 +43,8 @@ def run_service(
         run_hosted(whole, service.settings.asyncio)
     except BaseException as error:
         reason: BaseException | None = find_cannot_start(error) or interrupt_in(error)
+        if reason is None and isinstance(error, StartupError):
+            reason = CannotStart(str(error))
         if reason is None or reason is error:
             # Of interest is what the program did, not how it was come to.
             error.__traceback__ = program_part(error)

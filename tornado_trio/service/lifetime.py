@@ -36,7 +36,7 @@ import trio
 from .._util.mistakes import explain_asyncio
 from ..net.listeners import Listener, SocketListener
 from ..server import Server
-from ..server.hosting import ServeCall, current_host
+from ..server.hosting import Carrier, ServeCall, current_host
 from .errors import CannotStart
 from .settings import Settings
 
@@ -287,8 +287,19 @@ class Service:
         if settings.traces:
             app = _traced(app)
         self._tls = tls is not None
+        carrier: Carrier | None = None
+        if settings.http2:
+            from ..asgi.http2 import serve_http2  # for those who use it
+
+            carrier = serve_http2
         return dataclasses.replace(
-            call, app=app, listeners=listeners, tls=tls, options=options, grace=grace
+            call,
+            app=app,
+            listeners=listeners,
+            tls=tls,
+            options=options,
+            grace=grace,
+            carrier=carrier,
         )
 
     def _watch_steps(self, app: Any) -> None:

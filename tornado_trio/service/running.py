@@ -6,6 +6,7 @@ run(main)               an async function that calls `serve` somewhere
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import socket
 import sys
@@ -45,6 +46,7 @@ def run(
     grace: float | None = None,
     drain_delay: float = 0.0,
     asyncio: bool | Literal["uvloop"] = False,
+    http2: bool = False,
     log_format: Literal["text", "json"] = "text",
     access_log: bool = True,
     proxy_headers: bool | Sequence[str] = False,
@@ -77,7 +79,7 @@ def run(
         settings = Settings(
             port=port, host=host, unix=unix, fd=fd,
             workers=workers, reload=reload, tls_cert=tls_cert, tls_key=tls_key,
-            grace=grace, drain_delay=drain_delay, asyncio=asyncio,
+            grace=grace, drain_delay=drain_delay, asyncio=asyncio, http2=http2,
             log_format=log_format, access_log=access_log,
             proxy_headers=proxy_headers if isinstance(proxy_headers, bool) else (*proxy_headers,),
             max_requests=max_requests, worker_timeout=worker_timeout,
@@ -97,6 +99,7 @@ def complain(error: CannotStart, program: str = "tornado_trio") -> None:
 def start(load: Callable[[], Main], settings: Settings) -> None:
     """Run what `load` finds, in this process or in workers. Raises as `run`, and CannotStart."""
     _check_no_loop()
+    check_http2(settings)
     place = worker_place()
     if place is not None:
         from .worker import run_worker
@@ -117,6 +120,7 @@ def start(load: Callable[[], Main], settings: Settings) -> None:
 
 def check(main: Main, settings: Settings) -> None:
     """Try what `start` would do without serving. Raises CannotStart."""
+    check_http2(settings)
     if settings.tls_cert is not None:
         server_tls(settings)
     for sock in service_sockets(settings):
@@ -145,6 +149,12 @@ def _check_no_loop() -> None:
     except RuntimeError:
         return
     raise CannotStart("a trio run is going on in this thread: await serve() there instead", 2)
+
+
+def check_http2(settings: Settings) -> None:
+    """Whether it can be served, where it is asked for. Raises CannotStart."""
+    if settings.http2 and importlib.util.find_spec("hypercorn") is None:
+        raise CannotStart("http2 needs Hypercorn: pip install 'tornado-trio[http2]'", 2)
 
 
 class OwnSockets:

@@ -102,6 +102,7 @@ class Settings:
         `/ready` says no and load balancers look elsewhere.
       asyncio: host the service on an asyncio loop, so that asyncio's libraries work;
         "uvloop" hosts it on uvloop's.
+      http2: HTTP/2 and HTTP/1.1 by Hypercorn's server, in place of ours.
       log_format: "text" or "json", where the program has not set up logging itself.
       access_log: write a line for each request.
       proxy_headers: believe X-Forwarded-For and its kin; or from which proxies.
@@ -138,6 +139,9 @@ class Settings:
     )
     asyncio: bool | Literal["uvloop"] = _setting(
         False, _asyncio, "[=uvloop]", "host the service on asyncio's loop, for its libraries"
+    )
+    http2: bool = _setting(
+        False, _boolean, None, "HTTP/2 too: have Hypercorn serve (extra http2)"
     )
     log_format: str = _setting("text", _log_format, "text|json", "what log lines look like (text)")
     access_log: bool = _setting(True, _boolean, None, "write a line for each request (yes)")

@@ -13,7 +13,7 @@ import trio
 
 from .._util.interrupts import interrupt_in
 from .._util.mistakes import check_app, require_trio
-from ..exchange import App
+from ..exchange import App, running
 from ..limits import Limits
 from ..net.memory import MemoryNetwork
 from ..net.stream import Stream
@@ -149,7 +149,10 @@ async def memory_server(
         async with trio.open_nursery() as nursery:
 
             async def run(*, task_status: trio.TaskStatus[object]) -> None:
-                await serve_connections(server, [listener], grace=grace, task_status=task_status)
+                async with running(app):
+                    await serve_connections(
+                        server, [listener], grace=grace, task_status=task_status
+                    )
 
             await nursery.start(run)
             handle = MemoryServer(server, network, host, port)

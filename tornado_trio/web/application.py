@@ -32,7 +32,7 @@ from .stock import ErrorHandler
 from .transforms import GZipContentEncoding, OutputTransform
 
 if TYPE_CHECKING:
-    from ..exchange import Cause, Exchange
+    from ..exchange import Cause, Exchange, Lifespan
     from .calls import Middleware
 
 __all__ = ["Application", "ApplicationRouter", "HandlerCall"]
@@ -292,6 +292,10 @@ class Application(ReversibleRouter):
             self.wildcard_router.add_rules(
                 [(DefaultHostMatches(self, matcher.host_pattern), host_handlers)]
             )
+
+    def lifespans(self) -> list[Lifespan]:
+        """Of what is mounted in it; whoever serves it runs them."""
+        return self.default_router.lifespans()
 
     def add_transform(self, transform_class: type[OutputTransform]) -> None:
         """Have each response pass through an instance of `transform_class` as well."""

@@ -14,6 +14,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Union
 
 from .._util.mistakes import awaitable, name_of
+from ..exchange import Lifespan, lifespans_of
 from ..log import app_log
 from .matchers import Matcher, PathMatches
 from .path_templates import path_matcher
@@ -118,6 +119,10 @@ class Router:
         """The responder for `request`, or None when this router does not know it."""
         raise NotImplementedError()
 
+    def lifespans(self) -> list[Lifespan]:
+        """Of what it leads to: see `exchange.lifespans`."""
+        return []
+
 
 class ReversibleRouter(Router):
     """A router that can name the URLs of its routes."""
@@ -215,6 +220,10 @@ class RuleRouter(Router):
         if callable(target):
             return CallableResponder(target)
         return None
+
+    def lifespans(self) -> list[Lifespan]:
+        """Those of all targets, in the order of the rules."""
+        return [each for rule in self.rules for each in lifespans_of(rule.target)]
 
     def _candidates(self, path: str) -> list[Rule]:
         rules = self.rules
