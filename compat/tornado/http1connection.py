@@ -1,30 +1,30 @@
 """`tornado.http1connection`: HTTP/1.1 over an `IOStream`, for either role.
 
 Knows IOStreams, message delegates and the sans-IO wire, which does all parsing and framing.
-`HTTPServer` does not come here: it serves its sockets natively. These classes are for
-programs and tests that have a stream of their own.
+These classes are for programs that have a stream of their own. An `HTTPServer` serves its sockets
+natively, and so does an `HTTP1ServerConnection` its stream; an `HTTP1Connection` reads and writes
+one message by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import datetime
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tornado import gen, httputil
+from tornado import httputil
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
 from tornado._impl.http.reading import MessageReading
 from tornado._impl.loop.tasks import make_task, shown_as
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import BaseIOStream, IOStream, StreamClosedError
 from tornado.log import gen_log
 
 from tornado_trio.errors import HTTPOutputError
-from tornado_trio.limits import Limits, Timeouts
+from tornado_trio.limits import Limits
 from tornado_trio.wire.engines import engine_for
 from tornado_trio.wire.writing import bare_response
 
@@ -32,7 +32,6 @@ CR_OR_LF_RE = re.compile(b"\r|\n")
 DIGITS = re.compile(r"[0-9]+")
 HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 _MAX_1XX_RESPONSES = 32
-_DRAIN_IDLE = Timeouts().drain_idle
 
 
 class HTTP1ConnectionParameters:
@@ -160,16 +159,6 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
             self._finish_future.set_result(None)
         return stream
 
-    @property
-    def _begun(self) -> bool:
-        """Has anything of the message come?"""
-        return self._delegate_told or self._wire.buffered > 0
-
-    def _make_last(self) -> None:
-        """No message after this one; said in the response's head if that is not out."""
-        self.no_keep_alive = True
-        self._wire.close_after = True
-
     def set_body_timeout(self, timeout: float) -> None:
         """The time for this message's body, instead of `body_timeout`."""
         self._body_timeout = timeout
@@ -177,6 +166,8 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
     def set_max_body_size(self, max_body_size: int) -> None:
         """The bound of this message's body, instead of `max_body_size`."""
         self._wire.max_body_size = max_body_size
+        if self._inflating is not None:
+            self._inflating.max_body_size = max_body_size
 
     # --- writing ----------------------------------------------------------------------
     def write_headers(
@@ -278,7 +269,14 @@ def _retrieve(future: Future) -> None:
 
 
 class HTTP1ServerConnection:
-    """Serves the requests of one stream, one after the other."""
+    """Serves the requests of one stream, one after the other.
+
+    The native server does it, over the stream as it is; `request_conn` of the delegate is then
+    what it is with an `HTTPServer`. A program that has changed `HTTP1Connection` (another class in
+    its place, other methods) gets its own: see `_server_request_loop`.
+    """
+
+    _native: Any = None  # the native connection, once there is one
 
     def __init__(
         self,
@@ -290,11 +288,15 @@ class HTTP1ServerConnection:
         self.params = params or HTTP1ConnectionParameters()
         self.context = context
         self._serving: Future | None = None
-        self._connection: HTTP1Connection | None = None
-        self._draining = False
 
     async def close(self) -> None:
-        """Close the stream; done when serving has ended."""
+        """Close the stream; done when serving has ended. Handlers that run on are told."""
+        if self._native is not None:
+            from tornado._impl.http.loop_server import close_native, turns_until_idle
+
+            close_native(self._native)
+            await turns_until_idle(lambda: [self._native])
+            return
         self.stream.close()
         if self._serving is not None:
             try:
@@ -303,50 +305,30 @@ class HTTP1ServerConnection:
                 # What it had to tell was logged where it happened.
                 gen_log.debug("connection ended with an error", exc_info=True)
 
-    async def drain(self, grace: float) -> bool:
-        """Answer what is under way, then close; after `grace` seconds in any case, which
-        False tells. Not in Tornado.
-        """
-        self._draining = True
-        current = self._connection
-        if current is not None:
-            current._make_last()
-            # A request may be on its way: see the native server's drain.
-            if not current._begun:
-                await self._ended(min(grace, _DRAIN_IDLE))
-            if not current._begun:
-                await self.close()
-        ended = await self._ended(grace)
-        await self.close()
-        return ended
-
-    async def _ended(self, seconds: float) -> bool:
-        """Wait for the end of serving, so long."""
-        if self._serving is not None:
-            try:
-                await gen.with_timeout(datetime.timedelta(seconds=seconds), self._serving)
-            except gen.TimeoutError:
-                return False
-        return True
-
     def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Serve requests, each by a delegate that `delegate` makes."""
+        if type(self)._server_request_loop is _REQUEST_LOOP and _as_native(self.stream):
+            self._serving = self._serve_natively(delegate)
+            return
         loop = shown_as(
             self._server_request_loop(delegate), "HTTP1ServerConnection._server_request_loop"
         )
         self._serving = make_task(loop)
         self.stream.io_loop.add_future(self._serving, lambda future: future.result())
 
-    async def _server_request_loop(
-        self, delegate: httputil.HTTPServerConnectionDelegate
-    ) -> None:
+    def _serve_natively(self, delegate: httputil.HTTPServerConnectionDelegate) -> Future[None]:
+        from tornado._impl.http.on_stream import serve  # clients do without
+
+        return serve(self, delegate)
+
+    async def _server_request_loop(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Programs override it, for another protocol that begins as HTTP/1."""
+        if _as_native(self.stream):
+            await self._serve_natively(delegate)
+            return
         try:
             while True:
                 connection = HTTP1Connection(self.stream, False, self.params, self.context)
-                self._connection = connection
-                if self._draining:
-                    connection._make_last()
                 # One context for all of a request: what it sets is not seen by the next.
                 context = contextvars.copy_context()
                 request = context.run(delegate.start_request, self, connection)
@@ -360,6 +342,20 @@ class HTTP1ServerConnection:
             self.stream.close()
         finally:
             delegate.on_close(self)
+
+
+_REQUEST_LOOP = HTTP1ServerConnection._server_request_loop
+_STOCK = HTTP1Connection
+_STOCK_METHODS = {name: getattr(_STOCK, name) for name in dir(_STOCK) if not name.startswith("__")}
+
+
+def _as_native(stream: object) -> bool:
+    """Whether a native connection does what an `HTTP1Connection` over this stream would."""
+    return (
+        HTTP1Connection is _STOCK
+        and isinstance(stream, BaseIOStream)
+        and all(getattr(_STOCK, name) is method for name, method in _STOCK_METHODS.items())
+    )
 
 
 def parse_int(s: str) -> int:

@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tornado import httputil
 from tornado._impl.http.delegates import call_with_form, drive_delegate
+from tornado._impl.http.exchange import ProxiedExchange
+from tornado._impl.http.peer import _HTTPRequestContext as _HTTPRequestContext
+from tornado._impl.http.peer import _ProxyAdapter
+from tornado._impl.http.served import Connections, ServedConnection
 from tornado._impl.http.serving import NativeServer
 from tornado._impl.loop.tasks import run_task
 from tornado._impl.names import handing_on
@@ -109,7 +113,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         )
         if self.drain_grace is None:
             self.drain_grace = _grace_of_environment()
-        self._native = NativeServer(self)
+        self._native = NativeServer(self, ServedConnection)
+        self._connections = Connections(self._native)
 
     # --- accepting -------------------------------------------------------------------
     def _start_accepting(self, sock: socket.socket) -> Callable[[], None]:
@@ -132,6 +137,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         Handlers that are running learn it by `on_connection_close`, and run on.
         """
         await self._native.close_connections()
+        for connection in list(self._connections):
+            await connection.close()
 
     async def drain(self, grace: float = 30.0) -> DrainReport:
         """Shut down without losing a request: accept no more, let what is under way end
@@ -152,10 +159,13 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             delegate = callback.start_request(server_conn, request_conn)
         else:
             delegate = _CallableAdapter(callback, request_conn)
+        if self.xheaders and not isinstance(request_conn, ProxiedExchange):
+            return _ProxyAdapter(delegate, request_conn)
         return delegate
 
     def on_close(self, server_conn: object) -> None:
         """A connection was closed."""
+        self._connections.discard(server_conn)  # type: ignore[arg-type]
 
     def _chosen_app(self) -> Callable[[Any], Coroutine[Any, Any, None]]:
         """The shortest way from an exchange to the program that keeps all overrides."""

@@ -9,6 +9,7 @@ import gzip
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,7 +147,8 @@ def test_malformed_request(caplog: pytest.LogCaptureFixture) -> None:
 
     async def main() -> None:
         ours, theirs = pair()
-        HTTP1ServerConnection(theirs, context="somebody").start_serving(Server())
+        somebody = SimpleNamespace(remote_ip="somebody", protocol="http")
+        HTTP1ServerConnection(theirs, context=somebody).start_serving(Server())
         await ours.write(b"garbage\r\n\r\n")
         assert await ours.read_until_close() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
@@ -168,8 +170,9 @@ def test_timeouts(what: str) -> None:
             await ours.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
         assert await ours.read_until_close() == b""
         await asyncio.sleep(0)
-        # As in Tornado, who was not told of a request is not told of its end.
-        assert server.requests[0].events[-1:] == ([] if what == "header_timeout" else ["close"])
+        # Who was not told of a request is not told of its end.
+        last = [request.events[-1] for request in server.requests]
+        assert last == ([] if what == "header_timeout" else ["close"])
 
     in_loop(main)
 
@@ -184,7 +187,7 @@ def test_a_connection_may_end_between_two_requests(caplog: pytest.LogCaptureFixt
         await ours.read_until(b"\r\n\r\n")
         ours.close()
         await serving._serving  # type: ignore[misc]
-        assert [request.events[1:] for request in server.requests] == [["finish"], []]
+        assert [request.events[1:] for request in server.requests] == [["finish"]]
 
     in_loop(main)
     assert not caplog.records
@@ -255,7 +258,7 @@ def test_what_ends_a_connection_is_not_left_to_the_loop(
     async def main() -> None:
         nonlocal ours
         ours, theirs = pair()
-        await ours.write(b"garbage\r\n\r\n")
+        await ours.write(GET)
         serving = HTTP1ServerConnection(theirs)
         serving.start_serving(Failing())
         await serving._serving  # type: ignore[misc]
@@ -263,7 +266,8 @@ def test_what_ends_a_connection_is_not_left_to_the_loop(
         ours.close()
 
     in_loop(main)
-    assert [record.message for record in caplog.records] == ["Uncaught exception"] * at_once
+    loggers = [record.name for record in caplog.records]
+    assert loggers.count("tornado.application") == at_once
 
 
 def test_abort() -> None:

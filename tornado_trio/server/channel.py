@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import trio
 
-from ..errors import LimitError, PeerError
+from ..errors import LimitError, PeerError, StreamClosedError
 from ..exchange import Cause, ExchangeHook
 from ..log import app_log
 from ..net.stream import Stream
@@ -23,7 +23,7 @@ from .body_timeouts import BodyReadTimeouts
 from .deadlines import RequestDeadlines
 from .disconnect import Disconnect
 from .exchange import Http1Exchange
-from .forwarded import client_of, corrected_origin
+from .forwarded import corrected_origin
 from .handler_task import HandlerTask, Resumed
 from .interfaces import Serving
 from .options import ServerOptions
@@ -86,7 +86,7 @@ class RequestChannel(ABC):
         self.server = server
         self.context = context
         self.wire = wire
-        self.client = client_of(stream, server.options)
+        self.client = server.client_of(stream)
         self.exchange: Http1Exchange | None = None
         self.state = State.IDLE
         self.requests = 0
@@ -139,7 +139,9 @@ class RequestChannel(ABC):
         if not options.keep_alive:
             self.wire.end_after_response()
         if options.xheaders:
-            exchange.set_origin(*corrected_origin(head.headers, *self.client, options))
+            exchange.set_origin(
+                *corrected_origin(head.headers, *self.client, options.trusted_downstream)
+            )
         if options.decompress_request and "Content-Encoding" in head.headers:
             exchange.inflate()
         if options.timeouts.request is not None:
@@ -318,7 +320,11 @@ class RequestChannel(ABC):
     # --- the client: what it sends, what it takes, whether it is there ----------------------
     async def drain(self) -> None:
         """Until the client has taken everything written: see `sending.drain`."""
-        await drain(self)
+        try:
+            await drain(self)
+        except StreamClosedError as exc:
+            gone = None if self.exchange is None else self.exchange.gone
+            raise gone or exc from exc.__cause__
 
     async def send_file(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """See `sending.send_file`."""

@@ -303,7 +303,7 @@ class Http1Exchange(Exchange):
                 return READY
         except StreamClosedError as exc:
             connection.on_disconnect(Cause.CLIENT_GONE, exc)
-            return Failed(exc)
+            return Failed(self.gone or exc)
         return Pending(connection)
 
     async def wait_finished(self) -> None:

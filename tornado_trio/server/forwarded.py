@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from ..net.stream import Stream
@@ -52,7 +53,7 @@ def client_of(stream: Stream, options: ServerOptions) -> tuple[str, str]:
 
 
 def corrected_origin(
-    headers: HTTPHeaders, remote_ip: str, protocol: str, options: ServerOptions
+    headers: HTTPHeaders, remote_ip: str, protocol: str, trusted: Collection[str]
 ) -> tuple[str, str]:
     """Address and protocol as trusted proxies tell them.
 
@@ -62,7 +63,7 @@ def corrected_origin(
     candidate: str | None = remote_ip
     for each in reversed(headers.get("X-Forwarded-For", remote_ip).split(",")):
         candidate = address_in(each)
-        if candidate not in options.trusted_downstream:
+        if candidate not in trusted:
             break
     if "X-Real-Ip" in headers:
         candidate = address_in(headers["X-Real-Ip"])

@@ -94,6 +94,9 @@ class Serving(Protocol):
     def nursery(self) -> trio.Nursery | None:
         """Owner of tasks beside connections; None: there are none."""
 
+    def client_of(self, stream: Stream) -> tuple[str, str]:
+        """Whose connection it is: its address, and "http" or "https"."""
+
     async def adopt(self, connection: Connection) -> None:
         """Count a connection in, and run it."""
 

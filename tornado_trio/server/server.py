@@ -32,6 +32,7 @@ from ..wire.engines import engine_for
 from .body_timeouts import BodyReadTimeouts
 from .connection import Http1Connection
 from .exchange import Http1Exchange
+from .forwarded import client_of
 from .interfaces import Connection, Reception
 from .limiter import ConnectionLimiter
 from .options import ServerOptions
@@ -122,6 +123,10 @@ class Server:
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
         await self.adopt(Http1Connection(stream, self, context))
+
+    def client_of(self, stream: Stream) -> tuple[str, str]:
+        """The client's address, and "http" or "https", before any proxy was asked."""
+        return client_of(stream, self.options)
 
     def connection_refused(self, stream: Stream, error: Exception) -> None:
         """A connection came to nothing: its TLS handshake or proxy header failed. For hosts to

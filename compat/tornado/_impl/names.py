@@ -61,10 +61,14 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "engine": _GEN,
     },
     "tornado.http1connection": {
+        "_GzipMessageDelegate": "tornado._impl.http.inflating",
         "_ExceptionLoggingContext": _PRIVATE,
         "_QuietException": _PRIVATE,
     },
-    "tornado.httpserver": {"HTTPConnection": "tornado.httputil"},
+    "tornado.httpserver": {
+        "HTTPConnection": "tornado.httputil",
+        "_BadRequestException": "tornado.httputil:HTTPInputError",
+    },
     "tornado.httputil": {
         "_int_or_none": _PRIVATE,
         "_parseparam": _PRIVATE,

@@ -210,10 +210,10 @@ async def _call_after(
 
 async def drive_delegate(delegate: httputil.HTTPMessageDelegate, exchange: Any) -> None:
     """Carry one exchange to a message delegate, and wait until it is answered."""
-    result = delegate.headers_received(exchange.start_line, exchange.headers)
-    if result is not None:
-        await result
     try:
+        result = delegate.headers_received(exchange.start_line, exchange.headers)
+        if result is not None:
+            await result
         while not exchange.finished:
             chunk = await exchange.read_chunk()
             if not chunk:
@@ -221,9 +221,11 @@ async def drive_delegate(delegate: httputil.HTTPMessageDelegate, exchange: Any) 
             result = delegate.data_received(chunk)
             if result is not None:
                 await result
-    except StreamClosedError:
+    except BaseException as exc:  # cancelled too, when the time for the body is up
         delegate.on_connection_close()
-        return
+        if isinstance(exc, StreamClosedError):
+            return
+        raise
     delegate.finish()
     if not exchange.finished:
         await exchange.wait_finished()

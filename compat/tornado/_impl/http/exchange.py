@@ -6,35 +6,36 @@ the names are looked up only by programs that reach below `RequestHandler`.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable
 from typing import Any
 
 from tornado import httputil
 from tornado._impl.http.server_stream import stream_of
 from tornado._impl.loop.tasks import run_task
+from tornado._impl.streams.errors import StreamClosedError
 from tornado._impl.streams.shown import as_iostream
 from tornado.concurrent import Future
 
 from tornado_trio.errors import PeerError
-from tornado_trio.errors import StreamClosedError as NativeStreamClosedError
-from tornado_trio.exchange import READY
+from tornado_trio.exchange import READY, Failed
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.exchange import Http1Exchange
+from tornado_trio.server.interfaces import Channel
+from tornado_trio.wire.events import RequestHead
 
 
 class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     """One request and its response, with the names of Tornado's connections.
 
-    `context` is the exchange itself: it has `remote_ip`, `protocol`, `address` and the
-    rest of what Tornado keeps there, without a cycle of objects per request.
+    It says itself who the client is; the `context` that Tornado keeps that in is made when a
+    program asks for it.
     """
 
     is_client = False
 
     @property
     def context(self) -> Any:
-        return self
+        return self.server_connection.context
 
     @context.setter
     def context(self, value: object) -> None:
@@ -59,7 +60,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         except PeerError as exc:
             # Tornado answers a malformed or oversized body itself; the handler is told
             # that the connection is gone.
-            error = NativeStreamClosedError("Stream is closed")
+            error = StreamClosedError()
             self._connection.refuse(exc)
             self.lose(error)
             raise error from exc
@@ -72,19 +73,10 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     def _request_headers(self) -> Any:
         return self.headers
 
-    # --- what Tornado has in `context` ---------------------------------------------
-    @property
-    def address(self) -> Any:
-        return self._connection.stream.remote_address
-
-    @property
-    def address_family(self) -> socket.AddressFamily | None:
-        sock = self._connection.stream.socket
-        return sock.family if sock is not None else None
-
-    @property
-    def trusted_downstream(self) -> set[str]:
-        return set(self._connection.options.trusted_downstream)
+    def lose(self, error: Exception) -> None:
+        # Programs know the error by this name.
+        known = isinstance(error, StreamClosedError)
+        super().lose(error if known else StreamClosedError(real_error=error))
 
     # --- the stream -------------------------------------------------------------------
     @property
@@ -113,19 +105,24 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     def write_headers(
         self, start_line: Any, headers: Any, chunk: bytes | None = None, callback: Any = None
     ) -> Awaitable[None]:
-        if self._connection.detached and self._taken:
-            return READY
+        if self.finished and (over := self._over) is not None:
+            return over
         pending = super().write_headers(start_line, headers, chunk)
         return pending if callback is None else _with_callback(pending, callback)
 
     @property
-    def _taken(self) -> bool:
-        """The program has read from the stream: what its handler still does is no HTTP."""
-        return self._connection.detached and self.stream is not None
+    def _over(self) -> Awaitable[None] | None:
+        """What becomes of writing to a request that ended otherwise than by its answer."""
+        if self._connection.detached:
+            # The program has read from the stream: what its handler still does is no HTTP.
+            return None if self.stream is None else READY
+        if self.cause is None:
+            return None
+        return Failed(self.gone or StreamClosedError())
 
     def write(self, chunk: bytes, callback: Any = None) -> Awaitable[None]:
-        if self._taken:
-            return READY
+        if self.finished and (over := self._over) is not None:
+            return over
         connection = self._connection
         if not connection.wire.responded and not self.finished:
             # A program of Tornado 3's manner, which writes its own head.
@@ -141,6 +138,18 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         return super().finish(trailers)
 
 
+class ProxiedExchange(ExchangeConnection):
+    """One of a server behind a proxy, whose word is taken the way the program has it."""
+
+    def __init__(self, connection: Channel, head: RequestHead) -> None:
+        super().__init__(connection, head)
+        context = self.context
+        if context is not None:
+            context._unapply_xheaders()  # those of the request before
+            context._apply_xheaders(head.headers)
+            self.set_origin(context.remote_ip, context.protocol)
+
+
 def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
     """Call back when what was written is on its way, as Tornado 4 did."""
 
@@ -151,4 +160,4 @@ def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
     return run_task(wait())
 
 
-__all__ = ["READY", "ExchangeConnection", "as_iostream"]
+__all__ = ["READY", "ExchangeConnection", "ProxiedExchange", "as_iostream"]

@@ -12,18 +12,27 @@ from tornado import httputil
 from tornado_trio.errors import LimitError
 from tornado_trio.wire.codings import BoundedDecoder, CodingError, GzipDecoder
 
-__all__ = ["InflatingDelegate"]
+__all__ = ["_GzipMessageDelegate"]
 
 
-class InflatingDelegate(httputil.HTTPMessageDelegate):
-    """Inflates a gzip body on its way to a delegate, within the wire's `max_body_size`."""
+class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
+    """Inflates a gzip body on its way to a delegate, which gets `chunk_size` bytes at once.
+
+    Attributes:
+      max_body_size: bytes that may come out of a body; None: any number.
+    """
+
+    __module__ = "tornado.http1connection"
 
     def __init__(
-        self, delegate: httputil.HTTPMessageDelegate, wire: Any, chunk_size: int
+        self,
+        delegate: httputil.HTTPMessageDelegate,
+        chunk_size: int,
+        max_body_size: int | None = None,
     ) -> None:
         self._delegate = delegate
-        self._wire = wire
         self._chunk_size = chunk_size
+        self.max_body_size = max_body_size
         self._decoder: BoundedDecoder | None = None
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
@@ -39,8 +48,8 @@ class InflatingDelegate(httputil.HTTPMessageDelegate):
         if decoder is None:
             await self._deliver(chunk)
             return
-        # The wire bounds only what went in (CVE-2026-49855), and its bound may be changed.
-        decoder.max_size = self._wire.max_body_size
+        # The wire bounds only what went in (CVE-2026-49855); either bound may be changed.
+        decoder.max_size = self.max_body_size
         decoder.feed(chunk)
         while piece := self._inflated(decoder):
             await self._deliver(piece)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado import gen, httputil
-from tornado._impl.http.inflating import InflatingDelegate
+from tornado._impl.http.inflating import _GzipMessageDelegate
 from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future
 from tornado.iostream import StreamClosedError
@@ -48,6 +48,7 @@ class MessageReading:
     _delegate_told: bool
     _pending_write: Future[Any] | None
     _finish_future: Future[None]
+    _inflating: _GzipMessageDelegate | None = None
     _body_reader: Any  # of the wire's: what frames the message's body
     _request_start_line: Any
     _request_headers: Any
@@ -62,7 +63,9 @@ class MessageReading:
         The result says whether the stream may be used for another message.
         """
         if self.params.decompress:
-            delegate = InflatingDelegate(delegate, self._wire, self.params.chunk_size)
+            delegate = self._inflating = _GzipMessageDelegate(
+                delegate, self.params.chunk_size, self._wire.max_body_size
+            )
         return run_task(self._read_message(delegate))
 
     async def _read_message(self, delegate: httputil.HTTPMessageDelegate) -> bool:

@@ -1,27 +1,23 @@
 """What lasts as long as a connection that is served natively, as Tornado's programs know it.
 
 `ServedConnection` is what `request.server_connection` is, and what `start_request` and
-`on_close` are told; `LateTls` is how a server speaks TLS whose `ssl_options` may change.
+`on_close` are told; `Connections` are those of a server.
 """
 
 from __future__ import annotations
 
-import os
-import ssl
+from collections.abc import Iterator, MutableSet
 from typing import Any
 
-import trio
+from tornado._impl.http.loop_server import close_native
+from tornado._impl.http.peer import _HTTPRequestContext
 from tornado._impl.http.server_stream import stream_of
+from tornado._impl.http.serving import NativeServer
 from tornado.http1connection import HTTP1ServerConnection
-from tornado.log import gen_log
-from tornado.netutil import ssl_options_to_context
 
-from tornado_trio.exchange import Cause
 from tornado_trio.server.connection import Http1Connection
 
-__all__ = ["LateTls", "ServedConnection"]
-
-_FILES = ("certfile", "keyfile", "ca_certs")
+__all__ = ["Connections", "ServedConnection"]
 
 
 class ServedConnection(HTTP1ServerConnection):
@@ -29,6 +25,8 @@ class ServedConnection(HTTP1ServerConnection):
 
     Its serving is native, so it cannot be started, only looked at and closed.
     """
+
+    _context: _HTTPRequestContext | None = None
 
     def __init__(self, native: Http1Connection, params: Any) -> None:
         self._native = native
@@ -41,10 +39,10 @@ class ServedConnection(HTTP1ServerConnection):
 
     @property
     def context(self) -> Any:  # type: ignore[override]
-        """Who is at the other end: `remote_ip`, `protocol`, `address`; of the request under way
-        if there is one."""
-        exchange = self._native.exchange
-        return self._native if exchange is None else exchange.context
+        """Who is at the other end: `remote_ip`, `protocol`, `address`."""
+        if self._context is None:
+            self._context = _HTTPRequestContext.of(self._native)
+        return self._context
 
     def start_serving(self, delegate: Any) -> None:
         raise RuntimeError("this connection is being served")
@@ -53,54 +51,33 @@ class ServedConnection(HTTP1ServerConnection):
         """Close the stream at once; the handler of a request under way is told."""
         close_native(self._native)
 
-    async def drain(self, grace: float) -> bool:
-        """The server drains its native connections itself."""
-        raise RuntimeError("drain the HTTPServer")
-
     def __repr__(self) -> str:
         return f"<ServedConnection of {self._native!r}>"
 
 
-def close_native(connection: Any) -> None:
-    """Close a connection under its handler, who is told by `on_connection_close`."""
-    connection.close()
-    connection.on_disconnect(Cause.ABORTED, trio.ClosedResourceError("closed by the server"))
+class Connections(MutableSet[HTTP1ServerConnection]):
+    """`HTTPServer._connections`: those whose requests are answered, and what a program adds.
 
-
-class LateTls:
-    """The TLS context for a connection, by `ssl_options` as they are when it comes.
-
-    A dict of options makes a context once, and again when it or one of its files changes: a
-    certificate that was renewed is used, as Tornado does it, without a context per connection.
+    As in Tornado a connection that was detached, for a websocket, is none of them.
     """
 
-    def __init__(self) -> None:
-        self._made: ssl.SSLContext | None = None
-        self._of: Any = None
+    def __init__(self, native: NativeServer) -> None:
+        self._native = native
+        self._added: set[HTTP1ServerConnection] = set()
 
-    def context(self, options: Any) -> ssl.SSLContext | None:
-        """None for no TLS. Errors: those of `ssl_options_to_context`, OSError, ssl.SSLError."""
-        if options is None or isinstance(options, ssl.SSLContext):
-            return options
-        wanted = (dict(options), [_stamp(options.get(name)) for name in _FILES])
-        if wanted != self._of:
-            try:
-                self._made = ssl_options_to_context(options, server_side=True)
-            except (OSError, ssl.SSLError):
-                if self._of is None or self._of[0] != wanted[0]:
-                    raise
-                # The files alone changed: half of a renewal, perhaps. The rest comes.
-                gen_log.error("The new TLS certificate cannot be loaded", exc_info=True)
-            self._of = wanted
-        return self._made
+    def __iter__(self) -> Iterator[HTTP1ServerConnection]:
+        native: list[Any] = list(self._native.connections)
+        served = [each.server.served(each) for each in native if not each.detached]
+        return iter(dict.fromkeys([*served, *self._added]))
 
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
-def _stamp(path: Any) -> tuple[int, int] | None:
-    """Changes when the file does."""
-    if path is None:
-        return None
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
+    def __contains__(self, connection: object) -> bool:
+        return any(each is connection for each in self)
+
+    def add(self, value: HTTP1ServerConnection) -> None:
+        self._added.add(value)
+
+    def discard(self, value: HTTP1ServerConnection) -> None:
+        self._added.discard(value)
