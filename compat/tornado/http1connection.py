@@ -19,7 +19,7 @@ from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
 from tornado._impl.http.reading import MessageReading
 from tornado._impl.loop.tasks import make_task, shown_as
 from tornado._impl.names import handing_on
-from tornado.concurrent import Future, future_set_result_unless_cancelled
+from tornado.concurrent import Future
 from tornado.iostream import BaseIOStream, IOStream, StreamClosedError
 from tornado.log import gen_log
 
@@ -124,9 +124,7 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             callback()
-        future_set_result_unless_cancelled(self._finish_future, None) if (
-            not self._finish_future.done()
-        ) else None
+        self._set_finished()
         self._clear_callbacks()
 
     def _clear_callbacks(self) -> None:
@@ -139,6 +137,9 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
         if self.stream is not None and not self._detached:
             self.stream.close()
         self._clear_callbacks()
+        self._set_finished()
+
+    def _set_finished(self) -> None:
         if not self._finish_future.done():
             self._finish_future.set_result(None)
 
@@ -155,8 +156,7 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
         self._detached = True
         stream: IOStream = self.stream
         self.stream = None  # it is another's
-        if not self._finish_future.done():
-            self._finish_future.set_result(None)
+        self._set_finished()
         return stream
 
     def set_body_timeout(self, timeout: float) -> None:
@@ -253,8 +253,8 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
 
     def _finish_request(self, future: Any) -> None:
         self._clear_callbacks()
-        if not self.is_client and not self._finish_future.done():
-            self._finish_future.set_result(None)
+        if not self.is_client:
+            self._set_finished()
 
 
 def call_if_sent(future: Future, callback: Callable[[], Any]) -> None:

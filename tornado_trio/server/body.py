@@ -7,7 +7,6 @@ others run. Must not know handlers or responses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import trio
 
@@ -19,9 +18,7 @@ from ..wire.codings import BoundedDecoder, CodingError, make_decoder
 from ..wire.events import EndOfMessage, RequestHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.http1 import ServerWire
-from .body_timeouts import BodyReadTimeouts
-from .deadlines import RequestDeadlines
-from .options import ServerOptions
+from .interfaces import Channel
 
 __all__ = ["RequestBody", "can_skip", "keep_what_was_sent", "take_buffered"]
 
@@ -31,24 +28,6 @@ _READS_IN_A_ROW = 16
 # An unread request body of this size is read and dropped to keep the connection.
 _SKIP = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Source(Protocol):
-    """What a body needs of its connection."""
-
-    @property
-    def stream(self) -> Stream: ...
-    @property
-    def wire(self) -> ServerWire: ...
-    @property
-    def options(self) -> ServerOptions: ...
-    @property
-    def deadlines(self) -> RequestDeadlines: ...
-    @property
-    def body_timeouts(self) -> BodyReadTimeouts: ...
-    def on_body_over(self) -> None: ...
-    def on_disconnect(self, cause: Cause, error: Exception) -> None: ...
-    def cancel(self, cause: Cause) -> None: ...
 
 
 class RequestBody:
@@ -73,7 +52,7 @@ class RequestBody:
         "waits",
     )
 
-    def __init__(self, source: Source, head: RequestHead) -> None:
+    def __init__(self, source: Channel, head: RequestHead) -> None:
         self._source = source
         self._head = head
         self._budget = Budget(_READS_IN_A_ROW)

@@ -18,44 +18,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import trio
 
 from ..errors import StreamClosedError
-from ..exchange import Cause, Exchange
-from ..net.stream import Stream
-from ..wire.http1 import ServerWire
-from .options import ServerOptions
+from ..exchange import Cause
+from .interfaces import Watched
 from .watch import DisconnectWatch
 
 __all__ = ["Disconnect"]
 
 _PROBE = b"HTTP/1.1 102 Processing\r\n\r\n"
-
-
-class Owner(Protocol):
-    """What is needed of a connection."""
-
-    @property
-    def stream(self) -> Stream: ...
-    @property
-    def wire(self) -> ServerWire: ...
-    @property
-    def options(self) -> ServerOptions: ...
-    @property
-    def exchange(self) -> Exchange | None: ...
-    def start_beside(self, *task: object, name: str) -> bool:
-        """Start a task beside the connection; False: there is no place for one."""
-
-    def on_input(self) -> None:
-        """More came from the client while the handler waits."""
-
-    def on_end(self) -> None:
-        """The client's stream ended, and the response is complete."""
-
-    def on_disconnect(self, cause: Cause, error: Exception) -> None:
-        """The client is gone."""
 
 
 class Disconnect:
@@ -68,7 +41,7 @@ class Disconnect:
 
     __slots__ = ("_fd", "_owner", "_reader", "_watch", "half_closed", "input_waits")
 
-    def __init__(self, owner: Owner, watch: DisconnectWatch) -> None:
+    def __init__(self, owner: Watched, watch: DisconnectWatch) -> None:
         self._owner = owner
         self._watch = watch
         self._fd: int | None = None  # None: not by the watch

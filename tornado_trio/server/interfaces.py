@@ -1,8 +1,8 @@
 """Who knows what of whom in this package: interfaces, so that its files need no circle.
 
 `Server` knows `Connection` and nothing of HTTP/1: another protocol stands beside it by having
-these six names. A connection knows its server as `Serving`; an exchange knows its connection as
-`Channel`.
+these six names. A connection knows its server as `Serving`. What belongs to it knows it by what it
+needs: who sends by `ToClient`, who watches the client by `Watched`, exchange and body by `Channel`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .limiter import ConnectionLimiter
 from .options import ServerOptions
 from .watch import DisconnectWatch
 
-__all__ = ["Channel", "Connection", "Reception", "Serving"]
+__all__ = ["Channel", "Connection", "Reception", "Serving", "ToClient", "Watched"]
 
 
 class Connection(Protocol):
@@ -101,17 +101,39 @@ class Serving(Protocol):
         """Count a connection in, and run it."""
 
 
-class Channel(Protocol):
-    """A connection as the exchange on it sees it."""
+class ToClient(Protocol):
+    """A connection as those see it who send to its client."""
+
+    @property
+    def stream(self) -> Stream: ...
+    @property
+    def options(self) -> ServerOptions: ...
+    def on_disconnect(self, cause: Cause, error: Exception) -> None:
+        """The client is gone."""
+
+
+class Watched(ToClient, Protocol):
+    """A connection as those see it who look whether its client is there."""
+
+    @property
+    def wire(self) -> ServerWire: ...
+    @property
+    def exchange(self) -> Exchange | None: ...
+    def start_beside(self, *task: object, name: str) -> bool:
+        """Start a task beside the connection; False: there is no place for one."""
+    def on_input(self) -> None:
+        """More came from the client while the handler waits."""
+    def on_end(self) -> None:
+        """The client's stream ended, and the response is complete."""
+
+
+class Channel(ToClient, Protocol):
+    """A connection as the exchange on it sees it, and the exchange's body."""
 
     @property
     def server(self) -> Serving: ...
     @property
-    def stream(self) -> Stream: ...
-    @property
     def wire(self) -> ServerWire: ...
-    @property
-    def options(self) -> ServerOptions: ...
     @property
     def deadlines(self) -> RequestDeadlines: ...
     @property
@@ -137,7 +159,6 @@ class Channel(Protocol):
     async def send_file(self, file: Any, offset: int, count: int) -> None: ...
     def response_finished(self) -> None: ...
     def on_body_over(self) -> None: ...
-    def on_disconnect(self, cause: Cause, error: Exception) -> None: ...
     def cancel(self, cause: Cause) -> None: ...
     def conclude(self, cause: Cause) -> None: ...
     def hold(self, until: float) -> bool: ...

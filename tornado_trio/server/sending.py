@@ -5,16 +5,15 @@ Knows streams, their timeouts and what the kernel copies fast. Must not know req
 
 from __future__ import annotations
 
-from typing import IO, Protocol
+from typing import IO
 
 import trio
 
 from .._util.fairness import Budget
 from ..errors import DeadlineError, StreamClosedError
 from ..exchange import Cause
-from ..net.stream import Stream
 from ..wire.http1 import ServerWire
-from .options import ServerOptions
+from .interfaces import ToClient
 
 __all__ = ["close_in_order", "drain", "send_file"]
 
@@ -25,17 +24,7 @@ _AT_ONCE = 4 * 65408
 _PIECES_IN_A_ROW = 16
 
 
-class Reader(Protocol):
-    """Who is sent to, and who is told if it goes away."""
-
-    @property
-    def stream(self) -> Stream: ...
-    @property
-    def options(self) -> ServerOptions: ...
-    def on_disconnect(self, cause: Cause, error: Exception) -> None: ...
-
-
-async def drain(reader: Reader) -> None:
+async def drain(reader: ToClient) -> None:
     """Until the client has taken everything written.
 
     Raises `StreamClosedError` if it goes away or takes nothing for `Timeouts.write`.
@@ -54,14 +43,14 @@ async def drain(reader: Reader) -> None:
     await trio.lowlevel.checkpoint_if_cancelled()
 
 
-def _give_up(reader: Reader, cause: Exception) -> None:
+def _give_up(reader: ToClient, cause: Exception) -> None:
     error = StreamClosedError("the client does not read its response")
     reader.on_disconnect(Cause.NOT_READING, error)
     reader.stream.close()
     raise error from cause
 
 
-async def send_file(reader: Reader, file: IO[bytes] | int, offset: int, count: int) -> None:
+async def send_file(reader: ToClient, file: IO[bytes] | int, offset: int, count: int) -> None:
     """Send file bytes; each piece that must wait has the time of `Timeouts.write`.
 
     Raises `StreamClosedError` if the client goes away or does not read.
@@ -87,7 +76,7 @@ async def send_file(reader: Reader, file: IO[bytes] | int, offset: int, count: i
         count -= sent
 
 
-async def close_in_order(reader: Reader, wire: ServerWire, *, refused: bool) -> None:
+async def close_in_order(reader: ToClient, wire: ServerWire, *, refused: bool) -> None:
     """Let the last response reach the client. Bounded by `write` and `linger`.
 
     Closing a socket with unread input sends a reset, which may overtake the response; so say

@@ -62,8 +62,8 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "tornado.http1connection": {
         "_GzipMessageDelegate": "tornado._impl.http.inflating",
-        "_ExceptionLoggingContext": _PRIVATE,
-        "_QuietException": _PRIVATE,
+        "_ExceptionLoggingContext": "tornado._impl.http.reading",
+        "_QuietException": "tornado._impl.http.reading",
     },
     "tornado.httpserver": {
         "HTTPConnection": "tornado.httputil",

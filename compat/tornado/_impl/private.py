@@ -7,15 +7,12 @@ of ours stand in `tornado._impl.names` alone. Loaded when first asked for.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
-import types
 from collections.abc import Iterator
 from typing import Any
 
 from tornado.escape import to_unicode
-from tornado.httputil import HTTPInputError
 
 __all__: list[str] = []
 
@@ -64,38 +61,6 @@ def _parseparam(text: str) -> Iterator[str]:
 
 def _int_or_none(text: str) -> int | None:
     return int(text) if text.strip() else None
-
-
-# --- tornado.http1connection ------------------------------------------------------------------
-
-
-class _QuietException(Exception):
-    """Raised where an exception has been logged already."""
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class _ExceptionLoggingContext:
-    """``with`` this, an exception is logged with `logger` and becomes a `_QuietException`;
-    an `HTTPInputError`, which has an answer of its own, goes on as it is."""
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self.logger = logger
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
-        if error is None or isinstance(error, HTTPInputError):
-            return
-        self.logger.error("Uncaught exception", exc_info=error)
-        raise _QuietException
 
 
 # --- tornado.process --------------------------------------------------------------------------

@@ -9,7 +9,10 @@ Knows IOStreams, message delegates and the wire.
 from __future__ import annotations
 
 import asyncio
+import logging
+import types
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from tornado import gen, httputil
@@ -29,8 +32,42 @@ __all__ = ["BAD_REQUEST", "MessageReading"]
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
-class _DelegateError(Exception):
-    """A delegate raised; it has been logged."""
+class _QuietException(Exception):
+    """Raised where an exception has been logged already."""
+
+    __module__ = "tornado.http1connection"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class _ExceptionLoggingContext:
+    """``with`` this, an exception is logged with `logger` and becomes a `_QuietException`.
+
+    What a peer did wrong (`HTTPInputError`) has an answer of its own, and a cancellation is no
+    error: they go on as they are.
+    """
+
+    __module__ = "tornado.http1connection"
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.logger = logger
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, PeerError):
+            self.logger.error("Uncaught exception", exc_info=error)
+            raise _QuietException
+
+
+_calling_delegate = _ExceptionLoggingContext(app_log)
 
 
 class MessageReading:
@@ -80,7 +117,8 @@ class MessageReading:
                 # A handler may read from the stream: a tunnel, a protocol of its own.
                 self.stream._received.prepend(self._wire.give_back())
             if not self._write_finished or self.is_client:
-                self._guarded(delegate.finish)
+                with _calling_delegate:
+                    delegate.finish()
             finished = True
             return await self._end_of_message()
         except PeerError as exc:
@@ -89,22 +127,17 @@ class MessageReading:
                 await self.stream.write(BAD_REQUEST)
         except gen.TimeoutError:
             gen_log.info("Timeout reading body from %s", self.context)
-        except (_DelegateError, StreamClosedError):
+        except (_QuietException, StreamClosedError):
             pass  # logged, or the peer's doing: the connection is over either way
         finally:
             # A server's delegate that was never told of a request is owed nothing.
             if not finished and (self._delegate_told or self.is_client):
-                self._tell_closed(delegate)
+                with suppress(_QuietException), _calling_delegate:
+                    delegate.on_connection_close()
             if not self._detached:
                 self._clear_callbacks()
         self.close()
         return False
-
-    def _tell_closed(self, delegate: httputil.HTTPMessageDelegate) -> None:
-        try:
-            self._guarded(delegate.on_connection_close)
-        except _DelegateError:
-            pass  # logged
 
     async def _read_head(
         self, delegate: httputil.HTTPMessageDelegate
@@ -244,25 +277,29 @@ class MessageReading:
             if buffer:
                 self._wire.feed(bytes(buffer))
 
-    async def _next_bytes(self) -> bytes:
+    async def _next_bytes(self, deadline: float | None = None) -> bytes:
         """Some from the stream; b"" at its end."""
         try:
-            data: bytes = await self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
+            size = self.stream.read_chunk_size
+            data: bytes = await self._by(deadline, self.stream.read_bytes(size, partial=True))
         except StreamClosedError:
             if not self.is_client:
                 raise
             return b""  # a response may end with its stream; the reader knows whether this may
         return data
 
+    async def _by(self, deadline: float | None, reading: Awaitable[bytes]) -> Any:
+        if deadline is None:
+            return await reading
+        return await gen.with_timeout(deadline, reading, quiet_exceptions=StreamClosedError)
+
     async def _feed_head(self, deadline: float | None) -> None:
         """More bytes of a head; a whole one, where the program parses it."""
         if type(self)._parse_headers is MessageReading._parse_headers:
-            await self._feed(deadline)
+            self._wire.feed(await self._next_bytes(deadline))
             return
         reading = self.stream.read_until_regex(b"\r?\n\r?\n", self.params.max_header_size)
-        if deadline is not None:
-            reading = gen.with_timeout(deadline, reading, quiet_exceptions=StreamClosedError)
-        first, fields = self._parse_headers(await reading)
+        first, fields = self._parse_headers(await self._by(deadline, reading))
         lines = [first, *(f"{name}: {value}" for name, value in fields.get_all()), "", ""]
         self._wire.feed("\r\n".join(lines).encode("latin-1"))
 
@@ -270,22 +307,6 @@ class MessageReading:
         limit = self.params.chunk_size
         for start in range(0, len(data), limit):
             await self._awaited(delegate.data_received, data[start : start + limit])
-
-    async def _feed(self, deadline: float | None) -> None:
-        """More bytes from the stream; its end is told to the wire."""
-        future = self.stream.read_bytes(self.stream.read_chunk_size, partial=True)
-        try:
-            if deadline is not None:
-                data = await gen.with_timeout(deadline, future, quiet_exceptions=StreamClosedError)
-            else:
-                data = await future
-        except StreamClosedError:
-            if self._wire.eof or not self.is_client:
-                raise
-            # A response may end with its stream; the wire knows whether this one may.
-            self._wire.feed(b"")
-        else:
-            self._wire.feed(data)
 
     async def _end_of_message(self) -> bool:
         """Both directions to their end; may the stream carry another message?"""
@@ -317,23 +338,8 @@ class MessageReading:
             self.stream._received.prepend(rest)
 
     async def _awaited(self, method: Callable[..., Any], *args: Any) -> None:
-        result = self._guarded(method, *args)
-        if result is not None:
-            try:
+        """Call a delegate. Its errors are logged as the application's."""
+        with _calling_delegate:
+            result = method(*args)
+            if result is not None:
                 await result
-            except PeerError:
-                raise
-            except Exception:
-                app_log.error("Uncaught exception", exc_info=True)
-                raise _DelegateError from None
-
-    def _guarded(self, method: Callable[..., Any], *args: Any) -> Any:
-        """Call a delegate. Its errors are logged as the application's; input it refuses is
-        the peer's fault."""
-        try:
-            return method(*args)
-        except PeerError:
-            raise
-        except Exception:
-            app_log.error("Uncaught exception", exc_info=True)
-            raise _DelegateError from None

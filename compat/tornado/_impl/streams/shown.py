@@ -10,7 +10,6 @@ Knows native streams and IOStreams. Costs nothing until a program asks for the s
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -90,20 +89,11 @@ class ShownStream(IOStream):
         return self
 
     # --- reading takes it ------------------------------------------------------------
-    def read_bytes(self, *args: Any, **kwargs: Any) -> Any:
-        return self._become().read_bytes(*args, **kwargs)
+    def _check_not_reading(self) -> None:
+        self._become()
 
-    def read_into(self, *args: Any, **kwargs: Any) -> Any:
-        return self._become().read_into(*args, **kwargs)
-
-    def read_until(self, *args: Any, **kwargs: Any) -> Any:
-        return self._become().read_until(*args, **kwargs)
-
-    def read_until_close(self, *args: Any, **kwargs: Any) -> Any:
-        return self._become().read_until_close(*args, **kwargs)
-
-    def read_until_regex(self, *args: Any, **kwargs: Any) -> Any:
-        return self._become().read_until_regex(*args, **kwargs)
+    def _start_read(self, take: Callable[[], Any]) -> Future:
+        return self._become()._start_read(take)
 
     # --- writing past the protocol -----------------------------------------------------
     def write(self, data: bytes | bytearray | memoryview, callback: Any = None) -> Future:
@@ -187,20 +177,11 @@ class ShownStream(IOStream):
     def _closed(self) -> bool:  # type: ignore[override]
         return self._native.closed
 
-    def closed(self) -> bool:
-        return self._native.closed
-
     def reading(self) -> bool:
         return not self._native.closed
 
     def writing(self) -> bool:
         return self._native.unsent > 0
-
-    def set_nodelay(self, value: bool) -> None:
-        """Nagle's algorithm off (True) or on."""
-        sock = self._native.socket
-        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)
 
     def __repr__(self) -> str:
         return f"<IOStream of {self._native!r}>"
