@@ -53,6 +53,7 @@ class IOLoop(Configurable):
     #: The process's loop, while there is one: programs look for it, and delete it.
     _instance: ClassVar[IOLoop]
     _executor: concurrent.futures.Executor | None = None
+    _stream_server: Any = None  # of the loop's HTTP1ServerConnections that have no HTTPServer
 
     # --- which loop ----------------------------------------------------------------
     @classmethod

@@ -33,7 +33,7 @@ from tornado.log import app_log as app_log
 from tornado.log import gen_log
 
 from tornado_trio.web.security import may_connect
-from tornado_trio.wire.websocket.handshake import HandshakeError, check_upgrade
+from tornado_trio.wire.websocket.handshake import HandshakeError, check_upgrade, is_spoken
 
 __all__ = [
     "WebSocketClientConnection",
@@ -111,7 +111,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """The protocol object for this request; None for a version that is not spoken."""
-        if self.request.headers.get("Sec-WebSocket-Version", "").strip(" \t") != "13":
+        if not is_spoken(self.request.headers):
             return None
         params = _WebSocketParams(
             ping_interval=self.ping_interval,

@@ -213,6 +213,56 @@ def test_a_body_read_from_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyP
     in_loop(main)
 
 
+def test_a_method_put_in_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a native connection would do: the program's method is called, then."""
+    asked: list[Any] = []
+
+    def once(self: Any, start_line: Any, headers: Any) -> bool:
+        asked.append(start_line.path)
+        return False
+
+    monkeypatch.setattr(HTTP1Connection, "_can_keep_alive", once)
+
+    async def main() -> None:
+        ours, theirs = pair()
+        HTTP1ServerConnection(theirs).start_serving(Server())
+        await ours.write(head(b"", b"GET") * 2)
+        assert (await ours.read_until_close()).count(b"HTTP/1.1 200 OK") == 1
+
+    in_loop(main)
+    assert asked == ["/path"]
+
+
+def test_a_loop_of_requests_around_ours() -> None:
+    """An override of `_server_request_loop` that lets ours do the work."""
+    events: list[Any] = []
+
+    class Around(HTTP1ServerConnection):
+        async def _server_request_loop(self, delegate: Any) -> None:
+            events.append("begin")
+            try:
+                await super()._server_request_loop(delegate)
+            finally:
+                events.append("end")
+
+    async def main() -> None:
+        ours, theirs = pair()
+        server = Server()
+        serving = Around(theirs)
+        serving.start_serving(server)
+        for _ in range(2):
+            await ours.write(head(b"", b"GET"))
+            assert (await ours.read_until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+        assert events == ["begin"]
+        assert all(each.connection.server_connection is serving for each in server.requests)
+        ours.close()
+        await serving._serving  # type: ignore[misc]
+        assert events == ["begin", "end"]
+        assert server.closed == [serving]
+
+    in_loop(main)
+
+
 def test_limits_by_path() -> None:
     """`set_max_body_size` as a body's bound, in an override of `_read_body`."""
 

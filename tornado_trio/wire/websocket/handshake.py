@@ -74,7 +74,7 @@ def check_request(method: str, version: str, headers: Mapping[str, str]) -> str:
         HandshakeError: with the status to answer: 400, 405, or 426 for other versions.
     """
     check_upgrade(method, version, headers)
-    if headers.get("Sec-WebSocket-Version", "").strip(" \t") != "13":
+    if not is_spoken(headers):
         raise HandshakeError(
             "Upgrade Required", 426, {"Sec-WebSocket-Version": "13", "Upgrade": "websocket"}
         )
@@ -96,6 +96,11 @@ def check_upgrade(method: str, version: str, headers: Mapping[str, str]) -> None
     if version in ("HTTP/1.0", "HTTP/0.9"):
         # Upgrade does not exist there (RFC 9110 7.8 tells servers to ignore it).
         raise HandshakeError("WebSocket needs HTTP/1.1.")
+
+
+def is_spoken(headers: Mapping[str, str]) -> bool:
+    """Whether a request asks for the version of the protocol that there is (RFC 6455)."""
+    return headers.get("Sec-WebSocket-Version", "").strip(" \t") == "13"
 
 
 def key_of(headers: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.http.dialects import OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
+from tornado._impl.http.inspecting import inspect
 from tornado._impl.http.reading import BAD_REQUEST
 from tornado._impl.loop.tasks import start_soon
 from tornado.ioloop import IOLoop
@@ -103,6 +104,7 @@ class LoopServer(Server):
 
     def _begin(self, loop: IOLoop) -> None:
         """The loop runs, and connections will come."""
+        inspect(self, loop)
 
     def _tls_of_connections(self) -> Any:
         return None

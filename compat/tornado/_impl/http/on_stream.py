@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import trio
 from tornado._impl.http.delegates import drive_delegate
 from tornado._impl.http.loop_server import _BASIC, LoopServer, options_of, tell_closed
 from tornado._impl.streams.adapter import IOStreamAdapter
 from tornado.concurrent import Future, future_set_result_unless_cancelled
-from tornado.ioloop import IOLoop
 
 from tornado_trio.interop.guest import undriven
 from tornado_trio.net.stream import Stream
@@ -26,17 +24,15 @@ from tornado_trio.server.interfaces import Connection
 
 __all__ = ["serve"]
 
-_shared: WeakKeyDictionary[IOLoop, LoopServer] = WeakKeyDictionary()
-
 
 def serve(server_connection: Any, delegate: Any) -> Future[None]:
     """Have the requests of its stream answered by `delegate`; done when that has ended."""
     base = getattr(delegate, "_native", None)
     if not isinstance(base, LoopServer):
         loop = server_connection.stream.io_loop
-        base = _shared.get(loop)
+        base = loop._stream_server
         if base is None:
-            base = _shared[loop] = LoopServer(_nobody, _BASIC, loop)
+            base = loop._stream_server = LoopServer(_nobody, _BASIC, loop)
     serving = StreamServing(base, server_connection, delegate)
     base.serve_soon(serving.run)
     return serving.over

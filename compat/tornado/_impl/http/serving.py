@@ -14,7 +14,6 @@ from socket import socket as Socket
 from typing import Any, Protocol
 
 from tornado._impl.http.exchange import ExchangeConnection, ProxiedExchange
-from tornado._impl.http.inspecting import inspect
 from tornado._impl.http.late_tls import LateTls
 from tornado._impl.http.loop_server import (
     LoopServer,
@@ -108,7 +107,7 @@ class NativeServer(LoopServer):
     def _begin(self, loop: IOLoop) -> None:
         self.drain_grace = self.owner.drain_grace
         self.app = self.owner._chosen_app()
-        inspect(self, loop)
+        super()._begin(loop)
 
     def _stop_listening(self) -> None:
         self.owner.stop()

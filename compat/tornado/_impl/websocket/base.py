@@ -74,13 +74,19 @@ class WebSocketProtocol(abc.ABC):
         """Call the program; what it raises is logged and ends the connection."""
         try:
             result = callback(*args)
-            if result is None:
-                return None
-            if not asyncio.iscoroutine(result) or self._makes_tasks:
-                result = gen.convert_yielded(result)
         except (Exception, asyncio.CancelledError):
             self._callback_failed()
             return None
+        return None if result is None else self._going_on(result)
+
+    def _going_on(self, result: Any) -> Awaitable[None] | None:
+        """What a callback returned, to be awaited."""
+        if not asyncio.iscoroutine(result) or self._makes_tasks:
+            try:
+                result = gen.convert_yielded(result)
+            except (Exception, asyncio.CancelledError):
+                self._callback_failed()
+                return None
         # What it sets is its own, as a task's would be.
         return InContext(self._await_callback(result), contextvars.copy_context())
 

@@ -7,17 +7,14 @@ handler takes its time.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import sys
 from collections.abc import Awaitable
 from typing import Any
 
-from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.websocket.pinging import PingingProtocol
 
-from tornado_trio._util.contexts import InContext
 from tornado_trio.net.stream import Stream
 from tornado_trio.websocket.link import Receiver
 from tornado_trio.websocket.lookahead import LookAhead
@@ -111,14 +108,8 @@ class CallbackProtocol(_PingingProtocol):
         return None
 
     def _on_message_result(self, result: Any) -> Awaitable[object] | None:
-        if not asyncio.iscoroutine(result) or self._makes_tasks:
-            try:
-                result = gen.convert_yielded(result)
-            except (Exception, asyncio.CancelledError):
-                self._callback_failed()
-                return None
-        own = contextvars.copy_context()  # what it sets is not seen by the next one
-        return self._busy(InContext(self._await_callback(result), own))
+        going_on = self._going_on(result)
+        return None if going_on is None else self._busy(going_on)
 
     def _busy(self, result: Awaitable[Any]) -> Awaitable[Any]:
         """Go on looking at the connection while the program takes its time."""

@@ -276,7 +276,7 @@ class WebSocketProtocol13(CallbackProtocol):
             await link.read()
         except trio.Cancelled:
             # The server, or the loop, is being closed: a word to the peer, without waiting.
-            self._say_close(_CLOSE_CODE(CloseCode.GOING_AWAY), CloseCode.GOING_AWAY)
+            link.send_close(CloseCode.GOING_AWAY)
             self._ended()
             self._tell_closed()
             raise
@@ -402,18 +402,16 @@ class WebSocketProtocol13(CallbackProtocol):
             payload += utf8(reason)
         if len(payload) > 125:
             raise ValueError("control frame payloads may not exceed 125 bytes")
-        self._say_close(payload, code)
-        if self._link is not None:
-            self._link.abort_later()
-
-    def _say_close(self, payload: bytes, code: int | None) -> None:
         if self._link is not None and self._wire is not None:
+            # Any code: programs send some that RFC 6455 7.4 keeps for others.
             meaning = Close(CloseCode.NO_STATUS if code is None else code, "")
             self._link.write_quietly(self._wire.send_close_payload(payload, meaning))
+            self._link.abort_later()
 
     def _callback_failed(self) -> None:
         self.handler.log_exception(*sys.exc_info())
-        self._say_close(_CLOSE_CODE(CloseCode.INTERNAL_ERROR), CloseCode.INTERNAL_ERROR)
+        if self._link is not None:
+            self._link.send_close(CloseCode.INTERNAL_ERROR)
         self._abort()
 
     def _abort(self) -> None:
