@@ -128,7 +128,7 @@ class AsgiRequest:
                 self._exchange.headers,
                 self._exchange.remote_ip,
                 self._exchange.protocol,
-                server.options,
+                server.options.trusted_downstream,
             )
 
     def _make_exchange(self, scope: Scope, receive: Receive, send: Send) -> AsgiExchange:
