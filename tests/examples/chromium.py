@@ -123,7 +123,8 @@ class Browser:
         self.socket = socket
         self.numbers = itertools.count(1)
         self.pages: list[Page] = []
-        # What pages complained of: uncaught exceptions.
+        # What pages complained of: uncaught exceptions, errors in the console, and what could not
+        # be loaded where a page's log is enabled.
         self.complaints: list[str] = []
 
     def call(self, method: str, session: str | None = None, **params: Any) -> Any:
@@ -134,11 +135,18 @@ class Browser:
         self.socket.send(json.dumps(request))
         while True:
             answer = json.loads(self.socket.recv(timeout=SECONDS))
-            if answer.get("method") == "Runtime.exceptionThrown":
-                self.complaints.append(json.dumps(answer["params"]["exceptionDetails"]))
+            self._listen(answer.get("method"), answer.get("params", {}))
             if answer.get("id") == number:
                 assert "error" not in answer, (method, answer["error"])
                 return answer["result"]
+
+    def _listen(self, event: str | None, params: dict[str, Any]) -> None:
+        if event == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(params["exceptionDetails"]))
+        elif event == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
+            self.complaints.append(json.dumps(params["args"]))
+        elif event == "Log.entryAdded" and params["entry"]["level"] == "error":
+            self.complaints.append(json.dumps(params["entry"]))
 
     def page(self, url: str) -> Page:
         context = self.call("Target.createBrowserContext")["browserContextId"]
