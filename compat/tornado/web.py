@@ -153,6 +153,12 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
             call_when_flushed(future, callback)
         return future
 
+    async def _execute(
+        self, transforms: Sequence[OutputTransform], *args: Any, **kwargs: Any
+    ) -> None:
+        # Tools that wrap it ask whether it is a coroutine function.
+        await super()._execute(transforms, *args, **kwargs)
+
     def _give_up(self) -> None:
         # A connection of another make need not know how.
         if hasattr(self.request.connection, "abort"):
@@ -200,9 +206,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
         """Tell the client to forget a cookie that was set with this path and domain."""
         super().clear_cookie(name, path=path, domain=domain, **kwargs)
 
-    def clear_all_cookies(
-        self, path: str = "/", domain: str | None = None, **kwargs: Any
-    ) -> None:
+    def clear_all_cookies(self, path: str = "/", domain: str | None = None, **kwargs: Any) -> None:
         """`clear_cookie` for each cookie of the request."""
         super().clear_all_cookies(path=path, domain=domain, **kwargs)
 
@@ -466,7 +470,6 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
                 await exchange.wait_finished()
         else:
             await drive_delegate(delegate, exchange)
-
 
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error

@@ -18,7 +18,14 @@ from ..log import access_log
 from .causes import Cause
 from .failure import Failure
 
-__all__ = ["ExchangeHook", "Finished", "log_access", "new_request_id", "usable_request_id"]
+__all__ = [
+    "ExchangeHook",
+    "Finished",
+    "is_logged",
+    "log_access",
+    "new_request_id",
+    "usable_request_id",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +88,20 @@ class ExchangeHook(ABC):
         """As any hook, for those that have records only."""
 
 
+def _level(status: int) -> int:
+    if status < 400:
+        return logging.INFO
+    return logging.WARNING if status < 500 else logging.ERROR
+
+
+def is_logged(status: int) -> bool:
+    """Whether anybody listens to `log_access` of such a response."""
+    return access_log.isEnabledFor(_level(status))
+
+
 def log_access(status: int, summary: str, seconds: float) -> None:
     """The line of a request in `tornado.access`: INFO, WARNING from 400, ERROR from 500."""
-    if status < 400:
-        level = logging.INFO
-    elif status < 500:
-        level = logging.WARNING
-    else:
-        level = logging.ERROR
+    level = _level(status)
     if access_log.isEnabledFor(level):
         access_log.log(level, "%d %s %.2fms", status, summary, 1000.0 * seconds)
 

@@ -79,7 +79,7 @@ class SocketStream(Stream):
     # --- the hot path, without the base class's indirections ---------------------
 
     def read_nowait(self, max_bytes: int = CHUNK) -> bytes | None:
-        if self._in:
+        if self._in._data:  # its own truth is a function of Python
             return self._in.take(max_bytes)
         try:
             return self._sock.recv(max_bytes)
@@ -89,7 +89,7 @@ class SocketStream(Stream):
             raise self._read_broke(exc) from exc
 
     async def wait_readable(self) -> None:
-        if self._in or self.closed:
+        if self._in._data or self.closed:
             await super().wait_readable()
             return
         try:
@@ -215,14 +215,14 @@ class SocketStream(Stream):
         return self._write(data, 0)
 
     def _write(self, data: Data, flags: int) -> bool:
-        if not self._out and not self.closed and self._write_error is None:
+        if not self._out._size and not self.closed and self._write_error is None:
             try:
                 sent = self._sock.send(data, flags)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as exc:
                 raise self._write_broke(exc) from exc
-            if sent == _size(data):
+            if sent == (len(data) if type(data) is bytes else _size(data)):
                 return True
             self._out.append(data)
             self._out.advance(sent)

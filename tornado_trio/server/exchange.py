@@ -165,7 +165,6 @@ class Http1Exchange(Exchange):
         head = self.head
         connection = self._connection
         if not head.chunked and not head.content_length:
-            connection.wire.skip_body()
             return b""
         if self._body is not None:
             return None
@@ -212,10 +211,10 @@ class Http1Exchange(Exchange):
             (head.content_length or head.chunked) and wire.body_unread and not can_skip(wire, head)
         ):
             wire.end_after_response()
-        code = start_line.code
+        _, code, reason = start_line
         if "Date" not in headers._fields and code >= 200:
             headers._fields["Date"] = http_date()
-        data = wire.response_head(code, start_line.reason, headers)
+        data = wire.response_head(code, reason, headers)
         if (code >= 200 or code == 101) and (self._extras is None or self._extras.gone is None):
             self.status = code
         if chunk:
@@ -293,10 +292,9 @@ class Http1Exchange(Exchange):
         await connection.send_file(file, offset, count)
 
     def _send(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> Awaitable[None]:
-        extras = self._extras
-        if extras is not None and extras.gone is not None:
-            return Failed(extras.gone)
         connection = self._connection
+        if self._extras is not None and self._extras.gone is not None:
+            return Failed(self._extras.gone)
         stream = connection.stream
         try:
             if stream.write_more(data) if more else stream.write(data):

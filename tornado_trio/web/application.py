@@ -6,13 +6,13 @@ Knows routing and handlers; is served by anything that produces an `Exchange`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._util.mistakes import explain_asyncio, takes_one
 from ..errors import PeerError, StreamClosedError
-from ..exchange import log_access
+from ..exchange import is_logged, log_access
 from ..log import app_log
 from . import policies, ui
 from .failures import ErrorAnswers, answer_cause, check_answers
@@ -137,9 +137,9 @@ class HandlerCall:
 
     async def respond(self, exchange: Exchange) -> None:
         """Read the body unless the handler wants to, then run the handler."""
-        exchange.route = self.request._rule or self.handler_class
+        request = self.request
+        exchange.route = request._rule or self.handler_class
         if not self.handler_class._stream_request_body:
-            request = self.request
             body = exchange.read_body_nowait()
             if body is None:
                 body = await self._read_body(exchange)
@@ -176,11 +176,13 @@ class HandlerCall:
     def start(self) -> tuple[RequestHandler, list[OutputTransform]]:
         """Make the handler and its transforms."""
         app = self.application
-        if app._reset_per_request:
+        setting = app.settings.get
+        if not (setting("compiled_template_cache", True) and setting("static_hash_cache", True)):
             app._forget_caches()
-        self.handler = self.handler_class(app, self.request, **self.handler_kwargs)
-        transforms = [make(self.request) for make in app.transforms] if app.transforms else []
-        return self.handler, transforms
+        request = self.request
+        handler = self.handler = self.handler_class(app, request, **self.handler_kwargs)
+        transforms = [make(request) for make in app.transforms] if app.transforms else []
+        return handler, transforms
 
 
 class Application(ReversibleRouter):
@@ -345,8 +347,8 @@ class Application(ReversibleRouter):
 
     # --- serving ---------------------------------------------------------------------------
 
-    async def __call__(self, exchange: Exchange) -> None:
-        await self.respond(exchange)
+    def __call__(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+        return self.respond(exchange)
 
     async def respond(self, exchange: Exchange) -> None:
         """Answer one exchange. Whatever fails is answered with a page of the application.
@@ -386,14 +388,6 @@ class Application(ReversibleRouter):
         if status:
             answer_cause(self._error_handler(request), cause, status, error)
 
-    @property
-    def _reset_per_request(self) -> bool:
-        settings = self.settings
-        return not (
-            settings.get("compiled_template_cache", True)
-            and settings.get("static_hash_cache", True)
-        )
-
     def _forget_caches(self) -> None:
         """In debug mode templates and static files may change between requests."""
         if not self.settings.get("compiled_template_cache", True):
@@ -408,4 +402,6 @@ class Application(ReversibleRouter):
         if log_function is not None:
             log_function(handler)
             return
-        log_access(handler._status_code, handler._request_summary(), handler.request.request_time())
+        status = handler._status_code
+        if is_logged(status):
+            log_access(status, handler._request_summary(), handler.request.request_time())

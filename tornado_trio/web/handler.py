@@ -11,7 +11,7 @@ The names with an underscore that Tornado's ecosystem reads (`_headers`, `_statu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from http.cookies import SimpleCookie
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +23,8 @@ from .._util.percent import quote_non_ascii
 from ..escape import utf8
 from ..exchange import READY
 from ..template import BaseLoader
+from ..wire.conditional import compute_etag as etag_of
+from ..wire.conditional import none_match
 from ..wire.headers import check_outgoing_name
 from . import failures, lifecycle, localization, output, rendering, security
 from .answers import AnswerMethods
@@ -191,17 +193,11 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     # --- life cycle --------------------------------------------------------------------
 
-    async def _execute(
+    def _execute(
         self, transforms: Sequence[OutputTransform], *args: Any, **kwargs: Any
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         self._transforms = transforms
-        await lifecycle.execute(self, args, kwargs)
-
-    async def _execute_with_user(
-        self, transforms: Sequence[OutputTransform], *args: Any, **kwargs: Any
-    ) -> None:
-        self._transforms = transforms
-        await lifecycle.execute(self, args, kwargs, lifecycle.run_with_user)
+        return lifecycle.execute(self, args, kwargs)
 
     def _handle_request_exception(self, e: BaseException) -> None:
         failures.handle_exception(self, e)
@@ -286,8 +282,9 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def clear_header(self, name: str) -> None:
         """Undo `set_header` or `add_header`."""
-        if name in self._headers:
-            del self._headers[name]
+        headers = self._headers
+        if name in headers:
+            del headers[name]
 
     # --- body ------------------------------------------------------------------------
 
@@ -340,7 +337,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def compute_etag(self) -> str | None:
         """The entity tag of the response: a hash of what was written. None for none."""
-        return output.compute_etag(self)
+        return etag_of(self._write_buffer)
 
     def set_etag_header(self) -> None:
         etag = self.compute_etag()
@@ -349,7 +346,11 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def check_etag_header(self) -> bool:
         """Whether the client has this very response already."""
-        return output.check_etag_header(self)
+        wanted = self.request.headers.get("If-None-Match")
+        if wanted is None:
+            return False
+        etag = self._headers.get("Etag")
+        return bool(etag) and none_match(wanted, etag)
 
     # --- security ------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import numbers
 import re
 import time
 from collections.abc import Awaitable
+from functools import partial
 from http.client import responses
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,6 @@ from ..errors import HTTPInputError, HTTPOutputError
 from ..escape import json_encode, utf8
 from ..exchange import CHECKPOINT, READY, Exchange, ResponseStartLine
 from ..log import gen_log
-from ..wire.conditional import compute_etag as etag_of
-from ..wire.conditional import none_match
 from ..wire.dates import format_timestamp, http_date
 from ..wire.headers import HTTPHeaders
 
@@ -49,6 +48,9 @@ REPRESENTATION_HEADERS = (
 
 # So many flushes of one response may follow each other without letting other tasks run.
 FLUSHES_IN_A_ROW = 16
+_start_line = partial(tuple.__new__, ResponseStartLine)
+_WITH_ETAG = frozenset(("GET", "HEAD"))
+_WITHOUT_BODY = frozenset((204, 304))
 
 # --- headers and status --------------------------------------------------------------
 
@@ -75,6 +77,9 @@ def header_value(value: Any) -> str:
     hold, TypeError for types that are no header value.
     """
     if isinstance(value, str):
+        # isprintable() is False for tab and no-break space, so it only accepts, never refuses.
+        if value.isascii() and value.isprintable():
+            return value
         text = value
     elif isinstance(value, bytes):
         text = value.decode("latin1")
@@ -84,8 +89,7 @@ def header_value(value: Any) -> str:
         return format_timestamp(value)
     else:
         raise TypeError(f"Unsupported header value {value!r}")
-    # isprintable() is False for tab and no-break space, so it only accepts, never refuses.
-    if not (text.isascii() and text.isprintable()) and _UNSAFE_VALUE.search(text):
+    if _UNSAFE_VALUE.search(text):
         raise ValueError(f"Unsafe header value {text!r}")
     return text
 
@@ -150,7 +154,8 @@ def flush(handler: RequestHandler, include_footers: bool = False) -> Awaitable[N
         headers = handler._headers
         if (cookies := getattr(handler, "_new_cookie", None)) is not None:
             _add_cookies(handler, headers, cookies)
-        start_line = ResponseStartLine("HTTP/1.1", handler._status_code, handler._reason)
+        # Past the function that a named tuple has for its fields: 0.4 k instructions of 1.4.
+        start_line = _start_line(("HTTP/1.1", handler._status_code, handler._reason))
         return connection.write_headers(start_line, headers, chunk)
     except Exception:
         # Nothing has left: an error page may follow, or a better head.
@@ -196,7 +201,7 @@ def _complete_head(handler: RequestHandler) -> None:
     status = handler._status_code
     if (
         status == 200
-        and handler.request.method in ("GET", "HEAD")
+        and handler.request.method in _WITH_ETAG
         and "Etag" not in handler._headers  # who sets one decides what it answers for
     ):
         handler.set_etag_header()
@@ -204,17 +209,16 @@ def _complete_head(handler: RequestHandler) -> None:
             handler._write_buffer = []
             handler.set_status(304)
             status = 304
-    headers = handler._headers
-    if has_no_body(status):
-        if handler._write_buffer:
+    buffer = handler._write_buffer
+    if status in _WITHOUT_BODY or status < 200:
+        if buffer:
             raise RuntimeError(f"Cannot send body with status code HTTP{status}")
         if status < 200 and status != 101:
             raise HTTPOutputError(f"{status} is no final status")
         handler._clear_representation_headers()
         return
-    size = 0
-    for part in handler._write_buffer:
-        size += len(part)
+    size = len(buffer[0]) if len(buffer) == 1 else sum(map(len, buffer))
+    headers = handler._headers
     text = str(size)
     if "Content-Length" not in headers:
         headers["Content-Length"] = text
@@ -239,22 +243,10 @@ def _wrong_length(handler: RequestHandler, announced: str, size: int) -> None:
 
 
 def has_no_body(status: int) -> bool:
-    return status in (204, 304) or 100 <= status < 200
+    return status in _WITHOUT_BODY or 100 <= status < 200
 
 
 def clear_representation_headers(headers: HTTPHeaders) -> None:
     for name in REPRESENTATION_HEADERS:
         if name in headers:
             del headers[name]
-
-
-def compute_etag(handler: RequestHandler) -> str:
-    return etag_of(handler._write_buffer)
-
-
-def check_etag_header(handler: RequestHandler) -> bool:
-    wanted = handler.request.headers.get("If-None-Match")
-    if wanted is None:
-        return False
-    etag = handler._headers.get("Etag")
-    return bool(etag) and none_match(wanted, etag)

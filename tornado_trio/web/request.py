@@ -28,7 +28,7 @@ from ..wire.formdata import (
     is_form,
 )
 from ..wire.headers import HTTPHeaders
-from ..wire.urls import parse_host, split_absolute_form
+from ..wire.urls import host_name_of, split_absolute_form
 
 if TYPE_CHECKING:
     from .middleware.sessions import Session
@@ -112,7 +112,9 @@ class Request:
         """What is remembered of the visitor, where `middleware.Sessions` is in use."""
         raise AttributeError("there is no session: Application(middleware=[Sessions(secret)])")
 
+    # State of one request; class attributes, so that making one costs nothing for them.
     _form_parsed = False
+    _finish_time: float | None = None
     #: What it was routed by.
     _rule: Any = None
     #: RFC 9112 3.2; hosts of older programs may think otherwise.
@@ -121,7 +123,13 @@ class Request:
     @classmethod
     def from_exchange(cls, exchange: Exchange) -> Self:
         """The request of an exchange, which becomes its `connection`."""
-        return cls(start_line=exchange.start_line, headers=exchange.headers, connection=exchange)
+        self = cls.__new__(cls)
+        self.headers = exchange.headers
+        self.body = b""
+        self.connection = exchange
+        self._take_peer(exchange)
+        self._take_start_line(exchange.start_line, None)
+        return self
 
     def _take_peer(self, connection: Any) -> None:
         self.remote_ip = getattr(connection, "remote_ip", None)
@@ -129,7 +137,6 @@ class Request:
 
     def _take_start_line(self, start_line: RequestStartLine, host: str | None) -> None:
         self._start_time = time.time()
-        self._finish_time: float | None = None
         self.method, uri, self.version = start_line
         self.uri = uri
         if uri[:1] != "/" and (absolute := split_absolute_form(uri)) is not None:
@@ -137,7 +144,17 @@ class Request:
             host, uri = absolute
         elif type(start_line) is not RequestStartLine:
             self.uri = getattr(start_line, "target", uri)
-        self.path, _, self.query = uri.partition("?")
+        if "?" in uri:
+            self.path, _, query = uri.partition("?")
+            if query:
+                limit = self._parse_config().urlencoded.max_arguments
+                if query.count("&") >= limit:
+                    # Now, not when they are asked for: the answer is 400, not a failing handler.
+                    raise HTTPInputError("Invalid query string: Max number of fields exceeded")
+            self.query = query
+        else:
+            self.path = uri
+            self.query = ""
         if host is None:
             host = self.headers.get("Host")
             if host is None:
@@ -145,12 +162,7 @@ class Request:
                     raise HTTPInputError("Missing Host header")
                 host = "127.0.0.1"
         self.host = host
-        self.host_name = parse_host(host)[0].lower()
-        if self.query:
-            limit = self._parse_config().urlencoded.max_arguments
-            if self.query.count("&") >= limit:
-                # Now, not when they are asked for: the answer is 400, not a failing handler.
-                raise HTTPInputError("Invalid query string: Max number of fields exceeded")
+        self.host_name = host_name_of(host)
 
     def _parse_config(self) -> ParseBodyConfig:
         """The bounds of forms and query strings."""

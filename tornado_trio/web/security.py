@@ -105,7 +105,6 @@ def take_user_method(cls: type[RequestHandler]) -> None:
         return
     del cls.current_user
     cls._find_user = method
-    cls._execute = cls._execute_with_user  # type: ignore[method-assign]
 
 
 def xsrf_form_html(handler: RequestHandler) -> str:

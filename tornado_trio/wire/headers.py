@@ -268,7 +268,7 @@ class HTTPHeaders(MutableMapping[str, str]):
     # --- the mapping ---------------------------------------------------------------
 
     def __setitem__(self, name: str, value: str) -> None:
-        self._fields[normalize_name(name)] = value
+        self._fields[_spelling.get(name) or normalize_name(name)] = value
 
     def __getitem__(self, name: str) -> str:
         try:
@@ -280,11 +280,7 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a field (repeated ones joined by ","), or `default`."""
-        value: Any
-        try:
-            value = self._fields[_spelling[name]]
-        except KeyError:
-            value = self._fields.get(normalize_name(name), default)
+        value: Any = self._fields.get(_spelling.get(name) or normalize_name(name), default)
         return _joined(value) if type(value) is _Repeated else value
 
     def __delitem__(self, name: str) -> None:
@@ -292,7 +288,9 @@ class HTTPHeaders(MutableMapping[str, str]):
 
     def __contains__(self, name: object) -> bool:
         # Anything else than a string is simply not there, as in any mapping.
-        return isinstance(name, str) and normalize_name(name) in self._fields
+        if not isinstance(name, str):
+            return False
+        return (_spelling.get(name) or normalize_name(name)) in self._fields
 
     def __len__(self) -> int:
         return len(self._fields)

@@ -146,8 +146,10 @@ class ServerWire(Wire):
     def skip_body(self) -> bool:
         """Nothing of the request is left to read; true also of a request without body."""
         state = self._state
-        if state == BODY and not self.body_unread:
-            self._state = state = DONE
+        if state == BODY and self._reader is None:
+            head = self.head
+            if head is None or not (head.chunked or head.content_length):
+                self._state = state = DONE
         return state == DONE
 
     def response_head(self, code: int, reason: str, headers: HTTPHeaders) -> bytes:

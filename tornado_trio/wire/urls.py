@@ -47,6 +47,23 @@ def parse_host(value: str) -> tuple[str, int | None]:
     return parsed
 
 
+# As `abnf._hosts`: the same few all the time, and no more than those.
+_MAX_NAMES = 256
+_names: dict[str, str] = {}
+
+
+def host_name_of(value: str) -> str:
+    """The name of a Host field, in lower case without the port; errors as `parse_host`."""
+    name = _names.get(value)
+    if name is None:
+        name = parse_host(value)[0].lower()
+        if len(_names) >= _MAX_NAMES:
+            _names.clear()
+        if len(value) <= 255:
+            _names[value] = name
+    return name
+
+
 def split_absolute_form(target: str) -> tuple[str, str] | None:
     """(authority, path and query) of an absolute-form request target; None for others.
 
