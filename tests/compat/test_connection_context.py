@@ -115,6 +115,40 @@ def test_a_way_of_the_programs(
     main()
 
 
+class SetByDelegate(httputil.HTTPMessageDelegate):
+    """A program's own adapter between server and application."""
+
+    def __init__(self, delegate: httputil.HTTPMessageDelegate, connection: Any) -> None:
+        self.delegate, self.connection = delegate, connection
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Any:
+        self.connection.context._apply_xheaders(headers)
+        return self.delegate.headers_received(start_line, headers)
+
+    def finish(self) -> None:
+        self.delegate.finish()
+        self.connection.context._unapply_xheaders()
+
+
+@kinds
+@pytest.mark.parametrize("xheaders", [False, True])
+def test_what_a_delegate_says_of_the_client_holds(
+    kind: type[HTTPServer], xheaders: bool, seen: list[Any]
+) -> None:
+    class Own(kind):  # type: ignore[misc, valid-type]
+        def start_request(self, server_conn: object, request_conn: Any) -> Any:
+            return SetByDelegate(super().start_request(server_conn, request_conn), request_conn)
+
+    @in_loop
+    async def main() -> None:
+        async with serving(web.Application([("/", Look)]), Own, xheaders=xheaders) as (_, connect):
+            stream = await connect()
+            assert (await said(stream, BEHIND)).startswith("10.1.1.1 https ")
+            assert (await said(stream)).startswith("127.0.0.1 http ")
+
+    main()
+
+
 def test_addresses_that_are_none() -> None:
     left, right = socket.socketpair()
     try:

@@ -138,16 +138,39 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         return super().finish(trailers)
 
 
+class ContextExchange(ExchangeConnection):
+    """One on its way through a program's delegates, or of a connection with a program's context:
+    its client is who the context says by then."""
+
+    @property
+    def remote_ip(self) -> str:
+        found: str | None = getattr(self.context, "remote_ip", None)
+        return self._connection.client[0] if found is None else found
+
+    @remote_ip.setter
+    def remote_ip(self, remote_ip: str) -> None:
+        """Made known with the connection: the context has it."""
+
+    @property
+    def protocol(self) -> str:
+        found: str = getattr(self.context, "protocol", self._connection.client[1])
+        return found
+
+    @protocol.setter
+    def protocol(self, protocol: str) -> None:
+        """As `remote_ip`."""
+
+
 class ProxiedExchange(ExchangeConnection):
     """One of a server behind a proxy, whose word is taken the way the program has it."""
 
     def __init__(self, connection: Channel, head: RequestHead) -> None:
         super().__init__(connection, head)
-        context = self.context
+        context = connection.server.served(connection).context  # type: ignore[attr-defined]
         if context is not None:
             context._unapply_xheaders()  # those of the request before
             context._apply_xheaders(head.headers)
-            self.set_origin(context.remote_ip, context.protocol)
+            self.remote_ip, self.protocol = context.remote_ip, context.protocol
 
 
 def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
@@ -160,4 +183,4 @@ def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
     return run_task(wait())
 
 
-__all__ = ["READY", "ExchangeConnection", "ProxiedExchange", "as_iostream"]
+__all__ = ["READY", "ContextExchange", "ExchangeConnection", "ProxiedExchange", "as_iostream"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import trio
 from tornado._impl.http.delegates import drive_delegate
+from tornado._impl.http.exchange import ContextExchange, ExchangeConnection, ProxiedExchange
 from tornado._impl.http.loop_server import _BASIC, LoopServer, options_of, tell_closed
 from tornado._impl.streams.adapter import IOStreamAdapter
 from tornado.concurrent import Future, future_set_result_unless_cancelled
@@ -58,7 +59,7 @@ class StreamServing:
         self.delegate = delegate
         self.conn_params = face.params
         self.engine = base.engine
-        self.exchange_type: Any = base.exchange_type
+        self.exchange_type: type[ExchangeConnection] = ContextExchange
         self.options = base.options
         self.app: Callable[[Any], Any] = self._respond
         self.over: Future[None] = Future()
@@ -86,8 +87,9 @@ class StreamServing:
     # --- its own ----------------------------------------------------------------------------
     def client_of(self, stream: Stream) -> tuple[str, str]:
         context = self.face.context
-        remote_ip = getattr(context, "remote_ip", None)
-        return self.base.client_of(stream) if remote_ip is None else (remote_ip, context.protocol)
+        remote_ip, protocol = self.base.client_of(stream)
+        found = getattr(context, "remote_ip", None)
+        return remote_ip if found is None else found, getattr(context, "protocol", protocol)
 
     def served(self, connection: Any) -> Any:
         """The one object of the connection that programs see."""
@@ -102,6 +104,8 @@ class StreamServing:
         try:
             if task is None:
                 self.app = self._shortest_way()
+                if self.base.exchange_type is ProxiedExchange:
+                    self.exchange_type = ProxiedExchange
             self.options = options_of(face.params, face.stream.max_buffer_size, base.options)
             connection = Http1Connection(stream, self)
             self.served(connection)

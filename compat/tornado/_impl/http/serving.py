@@ -13,7 +13,7 @@ from functools import partial
 from socket import socket as Socket
 from typing import Any, Protocol
 
-from tornado._impl.http.exchange import ExchangeConnection, ProxiedExchange
+from tornado._impl.http.exchange import ContextExchange, ExchangeConnection, ProxiedExchange
 from tornado._impl.http.late_tls import LateTls
 from tornado._impl.http.loop_server import (
     LoopServer,
@@ -67,8 +67,6 @@ class NativeServer(LoopServer):
             trusted_downstream=frozenset(owner.trusted_downstream or ()),
         )
         super().__init__(owner._respond, options, owner.io_loop)
-        # Not `ServerOptions.xheaders`: programs have their own way of reading those.
-        self.exchange_type = ProxiedExchange if owner.xheaders else ExchangeConnection  # type: ignore[misc]
         self.drain_grace = owner.drain_grace
         self.owner = owner
         self.conn_params = owner.conn_params
@@ -106,8 +104,18 @@ class NativeServer(LoopServer):
 
     def _begin(self, loop: IOLoop) -> None:
         self.drain_grace = self.owner.drain_grace
-        self.app = self.owner._chosen_app()
+        self._answer_by(self.owner._chosen_app())
         super()._begin(loop)
+
+    def _answer_by(self, app: Any) -> None:
+        self.app = app
+        kind: type[ExchangeConnection] = ExchangeConnection
+        if app == self.owner._respond:
+            kind = ContextExchange
+        elif self.owner.xheaders:
+            # Not `ServerOptions.xheaders`: programs have their own way of reading those.
+            kind = ProxiedExchange
+        self.exchange_type = kind  # type: ignore[misc]
 
     def _stop_listening(self) -> None:
         self.owner.stop()
@@ -137,7 +145,7 @@ class NativeServer(LoopServer):
         task = self.make_task(stream)
         if task is not None:
             # Delegates make a task of each handler, as in Tornado.
-            self.app = self.owner._respond
+            self._answer_by(self.owner._respond)
         connection = Http1Connection(stream, self, context)
         try:
             await self.adopt(connection)
