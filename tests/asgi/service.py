@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import trio
 
@@ -14,6 +15,9 @@ from tornado_trio.asgi import AsgiApp
 from tornado_trio.exchange import HTTPHeaders
 from tornado_trio.limits import Limits
 from tornado_trio.websocket import WebSocket
+
+#: Larger than what is read into memory to be sent.
+LARGE = Path(__file__).parents[1] / "upstream" / "api" / "tornado-6.6.1.json"
 
 
 def note(text: str) -> None:
@@ -124,6 +128,24 @@ class Children(web.RequestHandler):
         self.write(str(sorted(done)))
 
 
+@web.stream_request_body
+class Unread(web.RequestHandler):
+    """Leaves its body unread."""
+
+    async def post(self) -> None:
+        note("unread began")
+        try:
+            await trio.sleep(60)
+        except trio.Cancelled:
+            note("unread cancelled")
+            raise
+
+
+class Download(web.RequestHandler):
+    async def get(self) -> None:
+        await self.send_file(LARGE)
+
+
 class Echo(web.WebSocketHandler):
     subprotocols = ("chat",)
 
@@ -150,7 +172,10 @@ application = web.Application(
         ("/unchanged", Unchanged),
         ("/hints", Hints),
         ("/children", Children),
+        ("/unread", Unread),
+        ("/download", Download),
         ("/echo", Echo),
+        ("/data/(.*)", web.StaticFileHandler, {"path": str(LARGE.parent)}),
         ("/files/(.*)", web.StaticFileHandler, {"path": os.path.dirname(__file__)}),
     ]
 )

@@ -19,6 +19,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from tests.asgi import service
+
 ROOT = Path(__file__).parents[2]
 
 SERVERS = {
@@ -150,6 +152,19 @@ def test_bodies_up_and_down(served: Served) -> None:
     assert (part.status_code, len(part.content)) == (206, 3)
 
 
+def test_files_that_the_kernel_may_send(served: Served) -> None:
+    """By their path or descriptor where the server offers it; whole, and in part."""
+    content = service.LARGE.read_bytes()
+    for path in ("/download", "/data/" + service.LARGE.name):
+        answer = served.client.get(path)
+        assert answer.headers["content-length"] == str(len(content))
+        assert answer.content == content
+        head = served.client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        part = served.client.get(path, headers={"Range": "bytes=100-200000"})
+        assert (part.status_code, part.content) == (206, content[100:200001])
+
+
 def test_each_chunk_leaves_at_once(served: Served) -> None:
     with served.client.stream("GET", "/chunks") as response:
         chunks = list(response.iter_raw())
@@ -178,6 +193,19 @@ def test_a_client_that_leaves_cancels(served: Served) -> None:
         with pytest.raises(httpx.TimeoutException):
             client.get("/slow", timeout=1)
     served.wait_note("slow cancelled")
+
+
+def test_a_client_that_leaves_an_unread_body_cancels(served: Served) -> None:
+    http2 = served.name.endswith("h2")
+
+    def body() -> Iterator[bytes]:
+        yield b"x" * 1000
+        raise ConnectionAbortedError
+
+    with httpx.Client(base_url=served.client.base_url, http1=not http2, http2=http2) as client:
+        with pytest.raises(ConnectionAbortedError):
+            client.post("/unread", content=body(), headers={"Content-Length": "100000"})
+    served.wait_note("unread cancelled")
 
 
 def test_websocket(served: Served) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,7 +15,13 @@ import trio
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from trio.testing import wait_all_tasks_blocked
@@ -245,6 +253,12 @@ async def test_an_application_that_breaks_the_rules(caplog: pytest.LogCaptureFix
         for _ in range(2):
             await send({"type": "http.response.start", "status": 200})
 
+    async def splits(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        fields = [(b"x-own", b"a\r\nSet-Cookie: b")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": b"x"})
+
     async def unknown(scope: Any, receive: Any, send: Any) -> None:
         assert scope["type"] == "http"
         await send({"type": "http.response.strat", "status": 200})
@@ -253,6 +267,7 @@ async def test_an_application_that_breaks_the_rules(caplog: pytest.LogCaptureFix
         silent: "sent no response",
         body_first: "before http.response.start",
         twice: "sent twice",
+        splits: "the fields of an ASGI application",
         unknown: "http.response.strat",
     }
     for app, message in expected.items():
@@ -274,7 +289,7 @@ async def test_a_response_that_is_not_ended_breaks_off() -> None:
 
 async def test_trailers_and_early_hints() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        assert set(scope["extensions"]) == {"http.response.early_hint", "http.response.trailers"}
+        assert {"http.response.early_hint", "http.response.trailers"} <= set(scope["extensions"])
         await send({"type": "http.response.early_hint", "links": [b"</a>; rel=preload"]})
         headers = [(b"trailer", b"x-sum")]
         await send(
@@ -287,6 +302,80 @@ async def test_trailers_and_early_hints() -> None:
         answer = await server.get("/")
         assert answer.informational[0].headers["Link"] == "</a>; rel=preload"
         assert answer.trailers is not None and answer.trailers["X-Sum"] == "1"
+
+
+@pytest.mark.parametrize("size", [0, 10, 500_000])
+async def test_files(size: int, tmp_path: Path) -> None:
+    """Starlette's own responses give a path; others a descriptor, and a part of it."""
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(size))
+    content = path.read_bytes()
+
+    async def by_path(request: Request) -> Response:
+        return FileResponse(path)
+
+    starlette = Starlette(routes=[Route("/file", by_path)])
+    async with serving(starlette) as server:
+        answer = await server.get("/shop/file")
+        assert answer.body == content and answer.headers["Content-Length"] == str(size)
+        head = await server.request(request("/shop/file", "HEAD"), "HEAD")
+        assert (head.headers["Content-Length"], head.body) == (str(size), b"")
+
+    for sized in (True, False):
+
+        async def parts(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            fields = [(b"content-length", b"%d" % (3 * size))] if sized else []  # noqa: B023
+            await send({"type": "http.response.start", "status": 200, "headers": fields})
+            with path.open("rb") as file:
+                kind = "http.response.zerocopysend"
+                part = {"type": kind, "file": file.fileno(), "more_body": True}
+                await send({**part, "offset": size // 2})
+                await send({**part, "offset": 0, "count": size // 2})
+                for more in (True, False):
+                    await send({**part, "offset": 0, "more_body": more})
+
+        async with memory_server(mount(parts)) as server:
+            half = size // 2
+            assert (await server.get()).body == content[half:] + content[:half] + content * 2
+
+
+async def test_a_path_that_is_not_there(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.pathsend", "path": "/nowhere/at/all"})
+
+    async with memory_server(mount(app)) as server:
+        assert (await server.get()).code == 500
+    assert "FileNotFoundError" in caplog.text
+
+
+async def test_a_client_that_leaves_in_its_body_is_told_by_receive() -> None:
+    """Whether the application reads at the time, or comes back to it later."""
+    go = trio.Event()
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        first = await receive()
+        seen.append((first["body"], first["more_body"]))
+        if scope["path"] == "/later":
+            await go.wait()
+        seen.append((await receive())["type"])
+        seen.append((await receive())["type"])
+
+    body = request("/{}", "POST", Content_Length="100") + b"a part"
+    async with memory_server(mount(app)) as server:
+        for path in (b"now", b"later"):
+            client = await server.connect()
+            await client.send(body.replace(b"{}", path))
+            await wait_all_tasks_blocked()
+            client.stream.close()
+            await wait_all_tasks_blocked()
+            go.set()
+            await wait_all_tasks_blocked()
+    assert seen == [(b"a part", True), "http.disconnect", "http.disconnect"] * 2
 
 
 async def test_a_lifespan_that_fails() -> None:

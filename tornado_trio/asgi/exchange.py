@@ -32,7 +32,9 @@ from ..exchange import (
     new_request_id,
 )
 from ..limits import Limits
+from .files import read_at, whole_file
 from .outbox import Outbox, message
+from .read_ahead import ReadAhead
 from .types import Receive, Scope, Send
 
 __all__ = ["AsgiExchange"]
@@ -80,11 +82,11 @@ class AsgiExchange(Exchange):
         self.logged = False
         self.outbox = Outbox(send)
         self.responder: ErrorResponder | None = None
-        self._receive = receive
         self._extensions = scope.get("extensions") or {}
+        self._ahead = ReadAhead(receive, self.client_left)
         self._max_body_size = limits.max_body_size
         self._received = 0
-        self._body_ended = False
+        self._complete = False  # by its file, as the server sends it
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._close_callback: Callable[[], Any] | None = None
@@ -96,28 +98,18 @@ class AsgiExchange(Exchange):
     # --- request ----------------------------------------------------------------------------
 
     async def read_chunk(self) -> bytes:
-        while not self._body_ended:
-            found = await self._receive()
-            if found["type"] == "http.disconnect":
-                self.client_left(StreamClosedError("the client has gone"))
-                raise StreamClosedError("the client has gone")
-            self._body_ended = not found.get("more_body", False)
-            chunk: bytes = found.get("body", b"")
-            self._received += len(chunk)
-            if self._received > self._max_body_size:
-                raise LimitError("the body is too large")
-            if self._body_ended:
-                self._watch()
-            if chunk:
-                return chunk
-        return b""
+        chunk = await self._ahead.read()
+        self._received += len(chunk)
+        if self._received > self._max_body_size:
+            raise LimitError("the body is too large")
+        return chunk
 
     async def read_body(self) -> bytes:
         chunks = [chunk async for chunk in self.body()]
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def read_body_nowait(self) -> bytes | None:
-        return b"" if self._body_ended else None
+        return b"" if self._ahead.ended else None
 
     def set_max_body_size(self, size: int) -> None:
         self._max_body_size = size
@@ -141,11 +133,13 @@ class AsgiExchange(Exchange):
         if trailers:
             start["trailers"] = True
         result = self.outbox.put(start)
-        return result if chunk is None else self.write(chunk)
+        return self.write(chunk) if chunk else result
 
     def write(self, chunk: bytes) -> Awaitable[None]:
         if self.gone is not None:
             return Failed(StreamClosedError("the client has gone"))
+        if not chunk:
+            return READY
         self.sent += len(chunk)
         body = message("http.response.body", body=bytes(chunk), more_body=True)
         return self.outbox.put(body, len(chunk))
@@ -156,7 +150,7 @@ class AsgiExchange(Exchange):
             self.cause = Cause.COMPLETE
         self._close_callback = None
         self._done.set()
-        if self.gone is not None:
+        if self.gone is not None or self._complete:
             return READY
         result = self.outbox.put(message("http.response.body", body=b"", more_body=False))
         if trailers is not None and "http.response.trailers" in self._extensions:
@@ -172,23 +166,28 @@ class AsgiExchange(Exchange):
         return self.outbox.put(message("http.response.early_hint", links=links))
 
     async def sendfile(self, file: Any, offset: int, count: int) -> None:
+        descriptor: int = file if isinstance(file, int) else file.fileno()
+        if "http.response.pathsend" in self._extensions and not self.sent:
+            path = whole_file(descriptor, offset, count)
+            if path is not None:
+                self.sent = count
+                self._complete = True
+                await self.outbox.put(message("http.response.pathsend", path=path))
+                return
         if "http.response.zerocopysend" in self._extensions:
             self.sent += count
             await self.outbox.put(
                 message(
                     "http.response.zerocopysend",
-                    file=file.fileno(),
-                    offset=offset,
-                    count=count,
-                    more_body=True,
+                    file=descriptor, offset=offset, count=count, more_body=True,
                 )  # fmt: skip
             )
             return
-        await FILES.run(file.seek, offset)
         while count > 0:
-            chunk: bytes = await FILES.run(file.read, min(count, _PIECE))
+            chunk = await FILES.run(read_at, descriptor, offset, min(count, _PIECE))
             if not chunk:
                 raise EOFError("the file is shorter than it was")
+            offset += len(chunk)
             count -= len(chunk)
             await self.write(chunk)
 
@@ -197,6 +196,7 @@ class AsgiExchange(Exchange):
     def begin(self, nursery: trio.Nursery) -> None:
         """The request's tasks are those of `nursery`."""
         self._nursery = nursery
+        nursery.start_soon(self._ahead.run, name="read ahead of the ASGI server")
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -273,16 +273,6 @@ class AsgiExchange(Exchange):
     @property
     def request_id(self) -> str:
         return self._request_id
-
-    def _watch(self) -> None:
-        """The body is at its end: what comes next says that the client has gone."""
-        if self._nursery is not None and not self.finished:
-            self._nursery.start_soon(self._wait_for_disconnect, name="wait for the client to go")
-
-    async def _wait_for_disconnect(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
-        self.client_left(StreamClosedError("the client has gone"))
 
     def client_left(self, error: Exception) -> None:
         """The client has gone: tell the handler, and do as its policy says."""

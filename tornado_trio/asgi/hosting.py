@@ -252,8 +252,6 @@ async def answer(app: App, exchange: AsgiExchange) -> None:
         with exchange.cancel_scope:
             async with trio.open_nursery() as nursery:
                 exchange.begin(nursery)
-                if exchange.headers.get("Content-Length") in (None, "0") and _has_no_body(exchange):
-                    await exchange.read_chunk()
                 result = app(exchange)
                 if result is not None:
                     await result
@@ -268,10 +266,6 @@ async def answer(app: App, exchange: AsgiExchange) -> None:
     if exchange.finished or exchange.cause in CLIENT_LEFT:
         return
     conclude(exchange, failed)
-
-
-def _has_no_body(exchange: AsgiExchange) -> bool:
-    return exchange.start_line.method in ("GET", "HEAD", "OPTIONS", "DELETE")
 
 
 def conclude(exchange: AsgiExchange, failed: BaseException | None) -> None:

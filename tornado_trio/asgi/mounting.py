@@ -9,16 +9,17 @@ server's: `receive()` tells `http.disconnect`, and a request is cut as any other
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from http.client import responses
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import trio
 
 from .._util.mistakes import explain_asyncio
-from ..errors import StartupError, StreamClosedError
+from ..errors import StartupError
 from ..exchange import (
     FINISH,
     DisconnectPolicy,
@@ -29,12 +30,21 @@ from ..exchange import (
 )
 from ..websocket import WebSocket, accept
 from .lifespan import LifespanEvents
+from .mounted_request import MountedRequest, headers_of
 from .outbox import message
 from .types import AsgiApplication, Message, Scope
 
 __all__ = ["Mount", "mount"]
 
 logger = logging.getLogger("tornado.general")
+
+
+_EXTENSIONS: Final[dict[str, dict[str, Any]]] = {
+    "http.response.early_hint": {},
+    "http.response.pathsend": {},
+    "http.response.trailers": {},
+    "http.response.zerocopysend": {},
+}
 
 
 class Mount:
@@ -60,10 +70,13 @@ class Mount:
         settable: Any = exchange  # whose slots implementations have
         settable.on_disconnect = self.on_disconnect
         try:
-            if exchange.headers.get("Upgrade", "").lower() == "websocket":
+            if "Upgrade" in exchange.headers._fields and _for_websocket(exchange.headers):
                 await _Socket(self, exchange).run()
-            else:
-                await _Http(self, exchange).run()
+                return
+            call = MountedRequest(exchange)
+            await self.app(self.scope(exchange), call.receive, call.send)
+            if not exchange.finished and exchange.gone is None:
+                raise call.unfinished(self.app)
         except Exception as error:
             if exchange.gone is not None:
                 logger.debug("%s: the client has gone: %r", exchange.describe(), error)
@@ -108,33 +121,53 @@ class Mount:
         """What `serve` runs."""
         return [self.lifespan]
 
-    def scope(self, kind: str, exchange: Exchange) -> Scope:
-        """The scope of an exchange, for an application below `root_path`."""
+    def scope(self, exchange: Exchange) -> Scope:
+        """The scope of a request, for an application below `root_path`."""
         method, target, version = exchange.start_line
-        raw_path, _, query = target.encode("latin-1", "replace").partition(b"?")
-        host = exchange.headers.get("Host", "")
-        name, _, port = host.rpartition(":") if host[-1:] != "]" else (host, "", "")
-        secure = exchange.protocol == "https"
-        schemes = {"http": ("http", "https"), "websocket": ("ws", "wss")}
-        found: Scope = {
-            "type": kind,
+        path, _, query = target.partition("?")
+        headers = exchange.headers
+        raw_path = path.encode("latin-1")
+        if "%" in path or not path.isascii():
+            path = unquote_to_bytes(raw_path).decode("utf-8", "replace")
+        scheme = exchange.protocol
+        # The dict and those in it are new: applications write into them.
+        return {
+            "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.5"},
-            "http_version": version.removeprefix("HTTP/"),
-            "scheme": schemes[kind][secure],
-            "path": unquote_to_bytes(raw_path).decode("utf-8", "replace"),
+            "http_version": version[5:],
+            "method": method,
+            "scheme": scheme,
+            "path": path,
             "raw_path": raw_path,
-            "query_string": query,
+            "query_string": query.encode("latin-1"),
             "root_path": self.root_path,
-            "headers": _fields_of(exchange.headers),
+            "headers": headers.to_raw(),
             "client": (exchange.remote_ip, 0),
-            "server": (name or host, int(port) if port.isdigit() else (443 if secure else 80)),
+            "server": _server_of(headers.get("Host", ""), scheme),
             "state": self.state.copy(),
-            "extensions": {},
+            "extensions": _EXTENSIONS.copy(),
         }
-        if kind == "http":
-            found["method"] = method
-            found["extensions"] = {"http.response.early_hint": {}, "http.response.trailers": {}}
+
+    def websocket_scope(self, exchange: Exchange) -> Scope:
+        """The scope of a request to upgrade."""
+        found = self.scope(exchange)
+        del found["method"]
+        offered = exchange.headers.get("Sec-WebSocket-Protocol", "")
+        found["type"] = "websocket"
+        found["scheme"] = "wss" if exchange.protocol == "https" else "ws"
+        found["subprotocols"] = [name.strip() for name in offered.split(",") if name.strip()]
+        found["extensions"] = {"websocket.http.response": {}}
         return found
+
+
+def _for_websocket(headers: HTTPHeaders) -> bool:
+    return headers["Upgrade"].lower() == "websocket"
+
+
+@lru_cache(64)
+def _server_of(host: str, scheme: str) -> tuple[str, int]:
+    name, _, port = host.rpartition(":") if host[-1:] != "]" else (host, "", "")
+    return name or host, int(port) if port.isdigit() else (443 if scheme == "https" else 80)
 
 
 def mount(
@@ -154,121 +187,6 @@ def mount(
     return Mount(app, root_path, DisconnectPolicy.of(on_disconnect))
 
 
-def _fields_of(headers: HTTPHeaders) -> list[tuple[bytes, bytes]]:
-    return [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in headers.get_all()
-    ]
-
-
-def _headers_of(fields: Iterable[tuple[bytes, bytes]]) -> HTTPHeaders:
-    headers = HTTPHeaders()
-    for name, value in fields:
-        headers.add(bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
-    return headers
-
-
-class _Http:
-    """One request and the messages about it."""
-
-    __slots__ = (
-        "_exchange", "_gone", "_head", "_mount", "_read_all", "_trailers", "_with_trailers",
-    )  # fmt: skip
-
-    def __init__(self, mount: Mount, exchange: Exchange) -> None:
-        self._mount = mount
-        self._exchange = exchange
-        self._gone: trio.Event | None = None
-        self._read_all = False
-        self._head: tuple[ResponseStartLine, HTTPHeaders] | None = None
-        self._with_trailers = False
-        self._trailers: HTTPHeaders | None = None
-
-    async def run(self) -> None:
-        mount = self._mount
-        await mount.app(mount.scope("http", self._exchange), self.receive, self.send)
-        exchange = self._exchange
-        if not exchange.finished and exchange.gone is None:
-            if exchange.status or self._head is not None:
-                raise RuntimeError(f"{mount.app!r} returned before its response was complete")
-            raise RuntimeError(f"{mount.app!r} sent no response")
-
-    async def receive(self) -> Message:
-        if not self._read_all:
-            try:
-                chunk = await self._exchange.read_chunk()
-            except StreamClosedError:
-                return message("http.disconnect")
-            self._read_all = not chunk
-            return message("http.request", body=chunk, more_body=bool(chunk))
-        await self._until_gone()
-        return message("http.disconnect")
-
-    async def _until_gone(self) -> None:
-        exchange = self._exchange
-        if exchange.finished or exchange.gone is not None:
-            await trio.lowlevel.checkpoint()
-            return
-        if self._gone is None:
-            self._gone = trio.Event()
-            exchange.set_close_callback(self._gone.set)
-        await self._gone.wait()
-
-    async def send(self, each: Message) -> None:
-        kind = each["type"]
-        if kind == "http.response.body":
-            await self._send_body(each)
-        elif kind == "http.response.start":
-            if self._head is not None or self._exchange.status:
-                raise RuntimeError("http.response.start was sent twice")
-            status = each["status"]
-            line = ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
-            self._head = line, _headers_of(each.get("headers", ()))
-            self._with_trailers = each.get("trailers", False)
-        elif kind == "http.response.trailers" and self._with_trailers:
-            self._trailers = self._trailers or HTTPHeaders()
-            for name, value in each.get("headers", ()):
-                self._trailers.add(name.decode("latin-1"), value.decode("latin-1"))
-            if not each.get("more_trailers", False):
-                await self._awaited(self._exchange.finish(self._trailers))
-        elif kind == "http.response.early_hint":
-            links = _headers_of((b"Link", link) for link in each["links"])
-            await self._exchange.send_informational(103, "Early Hints", links)
-        else:
-            raise ValueError(f"an unknown message of an ASGI application: {kind!r}")
-
-    async def _send_body(self, each: Message) -> None:
-        exchange = self._exchange
-        body = bytes(each.get("body", b""))
-        last = not each.get("more_body", False)
-        if self._head is not None:
-            line, headers = self._head
-            self._head = None
-            if last and not self._with_trailers and "Content-Length" not in headers:
-                if line.code >= 200 and line.code not in (204, 304):
-                    headers["Content-Length"] = str(len(body))
-            done = exchange.write_headers(line, headers, body or None)
-        elif not exchange.status:
-            raise RuntimeError("http.response.body was sent before http.response.start")
-        elif body:
-            done = exchange.write(body)
-        else:
-            done = None
-        if last and not self._with_trailers:
-            done = exchange.finish()
-            if self._gone is not None:
-                self._gone.set()
-        if done is not None:
-            await self._awaited(done)
-
-    async def _awaited(self, done: Any) -> None:
-        try:
-            await done
-        except StreamClosedError as error:
-            # ASGI 2.4: OSError, which it is; a program that goes on is told by each send.
-            raise OSError("the client has gone") from error
-
-
 class _Socket:
     """One websocket: the application speaks messages, we the protocol."""
 
@@ -284,10 +202,7 @@ class _Socket:
 
     async def run(self) -> None:
         mount = self._mount
-        scope = mount.scope("websocket", self._exchange)
-        offered = self._exchange.headers.get("Sec-WebSocket-Protocol", "")
-        scope["subprotocols"] = [name.strip() for name in offered.split(",") if name.strip()]
-        scope["extensions"] = {"websocket.http.response": {}}
+        scope = mount.websocket_scope(self._exchange)
         error: BaseException | None = None
         try:
             await mount.app(scope, self.receive, self.send)
@@ -331,7 +246,7 @@ class _Socket:
                 subprotocols=[chosen] if chosen else (),
                 # An application of ASGI looks at the origin itself.
                 check_origin=lambda origin, exchange: True,
-                headers=dict(_headers_of(each.get("headers", ())).get_all()),
+                headers=dict(headers_of(each.get("headers", ())).get_all()),
             )
             self._ws = await self._manager.__aenter__()
         elif kind == "websocket.close":
@@ -352,7 +267,7 @@ class _Socket:
     async def _deny(self, each: Message) -> None:
         assert self._denial is not None, "websocket.http.response.start comes first"
         start = self._denial
-        headers = _headers_of(start.get("headers", ()))
+        headers = headers_of(start.get("headers", ()))
         if not each.get("more_body", False) and not self._exchange.status:
             await self._refuse(start["status"], headers, each.get("body", b""))
             return

@@ -41,10 +41,19 @@ class UpgradeExchange(AsgiExchange):
         headers.pop("Sec-WebSocket-Extensions", None)
         if scope.get("subprotocols"):
             headers["Sec-WebSocket-Protocol"] = ", ".join(scope["subprotocols"])
-        self._body_ended = True
+        self._receive = receive
         self.stream: Stream | None = None
         self.far_end: Stream | None = None
         self.then: Callable[[], Any] | None = None
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery  # its messages are those of the session
+
+    async def read_chunk(self) -> bytes:
+        return b""
+
+    def read_body_nowait(self) -> bytes | None:
+        return b""
 
     async def connected(self) -> bool:
         """The server has said that a peer wants to connect."""

@@ -35,6 +35,21 @@ _CACHE_SIZE: Final = 1000
 _spelling: dict[str, str] = {}  # any spelling -> usual spelling, checked or not
 _raw_names: dict[bytes, str] = {}  # bytes from the wire -> usual spelling, checked
 
+
+class _SmallNames(dict[str, bytes]):
+    """Usual spelling -> small letters, as bytes."""
+
+    def __missing__(self, name: str) -> bytes:
+        if len(self) >= _CACHE_SIZE:
+            self.clear()
+        small = name.lower().encode("latin-1")
+        if len(name) <= 64:
+            self[name] = small
+        return small
+
+
+_small_names = _SmallNames()
+
 _control_search = abnf.control_character.search
 _token_match = abnf.token.fullmatch
 
@@ -144,8 +159,18 @@ class HTTPHeaders(MutableMapping[str, str]):
         Raises HTTPInputError for a name that is no token and for a value with controls.
         """
         self = cls.__new__(cls)
-        self._fields = store = {}
         names = _raw_names
+        if type(fields) is list:
+            # All at once, where each field comes once and its name is known.
+            store: dict[str, Any]
+            try:
+                store = {names[name]: str(value, "latin-1") for name, value in fields}
+            except (KeyError, TypeError):
+                store = {}
+            if len(store) == len(fields) and "".join(store.values()).isprintable():
+                self._fields = store
+                return self
+        self._fields = store = {}
         for raw_name, raw_value in fields:
             try:
                 name = names[raw_name]
@@ -208,6 +233,17 @@ class HTTPHeaders(MutableMapping[str, str]):
                     yield name, each
             else:
                 yield name, _as_text(value)
+
+    def to_raw(self) -> list[tuple[bytes, bytes]]:
+        """All fields as bytes, names in small letters, as HTTP/2 and ASGI have them."""
+        names = _small_names
+        try:
+            return [
+                (names[name], value.encode("latin-1"))  # type: ignore[union-attr]
+                for name, value in self._fields.items()
+            ]
+        except AttributeError:  # a field that came more than once is a list
+            return [(names[name], value.encode("latin-1")) for name, value in self.get_all()]
 
     # --- parsing and writing -----------------------------------------------------
 
