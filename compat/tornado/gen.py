@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tornado._impl.assigned import assignable, attribute
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.loop import coroutines as _coroutines
 from tornado._impl.loop.coroutines import Return, Runner, coroutine, is_coroutine_function
 from tornado._impl.loop.yielded import (
     BadYieldError,
@@ -206,6 +208,8 @@ def _forget_timeout(loop: IOLoop, handle: object, future: Future) -> None:
 if before(5):
     from tornado._impl.legacy import gen as _  # noqa: F401 - its runner serves from the start
 
+# Profilers replace the class.
+assignable(__name__, "Runner", *attribute(_coroutines, "Runner"))
 
 __getattr__ = handing_on("tornado.gen")
 __dir__ = listing("tornado.gen")

@@ -29,6 +29,14 @@ _DEFAULT_BACKLOG = _listeners.DEFAULT_BACKLOG
 _ACCEPTS_PER_TURN = _DEFAULT_BACKLOG
 
 
+class _Defaults(ssl.SSLContext):
+    """`_client_ssl_defaults` was a context until Tornado 6.5, and is since then a function that
+    returns it: this is both."""
+
+    def __call__(self) -> ssl.SSLContext:
+        return self
+
+
 @functools.cache
 def _ssl_defaults(server_side: bool) -> ssl.SSLContext:
     """What a program gets that asks for TLS without saying how. Shared: never changed.
@@ -36,9 +44,11 @@ def _ssl_defaults(server_side: bool) -> ssl.SSLContext:
     Certificates are verified, and obsolete protocols refused. Made when first wanted:
     reading the system's authorities takes longer than importing this module.
     """
-    return ssl.create_default_context(
+    context = ssl.create_default_context(
         ssl.Purpose.CLIENT_AUTH if server_side else ssl.Purpose.SERVER_AUTH
     )
+    context.__class__ = _Defaults
+    return context
 
 
 def __getattr__(name: str) -> Any:

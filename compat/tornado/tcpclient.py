@@ -126,19 +126,18 @@ class _Connector:
     ) -> None:
         self._create = create
         self._winner = Future()
-        self._lanes = self._split(addresses)
+        self._lanes = [iter(lane) for lane in self.split(addresses) if lane]
         self._running: dict[Any, Any] = {}  # streams being connected, and their addresses
         self._last_error: BaseException | None = None
         self._timer: object | None = None
 
     @staticmethod
-    def _split(addresses: list[tuple[int, Any]]) -> list[Iterator[tuple[int, Any]]]:
-        if not addresses:
-            return []
-        first_family = addresses[0][0]
-        first = [entry for entry in addresses if entry[0] == first_family]
-        others = [entry for entry in addresses if entry[0] != first_family]
-        return [iter(first), iter(others)]
+    def split(
+        addrinfo: list[tuple[int, Any]],
+    ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+        """The addresses of the first one's family, and all others."""
+        first = [entry for entry in addrinfo if entry[0] == addrinfo[0][0]]
+        return first, [entry for entry in addrinfo if entry[0] != addrinfo[0][0]]
 
     def start(self) -> Future:
         """A Future of `(family, address, stream)` of the attempt that succeeds."""

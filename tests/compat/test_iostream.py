@@ -529,7 +529,7 @@ def test_a_closed_stream_has_no_socket() -> None:
     async def main() -> None:
         left, right = stream_pair()
         left.close()
-        assert left.socket is None and left.fileno() == -1
+        assert left.socket is None and left.fileno() is None
         left.set_nodelay(True)  # harmless
         with pytest.raises(StreamClosedError):
             await right.read_bytes(1)

@@ -92,6 +92,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "set_close_exec": "tornado.platform.auto",
     },
     "tornado.options": {
+        "_LogFormatter": f"{_LEGACY}.log",
         "_Mockable": "tornado_trio.options",
         "_Option": "tornado_trio.options",
         "enable_pretty_logging": "tornado.log",
@@ -102,7 +103,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "TwistedIOLoop": _TWISTED,
         "TwistedResolver": _TWISTED,
     },
-    "tornado.process": {"_pipe_cloexec": _PRIVATE},
+    "tornado.process": {
+        "_pipe_cloexec": _PRIVATE,
+        "_reseed_random": "tornado._impl.loop.forking",
+    },
     "tornado.template": {
         "_ApplyBlock": f"{_NODES}:Apply",
         "_ChunkList": f"{_NODES}:Body",
@@ -122,6 +126,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "tornado.web": {
         "ChunkedTransferEncoding": f"{_LEGACY}.transforms",
         "_ArgDefaultMarker": "tornado_trio.web.arguments:_Required",
+        "_O": "tornado.util:ObjectDict",
         "_decode_fields_v2": "tornado_trio.wire.signing:_fields_v2",
         "_time_independent_equals": "hmac:compare_digest",
     },

@@ -38,8 +38,8 @@ class IOStream(BaseIOStream):
         super().__init__(*args, **kwargs)
 
     def fileno(self) -> Any:
-        """The socket's descriptor; -1 when the stream is closed."""
-        return -1 if self.socket is None else self.socket.fileno()
+        """The socket itself, whose methods programs call; None when the stream is closed."""
+        return self.socket
 
     def _fd_owner(self) -> Any:
         # The object, not its number: a number closed behind a socket's back is closed
