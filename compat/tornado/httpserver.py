@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado import httputil
+from tornado._impl.generation import before
 from tornado._impl.http.delegates import call_with_form, drive_delegate
 from tornado._impl.http.exchange import ProxiedExchange
 from tornado._impl.http.peer import _HTTPRequestContext as _HTTPRequestContext
@@ -224,6 +225,11 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         self.chunks = []
 
+
+if before(4, 5):
+    from tornado._impl.refused import refuse
+
+    refuse("tornado.httpserver", httputil.HTTPConnection)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.httpserver")

@@ -16,7 +16,6 @@ from tornado._impl.generation import before
 from tornado._impl.legacy import httputil as legacy_httputil
 from tornado._impl.legacy.httputil import LegacyRequestMethods
 from tornado._impl.names import handing_on
-from tornado._impl.refused import Missing
 from tornado.escape import native_str as native_str
 from tornado.escape import parse_qs_bytes as parse_qs_bytes
 from tornado.escape import to_unicode as to_unicode
@@ -297,9 +296,6 @@ class HTTPMessageDelegate:
 
 class HTTPConnection:
     """Through which a response is written. What the methods return may be awaited."""
-
-    _on_headers = Missing("tornado.httpserver.HTTPConnection._on_headers")
-
     def write_headers(
         self,
         start_line: RequestStartLine | ResponseStartLine,

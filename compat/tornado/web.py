@@ -472,5 +472,11 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
             await drive_delegate(delegate, exchange)
 
 
+if before(4, 5):
+    from tornado._impl.refused import refuse
+
+    refuse("tornado.web", Application)
+    refuse("tornado.web", RequestHandler)
+
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.web")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tornado.web
 from tornado import util as _util
 from tornado._impl.assigned import assignable
+from tornado._impl.generation import before
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.names import handing_on
 from tornado._impl.streams.shown import as_native
@@ -49,6 +50,11 @@ __all__ = [
 if TYPE_CHECKING:
     from tornado._impl.websocket.client import WebSocketClientConnection, websocket_connect
 
+
+if before(4, 5):
+    from tornado._impl.refused import refuse
+
+    refuse("tornado.websocket", WebSocketProtocol13)
 
 assignable(__name__, "_websocket_mask", lambda: _util._websocket_mask, _util._use_mask)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["REFUSED", "Missing", "refusal"]
+__all__ = ["REFUSED", "refusal", "refuse"]
 
 _CODE = "templates are compiled by other code, which a writer of the program's own cannot enter"
 _POLL = "asyncio's loop asks the system; give asyncio a selector of your own instead"
@@ -47,11 +47,28 @@ def refusal(name: str) -> str | None:
     return f"{name} is not in this implementation of Tornado: {reason}"
 
 
-class Missing:
-    """In the place of a refused attribute of a class: asking the class or an object raises."""
+class _Missing:
+    """In the place of an attribute of a class: asking an object for it raises, and calling it.
 
-    def __init__(self, name: str) -> None:
-        self._text = refusal(name)
+    Asking the class does not: tools do that with all that `dir()` says.
+    """
 
-    def __get__(self, instance: object, owner: type[Any]) -> NoReturn:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __get__(self, instance: object, owner: type[Any]) -> _Missing:
+        if instance is None:
+            return self
         raise AttributeError(self._text)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AttributeError(self._text)
+
+
+def refuse(module: str, cls: type[Any]) -> None:
+    """Have the refused attributes of a class say why. For the releases alone that had them: in
+    others they are missing upstream too."""
+    for name in REFUSED:
+        owner, _, attribute = name.rpartition(".")
+        if owner == f"{module}.{cls.__name__}":
+            setattr(cls, attribute, _Missing(refusal(name) or ""))

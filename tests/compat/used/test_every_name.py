@@ -73,9 +73,7 @@ PROGRAMS: dict[tuple[str, str], str] = {
     (
         "request.connection.stream",
         "_write_buffer, _read_buffer_size, max_buffer_size, isinstance(IOStream)",
-    ): (  # noqa: E501
-        "streams.request_stream_back_pressure"
-    ),
+    ): ("streams.request_stream_back_pressure"),
     ("ws_connection.stream", "socket"): "streams.websocket_stream_socket",
     ("ws_connection.stream", "_write_buffer"): "streams.websocket_stream_write_buffer",
     ("ws_connection.stream", "_add_io_state"): "streams.websocket_stream_add_io_state",
@@ -98,9 +96,7 @@ PROGRAMS: dict[tuple[str, str], str] = {
     (
         "tornado.http1connection",
         "HTTP1Connection._parse_headers / _read_message / _can_keep_alive overridden",
-    ): (  # noqa: E501
-        "handlers.http1connection_overridden"
-    ),
+    ): ("handlers.http1connection_overridden"),
     ("tornado.http1connection", "HTTP1ServerConnection._server_request_loop"): (
         "handlers.server_request_loop_overridden"
     ),
@@ -206,10 +202,8 @@ PROGRAMS: dict[tuple[str, str], str] = {
     ("tornado.autoreload", "_reload_on_update"): "loops.reload_on_update",
     (
         "tornado.template",
-        "_ApplyBlock, _Expression, _CodeWriter, _File, _TemplateReader, _ChunkList, ... (template.file.body.chunks)",
-    ): (  # noqa: E501
-        "modules.template_nodes"
-    ),
+        "_ApplyBlock, _Expression, _CodeWriter, _File, _TemplateReader, _ChunkList, ... (template.file.body.chunks)",  # noqa: E501
+    ): ("modules.template_nodes"),
     ("tornado.template", "_UNSET"): "modules.template_unset",
     ("BaseLoader", "_create_template"): "modules.loader_create_template",
     ("tornado.options", "options._options"): "modules.options_of_a_parser",
@@ -228,7 +222,7 @@ PROGRAMS: dict[tuple[str, str], str] = {
 
 
 @cache
-def tests_of(module: str) -> set[str]:
+def programs_in(module: str) -> set[str]:
     tree = ast.parse((HERE / f"test_{module}.py").read_text())
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     return {node.name for node in tree.body if isinstance(node, functions)}
@@ -244,7 +238,7 @@ def test_each_has_a_program_or_a_reason(used: tuple[str, str], program: str) -> 
     if where == "refused":
         assert name in REFUSED
     else:
-        assert f"test_{name}" in tests_of(where)
+        assert f"test_{name}" in programs_in(where)
 
 
 def test_no_program_stands_for_two_names() -> None:

@@ -398,3 +398,74 @@ async def test_connections_of_a_server() -> None:
         writer.close()
         await writer.wait_closed()
         await until(lambda: not server._connections)
+
+
+def served_by(connection: type, loop: type | None = None) -> type[HTTPServer]:
+    """A server whose connections are read by a class of the program's own."""
+    from tornado.http1connection import HTTP1ServerConnection
+
+    class Server(HTTPServer):
+        def handle_stream(self, stream: Any, address: Any) -> None:
+            from tornado.httpserver import _HTTPRequestContext
+
+            context = _HTTPRequestContext(stream, address, self.protocol, None)
+            kind: Any = loop or HTTP1ServerConnection
+            kind(stream, self.conn_params, context).start_serving(self)
+
+    return Server
+
+
+@in_loop
+async def test_http1connection_overridden() -> None:
+    """A dialect: heads are read, and connections kept, by the program's own rules."""
+    from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+
+    seen: list[str] = []
+
+    class Dialect(HTTP1Connection):
+        async def _read_message(self, delegate: Any) -> bool:
+            seen.append("message")
+            return await super()._read_message(delegate)
+
+        def _parse_headers(self, data: Any) -> Any:
+            seen.append("headers")
+            line, headers = super()._parse_headers(data)
+            headers["X-Seen"] = "yes"
+            return line, headers
+
+        def _can_keep_alive(self, start_line: Any, headers: Any) -> bool:
+            seen.append("keep")
+            return False
+
+    class Loop(HTTP1ServerConnection):
+        async def _server_request_loop(self, delegate: Any) -> None:
+            connection = Dialect(self.stream, False, self.params, self.context)
+            await connection.read_response(delegate.start_request(self, connection))
+            self.stream.close()
+
+    class Page(RequestHandler):
+        def get(self) -> None:
+            self.write(self.request.headers["X-Seen"])
+
+    async with Site([("/", Page)], served_by(Dialect, Loop)) as site:
+        assert (await site.fetch()).body == b"yes"
+    assert seen == ["message", "headers", "keep"]
+
+
+@in_loop
+async def test_server_request_loop_overridden() -> None:
+    """A protocol that is told from HTTP/1 by its first bytes."""
+    from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+
+    class Upgrade(HTTP1ServerConnection):
+        async def _server_request_loop(self, delegate: Any) -> None:
+            first = await self.stream.read_bytes(4)
+            await self.stream.write(b"<" + first + b">")
+            self.stream.close()
+
+    async with Site([], served_by(HTTP1Connection, Upgrade)) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(b"PRI * HTTP/2.0")
+        assert await reader.read() == b"<PRI >"
+        writer.close()
+        await writer.wait_closed()

@@ -579,3 +579,43 @@ async def test_own_routers_of_web() -> None:
         assert (response.code, response.body) == (200, b'see <a href="http://a.b/">http://a.b/</a>')
     router = _ApplicationRouter(tornado.web.Application(), [("/x", Page)])
     assert len(router.rules) == 1
+
+
+def test_quiet_exception(caplog: pytest.LogCaptureFixture) -> None:
+    """The loop of a protocol of one's own: what its delegate raises is logged, and ends it."""
+    from tornado.http1connection import _ExceptionLoggingContext, _QuietException
+
+    with pytest.raises(_QuietException), _ExceptionLoggingContext(tornado.log.app_log):
+        raise ValueError("bad")
+    assert [record.getMessage() for record in caplog.records] == ["Uncaught exception"]
+    assert not str(_QuietException())
+
+
+@in_loop
+async def test_gzip_message_delegate() -> None:
+    """A client of one's own has its answers inflated."""
+    import gzip
+
+    from tornado.http1connection import _GzipMessageDelegate
+
+    got: list[Any] = []
+
+    class Collects(tornado.httputil.HTTPMessageDelegate):
+        def headers_received(self, start_line: Any, headers: Any) -> None:
+            got.append((headers.get("Content-Encoding"), headers["X-Consumed-Content-Encoding"]))
+
+        async def data_received(self, chunk: bytes) -> None:  # type: ignore[override]
+            got.append(chunk)
+
+        def finish(self) -> None:
+            got.append("finish")
+
+    delegate = _GzipMessageDelegate(Collects(), 4, 100)
+    line = tornado.httputil.ResponseStartLine("HTTP/1.1", 200, "OK")
+    headers = tornado.httputil.HTTPHeaders({"Content-Encoding": "gzip"})
+    delegate.headers_received(line, headers)
+    result = delegate.data_received(gzip.compress(b"abcdefgh"))
+    if result is not None:
+        await result
+    delegate.finish()
+    assert got == [(None, "gzip"), b"abcd", b"efgh", "finish"]

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tornado._impl.refused import Missing
-
 from tornado_trio.web import arguments, output, ui
 from tornado_trio.web.answers import AnswerMethods
 from tornado_trio.wire.signing import decode_xsrf_token
@@ -19,9 +17,6 @@ __all__ = ["ApplicationNames", "HandlerNames", "give_way"]
 
 class HandlerNames:
     """For `RequestHandler`."""
-
-    _execute_method = Missing("tornado.web.RequestHandler._execute_method")
-    _when_complete = Missing("tornado.web.RequestHandler._when_complete")
 
     def _convert_header_value(self, value: Any) -> str:
         # The native methods look it up on the handler: what a program puts here takes effect.
@@ -58,8 +53,6 @@ class HandlerNames:
 
 class ApplicationNames:
     """For `Application`."""
-
-    _get_host_handlers = Missing("tornado.web.Application._get_host_handlers")
 
     ui_methods: dict[str, Any]
     ui_modules: dict[str, Any]

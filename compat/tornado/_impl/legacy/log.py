@@ -13,4 +13,5 @@ class _LogFormatter(LogFormatter):
     """Its first argument is whether to colour."""
 
     def __init__(self, color: bool, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, color=color, **kwargs)
+        kwargs["color"] = color
+        super().__init__(*args, **kwargs)

@@ -22,7 +22,6 @@ import trio
 from tornado import gen
 from tornado._impl.generation import before
 from tornado._impl.loop.tasks import start_soon
-from tornado._impl.refused import Missing
 from tornado._impl.streams.errors import StreamClosedError as ClosedStream
 from tornado._impl.streams.shown import show
 from tornado._impl.websocket.base import (
@@ -81,7 +80,6 @@ class WebSocketProtocol13(CallbackProtocol):
     RSV3 = 0x10
     RSV_MASK = RSV1 | RSV2 | RSV3
     OPCODE_MASK = 0x0F
-    _apply_mask = Missing("tornado.websocket.WebSocketProtocol13._apply_mask")
 
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
     _shown: Any = None
