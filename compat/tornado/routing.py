@@ -110,7 +110,7 @@ class _DefaultMessageDelegate(httputil.HTTPMessageDelegate):
         self.connection.finish()
 
 
-class _CallableAdapter(httputil.HTTPMessageDelegate):
+class _CallsFunction(httputil.HTTPMessageDelegate):
     """Calls a function with the request once its body is there."""
 
     def __init__(
@@ -157,7 +157,7 @@ class RuleRouter(rules.RuleRouter, Router):
         if callable(target):
             assert request.connection is not None
             callback = functools.partial(target, **target_params) if target_params else target
-            return _CallableAdapter(callback, request)
+            return _CallsFunction(callback, request)
         return None
 
 

@@ -212,8 +212,8 @@ TABLE: dict[str, str] = {
             threading tornado typing warnings
         tornado: stack_context
         collections.abc: Callable
-        tornado.gen: convert_yielded
-        tornado.ioloop: IOLoop
+        tornado.gen: _Yieldable convert_yielded
+        tornado.ioloop: IOLoop _Selectable
         typing: Any Protocol TypeVar Union
         """,
     "tornado.platform.auto": """
@@ -300,6 +300,7 @@ TABLE: dict[str, str] = {
         functools: partial
         re: Pattern
         tornado.escape: url_escape url_unescape utf8
+        tornado.httpserver: _CallableAdapter
         tornado.log: app_log
         tornado.util: basestring_type import_object re_unescape unicode_type
         typing: Any Union overload

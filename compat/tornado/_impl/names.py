@@ -55,6 +55,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "WaitAll": _GEN,
         "YieldFuture": _GEN,
         "YieldPoint": _GEN,
+        "_Yieldable": _PRIVATE,
         "_create_future": _FUTURE,
         "_make_coroutine_wrapper": _GEN,
         "_value_from_stopiteration": _PRIVATE,
@@ -74,6 +75,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "_parseparam": _PRIVATE,
     },
     "tornado.ioloop": {
+        "_Selectable": _PRIVATE,
         "_Timeout": "asyncio:TimerHandle",
         "PollIOLoop": f"{_LEGACY}.ioloop",
         "TracebackFuture": _FUTURE,

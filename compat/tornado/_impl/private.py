@@ -6,11 +6,12 @@ of ours stand in `tornado._impl.names` alone. Loaded when first asked for.
 
 from __future__ import annotations
 
+import concurrent.futures
 import errno
 import os
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Iterator
+from typing import Any, Protocol, Union
 
 from tornado.escape import to_unicode
 
@@ -71,7 +72,24 @@ def _pipe_cloexec() -> tuple[int, int]:
     return os.pipe()
 
 
-# --- tornado.gen ------------------------------------------------------------------------------
+# --- tornado.gen, tornado.ioloop ----------------------------------------------------------------
+
+#: What may be yielded, as an annotation.
+_Yieldable = Union[  # noqa: UP007 - as upstream's
+    None,
+    Awaitable[Any],
+    list[Awaitable[Any]],
+    dict[Any, Awaitable[Any]],
+    concurrent.futures.Future[Any],
+]
+
+
+class _Selectable(Protocol):
+    """What has a descriptor that a loop can watch, and can be closed."""
+
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 def _value_from_stopiteration(error: BaseException) -> Any:
