@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trio
 from tornado import gen, web, websocket
+from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop, PeriodicCallback
 
@@ -221,6 +222,23 @@ async def test_requests(seen: Any, kind: type[HTTPServer], handler: Any) -> None
                 assert found == f"{loop}>RequestHandler._execute RequestHandler._execute>cb"
             else:
                 assert found.endswith("RequestHandler._execute RequestHandler._execute>cb")
+
+
+class OwnConnections(HTTPServer):
+    def handle_stream(self, stream: Any, address: Any) -> None:
+        HTTP1ServerConnection(stream, self.conn_params, None).start_serving(self)
+
+
+@in_loop
+async def test_connections_that_a_program_makes(seen: Any) -> None:
+    seen()
+    async with serving(web.Application([("/", Native)]), OwnConnections) as (_, connect):
+        stream = await connect()
+        loop = "HTTP1ServerConnection._server_request_loop"
+        for number in range(2):
+            await stream.write(get())
+            assert (await answer(stream)).startswith(f"{loop}>RequestHandler._execute ")
+            assert seen() == [*([loop] if not number else []), "RequestHandler._execute", "cb"]
 
 
 @in_loop

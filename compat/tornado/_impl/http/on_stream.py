@@ -113,6 +113,7 @@ class StreamServing:
         finally:
             if task is not None:
                 task.over()
+            face._native = None  # which knows us: a reference cycle
             tell_closed(self.delegate, face)
             future_set_result_unless_cancelled(self.over, None)
 
