@@ -291,16 +291,17 @@ class HTTP1ServerConnection:
 
     async def close(self) -> None:
         """Close the stream; done when serving has ended. Handlers that run on are told."""
-        if self._native is not None:
+        native, serving = self._native, self._serving
+        if native is not None:
             from tornado._impl.http.loop_server import close_native, turns_until_idle
 
-            close_native(self._native)
-            await turns_until_idle(lambda: [self._native])
+            close_native(native)
+            await turns_until_idle(lambda: [native] if serving and not serving.done() else [])
             return
         self.stream.close()
-        if self._serving is not None:
+        if serving is not None:
             try:
-                await self._serving
+                await serving
             except Exception:
                 # What it had to tell was logged where it happened.
                 gen_log.debug("connection ended with an error", exc_info=True)

@@ -131,6 +131,27 @@ def test_pipelined_requests_and_close() -> None:
     in_loop(main)
 
 
+@pytest.mark.parametrize("sent", [b"", GET, GET[:10]])
+def test_closing_an_idle_connection(sent: bytes) -> None:
+    """Done when serving has ended, and again at once."""
+
+    async def main() -> None:
+        ours, theirs = pair()
+        server = Server()
+        serving = HTTP1ServerConnection(theirs)
+        serving.start_serving(server)
+        await ours.write(sent)
+        if sent == GET:
+            await ours.read_until(b"\r\n\r\n")
+        await asyncio.sleep(0.01)
+        await serving.close()
+        assert server.closed == [serving] and theirs.closed()
+        await serving.close()
+        assert await ours.read_until_close() == b""
+
+    in_loop(main)
+
+
 def test_no_keep_alive() -> None:
     async def main() -> None:
         ours, theirs = pair()
