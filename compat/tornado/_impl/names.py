@@ -81,7 +81,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "TracebackFuture": _FUTURE,
     },
     "tornado.iostream": {
-        "_ERRNO_CONNRESET": _PRIVATE,
+        "_ERRNO_CONNRESET": "tornado._impl.streams.errors:PEER_GONE",
         "_ERRNO_INPROGRESS": _PRIVATE,
         "_ERRNO_WOULDBLOCK": _PRIVATE,
         "_WINDOWS": _PRIVATE,

@@ -24,10 +24,6 @@ def _errnos(*names: str) -> tuple[int, ...]:
     return tuple(getattr(errno, name) for name in names if hasattr(errno, name))
 
 
-_ERRNO_CONNRESET = _errnos(
-    *("ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT"),
-    *("WSAECONNRESET", "WSAECONNABORTED", "WSAETIMEDOUT"),
-)
 _ERRNO_WOULDBLOCK = _errnos("EWOULDBLOCK", "EAGAIN", "WSAEWOULDBLOCK")
 _ERRNO_INPROGRESS = _errnos("EINPROGRESS", "WSAEINPROGRESS")
 _WINDOWS = os.name == "nt"

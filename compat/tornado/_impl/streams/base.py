@@ -7,7 +7,6 @@ writes to is a subclass's affair (`_stream_kinds`, or a program's own class): it
 
 from __future__ import annotations
 
-import errno
 import re
 import sys
 from collections import deque
@@ -17,6 +16,7 @@ from typing import Any
 from tornado._impl.legacy import streams as legacy_streams
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.streams.errors import (
+    PEER_GONE,
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
@@ -40,12 +40,6 @@ _ERROR = IOLoop.ERROR
 _CHUNKS_PER_TURN = 16
 # How many operations may be done at once before one takes a turn of the loop.
 _IMMEDIATE_IN_A_ROW = 256
-# Errors by which a peer says that it is gone. They are a way to close, not a failure.
-_PEER_GONE = frozenset(
-    getattr(errno, name)
-    for name in ("ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "WSAECONNRESET")
-    if hasattr(errno, name)
-)
 
 
 class BaseIOStream(PrivateNames):
@@ -473,7 +467,7 @@ class BaseIOStream(PrivateNames):
 
     def _is_peer_gone(self, exc: BaseException) -> bool:
         """Whether the error only says that the peer is no longer there."""
-        return isinstance(exc, ConnectionError) or getattr(exc, "errno", None) in _PEER_GONE
+        return isinstance(exc, ConnectionError) or getattr(exc, "errno", None) in PEER_GONE
 
     def _fail(self, future: Future, error: BaseException) -> None:
         if not future.done():

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+
 from tornado_trio import errors
+
+# Errors by which a peer says that it is gone. They are a way to close, not a failure.
+PEER_GONE = tuple(
+    getattr(errno, prefix + name)
+    for prefix in ("", "WSA")
+    for name in ("ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT")
+    if hasattr(errno, prefix + name)
+)
 
 
 class StreamClosedError(errors.StreamClosedError):
