@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.processes import ROOT, SERVE, service
+from tests.service.processes import ROOT, SERVE, get, service
 
 from .test_metrics import free_port, scrape, value
 from .test_page import APP, ask
@@ -64,6 +64,41 @@ def test_sigusr1(tmp_path: Path) -> None:
             process.popen.send_signal(signal.SIGUSR1)
             process.wait_for(r"GET /stuck #\w+")
             process.wait_for(r"wait_for_the_moon")
+
+
+SLOW = """
+import time
+import tornado.ioloop, tornado.web
+
+
+class Hello(tornado.web.RequestHandler):
+    def get(self):
+        time.sleep(0.6)
+
+
+def sweep():
+    time.sleep(0.5)
+    tornado.ioloop.IOLoop.current().call_later(0.2, sweep)
+
+
+if __name__ == "__main__":
+    tornado.web.Application([("/hello", Hello)], debug=DEBUG).listen(PORT, "127.0.0.1")
+    tornado.ioloop.IOLoop.current().add_callback(sweep)
+    print("listening")
+    tornado.ioloop.IOLoop.current().start()
+"""
+
+
+def test_debug_mode_of_tornados_names_what_holds_the_loop(tmp_path: Path) -> None:
+    own = free_port()
+    (tmp_path / "slow.py").write_text(SLOW.replace("PORT", str(own)).replace("DEBUG", "True"))
+    with service("-m", "tornado_trio", "run", "slow.py", cwd=tmp_path) as process:
+        process.wait_for("listening")
+        process.wait_for(r"the loop was held for \d+ ms by .*slow.py:\d+ in sweep")
+        get(f"http://127.0.0.1:{own}/hello")
+        process.wait_for(
+            r"the loop was held for \d+ ms by .*slow.py:\d+ in Hello.get, .*: GET /hello"
+        )
 
 
 OLD = """

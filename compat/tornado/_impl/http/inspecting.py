@@ -1,4 +1,5 @@
-"""Showing what a program does (TORNADO_TRIO_INSPECT), beside its first HTTPServer.
+"""Showing what a program does (TORNADO_TRIO_INSPECT) beside its first HTTPServer, and naming steps
+that hold its loop (TORNADO_TRIO_WATCHDOG; on while developing: an Application with `debug`).
 
 Knows the native servers of this process, and the loop that the first of them is on.
 """
@@ -8,14 +9,14 @@ from __future__ import annotations
 import os
 import socket
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import trio
 from tornado._impl.loop.tasks import start_soon
 from tornado.log import gen_log
 
 if TYPE_CHECKING:
-    from tornado_trio.observe import Inspector
+    from tornado_trio.observe import Inspector, Watchdog
     from tornado_trio.server import Server
 
 __all__ = ["inspect"]
@@ -23,32 +24,52 @@ __all__ = ["inspect"]
 ADDRESS = "TORNADO_TRIO_INSPECT"
 TOKEN = "TORNADO_TRIO_INSPECT_TOKEN"
 WATCHDOG = "TORNADO_TRIO_WATCHDOG"
+DEVELOPING = 0.1  # seconds for which a step may hold the loop while developing
 MOST_PORTS = 64  # processes of one program beside each other, each with the next port that is free
 
 _servers: WeakSet[Server] = WeakSet()
 # The inspector of this process (a fork has another), once there is one.
 _current: dict[int, Inspector] = {}
+# The watchdog of each loop that has one.
+_watchdogs: WeakKeyDictionary[Any, Watchdog] = WeakKeyDictionary()
 
 
-def inspect(server: Server, loop: Any) -> None:
-    """Count this server's requests, and show what the process does, where that was asked for."""
+def inspect(server: Server, loop: Any, app: Any) -> None:
+    """Count this server's requests, show what the process does, and watch the steps of its loop,
+    where that was asked for. `app` is the program's: its settings are read."""
+    watchdog = _watch_steps(app, loop)
     address = os.environ.get(ADDRESS)
     if not address:
         return
     inspector = _current.get(os.getpid())
     if inspector is None:
-        from tornado_trio.observe import Inspector, Watchdog
+        from tornado_trio.observe import Inspector
 
         _servers.clear()  # of the process that this one was forked from
-        seconds = float(os.environ.get(WATCHDOG) or 0)
-        inspector = Inspector(
-            lambda: list(_servers), watchdog=Watchdog(seconds) if seconds > 0 else None
-        )
+        inspector = Inspector(lambda: list(_servers))
         _current.clear()
         _current[os.getpid()] = inspector
         start_soon(_show, inspector, address, io_loop=loop, name="inspection")
+    inspector.watchdog = inspector.watchdog or watchdog
     _servers.add(server)
     server.use_options(inspector.meter.options(server.options))
+
+
+def _watch_steps(app: Any, loop: Any) -> Watchdog | None:
+    """The watchdog of this loop, where there is to be one."""
+    said = os.environ.get(WATCHDOG)
+    settings = getattr(app, "settings", None)
+    developing = isinstance(settings, dict) and settings.get("debug")
+    seconds = float(said) if said else DEVELOPING if developing else 0.0
+    if seconds <= 0:
+        return None
+    watchdog = _watchdogs.get(loop)
+    if watchdog is None:
+        from tornado_trio.observe import Watchdog
+
+        watchdog = _watchdogs[loop] = Watchdog(seconds)
+        start_soon(watchdog.run, io_loop=loop, name="watchdog")
+    return watchdog
 
 
 async def _show(inspector: Inspector, address: str) -> None:

@@ -65,6 +65,11 @@ class LoopServer(Server):
         self._ready = trio.Event()  # there is a reception
         self._parts: tuple[Any, Any] = (None, None)
 
+    @property
+    def program(self) -> Any:
+        """What answers, as the program gave it: it may have settings."""
+        return self.app
+
     # --- its task ---------------------------------------------------------------------------
     def _serve_soon(self, receive: Callable[..., Any], *args: Any) -> IOLoop:
         # Programs have servers in a thread of their own and begin, and end, from another.
@@ -104,7 +109,7 @@ class LoopServer(Server):
 
     def _begin(self, loop: IOLoop) -> None:
         """The loop runs, and connections will come."""
-        inspect(self, loop)
+        inspect(self, loop, self.program)
 
     def _tls_of_connections(self) -> Any:
         return None

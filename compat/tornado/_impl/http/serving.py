@@ -43,6 +43,7 @@ class Owner(Protocol):
     io_loop: IOLoop | None
     max_buffer_size: int | None
     protocol: str | None
+    request_callback: Any
     ssl_options: Any
     trusted_downstream: Any
     xheaders: bool
@@ -101,6 +102,10 @@ class NativeServer(LoopServer):
         await self._ready.wait()
         if self.reception is not None and not listener.closed:
             self.reception.listen(listener)
+
+    @property
+    def program(self) -> Any:
+        return self.owner.request_callback
 
     def _begin(self, loop: IOLoop) -> None:
         self.drain_grace = self.owner.drain_grace
