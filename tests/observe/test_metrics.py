@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -16,6 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.service.processes import APP, SERVE, get, service
 from tornado_trio import web
+from tornado_trio.client.options import ClientLimits
+from tornado_trio.client.pool import Pool
 from tornado_trio.exchange import Cause, Exchange, Finished
 from tornado_trio.observe import (
     Family,
@@ -221,6 +226,45 @@ async def test_errors_show_the_exception(memory_serve) -> None:  # type: ignore[
         each["error"] for each in meter.errors
     ]
     assert "hidden" not in str([record.failure for record in records])
+
+
+async def test_waits_for_threads_and_connections(nursery: trio.Nursery) -> None:
+    """Pools that are gone have counted, too: counters do not fall."""
+    families = Inspector(list).families
+
+    def shown(name: str, **labels: str) -> float:
+        return value(render(families()), name, **labels)
+
+    opened = shown("tornado_client_pool_events_total", event="opened")
+    waits = shown("tornado_client_pool_wait_seconds_count")
+    pool: Pool[Any] = Pool(ClientLimits(max_per_origin=1))
+    first, _ = pool.request("here", 0.0)
+    second, _ = pool.request("here", 1.0)
+    second.wake = lambda: None
+    assert first.permit and shown("tornado_client_pool_waiting") == 1
+    pool.gone("here", 1.3)
+    assert second.permit and shown("tornado_client_pool_waiting") == 0
+    for _ in range(2):
+        assert shown("tornado_client_pool_events_total", event="opened") == opened + 2
+        assert shown("tornado_client_pool_wait_seconds_count") == waits + 1
+        assert shown("tornado_client_pool_wait_seconds_bucket", le="0.5") >= 1
+        pool = None  # type: ignore[assignment]
+        gc.collect()
+
+    limiter = trio.to_thread.current_default_thread_limiter()
+    before = limiter.total_tokens
+    limiter.total_tokens = 1
+    go_on = threading.Event()
+    try:
+        for _ in range(3):
+            nursery.start_soon(trio.to_thread.run_sync, go_on.wait)
+        await trio.testing.wait_all_tasks_blocked()
+        assert shown("tornado_threads") == 1 == shown("tornado_threads_limit")
+        assert shown("tornado_threads_waiting") == 2
+        assert shown("tornado_tasks") > 3
+    finally:
+        go_on.set()
+        limiter.total_tokens = before
 
 
 def test_ours_in_a_registry_of_prometheus_client() -> None:

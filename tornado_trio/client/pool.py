@@ -22,10 +22,11 @@ that the ones not needed grow old and expire.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, Protocol, TypeVar, final
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from .options import ClientLimits
 
@@ -55,9 +56,10 @@ class Ticket(Generic[C]):
     a moment ago: an older one may be closed by its server just as we send.
     """
 
-    __slots__ = ("careful", "connection", "origin", "permit", "serial", "wake")
+    __slots__ = ("asked", "careful", "connection", "origin", "permit", "serial", "wake")
 
-    def __init__(self, origin: Hashable, serial: int, careful: bool) -> None:
+    def __init__(self, origin: Hashable, serial: int, careful: bool, asked: float) -> None:
+        self.asked = asked
         self.origin = origin
         self.serial = serial
         self.careful = careful
@@ -83,13 +85,48 @@ class _Lane(Generic[C]):
         self.waiting: deque[Ticket[C]] = deque()
 
 
-#: All that there are, for those who look in from outside (`observe`).
+#: Upper bounds, in seconds, of the classes that waits for a connection are counted by.
+WAIT_BOUNDS = (0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+
+class PoolCounts:
+    """What a pool has counted since its start.
+
+    Attributes:
+      events: how often each has happened.
+      waits: of the requests that had to wait for a connection, how many by WAIT_BOUNDS, and the
+        rest; a request that gave up is not among them.
+      waited: seconds, all of these together.
+    """
+
+    __slots__ = ("events", "waited", "waits")
+
+    def __init__(self) -> None:
+        self.events = {"reused": 0, "opened": 0, "expired": 0, "stale": 0, "evicted": 0}
+        self.waits = [0] * (len(WAIT_BOUNDS) + 1)
+        self.waited = 0.0
+
+    def note_wait(self, seconds: float) -> None:
+        self.waits[bisect_left(WAIT_BOUNDS, seconds)] += 1
+        self.waited += seconds
+
+    def add(self, other: PoolCounts) -> None:
+        """Count what `other` has counted, too."""
+        for name, count in other.events.items():
+            self.events[name] += count
+        self.waits = [a + b for a, b in zip(self.waits, other.waits, strict=True)]
+        self.waited += other.waited
+
+
+#: All that there are, for those who look in from outside (`observe`), and what those have counted
+#: that are no more: counters must not fall.
 pools: WeakSet[Pool[Any]] = WeakSet()
+gone = PoolCounts()
 
 
 @final
 class Pool(Generic[C]):
-    """The tables and the policy. `limits` are fixed for life."""
+    """The tables and the policy. `limits` are fixed for life. `counts`: what it has counted."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self.limits = limits
@@ -101,7 +138,9 @@ class Pool(Generic[C]):
         self._queued: dict[Hashable, _Lane[C]] = {}  # lanes with waiting tickets
         self._waiting = 0
         self._serial = 0
-        self._counts = {"reused": 0, "opened": 0, "expired": 0, "stale": 0, "evicted": 0}
+        self.counts = PoolCounts()
+        self._counts = self.counts.events
+        finalize(self, gone.add, self.counts).atexit = False
 
     # --- events: each returns the connections to close ------------------------
     def request(
@@ -109,7 +148,7 @@ class Pool(Generic[C]):
     ) -> tuple[Ticket[C], list[C]]:
         """A request arrives. The ticket may be done already."""
         self._serial += 1
-        ticket: Ticket[C] = Ticket(origin, self._serial, careful)
+        ticket: Ticket[C] = Ticket(origin, self._serial, careful, now)
         lane = self._lanes.get(origin)
         if lane is None:
             lane = self._lanes[origin] = _Lane()
@@ -182,7 +221,9 @@ class Pool(Generic[C]):
         while self._queued:
             served = False
             for origin, lane in self._by_age():
-                if self._reuse(origin, lane, closing, now) or self._create(origin, lane, closing):
+                if self._reuse(origin, lane, closing, now) or self._create(
+                    origin, lane, closing, now
+                ):
                     served = True
                     break
             if not served:
@@ -212,11 +253,11 @@ class Pool(Generic[C]):
                 closing.append(connection)
                 continue
             self._counts["reused"] += 1
-            self._serve(origin, lane, connection)
+            self._serve(origin, lane, connection, now)
             return True
         return False
 
-    def _create(self, origin: Hashable, lane: _Lane[C], closing: list[C]) -> bool:
+    def _create(self, origin: Hashable, lane: _Lane[C], closing: list[C], now: float) -> bool:
         limits = self.limits
         if lane.taken >= limits.max_per_origin:
             return False
@@ -231,10 +272,10 @@ class Pool(Generic[C]):
                 return False
             closing.append(self._evict_oldest())
         self._counts["opened"] += 1
-        self._serve(origin, lane, None)
+        self._serve(origin, lane, None, now)
         return True
 
-    def _serve(self, origin: Hashable, lane: _Lane[C], connection: C | None) -> None:
+    def _serve(self, origin: Hashable, lane: _Lane[C], connection: C | None, now: float) -> None:
         ticket = lane.waiting.popleft()
         self._waiting -= 1
         if not lane.waiting:
@@ -246,6 +287,7 @@ class Pool(Generic[C]):
         else:
             ticket.connection = connection
         if ticket.wake is not None:
+            self.counts.note_wait(now - ticket.asked)
             ticket.wake()
 
     def _evict_oldest(self) -> C:

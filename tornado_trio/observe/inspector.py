@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..client.pool import pools
 from ..server.server import Server
 from .families import Family
 from .meter import BOUNDS, Meter, shown_path
 from .prometheus import program_families
 from .tree import Ages, place_in, task_tree
+from .waits import waits
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -184,7 +184,8 @@ class Inspector:
     def families(self) -> list[Family]:
         """The metrics of this process: ours, and those of its `prometheus_client` registry."""
         worker = None if self.number is None else str(self.number)
-        ours = [*self.meter.families(), *self._gauges(), *_pools(), *self._loop(worker or "0")]
+        ours = [*self.meter.families(), *self._gauges(), *waits(self._servers())]
+        ours += self._loop(worker or "0")
         names = {family.name for family in ours}
         return ours + [each for each in program_families(worker) if each.name not in names]
 
@@ -224,29 +225,6 @@ class Inspector:
                 time.process_time(), worker=worker
             ),
         ]
-
-
-def _pools() -> list[Family]:
-    held = Family(
-        "tornado_client_pool_connections", "gauge", "Connections of the HTTP client's pools."
-    )
-    waiting = Family(
-        "tornado_client_pool_waiting", "gauge", "Requests that wait for a connection of a pool."
-    )
-    made = Family(
-        "tornado_client_pool_events_total", "counter", "What became of pools' connections."
-    )
-    for name in ("in_use", "idle"):
-        held.add(0, state=name)
-    waiting.add(0)
-    for pool in list(pools):
-        counts = pool.statistics()
-        for name in ("in_use", "idle"):
-            held.add(counts[name], state=name)
-        waiting.add(counts["waiting"])
-        for name in ("opened", "reused", "expired", "stale", "evicted"):
-            made.add(counts[name], event=name)
-    return [held, waiting, made]
 
 
 if sys.platform == "linux":
