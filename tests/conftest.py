@@ -1,14 +1,45 @@
 """What every test may rely on."""
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tornado_trio.testing import no_leaks
+
+HERE = Path(__file__).parent
 
 pytest_plugins = ["tornado_trio.testing.plugin"]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "keeps_open(why): may leave descriptors open")
     # Started in the background (`make test &`, nohup, many a job runner), a shell has SIGINT
     # ignored. Programs that the tests start inherit that, and would never end by it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+#: Whose tests leave nothing behind. Tornado's API lets programs, and its tests, do so.
+CHECKED = frozenset(
+    ("api", "asgi", "client", "interop", "net", "oauth", "observe", "rooms", "server", "service")
+    + ("web", "websocket")
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test leaves a descriptor open, nor a client's connection in use.
+
+    (Nor tasks: the test's run would not end.) It is set up after fixtures of larger scope, and ends
+    after all others. `@pytest.mark.keeps_open("why")` is for what belongs to the process.
+    """
+    folder = request.node.path.relative_to(HERE).parts[0]
+    if folder not in CHECKED or request.node.get_closest_marker("keeps_open"):
+        yield
+        return
+    with no_leaks():
+        yield

@@ -63,6 +63,10 @@ def free_port() -> int:
         return port
 
 
+#: The client is all tests': a connection it kept would be one that a test has left behind.
+ONCE = httpx.Limits(max_keepalive_connections=0)
+
+
 @pytest.fixture(scope="module", params=SERVERS)
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     name = request.param
@@ -85,7 +89,9 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     wait_for(port, process)
     http2 = name.endswith("h2")
     base = f"http://127.0.0.1:{port}"
-    with httpx.Client(base_url=base, http1=not http2, http2=http2, timeout=30) as client:
+    with httpx.Client(
+        base_url=base, http1=not http2, http2=http2, timeout=30, limits=ONCE
+    ) as client:
         yield Served(name, port, process, notes, client)
     process.terminate()
     try:

@@ -283,6 +283,7 @@ def test_closing_waits_for_a_program_that_cancels_every_task_meanwhile():
     assert current_guest() is None
 
 
+@pytest.mark.keeps_open("libuv has a pipe for the process")
 @needs_unix_sockets
 def test_uvloop():
     uvloop = pytest.importorskip("uvloop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 import trio
@@ -49,6 +50,18 @@ async def test_a_descriptor_is_named(autojump_clock: trio.abc.Clock) -> None:
             async with no_leaks():
                 sock = socket.socket()
         sock.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no list of descriptors")
+def test_around_a_whole_run(tmp_path: Path) -> None:
+    """As around each test of this suite: see conftest."""
+    with no_leaks():
+        trio.run(trio.sleep, 0)
+    file = None
+    with pytest.raises(Leaked, match="left.txt"):
+        with no_leaks(within=0.05):
+            file = (tmp_path / "left.txt").open("w")
+    file.close()
 
 
 async def test_the_error_of_the_block_goes_first(

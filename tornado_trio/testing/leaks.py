@@ -8,8 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
 
 import trio
 from trio.lowlevel import Task
@@ -24,49 +23,85 @@ class Leaked(AssertionError):
     """Something is left; the message names it."""
 
 
-@asynccontextmanager
-async def no_leaks(
-    *, tasks: bool = True, descriptors: bool = True, connections: bool = True, within: float = 1.0
-) -> AsyncIterator[None]:
-    """`async with no_leaks():` around what is to leave nothing behind.
+class no_leaks:  # used as a function
+    """Around what is to leave nothing behind: `async with no_leaks():`.
+
+    Outside of a run, `with no_leaks():`, around the whole of it: trio's tasks have ended then.
 
     Args:
         tasks: those that were started in the run and still go on.
         descriptors: files and sockets that are open still (Linux and macOS).
         connections: those of HTTP clients' pools which are in use still.
-        within: seconds (of trio's clock) that ends may take: the other side of a connection, say,
-          hears of a close a moment later.
+        within: seconds (of trio's clock, in a run) that ends may take: the other side of a
+            connection, say, hears of a close a moment later.
 
     Raises:
         Leaked: names the tasks with the line they wait in, the descriptors with what they are. Not
             when the block itself raises.
     """
-    before_tasks = _tasks()
-    before_files = _descriptors() if descriptors else {}
-    before_used = _in_use()
-    yield
-    left: list[str] = []
-    deadline = trio.current_time() + within
-    while True:
+
+    def __init__(
+        self,
+        *,
+        tasks: bool = True,
+        descriptors: bool = True,
+        connections: bool = True,
+        within: float = 1.0,
+    ) -> None:
+        self.tasks, self.descriptors, self.connections = tasks, descriptors, connections
+        self.within = within
+        self._tasks: set[Task] = set()
+        self._files: dict[int, str] = {}
+        self._used = 0
+
+    def __repr__(self) -> str:
+        return f"<no_leaks, within {self.within} s>"
+
+    def __enter__(self) -> no_leaks:
+        if self.descriptors:
+            self._files = _descriptors()
+        self._used = _in_use()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            deadline = time.monotonic() + self.within
+            while left := self._left():
+                if time.monotonic() >= deadline:
+                    raise Leaked("left behind:\n  " + "\n  ".join(left))
+                gc.collect()  # a cycle holds what its owner has let go
+                time.sleep(self.within / 20)
+
+    async def __aenter__(self) -> no_leaks:
+        if self.tasks:
+            self._tasks = _tasks()
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            deadline = trio.current_time() + self.within
+            while left := self._tasks_left() + self._left():
+                if trio.current_time() >= deadline:
+                    raise Leaked("left behind:\n  " + "\n  ".join(left))
+                gc.collect()
+                await trio.sleep(self.within / 20)
+
+    def _tasks_left(self) -> list[str]:
+        if not self.tasks:
+            return []
+        return [f"task {task.name}, {place_of(task)}" for task in _tasks() - self._tasks]
+
+    def _left(self) -> list[str]:
         left = []
-        if tasks:
-            left += [f"task {t.name}, {place_of(t)}" for t in _tasks() - before_tasks]
-        if descriptors:
-            now = _descriptors()
+        if self.descriptors:
             left += [
                 f"descriptor {fd}: {what}"
-                for fd, what in sorted(now.items())
-                if before_files.get(fd) != what
+                for fd, what in sorted(_descriptors().items())
+                if self._files.get(fd) != what
             ]
-        if connections and (used := _in_use() - before_used) > 0:
+        if self.connections and (used := _in_use() - self._used) > 0:
             left.append(f"{used} connections of a client are in use")
-        if not left:
-            return
-        if trio.current_time() >= deadline:
-            break
-        gc.collect()  # a cycle holds what its owner has let go
-        await trio.sleep(within / 20)
-    raise Leaked("left behind:\n  " + "\n  ".join(left))
+        return left
 
 
 def _tasks() -> set[Task]:

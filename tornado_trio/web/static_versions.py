@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 from ..log import gen_log
 
@@ -18,11 +18,16 @@ def content_version(content: bytes | Iterable[bytes], max_size: int) -> str:
     """SHA-512 of a file's content. ValueError beyond `max_size`: hashing takes a while."""
     digest = hashlib.sha512()
     size = 0
-    for chunk in [content] if isinstance(content, bytes) else content:
-        size += len(chunk)
-        if size > max_size:
-            raise ValueError(f"static file is larger than {max_size} bytes")
-        digest.update(chunk)
+    chunks = [content] if isinstance(content, bytes) else content
+    try:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > max_size:
+                raise ValueError(f"static file is larger than {max_size} bytes")
+            digest.update(chunk)
+    finally:
+        if isinstance(chunks, Generator):
+            chunks.close()  # it has the file open; whoever logs the error keeps it alive
     return digest.hexdigest()
 
 
