@@ -6,7 +6,9 @@ Knows trio's tasks, and asyncio's where trio is its guest. Must not know servers
 from __future__ import annotations
 
 import math
+import os
 import re
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
@@ -29,6 +31,10 @@ MOST_ALIKE = 20  # children of one nursery that differ in numbers only
 MOST_FOUND = 500
 MOST_TIMERS = 100
 _LIBRARIES = frozenset(("trio", "tornado_trio", "tornado", "outcome", "asyncio"))
+_OURS = frozenset(("tornado_trio", "tornado"))
+_INSTALLED = tuple(
+    path for name in ("purelib", "platlib", "stdlib") if (path := sysconfig.get_path(name))
+)
 _NUMBERS = re.compile(r"#?[0-9a-f]*[0-9][0-9a-f]*")
 _QUERY = re.compile(r"\?\S*")
 
@@ -52,15 +58,29 @@ def _frames(task: trio.lowlevel.Task) -> list[tuple[FrameType, int]]:
 
 
 def _line(frame: FrameType, number: int) -> str:
-    return f"{frame.f_code.co_filename}:{number} in {frame.f_code.co_qualname}"
+    return f"{_short(frame.f_code.co_filename)}:{number} in {frame.f_code.co_qualname}"
+
+
+def _short(path: str) -> str:
+    """Without the folder that all the program's files, or all installed ones, are in."""
+    for folder in (os.getcwd(), *_INSTALLED):
+        if path.startswith(folder + os.sep):
+            rest = path[len(folder) + 1 :]
+            return rest.rpartition("site-packages" + os.sep)[2]  # of an environment in there
+    return path
 
 
 def _innermost(frames: list[tuple[FrameType, int]]) -> tuple[FrameType, int] | None:
-    """The innermost of the program; of ours where no program is involved."""
+    """The innermost of the program; of ours where no program is involved, of another library's
+    where we are not either: how trio waits tells nothing."""
+    best: tuple[FrameType, int] | None = None
     for pair in reversed(frames):
-        if pair[0].f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES:
+        library = pair[0].f_globals.get("__name__", "").partition(".")[0]
+        if library not in _LIBRARIES:
             return pair
-    return frames[-1] if frames else None
+        if best is None and library in _OURS:
+            best = pair
+    return best or (frames[-1] if frames else None)
 
 
 def _place(frames: list[tuple[FrameType, int]]) -> str:
