@@ -34,9 +34,15 @@ def test_loads_alone(part: str) -> None:
 @pytest.mark.parametrize(
     ("name", "later"),
     [
-        ("tornado.web", "h11 tornado_trio.server tornado_trio.client tornado_trio.wire.websocket"),
+        (
+            "tornado.web",
+            "h11 tornado_trio.server tornado_trio.client tornado_trio.wire.websocket "
+            "tornado_trio.wire.multipart tornado.httpserver "
+            "http.client email.parser difflib uuid",
+        ),
+        ("tornado.httpserver", "h11 tornado_trio.server tornado_trio.client http.client"),
         ("tornado.websocket", "h11 tornado_trio.server tornado_trio.client"),
-        ("tornado.httpclient", "h11 tornado_trio.server tornado_trio.client"),
+        ("tornado.httpclient", "h11 tornado_trio.server tornado_trio.client http.client"),
     ],
 )
 def test_what_few_programs_need_is_loaded_later(name: str, later: str) -> None:

@@ -13,7 +13,6 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from http.client import responses
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +20,7 @@ import trio
 
 from .errors import StreamClosedError
 from .exchange import FINISH, DisconnectPolicy, Exchange, HTTPHeaders, ResponseStartLine
+from .wire.phrases import standard_phrase
 
 __all__ = ["Call", "Mount", "WsgiApplication", "environ_from", "environ_of", "mount"]
 
@@ -134,7 +134,7 @@ class Call:
         elif self.head is not None:
             raise RuntimeError("start_response was called twice")
         code, _, reason = status.partition(" ")
-        self.head = int(code), reason or responses.get(int(code), ""), headers
+        self.head = int(code), reason or standard_phrase(int(code)), headers
         return self.write
 
 

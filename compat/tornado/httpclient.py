@@ -36,6 +36,8 @@ from tornado.escape import native_str, utf8
 from tornado.ioloop import IOLoop
 from tornado.util import Configurable, import_object
 
+from tornado_trio.wire.phrases import standard_phrase
+
 __all__ = [
     "AsyncHTTPClient",
     "HTTPClient",
@@ -391,7 +393,7 @@ class HTTPResponse:
     ) -> None:
         self.request = request.request if isinstance(request, _RequestProxy) else request
         self.code = code
-        self.reason = reason or httputil.responses.get(code, "Unknown")
+        self.reason = reason or standard_phrase(code, "Unknown")
         self.headers = httputil.HTTPHeaders() if headers is None else headers
         self.buffer = buffer
         self._body: bytes | None = None
@@ -439,7 +441,7 @@ class HTTPClientError(Exception):
         response: HTTPResponse | None = None,
     ) -> None:
         self.code = code
-        self.message = message or httputil.responses.get(code, "Unknown")
+        self.message = message or standard_phrase(code, "Unknown")
         self.response = response
         super().__init__(code, message, response)
 

@@ -16,11 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.http.delegates import call_with_form, drive_delegate
-from tornado._impl.http.exchange import ProxiedExchange
-from tornado._impl.http.peer import _HTTPRequestContext as _HTTPRequestContext
-from tornado._impl.http.peer import _ProxyAdapter
-from tornado._impl.http.served import Connections, ServedConnection
-from tornado._impl.http.serving import NativeServer
 from tornado._impl.loop.tasks import run_task
 from tornado._impl.names import handing_on
 from tornado.http1connection import HTTP1ConnectionParameters
@@ -28,7 +23,8 @@ from tornado.ioloop import IOLoop
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
-from tornado_trio.server import DrainReport
+if TYPE_CHECKING:
+    from tornado_trio.server import DrainReport
 
 HTTPRequest = httputil.HTTPServerRequest
 
@@ -114,6 +110,10 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         )
         if self.drain_grace is None:
             self.drain_grace = _grace_of_environment()
+        # Here, not above: what is served needs it, and what only imports this module does not.
+        from tornado._impl.http.served import Connections, ServedConnection
+        from tornado._impl.http.serving import NativeServer
+
         self._native = NativeServer(self, ServedConnection)
         self._connections = Connections(self._native)
 
@@ -160,8 +160,12 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             delegate = callback.start_request(server_conn, request_conn)
         else:
             delegate = _CallableAdapter(callback, request_conn)
-        if self.xheaders and not isinstance(request_conn, ProxiedExchange):
-            return _ProxyAdapter(delegate, request_conn)
+        if self.xheaders:
+            from tornado._impl.http.exchange import ProxiedExchange
+            from tornado._impl.http.peer import _ProxyAdapter
+
+            if not isinstance(request_conn, ProxiedExchange):
+                return _ProxyAdapter(delegate, request_conn)
         return delegate
 
     def on_close(self, server_conn: object) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Awaitable
-from http.client import responses as responses
 from typing import TYPE_CHECKING, Any
 
 from tornado._impl.generation import before
 from tornado._impl.legacy import httputil as legacy_httputil
 from tornado._impl.legacy.httputil import LegacyRequestMethods
-from tornado._impl.names import handing_on
+from tornado._impl.names import handing_on, listing
 from tornado.escape import native_str as native_str
 from tornado.escape import parse_qs_bytes as parse_qs_bytes
 from tornado.escape import to_unicode as to_unicode
@@ -49,6 +48,7 @@ from tornado_trio.wire.urls import url_concat as url_concat
 
 if TYPE_CHECKING:
     import unittest
+    from http.client import responses as responses
 
 # Private names that programs and Tornado's own tests use.
 _ABNF = abnf
@@ -329,3 +329,4 @@ def doctests() -> unittest.TestSuite:
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.httputil")
+    __dir__ = listing("tornado.httputil")

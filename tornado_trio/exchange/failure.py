@@ -9,8 +9,8 @@ quotes is left out unless it is a name of the program's, and what looks like a c
 from __future__ import annotations
 
 import re
-import sysconfig
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 
 from .._util.groups import sole
@@ -21,9 +21,6 @@ _LONGEST = 200
 #: Their messages quote names: of keys, attributes, modules, parameters.
 _OF_NAMES = (LookupError, AttributeError, NameError, ImportError, TypeError)
 _OURS = frozenset(("trio", "tornado_trio", "tornado", "outcome", "asyncio", "contextlib"))
-_INSTALLED = tuple(
-    path for name in ("stdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))
-)
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
 _NAME = re.compile(r"['\"`][A-Za-z_][\w.]{0,39}['\"`]")
@@ -69,6 +66,15 @@ class Failure:
         return cls(type(error).__qualname__, shown_message(error), _place(error.__traceback__))
 
 
+@cache
+def _installed() -> tuple[str, ...]:
+    """The folders of what is not the program's own."""
+    import sysconfig  # a millisecond, for the first failure
+
+    paths = (sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    return tuple(path for path in paths if path)
+
+
 def shown_message(error: BaseException) -> str:
     """The first line of its message, without what may be secret. Never raises."""
     try:
@@ -94,7 +100,7 @@ def _place(trace: TracebackType | None) -> str:
         if module.partition(".")[0] in _OURS:
             rank = 0
         else:
-            rank = 1 if code.co_filename.startswith(_INSTALLED) else 2
+            rank = 1 if code.co_filename.startswith(_installed()) else 2
         if rank >= best:
             best = rank
             found = f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from ..wire.writing import http_date
+from ..wire.dates import http_date
 
 __all__ = ["error_page"]
 

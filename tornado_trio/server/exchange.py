@@ -33,9 +33,9 @@ from ..exchange import (
 from ..exchange.record import usable_request_id
 from ..log import app_log
 from ..net.stream import Stream
+from ..wire.dates import http_date
 from ..wire.events import RequestHead
 from ..wire.headers import HTTPHeaders
-from ..wire.writing import http_date
 from .body import RequestBody, can_skip, take_buffered
 from .interfaces import Channel
 

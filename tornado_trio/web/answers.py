@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import decimal
 import enum
 import json
-import mimetypes
 import os
-import uuid
+import sys
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -34,13 +32,18 @@ __all__ = ["AnswerMethods", "encode_json"]
 GOODBYE = ServerEvent("", "drain")
 
 
+def _is_of(value: object, module: str, name: str) -> bool:
+    """Whether it is of a class of a module that few programs load: else there is no such value."""
+    return isinstance(value, getattr(sys.modules.get(module), name, ()))
+
+
 def _plain(value: Any) -> Any:
     """What JSON has no word for, as what it has."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, (uuid.UUID, decimal.Decimal)):
+    if _is_of(value, "uuid", "UUID") or _is_of(value, "decimal", "Decimal"):
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value
@@ -204,6 +207,8 @@ class AnswerMethods:
 
 
 def _type_of(name: str) -> str:
+    import mimetypes  # few handlers send files
+
     kind, encoding = mimetypes.guess_type(name)
     if encoding == "gzip":
         return "application/gzip"  # RFC 6713

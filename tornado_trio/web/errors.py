@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.client import responses
 from typing import Any
+
+from ..wire.phrases import standard_phrase
 
 __all__ = ["Finish", "HTTPError", "MissingArgumentError"]
 
@@ -45,7 +46,7 @@ class HTTPError(Exception):
         return message
 
     def __str__(self) -> str:
-        reason = self.reason or responses.get(self.status_code, "Unknown")
+        reason = self.reason or standard_phrase(self.status_code, "Unknown")
         text = f"HTTP {self.status_code}: {reason}"
         message = self.get_message()
         return f"{text} ({message})" if message else text

@@ -15,7 +15,6 @@ import re
 import time
 from collections.abc import Awaitable
 from functools import partial
-from http.client import responses
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from ..exchange import CHECKPOINT, READY, Exchange, ResponseStartLine
 from ..log import gen_log
 from ..wire.dates import format_timestamp, http_date
 from ..wire.headers import HTTPHeaders
+from ..wire.phrases import standard_phrase
 
 if TYPE_CHECKING:
     from .handler import RequestHandler
@@ -97,7 +97,7 @@ def header_value(value: Any) -> str:
 def reason_phrase(status_code: int, reason: str | bytes | None) -> str:
     """The phrase to send: the given one if it is fit to be sent; the standard one for None."""
     if reason is None:
-        return responses.get(status_code, "Unknown")
+        return standard_phrase(status_code, "Unknown")
     if isinstance(reason, bytes):
         reason = reason.decode("latin-1")
     return reason if _REASON.fullmatch(reason) else "Unknown"

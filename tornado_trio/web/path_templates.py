@@ -14,7 +14,6 @@ by its literal beginning. Must not know handlers.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -37,12 +36,18 @@ class Converter:
     convert: Callable[[str], Any] | None = None
 
 
+def _uuid(text: str) -> Any:
+    from uuid import UUID  # for the few that have such routes
+
+    return UUID(text)
+
+
 #: By name; a program may add its own before it makes rules.
 CONVERTERS: Final[dict[str, Converter]] = {
     "str": Converter("[^/]+"),
     "int": Converter("-?[0-9]{1,18}", int),
     "float": Converter(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", float),
-    "uuid": Converter("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", uuid.UUID),
+    "uuid": Converter("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", _uuid),
     "path": Converter(".+"),
 }
 

@@ -7,7 +7,6 @@ with `async def respond(exchange)`. What a rule's target may be is decided in on
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 from types import CoroutineType
@@ -55,7 +54,9 @@ class Rule:
         middleware: Sequence[Middleware] = (),
     ) -> None:
         if isinstance(target, str):
-            target = pkgutil.resolve_name(target)
+            from pkgutil import resolve_name
+
+            target = resolve_name(target)
         self.matcher = matcher
         self.target = target
         self.target_kwargs = target_kwargs if target_kwargs else {}

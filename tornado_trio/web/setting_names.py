@@ -7,7 +7,6 @@ the pen, and a value of the wrong type would fail at some request, or mean what 
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -100,7 +99,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     """TypeError for a known setting of another type, or a name that is nearly a known one."""
     for name, value in settings.items():
         if name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, 1, 0.88)
+            from difflib import get_close_matches  # most programs have known settings only
+
+            near = get_close_matches(name, _KNOWN, 1, 0.88)
             if near:
                 raise TypeError(
                     f"there is no setting {name!r}: did you mean {near[0]!r}? (A "

@@ -7,7 +7,6 @@ Knows the order of questions about a request for a file; where files may lie is
 from __future__ import annotations
 
 import datetime
-import mimetypes
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -284,6 +283,8 @@ class StaticFileHandler(RequestHandler):
 
     def get_content_type(self) -> str:
         """The Content-Type."""
+        import mimetypes  # as files are read: when the first of them is asked for
+
         mime_type, encoding = mimetypes.guess_type(self._plain_path or self.absolute_path or "")
         # By RFC 6713 a gzip file is application/gzip; other compressions have no type.
         if encoding == "gzip":

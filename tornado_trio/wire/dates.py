@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import calendar
 import datetime
-import email.utils
 import numbers
 import time
 from typing import Final
@@ -70,8 +69,10 @@ def parse_date(value: str) -> int | None:
     # HTTP date has 37 characters at most.
     if len(value) > 64:
         return None
+    from email.utils import parsedate_tz  # milliseconds at start, which few programs need
+
     try:
-        parsed = email.utils.parsedate_tz(value)
+        parsed = parsedate_tz(value)
         if parsed is None:
             return None
         # A date without a zone (asctime's format has none) is in UTC, never local time.

@@ -14,7 +14,6 @@ from typing import Any
 from .._util.object_dict import ObjectDict
 from .._util.percent import STEP, parse_form_steps
 from ..errors import HTTPInputError
-from .multipart import MultipartParser, Part, PartData
 from .parameters import media_type, parse_header
 
 
@@ -147,6 +146,8 @@ def multipart_steps(
         raise HTTPInputError("multipart/form-data parsing is disabled")
     if boundary.startswith(b'"') and boundary.endswith(b'"') and len(boundary) > 1:
         boundary = boundary[1:-1]
+    from .multipart import MultipartParser, Part, PartData  # few forms are of this kind
+
     parser = MultipartParser(
         boundary, max_parts=config.max_parts, max_part_header_size=config.max_part_header_size
     )

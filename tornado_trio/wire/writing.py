@@ -7,14 +7,12 @@ their usual spelling); this takes 3 µs for five fields and refuses the same thi
 from __future__ import annotations
 
 import re
-import time
-from email.utils import formatdate
 from functools import lru_cache
-from http.client import responses
 
 from ..errors import HTTPOutputError
 from . import abnf
 from .headers import HTTPHeaders
+from .phrases import standard_phrase
 
 __all__ = [
     "LAST_CHUNK",
@@ -22,7 +20,6 @@ __all__ = [
     "encode_chunk",
     "encode_head",
     "encode_last_chunk",
-    "http_date",
     "request_line",
     "status_line",
 ]
@@ -81,17 +78,5 @@ def encode_last_chunk(trailers: HTTPHeaders | None) -> bytes:
 
 def bare_response(status: int) -> bytes:
     """A whole response of nothing but its status, the last one of its connection."""
-    head = f"HTTP/1.1 {status} {responses.get(status, '')}\r\n"
+    head = f"HTTP/1.1 {status} {standard_phrase(status)}\r\n"
     return f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
-
-
-_date: tuple[int, str] = (0, "")
-
-
-def http_date() -> str:
-    """Now, as the Date field has it. Made once a second (0.1 µs against 4)."""
-    global _date
-    now = int(time.time())
-    if _date[0] != now:
-        _date = (now, formatdate(now, usegmt=True))
-    return _date[1]

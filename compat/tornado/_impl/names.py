@@ -69,10 +69,13 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     "tornado.httpserver": {
         "HTTPConnection": "tornado.httputil",
         "_BadRequestException": "tornado.httputil:HTTPInputError",
+        "_HTTPRequestContext": "tornado._impl.http.peer",
+        "_ProxyAdapter": "tornado._impl.http.peer",
     },
     "tornado.httputil": {
         "_int_or_none": _PRIVATE,
         "_parseparam": _PRIVATE,
+        "responses": "http.client",
     },
     "tornado.ioloop": {
         "_Selectable": _PRIVATE,

@@ -6,8 +6,9 @@ Knows handlers by their methods; nothing here is used unless `generation` says s
 from __future__ import annotations
 
 import hashlib
-from http.client import responses
 from typing import Any
+
+from tornado_trio.wire.phrases import standard_phrase
 
 __all__ = ["md5_version", "check_known_status"]
 
@@ -23,5 +24,5 @@ def md5_version(cls: Any, abspath: str) -> str:
 
 def check_known_status(status_code: int, reason: Any) -> None:
     """Before 5: a status that is unknown is an error, unless it comes with a reason."""
-    if reason is None and status_code not in responses:
+    if reason is None and not standard_phrase(status_code):
         raise ValueError(f"unknown status code {status_code}")
