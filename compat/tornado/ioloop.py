@@ -256,7 +256,8 @@ class IOLoop(Configurable):
         *args: Any, **kwargs: Any,
     ) -> object:
         """Call back at `deadline` (as `time()`, or a timedelta from now); a handle for it."""
-        if isinstance(deadline, numbers.Real):
+        # The usual types by name: the ABC takes 0.3 us to ask.
+        if type(deadline) is float or isinstance(deadline, numbers.Real):
             return self.call_at(float(deadline), callback, *args, **kwargs)
         if isinstance(deadline, datetime.timedelta):
             return self.call_at(

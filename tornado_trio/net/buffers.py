@@ -104,9 +104,16 @@ class ReadBuffer:
         """Remove and return all to the end of what `find` finds; None while it is not here."""
         if max_bytes is None and self._scan_for == delimiter:
             # The next of many lines, which is here already: a call less.
-            at = self._data.find(delimiter, self._scanned)
+            data = self._data
+            at = data.find(delimiter, self._scanned)
             if at >= 0:
-                return self.take(at + len(delimiter))
+                size = at + len(delimiter)
+                if size > _SLICE_BELOW or size == len(data):
+                    return self.take(size)
+                self._scanned = 0  # `take`, without the call
+                taken = bytes(data[:size])
+                del data[:size]
+                return taken
         end = self.find(delimiter, max_bytes)
         return None if end is None else self.take(end)
 

@@ -189,7 +189,12 @@ class BaseAsyncIOLoop(_Loop):
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> object:
-        return self.call_later(when - self.time(), callback, *args, **kwargs)
+        if kwargs:
+            callback = functools.partial(callback, **kwargs)
+        delay = when - self.time()
+        return self.asyncio_loop.call_later(
+            delay if delay > 0 else 0, self._run_callback, callback, *args
+        )
 
     def remove_timeout(self, timeout: Any) -> None:
         timeout.cancel()

@@ -64,9 +64,9 @@ def with_callback(
         def of_one(self: Any, first: Any = _NONE, /, *args: Any, **kwargs: Any) -> Any:
             if first is _NONE:
                 return call(self, args, kwargs)
-            if args or kwargs:
+            if args or "callback" in kwargs or "streaming_callback" in kwargs:
                 return call(self, (first, *args), kwargs)
-            return method(self, first)
+            return method(self, first, **kwargs) if kwargs else method(self, first)
 
         @functools.wraps(method)
         def of_none(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from tornado._impl.legacy import streams as legacy_streams
@@ -28,7 +29,6 @@ from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
 
-from tornado_trio._util.fairness import Budget
 from tornado_trio.errors import ReadLimitError
 from tornado_trio.net.buffers import ReadBuffer, WriteBuffer
 
@@ -40,6 +40,7 @@ _ERROR = IOLoop.ERROR
 _CHUNKS_PER_TURN = 16
 # How many operations may be done at once before one takes a turn of the loop.
 _IMMEDIATE_IN_A_ROW = 256
+_compiled = lru_cache(64)(re.compile)  # `re` keeps them, too, and takes five times as long to find
 
 
 class BaseIOStream(PrivateNames):
@@ -84,7 +85,7 @@ class BaseIOStream(PrivateNames):
         self._read_target: memoryview | None = None
         self._reading_to_close = False
         self._read_again_soon = False
-        self._immediate = Budget(_IMMEDIATE_IN_A_ROW)  # operations in a row that did not wait
+        self._immediate = _IMMEDIATE_IN_A_ROW  # how many operations in a row need not wait
         self._total_write_index = 0  # bytes accepted, ever; distributed counts here too
         self._sent = 0  # bytes handed to the descriptor, ever
         self._write_futures: deque[tuple[int, Future]] = deque()
@@ -129,13 +130,12 @@ class BaseIOStream(PrivateNames):
 
         With `max_bytes` the connection is closed if more came and nothing matches.
         """
-        pattern = re.compile(regex)
-        return self._start_read(lambda: self._received.take_match(pattern, max_bytes))
+        return self._start_read(self._received.take_match, _compiled(regex), max_bytes)
 
     @legacy_streams.with_callback("max_bytes")
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read up to and with `delimiter`; a Future of the bytes. `max_bytes` as above."""
-        return self._start_read(lambda: self._received.take_until(delimiter, max_bytes))
+        return self._start_read(self._received.take_until, delimiter, max_bytes)
 
     @legacy_streams.with_callback("streaming_callback", "partial")
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
@@ -147,7 +147,7 @@ class BaseIOStream(PrivateNames):
         if partial and num_bytes:
             # An empty result would mean "nothing yet" just as well as the end: never given.
             return self._start_read(lambda: self._received.take(num_bytes) or None)
-        return self._start_read(lambda: self._received.take_exactly(num_bytes))
+        return self._start_read(self._received.take_exactly, num_bytes)
 
     def read_into(self, buf: bytearray | memoryview, partial: bool = False) -> Awaitable[int]:
         """Read until `buf` is full (with `partial`: until it holds anything).
@@ -194,22 +194,23 @@ class BaseIOStream(PrivateNames):
             self._check_closed()
             raise AssertionError("Already reading")
 
-    def _start_read(self, take: Callable[[], Any]) -> Future:
-        """Satisfy a read from the buffer, or from the descriptor, or as events come."""
+    def _start_read(self, take: Callable[..., Any], *given: Any) -> Future:
+        """Read what `take(*given)` takes out of the buffer (None: not here yet), now or later."""
         if self._reader is not None:
             self._reader.program_reads()
         if self._read_future is not None:
             self._check_not_reading()
         try:
-            result = take()
+            result = take(*given)
             if result is None:
                 self._check_closed()
+                take, given = partial(take, *given), ()
                 if not self._connecting:
                     result = self._read_chunks(take)
         except ReadLimitError as exc:
             # Raised later, as it would be if the bytes had not been here already.
-            self._read_future, self._read_take = Future(), take
-            future = self._read_future
+            future = self._read_future = Future()
+            self._read_take = partial(take, *given)
             self._give_up_reading(exc)
             return future
         if result is not None:
@@ -219,7 +220,7 @@ class BaseIOStream(PrivateNames):
                 self._maybe_add_error_listener()
             return self._done(result)
         future = Future()
-        self._immediate = Budget(_IMMEDIATE_IN_A_ROW)
+        self._immediate = _IMMEDIATE_IN_A_ROW
         self._read_take = take
         self._read_future = future
         if self._closed:  # the peer's end, met just now
@@ -500,10 +501,12 @@ class BaseIOStream(PrivateNames):
         coroutine could otherwise go on for ever, and nothing else would.
         """
         future = Future()
-        if self._immediate.spent():
-            self.io_loop.add_callback(future_set_result_unless_cancelled, future, result)
-        else:
+        self._immediate -= 1
+        if self._immediate:
             future.set_result(result)
+        else:
+            self._immediate = _IMMEDIATE_IN_A_ROW
+            self.io_loop.add_callback(future_set_result_unless_cancelled, future, result)
         return future
 
     # --- the loop's events -------------------------------------------------------------
