@@ -127,7 +127,8 @@ class Request:
         self.headers = exchange.headers
         self.body = b""
         self.connection = exchange
-        self._take_peer(exchange)
+        self.remote_ip = exchange.remote_ip  # `_take_peer`, of what is known to have both
+        self.protocol = exchange.protocol
         self._take_start_line(exchange.start_line, None)
         return self
 
