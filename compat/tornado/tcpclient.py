@@ -167,7 +167,7 @@ class _Connector:
         self._stop_timer()
         if self._lanes and not self._winner.done():
             self._try_next(self._lanes.pop(0))
-            self._check_lost()
+        self._check_lost()
 
     def _try_next(self, lane: Iterator[tuple[int, Any]]) -> None:
         for family, address in lane:

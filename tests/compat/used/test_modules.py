@@ -463,12 +463,23 @@ async def test_queue_and_lock_inside() -> None:
     await second
 
 
-def test_tcpclient_connector() -> None:
+@in_loop
+async def test_tcpclient_connector() -> None:
     from tornado.tcpclient import _Connector
 
     both = [(socket.AF_INET6, ("::1", 1)), (socket.AF_INET, ("127.0.0.1", 1))]
     first, second = _Connector.split(both)
     assert first == [both[0]] and second == [both[1]]
+    for addresses in ([both[1]], both):
+
+        def refused(family: int, address: Any) -> Any:
+            future: Any = tornado.gen.Future()
+            future.set_exception(ConnectionRefusedError())
+            stream = tornado.iostream.IOStream(socket.socket())
+            return stream, future
+
+        with pytest.raises(ConnectionRefusedError):
+            await _Connector(addresses, refused).start()
 
 
 @in_loop
