@@ -142,9 +142,13 @@ class ContextExchange(ExchangeConnection):
     """One on its way through a program's delegates, or of a connection with a program's context:
     its client is who the context says by then."""
 
+    def __init__(self, connection: Channel, head: RequestHead) -> None:
+        self._context = connection.server.served(connection).context  # type: ignore[attr-defined]
+        super().__init__(connection, head)
+
     @property
     def remote_ip(self) -> str:
-        found: str | None = getattr(self.context, "remote_ip", None)
+        found: str | None = getattr(self._context, "remote_ip", None)
         return self._connection.client[0] if found is None else found
 
     @remote_ip.setter
@@ -153,8 +157,8 @@ class ContextExchange(ExchangeConnection):
 
     @property
     def protocol(self) -> str:
-        found: str = getattr(self.context, "protocol", self._connection.client[1])
-        return found
+        found: str | None = getattr(self._context, "protocol", None)
+        return self._connection.client[1] if found is None else found
 
     @protocol.setter
     def protocol(self, protocol: str) -> None:
