@@ -39,6 +39,7 @@ class HostReadable:
         "_fd",
         "_loop",
         "_registered",
+        "doubt",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
@@ -50,6 +51,7 @@ class HostReadable:
         self._cancelled = False
         self._closed = False
         self._registered = False
+        self.doubt = False  # the selector looks at the socket: it need not be told
 
     def __await__(self) -> Generator[HostReadable, object, None]:
         if self._closed:

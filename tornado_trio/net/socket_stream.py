@@ -34,7 +34,8 @@ class SocketStream(Stream):
 
     Attributes:
       waiter: an awaitable that waits for readability in place of trio (a guest run's host may
-        do it cheaper); its `close` is called before the socket's.
+        do it cheaper, or a hub); its `close` is called before the socket's, and its `doubt` told
+        whether the last read may have left something.
     """
 
     __slots__ = ("_fd", "_kept_back", "_sock", "waiter")
@@ -81,12 +82,18 @@ class SocketStream(Stream):
     def read_nowait(self, max_bytes: int = CHUNK) -> bytes | None:
         if self._in._data:  # its own truth is a function of Python
             return self._in.take(max_bytes)
+        waiter = self.waiter
         try:
-            return self._sock.recv(max_bytes)
+            data = self._sock.recv(max_bytes)
         except (BlockingIOError, InterruptedError):
+            if waiter is not None:
+                waiter.doubt = False
             return None
         except OSError as exc:
             raise self._read_broke(exc) from exc
+        if waiter is not None:
+            waiter.doubt = len(data) == max_bytes
+        return data
 
     async def wait_readable(self) -> None:
         if self._in._data or self.closed:
@@ -104,15 +111,25 @@ class SocketStream(Stream):
 
     def _recv(self, max_bytes: int) -> bytes | None:
         try:
-            return self._sock.recv(max_bytes)
+            data = self._sock.recv(max_bytes)
         except (BlockingIOError, InterruptedError):
+            if self.waiter is not None:
+                self.waiter.doubt = False
             return None
+        if self.waiter is not None:
+            self.waiter.doubt = len(data) == max_bytes
+        return data
 
     def _recv_into(self, target: memoryview) -> int | None:
         try:
-            return self._sock.recv_into(target)
+            count = self._sock.recv_into(target)
         except (BlockingIOError, InterruptedError):
+            if self.waiter is not None:
+                self.waiter.doubt = False
             return None
+        if self.waiter is not None:
+            self.waiter.doubt = count == len(target)
+        return count
 
     def _send(self, data: Data) -> int:
         try:

@@ -80,6 +80,8 @@ class TlsStream(SocketStream):
         try:
             return self._sock.recv(max_bytes)
         except ssl.SSLWantReadError:
+            if self.waiter is not None:
+                self.waiter.doubt = False  # OpenSSL has asked the socket, and it had nothing
             return None
         except ssl.SSLZeroReturnError:
             return b""  # the end, when our own close_notify has been sent before
@@ -92,6 +94,8 @@ class TlsStream(SocketStream):
         try:
             return self._sock.recv_into(target)
         except ssl.SSLWantReadError:
+            if self.waiter is not None:
+                self.waiter.doubt = False  # OpenSSL has asked the socket, and it had nothing
             return None
         except ssl.SSLZeroReturnError:
             return 0

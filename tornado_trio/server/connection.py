@@ -28,6 +28,7 @@ from .._util.groups import sole
 from ..errors import PeerError, StreamClosedError
 from ..exchange import Cause
 from ..log import app_log, gen_log
+from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
 from ..wire.events import RequestHead, Signal
 from ..wire.http1 import ServerWire
@@ -45,6 +46,8 @@ __all__ = ["Http1Connection"]
 
 # Pipelined requests answered without letting other tasks run: 50 µs each.
 _REQUESTS_IN_A_ROW = 16
+# A mask: after so many requests a connection sees whether it should wait in another way.
+_ARRANGE = 7
 _NEED_DATA = Signal.NEED_DATA
 _REQUEST, _HEAD_READ, _FINISHED = State.REQUEST, Trigger.HEAD_READ, Trigger.FINISHED
 
@@ -155,6 +158,8 @@ class Http1Connection(RequestChannel):
                     if self.state is not _REQUEST or not wire.next_cycle():
                         return False
                     self.state = TRANSITIONS[_REQUEST][_FINISHED]
+                    if not self.requests & _ARRANGE and isinstance(stream, SocketStream):
+                        server.hub.arrange(stream)
                     must_wait = not wire.buffered
                     if must_wait:
                         event = _NEED_DATA
@@ -313,6 +318,8 @@ class Http1Connection(RequestChannel):
         stream = self.stream
         stream.unread(self.wire.take_rest())
         self.move(Trigger.DETACH)
+        if isinstance(stream, SocketStream):
+            self.server.hub.part(stream)  # its new owner may have other ways
         if self._disconnect is not None:
             self._disconnect.stop()
             self._disconnect = None  # it lasts, and may be one of many

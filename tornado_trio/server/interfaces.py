@@ -15,6 +15,7 @@ import trio
 from ..errors import PeerError
 from ..exchange import App, Cause, Exchange
 from ..net.listeners import Listener
+from ..net.readiness import ReadinessHub
 from ..net.stream import Stream
 from ..wire.engines import WireEngine
 from ..wire.events import RequestHead
@@ -86,6 +87,8 @@ class Serving(Protocol):
     def draining(self) -> bool: ...
     @property
     def watch(self) -> DisconnectWatch: ...
+    @property
+    def hub(self) -> ReadinessHub: ...
     @property
     def body_timeouts(self) -> BodyReadTimeouts: ...
     @property

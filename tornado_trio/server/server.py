@@ -27,6 +27,7 @@ import trio
 from .._util.interrupts import interrupt_in
 from ..exchange import App, Cause
 from ..log import gen_log
+from ..net.readiness import ReadinessHub
 from ..net.stream import Stream
 from ..wire.engines import engine_for
 from .body_timeouts import BodyReadTimeouts
@@ -63,6 +64,7 @@ class Server:
       state: "accepting", "draining", "cancelling" or "closed".
       draining: in one of the last three.
       exchange_type: made for each request; for hosts that give exchanges more names.
+      hub: what connections wait by while one turn of trio's loop serves several of them.
       limiter: counts connections, where their number is limited.
       reception: where connections come in, while `serve_connections` runs.
       nursery: owner of helper tasks of connections (watchers), while `run_in` has given one.
@@ -76,6 +78,7 @@ class Server:
         self.engine = engine_for(self.options.engine, self.options.dialect)
         self.connections: set[Connection] = set()
         self.watch = DisconnectWatch()
+        self.hub = ReadinessHub()
         self.body_timeouts = BodyReadTimeouts(self.options.timeouts.stall)
         limit = self.options.limits.max_connections
         self.limiter = None if limit is None else ConnectionLimiter(limit)
@@ -112,6 +115,7 @@ class Server:
         self.body_timeouts.start_in(nursery)
         if nursery is not None:
             nursery.start_soon(self.watch.run, name="disconnect watch")
+            nursery.start_soon(self.hub.run, name="readiness hub")
 
     def receive_by(self, reception: Reception | None) -> None:
         """Connections come in there from now on; None: nowhere."""

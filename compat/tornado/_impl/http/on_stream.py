@@ -74,6 +74,10 @@ class StreamServing:
         return self.base.watch
 
     @property
+    def hub(self) -> Any:
+        return self.base.hub
+
+    @property
     def body_timeouts(self) -> Any:
         return self.base.body_timeouts
 
