@@ -8,28 +8,16 @@ is for a dependency to say. Where the parameter has a default, they may be missi
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..web.credentials import Credentials, basic_credentials, bearer_token
 from .problems import Problem
 
 if TYPE_CHECKING:
     from ..web.request import Request
 
 __all__ = ["ApiKey", "Basic", "Bearer", "Credentials", "Scheme"]
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a client says with Basic authentication."""
-
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.username!r}, ...)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +46,7 @@ class Bearer(Scheme):
     name: str = "bearer"
 
     def take(self, request: Request) -> Any:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return token.strip() or None if scheme.lower() == "bearer" else None
+        return bearer_token(request)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         found = {"type": "http", "scheme": "bearer"}
@@ -80,15 +67,7 @@ class Basic(Scheme):
     name: str = "basic"
 
     def take(self, request: Request) -> Any:
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return None
-        try:
-            pair = base64.b64decode(text.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        username, colon, password = pair.partition(":")
-        return Credentials(username, password) if colon else None
+        return basic_credentials(request)
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         return self.name, {"type": "http", "scheme": "basic"}

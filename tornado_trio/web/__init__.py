@@ -49,16 +49,20 @@ from .ui import TemplateModule, UIModule
 from .urls import local_url
 
 if TYPE_CHECKING:
+    from .credentials import Credentials, basic_credentials, bearer_token
     from .forms import FormLimits, FormPart, FormParts, form_parts
     from .websocket import WebSocketHandler
 
 url = URLSpec
 
 _LATER = {
+    "Credentials": ".credentials",
     "FormLimits": ".forms",
     "FormPart": ".forms",
     "FormParts": ".forms",
     "WebSocketHandler": ".websocket",
+    "basic_credentials": ".credentials",
+    "bearer_token": ".credentials",
     "form_parts": ".forms",
 }
 
@@ -69,6 +73,7 @@ __all__ = [
     "MIN_SUPPORTED_SIGNED_VALUE_VERSION",
     "AnyMatches",
     "Application",
+    "Credentials",
     "DefaultHostMatches",
     "DisconnectPolicy",
     "ErrorHandler",
@@ -99,6 +104,8 @@ __all__ = [
     "WebSocketHandler",
     "addslash",
     "authenticated",
+    "basic_credentials",
+    "bearer_token",
     "create_signed_value",
     "critical",
     "decode_signed_value",
