@@ -178,6 +178,29 @@ async def test_every_fault_of_a_body_has_its_pointer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"items":[{"name":"a","quantity":2.0}]}', 2),
+        (b'{"items":[{"name":"a","quantity":1e3}]}', 1000),
+        (b'{"items":[{"name":"a","quantity":2.5}]}', ("body", "/items/0/quantity")),
+        (b'{"items":[{"name":"a","quantity":0.0}]}', ("body", "/items/0/quantity")),
+        (b'{"items":[{"name":"a","quantity":"2"}]}', ("body", "/items/0/quantity")),
+        (b'{"items":[{"name":1.0,"quantity":2.0}]}', ("body", "/items/0/name")),
+    ],
+)
+async def test_whole_numbers_may_be_written_as_floats(body: bytes, found: Any) -> None:
+    """JSON knows numbers only; other languages write 2.0 for 2."""
+    app = api.Application()
+
+    @app.post("/")
+    async def post(order: Order) -> int:
+        return order.items[0].quantity
+
+    response = await ask(app, "/", "POST", body, Content_Type="application/json")
+    assert (answer(response) if response.code == 200 else faults(response)[0]) == found
+
+
+@pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
         (b"{", "application/json", 400),
@@ -220,6 +243,25 @@ async def test_models_of_pydantic() -> None:
         ("body", "/size"),
     ]
     assert "Model" in app.openapi()["components"]["schemas"]
+
+
+async def test_faults_within_what_may_be_missing() -> None:
+    pydantic = pytest.importorskip("pydantic", reason="pydantic has no build for this Python yet")
+
+    class Model(pydantic.BaseModel):  # type: ignore[name-defined,misc]
+        name: str
+
+    app = api.Application()
+    for path, kind in (("/model", Model), ("/struct", Item)):
+
+        async def post(body: Any = None) -> None: ...
+
+        post.__annotations__ = {"body": kind | None, "return": None}
+        app.post(path)(post)
+        response = await ask(app, path, "POST", b'{"name":1}', Content_Type="application/json")
+        assert ("body", "/name") in faults(response)
+        response = await ask(app, path, "POST", b"null", Content_Type="application/json")
+        assert response.code == 204
 
 
 async def test_forms_and_files() -> None:
@@ -265,6 +307,26 @@ async def test_forms_read_part_by_part() -> None:
         app, "/", "POST", body + b"\r\n--x--", Content_Type="multipart/form-data; boundary=x"
     )
     assert answer(response) == {"a": 100_000}
+
+
+async def test_forms_that_cannot_be_read_say_why() -> None:
+    app = api.Application()
+
+    @app.post("/parts")
+    async def parts(parts: web.FormParts) -> int:
+        return len([part async for part in parts])
+
+    @app.post("/whole")
+    async def whole(title: Annotated[str, api.Form()]) -> str:
+        return title
+
+    body = b'--x\r\nContent-Disposition: form-data; name=""\r\n\r\n1\r\n--x--'
+    for path in ("/parts", "/whole"):
+        response = await ask(
+            app, path, "POST", body, Content_Type="multipart/form-data; boundary=x"
+        )
+        assert response.code == 400
+        assert "missing name" in answer(response)["detail"]
 
 
 # --- answers -----------------------------------------------------------------------------------
@@ -314,6 +376,66 @@ async def test_answers_by_annotation() -> None:
     head = await ask(app, "/bytes", "HEAD")
     assert (head.code, head.body, head.headers["Content-Length"]) == (200, b"", "1")
     assert (await ask(app, "/bytes", "POST")).headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_streams_of_each_kind() -> None:
+    app = api.Application()
+
+    @app.get("/bytes")
+    async def data() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+
+    @app.get("/text")
+    async def text() -> AsyncIterator[str]:
+        yield "ü"
+
+    @app.get("/values")
+    async def values(count: int = 2) -> AsyncIterator[Item]:
+        for number in range(count):
+            yield Item("a", number)
+
+    for path, media_type, body in (
+        ("/bytes", "application/octet-stream", b"ab"),
+        ("/text", "text/plain; charset=UTF-8", "ü".encode()),
+        ("/values", "application/jsonl", b'{"name":"a","quantity":0}\n{"name":"a","quantity":1}\n'),
+    ):
+        for accept in ("", "text/html"):  # there is no other form of a stream
+            response = await ask(app, path, Accept=accept)
+            assert (response.headers["Content-Type"], response.body) == (media_type, body)
+        described = app.openapi()["paths"][path]["get"]["responses"]
+        assert described["200"]["content"] == {media_type: {}}
+        assert "406" not in described
+
+
+async def test_a_response_of_text_says_its_own_type() -> None:
+    app = api.Application()
+
+    @app.get("/page")
+    async def page() -> api.Response[str]:
+        return api.Response("<b>", media_type="text/html; charset=UTF-8")
+
+    @app.get("/maybe")
+    async def maybe(there: bool = False) -> Item | None:
+        return Item("a", 1) if there else None
+
+    assert (await ask(app, "/page", Accept="text/html")).body == b"<b>"
+    assert (await ask(app, "/maybe?there=on")).code == 200
+    assert (await ask(app, "/maybe?there=no")).code == 204
+    assert app.openapi()["paths"]["/maybe"]["get"]["responses"].keys() == {
+        *("200", "204", "400", "406", "422")
+    }
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity"])
+async def test_numbers_are_those_that_json_has(text: str) -> None:
+    app = api.Application()
+
+    @app.get("/")
+    async def get(number: float = 0, numbers: list[float] = []) -> None: ...  # noqa: B006
+
+    assert faults(await ask(app, f"/?number={text}")) == [("query", "number")]
+    assert faults(await ask(app, f"/?numbers=1&numbers={text}")) == [("query", "numbers")]
 
 
 @pytest.mark.parametrize(

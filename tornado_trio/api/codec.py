@@ -6,10 +6,12 @@ only, with a JSON Pointer to it (RFC 6901).
 
 from __future__ import annotations
 
+import math
 import sys
+import types
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -61,8 +63,32 @@ def escape(part: object) -> str:
 
 
 def from_text(value: Any, type_: Any) -> Any:
-    """A parameter's value from text or a list of texts. ValueError says what is wrong."""
-    return msgspec.convert(value, type_, strict=False, dec_hook=_dec_hook)
+    """A parameter's value from text or a list of texts. ValueError says what is wrong.
+
+    A truth value may be said as forms say it: on, yes.
+    """
+    try:
+        found = msgspec.convert(value, type_, strict=False, dec_hook=_dec_hook)
+    except msgspec.ValidationError:
+        word = _WORDS.get(value.lower()) if type(value) is str else None
+        if word is None:
+            raise
+        found = msgspec.convert(word, type_)
+    for each in found if isinstance(found, (list, tuple, set, frozenset)) else (found,):
+        if type(each) is float and not math.isfinite(each):
+            raise ValueError("is no number that JSON has")
+    return found
+
+
+#: What HTML's checkboxes and people write.
+_WORDS = {"on": True, "yes": True, "off": False, "no": False}
+
+
+def may_be_nothing(type_: Any) -> bool:
+    """Whether None is one of several values of a type."""
+    while hasattr(type_, "__metadata__"):
+        type_ = get_args(type_)[0]
+    return get_origin(type_) in (Union, types.UnionType) and types.NoneType in get_args(type_)
 
 
 @cache
@@ -74,14 +100,40 @@ def _decoder(type_: Any, media_type: str) -> tuple[Any, bool]:
 def decode(body: bytes, type_: Any, media_type: str) -> Any:
     """The body as `type_`.
 
+    An integer may be written as 1.0 in JSON (RFC 8259 6 has numbers only, JSON Schema counts that
+    as an integer).
+
     Raises msgspec.ValidationError (or `ModelFaults`) for a value that does not fit, other
     msgspec.DecodeErrors for bytes that are no such document.
     """
     decoder, gaps = _decoder(type_, media_type)
-    value = decoder.decode(body)
+    try:
+        value = decoder.decode(body)
+    except msgspec.ValidationError:
+        if media_type != JSON:
+            raise
+        value = msgspec.convert(
+            _plain(body, JSON), type_, str_keys=True, dec_hook=_dec_hook
+        )
     if gaps:
         fill(value)
     return value
+
+
+def _plain(body: bytes, media_type: str) -> Any:
+    """The document as it is, but for whole numbers that are written as floats."""
+    if media_type == MSGPACK:
+        return msgspec.msgpack.decode(body)
+    whole = [msgspec.json.decode(body)]
+    stack: list[Any] = [whole]
+    while stack:
+        held = stack.pop()
+        for key, each in list(held.items() if type(held) is dict else enumerate(held)):
+            if type(each) is float and each.is_integer():
+                held[key] = int(each)
+            elif type(each) in (dict, list):
+                stack.append(each)
+    return whole[0]
 
 
 _json_encoder = msgspec.json.Encoder(enc_hook=_enc_hook)
@@ -142,8 +194,7 @@ def _is_compound(info: Any) -> bool:
 
 def faults_of(body: bytes, type_: Any, media_type: str) -> list[tuple[str, str]]:
     """What is wrong with a document that did not fit: (JSON Pointer, what is wrong)."""
-    plain = (msgspec.msgpack if media_type == MSGPACK else msgspec.json).decode(body)
-    return list(_faults(plain, type_, "", media_type == JSON))
+    return list(_faults(_plain(body, media_type), type_, "", media_type == JSON))
 
 
 def _faults(
@@ -159,8 +210,23 @@ def _faults(
             yield from ((pointer + inner, detail) for inner, detail in cause.found)
             return
         detail = str(error)
-    inner = list(_inner(value, type_, pointer, str_keys))
+    present = _present(type_)
+    if present is not type_ and is_model(present) and value is not None:
+        yield from _faults(value, present, pointer, str_keys)
+        return
+    inner = list(_inner(value, present, pointer, str_keys))
     yield from inner or [(pointer, detail.partition(" - at `")[0])]
+
+
+def _present(type_: Any) -> Any:
+    """`T` of `T | None`."""
+    while hasattr(type_, "__metadata__"):
+        type_ = get_args(type_)[0]
+    if get_origin(type_) in (Union, types.UnionType):
+        others = [each for each in get_args(type_) if each is not types.NoneType]
+        if len(others) == 1:
+            return others[0]
+    return type_
 
 
 def _inner(value: Any, type_: Any, pointer: str, str_keys: bool) -> Iterator[tuple[str, str]]:

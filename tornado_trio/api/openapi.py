@@ -15,6 +15,7 @@ import msgspec
 
 from . import codec
 from .problems import MEDIA_TYPE
+from .responses import media_type_of
 from .signatures import Parameter, Signature
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ _PROBLEM = {
     },
     "required": ["type", "title", "status"],
 }
+
+
+#: Every part of a form has a name (RFC 7578 4.2), which a header field can hold.
+_NAMED = {"propertyNames": {"pattern": r"^[^\u0000-\u001f\u007f]+$"}}
 
 
 class _Schemas:
@@ -188,7 +193,8 @@ def _request_body(signature: Signature, schemas: _Schemas) -> dict[str, Any] | N
         return {"required": body.required, "content": content}
     parameters = signature.all_parameters()
     if any(each.source == "parts" for each in parameters):
-        return {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}
+        form = {"type": "object", **_NAMED}
+        return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     fields = [each for each in parameters if each.source in ("form", "file")]
     if not fields:
         return None
@@ -200,6 +206,7 @@ def _request_body(signature: Signature, schemas: _Schemas) -> dict[str, Any] | N
         "type": "object",
         "properties": {each.alias: _field(each, schemas) for each in fields},
         "required": [each.alias for each in fields if each.required],
+        **_NAMED,
     }
     return {
         "required": any(each.required for each in fields),
@@ -220,8 +227,10 @@ def _responses(signature: Signature, schemas: _Schemas) -> dict[str, Any]:
         schema = schemas.of(signature.returns)
         good["content"] = {kind: {"schema": schema} for kind in (codec.JSON, codec.MSGPACK)}
     elif signature.returns in (bytes, AsyncIterator):
-        good["content"] = {"application/octet-stream": {}}
+        good["content"] = {media_type_of(signature.returns, signature.streamed): {}}
     found = {str(signature.status): good}
+    if signature.status == 200 and codec.may_be_nothing(signature.returns):
+        found["204"] = {"description": "nothing"}
     parameters = signature.all_parameters()
     sources = {each.source for each in parameters}
     failures = {

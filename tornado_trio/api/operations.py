@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .gaps import fill, may_have_gaps
 from .problems import Fault, Problem
-from .responses import negotiated, negotiates, send
+from .responses import media_type_of, negotiated, negotiates, send
 from .signatures import MISSING, Parameter, Signature, signature_of
 from .takers import OBJECTS, Taker, check_form, form_types, take_body, take_credentials
 
@@ -36,8 +36,8 @@ Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 class Plan:
     """A typed method, ready to be called for requests."""
 
-    __slots__ = ("_accepted", "_gaps", "_negotiates", "_plain", "_root", "_signature", "_status",
-                 "_steps", "_streamed")  # fmt: skip
+    __slots__ = ("_accepted", "_gaps", "_media_type", "_negotiates", "_plain", "_root",
+                 "_signature", "_status", "_steps", "_streamed")  # fmt: skip
 
     def __init__(self, signature: Signature, overrides: Overrides | None = None) -> None:
         steps: dict[Callable[..., Any], _Step] = {}
@@ -50,7 +50,8 @@ class Plan:
         sources = {each.source for each in parameters}
         self._accepted = form_types(sources)
         self._streamed = "parts" in sources
-        self._negotiates = negotiates(signature.returns)
+        self._media_type = media_type_of(signature.returns, signature.streamed)
+        self._negotiates = negotiates(signature)
         self._gaps = self._negotiates and may_have_gaps(signature.returns)
         # Most methods: values of the request, and nothing to open.
         self._plain = len(self._steps) == 1 and sources <= _VALUES
@@ -65,7 +66,7 @@ class Plan:
         if overrides:
             await Plan(self._signature, overrides).run(handler, path, None)
             return
-        media_type = "application/json"
+        media_type = self._media_type
         if self._negotiates:
             accept = handler.request.headers.get("Accept")
             if accept is not None:
@@ -154,7 +155,8 @@ class _Step:
         path_names: frozenset[str],
     ) -> None:
         """Puts the steps that this one needs into `steps`."""
-        self.function, self.enters = _opening(signature.function)
+        self.function = signature.function
+        self.enters = False
         self.is_method = signature.is_method
         self.parameters = signature.parameters
         takers = [Taker(each) for each in signature.parameters if each.source in _TEXTS]
@@ -219,5 +221,7 @@ def _needed(
         signature = signature_of(replacement, path_names, is_dependency=True)
     if signature.function not in steps:
         # Its own needs come first.
-        steps[signature.function] = _Step(signature, steps, overrides, path_names)
+        step = _Step(signature, steps, overrides, path_names)
+        step.function, step.enters = _opening(signature.function)
+        steps[signature.function] = step
     return steps[signature.function]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import PeerError
 from ..web.errors import HTTPError
 
 __all__ = ["MEDIA_TYPE", "Fault", "Problem", "document"]
@@ -67,7 +68,10 @@ class Problem(HTTPError):
 
 
 def document(status: int, error: BaseException | None) -> bytes:
-    """The JSON of a problem. What an error that is no `Problem` says stays inside."""
+    """The JSON of a problem.
+
+    What an error that is no `Problem` says stays inside, unless it is about what the client sent.
+    """
     found: dict[str, Any] = {
         "type": "about:blank",
         "title": responses.get(status, "Unknown"),
@@ -84,4 +88,7 @@ def document(status: int, error: BaseException | None) -> bytes:
         found.update(error.extensions)
     elif isinstance(error, HTTPError) and error.reason:
         found["title"] = error.reason
+    told = error.__cause__ if isinstance(error, HTTPError) else error
+    if isinstance(told, PeerError):
+        found.setdefault("detail", str(told))
     return msgspec.json.encode(found)

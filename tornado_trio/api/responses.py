@@ -4,7 +4,7 @@
     -> Annotated[Order, Status(201)]  another status
     -> None                           204, nothing
     -> bytes                          application/octet-stream
-    -> AsyncIterator[bytes]           streamed as it comes
+    -> AsyncIterator[bytes]           streamed as it comes; of text, or of values as JSON Lines
     -> Response[Order]                a value with status, headers and media type of its own
 
 Knows negotiation and handlers' output methods.
@@ -22,6 +22,7 @@ from .problems import Problem
 
 if TYPE_CHECKING:
     from ..web.handler import RequestHandler
+    from .signatures import Signature
 
 __all__ = ["Response", "Status", "acceptable", "raises", "send"]
 
@@ -118,7 +119,10 @@ async def send(handler: RequestHandler, value: Any, status: int, media_type: str
     if status != 200:
         handler.set_status(status)
     if hasattr(value, "__anext__"):
-        handler.set_header("Content-Type", own_type or _BYTES)
+        # A stream may also be what a `Response` holds, or be returned by another annotation.
+        handler.set_header("Content-Type", own_type or (
+            _BYTES if media_type in (codec.JSON, codec.MSGPACK) else media_type
+        ))  # fmt: skip
         await _stream(handler, value)
         return
     if own_type is None:
@@ -132,6 +136,8 @@ async def send(handler: RequestHandler, value: Any, status: int, media_type: str
 
 
 _BYTES = "application/octet-stream"
+_TEXT = "text/plain; charset=UTF-8"
+_LINES = "application/jsonl"
 _SPECIAL = (Response, bytes, bytearray, memoryview)
 
 
@@ -150,8 +156,21 @@ async def _pump(handler: RequestHandler, chunks: AsyncIterator[Any]) -> None:
         await handler.flush()
 
 
-def negotiates(returns: Any) -> bool:
-    """Whether what a method returns may be sent in more than one media type."""
+def media_type_of(returns: Any, streamed: Any = None) -> str:
+    """How a value is sent if nobody asks for another form; `streamed`: of what it is a stream."""
+    if returns is AsyncIterator:
+        return {bytes: _BYTES, str: _TEXT}.get(streamed, _LINES)
+    return _BYTES if returns is bytes else codec.JSON
+
+
+def negotiates(signature: Signature) -> bool:
+    """Whether what a method returns may be sent in more than one media type.
+
+    A `Response` of text says its own.
+    """
+    returns = signature.returns
+    if signature.is_response and returns is str:
+        return False
     return returns not in (None, type(None), bytes, AsyncIterator)
 
 

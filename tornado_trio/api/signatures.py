@@ -63,6 +63,10 @@ class Signature:
     function: Callable[..., Any]
     parameters: list[Parameter]
     returns: Any = MISSING
+    #: Of what `returns` is a stream.
+    streamed: Any = None
+    #: Whether a `Response` holds it.
+    is_response: bool = False
     status: int = 200
     description: str = ""
     is_method: bool = False
@@ -123,9 +127,7 @@ def signature_of(
     result = Signature(function, found, is_method=is_method, path_names=names)
     if not is_dependency:
         _check_whole(result, where)
-        result.returns, result.status, result.description = _returned(
-            hints.get("return", MISSING), where
-        )
+        _take_returned(result, hints.get("return", MISSING), where)
     return result
 
 
@@ -271,7 +273,7 @@ def _item_of(type_: Any) -> Any:
     return None
 
 
-def _returned(annotation: Any, where: str) -> tuple[Any, int, str]:
+def _take_returned(signature: Signature, annotation: Any, where: str) -> None:
     if annotation is MISSING:
         raise SignatureError(f"{where} does not say what it returns; `-> None` sends nothing")
     plain, metadata = _taken_apart(annotation)
@@ -279,9 +281,11 @@ def _returned(annotation: Any, where: str) -> tuple[Any, int, str]:
     status = next((each for each in metadata if isinstance(each, Status)), None)
     if get_origin(plain) is Response:
         plain = get_args(plain)[0]
+        signature.is_response = True
     elif annotation is not None and not isinstance(plain, type(None)) and status is None:
         plain = annotation
     if get_origin(plain) is not None and _is_stream(get_origin(plain)):
+        signature.streamed = get_args(plain)[0]
         plain = AsyncIterator
     elif plain not in (None, type(None), bytes, Response):
         try:
@@ -290,8 +294,9 @@ def _returned(annotation: Any, where: str) -> tuple[Any, int, str]:
         except (TypeError, NotImplementedError) as error:
             raise SignatureError(f"{where} returns what cannot be sent: {error}") from error
     nothing = plain in (None, type(None))
-    code = status.code if status is not None else (204 if nothing else 200)
-    return plain, code, status.description if status is not None else ""
+    signature.returns = plain
+    signature.status = status.code if status is not None else (204 if nothing else 200)
+    signature.description = status.description if status is not None else ""
 
 
 def _is_stream(origin: Any) -> bool:
