@@ -631,6 +631,54 @@ async def test_failing_to_close_is_the_requests_error() -> None:
     assert (await ask(app, "/", "POST", Content_Length="0")).code == 500
 
 
+class State:
+    greeting = "hello"
+
+
+class Greeting(api.Handler[State]):
+    async def get(self, name: str) -> str:
+        return f"{self.app.state.greeting} {name}"
+
+
+async def shouted(app: api.Application[State]) -> str:
+    return app.state.greeting.upper()
+
+
+async def test_the_state_is_at_hand() -> None:
+    app = api.Application([("/class/{name}", Greeting)], state=State())
+
+    @app.get("/function")
+    async def function(
+        app: api.Application[State], name: Annotated[str, api.Depends(shouted)]
+    ) -> list[str]:
+        return [app.state.greeting, name]
+
+    assert answer(await ask(app, "/class/ann")) == "hello ann"
+    assert answer(await ask(app, "/function")) == ["hello", "HELLO"]
+
+
+async def test_bodies_as_they_are() -> None:
+    app = api.Application()
+
+    @app.post("/bytes")
+    async def data(data: Annotated[bytes, api.Body()]) -> bytes:
+        return data[::-1]
+
+    @app.post("/stream")
+    async def stream(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            yield chunk.upper()
+
+    for kind in ("image/png", "application/json"):
+        assert (await ask(app, "/bytes", "POST", b"ab", Content_Type=kind)).body == b"ba"
+        assert (await ask(app, "/stream", "POST", b"ab", Content_Type=kind)).body == b"AB"
+    assert faults(await ask(app, "/bytes", "POST", Content_Length="0")) == [("body", "data")]
+    for path in ("/bytes", "/stream"):
+        described = app.openapi()["paths"][path]["post"]
+        assert described["requestBody"]["content"] == {"application/octet-stream": {}}
+        assert "415" not in described["responses"]
+
+
 # --- tables ------------------------------------------------------------------------------------
 
 

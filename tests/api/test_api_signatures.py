@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
@@ -45,7 +46,7 @@ async def loop(x: Annotated[int, api.Depends(lambda: 1)]) -> None: ...
         (more, "name each parameter"),
         (positional, "positional only"),
         (two_bodies, "more than one body"),
-        (body_and_form, "a body and a form"),
+        (body_and_form, "takes its body in more than one way"),
         (in_query, "parameter 'a': a query cannot hold an object"),
         (object_in_form, "a field of a form is text"),
         (no_part, r"parameter 'a' is no part of the path; its route needs \{a\}"),
@@ -112,11 +113,51 @@ def test_a_class_serves_paths_of_the_same_names() -> None:
         app.add("/c", Named)
 
 
-async def test_groups_need_names(caplog: pytest.LogCaptureFixture) -> None:
-    from tests.api.test_api_requests import ask
-
+def test_groups_need_names() -> None:
     class Named(api.Handler):
         async def get(self, id: int = 0) -> None: ...
 
-    assert (await ask(web.Application([(r"/(\d+)", Named)]), "/5")).code == 500
-    assert "have no names" in caplog.text
+    with pytest.raises(api.SignatureError, match=r"have no names; write \(\?P<id>"):
+        web.Application([(r"/(\d+)", Named)])
+    with pytest.raises(api.SignatureError, match="have no names"):
+        api.Application().get(r"/(\d+)")(loop)
+
+
+def test_expressions_name_parts_too() -> None:
+    app = api.Application()
+    with pytest.raises(api.SignatureError, match=r"no parameter for the path's \{id\}"):
+        app.get(r"/(?P<id>\d+)")(loop)
+
+
+async def text_stream(a: AsyncIterator[str]) -> None: ...
+async def stream_and_form(a: AsyncIterator[bytes], b: Annotated[str, api.Form()]) -> None: ...
+
+
+def test_bodies_that_come_in_pieces() -> None:
+    for function, message in (
+        (text_stream, "a body comes as AsyncIterator"),
+        (stream_and_form, "takes its body in more than one way"),
+    ):
+        with pytest.raises(api.SignatureError, match=message):
+            api.Application().post("/")(function)
+
+
+def test_paths_tags_and_functions() -> None:
+    app: api.Application[None] = api.Application()
+    router = api.Router()
+    router.get("")(loop)
+    with pytest.raises(ValueError, match="the path 'v1' does not begin with '/'"):
+        app.include(router, "v1")
+    with pytest.raises(ValueError, match="the prefix '/v1/' ends with '/'"):
+        app.include(router, "/v1/")
+    with pytest.raises(ValueError, match="the path '' does not begin with '/'"):
+        app.include(router)
+    app.include(router, "/v1")
+    assert app.openapi()["paths"].keys() == {"/v1"}
+    with pytest.raises(ValueError, match="'openapi.json' does not begin"):
+        api.Application(openapi_path="openapi.json")
+    with pytest.raises(TypeError, match=r"tags is a list: \['orders'\]"):
+        app.get("/a", tags="orders")
+    for wrong in (3, api.Handler):
+        with pytest.raises(TypeError, match="is answered by a function, not by"):
+            app.get("/a")(wrong)  # type: ignore[type-var]

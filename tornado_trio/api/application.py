@@ -12,16 +12,15 @@ from typing import Any, Generic, TypeVar
 
 from .. import web
 from ..web.calls import Call, Middleware, Next, check_middleware, put_around
-from ..web.path_templates import PathTemplate, is_template
+from ..web.path_templates import path_matcher
 from ..web.rules import RuleLike
-from .handlers import FunctionHandler, Handler, TypedMethods
+from .handlers import FunctionHandler, Handler, State, TypedMethods, names_in
 from .problems import Problem
 from .security import Scheme
 
 __all__ = ["Application", "Operation", "Router"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,10 @@ class Operation:
     deprecated: bool = False
     hidden: bool = False
     examples: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tags, str):
+            raise TypeError(f"tags is a list: [{self.tags!r}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,9 @@ class _Route:
 class _Routes:
     """Decorators that add functions to a table; `Router` and `Application` have them."""
 
+    #: Whether "" is a path: that of a prefix which is to come.
+    _may_be_empty = False
+
     def _add(self, route: _Route) -> None:
         raise NotImplementedError
 
@@ -59,13 +65,14 @@ class _Routes:
         middleware: Iterable[Middleware],
         described: dict[str, Any],
     ) -> Callable[[F], F]:
-        if not path.startswith("/"):
-            raise ValueError(f"the path {path!r} does not begin with '/'")
-
+        if path or not self._may_be_empty:
+            check_path(path)
         operation = Operation(**described)
         around = tuple(middleware)
 
         def decorate(function: F) -> F:
+            if not callable(function) or isinstance(function, type):
+                raise TypeError(f"{path!r} is answered by a function, not by {function!r}")
             self._add(_Route(path, verb, function, name, operation, around))
             return function
 
@@ -133,7 +140,12 @@ class _Routes:
 
 
 class Router(_Routes):
-    """Routes that are put under a prefix later: `app.include(router, "/v1")`."""
+    """Routes that are put under a prefix later: `app.include(router, "/v1")`.
+
+    The path "" is the prefix itself.
+    """
+
+    _may_be_empty = True
 
     def __init__(self, *, tags: Iterable[str] = (), middleware: Iterable[Middleware] = ()) -> None:
         self.tags = tuple(tags)
@@ -149,7 +161,17 @@ class Router(_Routes):
             self.routes.append(_under(prefix, router, route))
 
 
+def check_path(path: str) -> None:
+    """ValueError for what no path begins with."""
+    if not path.startswith("/"):
+        raise ValueError(f"the path {path!r} does not begin with '/'")
+
+
 def _under(prefix: str, router: Router, route: _Route) -> _Route:
+    if prefix:
+        check_path(prefix)
+        if prefix.endswith("/"):
+            raise ValueError(f"the prefix {prefix!r} ends with '/', with which paths begin")
     tags = (*route.operation.tags, *router.tags)
     described = route.operation
     operation = Operation(
@@ -172,7 +194,7 @@ def _only_for(verb: str, middleware: Middleware) -> Middleware:
     return selected
 
 
-class _NotFound(Handler):
+class _NotFound(Handler[Any]):
     """Every path that no route has."""
 
     SUPPORTED_METHODS = web.RequestHandler.SUPPORTED_METHODS
@@ -225,10 +247,12 @@ class Application(_Routes, web.Application, Generic[State]):
         settings.setdefault("default_handler_class", _NotFound)
         super().__init__(handlers, **settings)
         if openapi_path is not None:
+            check_path(openapi_path)
             from .pages import DocsPage, Document
 
             self.add(openapi_path, Document)
             if docs_path is not None:
+                check_path(docs_path)
                 self.add(docs_path, DocsPage)
 
     @property
@@ -257,6 +281,7 @@ class Application(_Routes, web.Application, Generic[State]):
             self._add(_under(prefix, router, route))
 
     def _add(self, route: _Route) -> None:
+        check_path(route.path)
         cls = self._functions.get(route.path)
         where = f"{route.verb.upper()} {route.path}"
         around = [_only_for(route.verb, each) for each in check_middleware(route.middleware, where)]
@@ -320,7 +345,7 @@ def _handler_of(rule: Any) -> Any:
 
 
 def _names_of(path: str) -> frozenset[str]:
-    return frozenset(PathTemplate(path).converters) if is_template(path) else frozenset()
+    return names_in(path_matcher(path).regex, repr(path))
 
 
 def _readable(matcher: Any) -> str:

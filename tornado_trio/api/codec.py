@@ -42,7 +42,7 @@ def _dec_hook(type_: Any, value: Any) -> Any:
 
 def _enc_hook(value: Any) -> Any:
     if is_model(type(value)):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", by_alias=True)
     raise NotImplementedError(f"a {type(value).__qualname__} cannot be sent as JSON")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from ..web.handler import RequestHandler
 from .operations import Plan
@@ -16,10 +16,20 @@ from .problems import MEDIA_TYPE, document
 from .signatures import Signature, SignatureError, signature_of
 
 if TYPE_CHECKING:
+    # With a default, which needs Python 3.13: `api.Handler` is as good as `api.Handler[Any]`.
+    from typing_extensions import TypeVar
+
     from ..web.forms import FormLimits
     from ..web.rules import Rule
+    from .application import Application
 
-__all__ = ["FunctionHandler", "Handler", "TypedMethods", "VERBS"]
+    State = TypeVar("State", default=Any)
+else:
+    from typing import TypeVar
+
+    State = TypeVar("State")
+
+__all__ = ["FunctionHandler", "Handler", "State", "TypedMethods", "VERBS", "names_in"]
 
 VERBS = ("get", "post", "put", "patch", "delete")
 
@@ -51,7 +61,7 @@ class TypedMethods:
     @classmethod
     def _take_rule(cls, rule: Rule) -> None:
         """A rule leads here: its path has the names that parameters may have."""
-        names = frozenset(getattr(getattr(rule.matcher, "regex", None), "groupindex", ()))
+        names = names_in(getattr(rule.matcher, "regex", None), repr(rule))
         known = cls.__dict__.get("typed_methods", {}).values()
         if any(signature.path_names != names for signature in known):
             raise SignatureError(
@@ -86,17 +96,20 @@ class TypedMethods:
         self.finish(document(status_code, error))  # type: ignore[attr-defined]
 
 
+_BODIES = ("body", "form", "file", "parts", "stream")
+
+
 def _has_body(signature: Signature) -> bool:
-    return any(each.source in ("body", "form", "file", "parts") for each in signature.parameters)
+    return any(each.source in _BODIES for each in signature.parameters)
 
 
 def _typed(verb: str, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, None]]:
     # Not `async def`: the plan's coroutine is what a caller awaits.
     @functools.wraps(function)
-    def method(self: Any, *args: Any, **path: Any) -> Coroutine[Any, Any, None]:
+    def method(self: Any, **path: Any) -> Coroutine[Any, Any, None]:
         plan: Plan | None = self._plans.get(verb)
-        if args or plan is None:
-            raise _unreachable(self, function, args)
+        if plan is None:
+            raise SignatureError(f"{type(self).__qualname__} is reached by no rule of a table")
         overrides = getattr(self.application, "dependency_overrides", None)
         return plan.run(self, path, overrides)
 
@@ -104,25 +117,35 @@ def _typed(verb: str, function: Callable[..., Any]) -> Callable[..., Coroutine[A
     return method
 
 
-def _unreachable(
-    handler: Any, function: Callable[..., Any], groups: tuple[Any, ...]
-) -> SignatureError:
-    if groups:
-        return SignatureError(
-            f"{function.__qualname__}: the path's groups have no names; write (?P<id>...) or {{id}}"
+def names_in(regex: Any, where: str) -> frozenset[str]:
+    """The names of the groups of a path. SignatureError for groups without."""
+    names = frozenset(getattr(regex, "groupindex", ()))
+    if getattr(regex, "groups", 0) > len(names):
+        raise SignatureError(
+            f"{where}: the path's groups have no names; write (?P<id>...) or {{id}}"
         )
-    return SignatureError(f"{type(handler).__qualname__} is reached by no rule of a table")
+    return names
 
 
-class Handler(TypedMethods, RequestHandler):
+class Handler(TypedMethods, RequestHandler, Generic[State]):
     """A handler with typed methods: parameters by annotation, the return value is the answer.
+
+        class Orders(api.Handler[State]):
+            async def get(self) -> list[Order]:
+                return await self.app.state.orders()
 
     Errors are problem documents. Everything of `RequestHandler` is there: a method that writes
     its answer itself returns None.
     """
 
+    @property
+    def app(self) -> Application[State]:
+        """The application, with its `state`."""
+        app: Application[State] = self.application  # type: ignore[assignment]
+        return app
 
-class FunctionHandler(Handler):
+
+class FunctionHandler(Handler[Any]):
     """The methods of one path that were given as functions."""
 
     functions: ClassVar[dict[str, Callable[..., Any]]] = {}

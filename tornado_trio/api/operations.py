@@ -18,6 +18,7 @@ from contextlib import (
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from ..exchange import READY
 from .gaps import fill, may_have_gaps
 from .problems import Fault, Problem
 from .responses import media_type_of, negotiated, negotiates, send
@@ -96,7 +97,9 @@ class Plan:
             return  # it wrote its answer itself
         if self._gaps:
             fill(result)
-        await send(handler, result, self._status, media_type)
+        sent = send(handler, result, self._status, media_type)
+        if sent is not READY:
+            await sent
 
     def _take_all(self, handler: RequestHandler, path: dict[str, Any]) -> list[dict[str, Any]]:
         """What each function is given of the request. Raises Problem: 401, 415, 400 or 422."""

@@ -7,6 +7,10 @@
     theme: Annotated[str, Cookie()]               a cookie
     title: Annotated[str, Form()]                 a field of a form
     photo: UploadFile                             a file of a form
+    data: Annotated[bytes, Body()]                the body as it is, whatever its type
+    chunks: AsyncIterator[bytes]                  the same as it comes
+    app: api.Application[State]                   the application; request: web.Request and
+                                                  handler: web.RequestHandler are these
 
 Knows markers only.
 """

@@ -12,7 +12,7 @@ Knows negotiation and handlers' output methods.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -96,8 +96,8 @@ def acceptable(accept: str | None) -> str | None:
     return found
 
 
-async def send(handler: RequestHandler, value: Any, status: int, media_type: str) -> None:
-    """Write and finish what a method returned.
+def send(handler: RequestHandler, value: Any, status: int, media_type: str) -> Awaitable[None]:
+    """Write and finish what a method returned; a stream, as it is awaited.
 
     Cancellation: a stream's generator is closed; the response breaks off.
     """
@@ -114,8 +114,7 @@ async def send(handler: RequestHandler, value: Any, status: int, media_type: str
     if value is None and status in (200, 204):
         handler.set_status(204)
         handler.clear_header("Content-Type")
-        await handler.finish()
-        return
+        return handler.finish()
     if status != 200:
         handler.set_status(status)
     if hasattr(value, "__anext__"):
@@ -123,8 +122,7 @@ async def send(handler: RequestHandler, value: Any, status: int, media_type: str
         handler.set_header("Content-Type", own_type or (
             _BYTES if media_type in (codec.JSON, codec.MSGPACK) else media_type
         ))  # fmt: skip
-        await _stream(handler, value)
-        return
+        return _stream(handler, value)
     if own_type is None:
         handler._headers["Content-Type"] = media_type
         value = codec.encode(value, media_type)
@@ -132,7 +130,7 @@ async def send(handler: RequestHandler, value: Any, status: int, media_type: str
         handler.set_header("Content-Type", own_type)
         if not isinstance(value, (bytes, str)):
             value = codec.encode(value)
-    await handler.finish(value)
+    return handler.finish(value)
 
 
 _BYTES = "application/octet-stream"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from ..web.application import Application
 from ..web.forms import FormParts
 from ..web.handler import RequestHandler
 from ..web.request import Request
@@ -36,7 +37,8 @@ class Parameter:
     """One parameter of a method or a dependency.
 
     source: "path", "query", "header", "cookie", "form", "body"; "file", "parts" (the form part by
-    part), "depends", "security"; "request" or "handler" for these objects themselves.
+    part), "stream" (the body as it comes), "depends", "security"; "request", "handler" or
+    "application" for these objects themselves.
     """
 
     name: str
@@ -80,7 +82,7 @@ class Signature:
     @cached_property
     def streams(self) -> bool:
         """Whether the body is read by the method, as it arrives."""
-        return any(each.source == "parts" for each in self.parameters)
+        return any(each.source in ("parts", "stream") for each in self.parameters)
 
     def all_parameters(self) -> list[Parameter]:
         """Those of dependencies too, each once."""
@@ -155,8 +157,8 @@ def _check_whole(signature: Signature, where: str) -> None:
     if sources.count("body") > 1:
         raise SignatureError(f"{where} has more than one body; make one class of them")
     form = {"form", "file", "parts"} & set(sources)
-    if "body" in sources and form:
-        raise SignatureError(f"{where} takes a body and a form, which is one")
+    if ("body" in sources) + bool(form) + ("stream" in sources) > 1:
+        raise SignatureError(f"{where} takes its body in more than one way")
     if "parts" in form and len(form) > 1:
         raise SignatureError(f"{where} reads the form part by part; its fields are parts as well")
     taken = {each.alias for each in signature.all_parameters() if each.source == "path"}
@@ -170,6 +172,7 @@ _NOT_NAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _OBJECTS: tuple[tuple[type, str], ...] = (
     (RequestHandler, "handler"),
     (Request, "request"),
+    (Application, "application"),
     (FormParts, "parts"),
     (UploadFile, "file"),
 )
@@ -200,8 +203,13 @@ def _parameter(
             return Parameter(name, "depends", plain, default, signature=inner)
         if isinstance(mark, Scheme):
             return Parameter(name, "security", plain, default, scheme=mark)
+    whole = get_origin(plain) or plain
+    if whole in (AsyncIterator, AsyncIterable):
+        if get_args(plain) != (bytes,):
+            raise SignatureError(f"{where}: a body comes as AsyncIterator[bytes], not {plain!r}")
+        return Parameter(name, "stream", plain, default, alias=name)
     for cls, source in _OBJECTS:
-        if isinstance(plain, type) and issubclass(plain, cls):
+        if isinstance(whole, type) and issubclass(whole, cls):
             return Parameter(name, source, plain, default, alias=name)
         if source == "file" and _item_of(plain) is cls:
             return Parameter(name, source, plain, default, alias=name, many=True)

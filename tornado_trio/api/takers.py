@@ -110,11 +110,15 @@ def _form(parameter: Parameter) -> Read:
 
 
 def _decoded(handler: RequestHandler, values: list[bytes], alias: str, many: bool) -> Any:
+    decode = handler.decode_argument
     try:
-        texts = [handler.decode_argument(each, alias) for each in values]
+        if many:
+            return [decode(each, alias) for each in values]
+        for each in values:  # also those that do not count
+            text = decode(each, alias)
     except HTTPError as error:
         raise Problem(400, str(error.get_message())) from error
-    return texts if many else texts[-1]
+    return text
 
 
 def _header(parameter: Parameter) -> Read:
@@ -149,6 +153,8 @@ _READERS: Mapping[str, Callable[[Parameter], Read]] = {
 OBJECTS: Mapping[str, Callable[[RequestHandler], Any]] = {
     "request": lambda handler: handler.request,
     "handler": lambda handler: handler,
+    "application": lambda handler: handler.application,
+    "stream": lambda handler: handler.request.connection.body(),
     "parts": lambda handler: form_parts(handler.request, getattr(handler, "form_limits", None)),
 }
 
@@ -189,10 +195,15 @@ def check_form(handler: RequestHandler, accepted: tuple[str, ...], streamed: boo
 
 
 def take_body(parameter: Parameter, handler: RequestHandler, faults: list[Fault]) -> Any:
-    """The body as the parameter's type. 415 for another media type, 400 for no document."""
+    """The body as the parameter's type: bytes are those that came, whatever they are.
+
+    415 for another media type, 400 for no document.
+    """
     request = handler.request
     body = request.body
     media_type = request.headers.get("Content-Type")
+    if parameter.type is bytes and (body or media_type is not None):
+        return body
     if media_type is None:
         if not body:
             if parameter.required:
