@@ -206,7 +206,7 @@ class Looking(web.RequestHandler):
         assert stream is self.request.connection.stream
         assert not stream.closed() and not stream._closed
         assert stream.socket.getpeername()[0] == "127.0.0.1"
-        assert stream.fileno() == stream.socket.fileno()
+        assert stream.fileno() is stream.socket  # as upstream: programs call its methods
         assert stream.max_buffer_size >= 64 * 1024
         assert stream.error is None
         stream.set_nodelay(True)

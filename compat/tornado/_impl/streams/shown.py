@@ -61,6 +61,15 @@ def _hand_back(adapter: IOStreamAdapter, owner: Owner) -> None:
     adapter.give_back()
 
 
+def _taking_over(name: str) -> Any:
+    """The method of this name, for the stream that takes the connection over."""
+
+    def method(self: ShownStream, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._become(), name)(*args, **kwargs)
+
+    return method
+
+
 class ShownStream(IOStream):
     """An IOStream as long as its native stream does the work."""
 
@@ -89,11 +98,11 @@ class ShownStream(IOStream):
         return self
 
     # --- reading takes it ------------------------------------------------------------
-    def _check_not_reading(self) -> None:
-        self._become()
-
-    def _start_read(self, take: Callable[[], Any]) -> Future:
-        return self._become()._start_read(take)
+    read_bytes = _taking_over("read_bytes")
+    read_into = _taking_over("read_into")
+    read_until = _taking_over("read_until")
+    read_until_close = _taking_over("read_until_close")
+    read_until_regex = _taking_over("read_until_regex")
 
     # --- writing past the protocol -----------------------------------------------------
     def write(self, data: bytes | bytearray | memoryview, callback: Any = None) -> Future:
