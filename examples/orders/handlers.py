@@ -35,14 +35,12 @@ class Saved(msgspec.Struct):
     size: int
 
 
-class Base(api.Handler):
+class Base(api.Handler[State]):
     """Errors are problem documents (RFC 9457), here and in all below."""
 
     @property
     def state(self) -> State:
-        application: Any = self.application
-        state: State = application.state
-        return state
+        return self.app.state
 
 
 class NotFound(Base):
