@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,12 @@ from tornado_trio import web
 from tornado_trio.client import Network
 from tornado_trio.client.websocket import open_websocket
 from tornado_trio.errors import StreamClosedError
-from tornado_trio.exchange import Exchange
+from tornado_trio.exchange import (
+    Exchange,
+    HTTPHeaders,
+    ResponseStartLine,
+    current_exchange,
+)
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.server import Server, ServerOptions
 from tornado_trio.testing import memory_server
@@ -309,3 +315,25 @@ async def test_websockets_keep_the_context_of_their_handshake() -> None:
                     assert await ws.receive() == "hello"
     assert seen == ["alice"] * 3 + ["bob"] * 3
     assert user.get() == "nobody"
+
+
+async def test_a_request_keeps_its_context_where_asyncio_hosts(asyncio_host: None) -> None:
+    """What waited for asyncio goes on in the request's context, as what waited for trio."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    seen: list[object] = []
+
+    async def app(exchange: Exchange) -> None:
+        token = variable.set("of the request")
+        for wait in (asyncio.sleep, trio.sleep, asyncio.sleep):
+            await wait(0.001)
+            seen.append(variable.get(None))
+        await asyncio.create_task(asyncio.sleep(0))
+        variable.reset(token)  # refused in another context
+        seen.append(current_exchange.get() is exchange)
+        headers = HTTPHeaders({"Content-Length": "0"})
+        await exchange.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers)
+        await exchange.finish()
+
+    async with memory_server(app) as server:
+        assert (await server.get("/")).code == 200
+    assert seen == ["of the request"] * 3 + [True]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 import trio
 
 from .outbox import message
-from .types import AsgiApplication, Message, Scope
+from .types import AsgiApplication, Message, Receive, Scope, Send
 
 __all__ = ["LifespanEvents"]
 
@@ -25,9 +26,15 @@ class LifespanEvents:
       started: so far as to be served.
     """
 
-    def __init__(self, app: AsgiApplication, state: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        app: AsgiApplication,
+        state: dict[str, Any],
+        bridge: Callable[[Receive, Send], tuple[Receive, Send]],
+    ) -> None:
         self._app = app
         self._state = state
+        self._bridge = bridge
         self._asked = False
         self._stop = trio.Event()
         self._stopped = trio.Event()
@@ -46,7 +53,7 @@ class LifespanEvents:
         }
         try:
             with self._shield:
-                await self._app(scope, self._receive, self._send)
+                await self._app(scope, *self._bridge(self._receive, self._send))
         except Exception as error:
             if self.failure is None and self._asked:
                 logger.error("the lifespan of %r failed", self._app, exc_info=error)

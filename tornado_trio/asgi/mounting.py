@@ -9,6 +9,7 @@ server's: `receive()` tells `http.disconnect`, and a request is cut as any other
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -32,13 +33,15 @@ from ..websocket import WebSocket, accept
 from .lifespan import LifespanEvents
 from .mounted_request import MountedRequest, headers_of
 from .outbox import message
-from .types import AsgiApplication, Message, Scope
+from .types import AsgiApplication, Message, Receive, Scope, Send
 
 __all__ = ["Mount", "mount"]
 
 logger = logging.getLogger("tornado.general")
 
 
+#: Loaded where a run may be hosted by asyncio.
+_GUEST: Final = f"{__package__.rpartition('.')[0]}.interop.guest"
 _EXTENSIONS: Final[dict[str, dict[str, Any]]] = {
     "http.response.early_hint": {},
     "http.response.pathsend": {},
@@ -58,6 +61,7 @@ class Mount:
         self.on_disconnect = on_disconnect
         self.state: dict[str, Any] = {}
         self._alive = False
+        self._bridges: bool | None = None  # in this run; None: not known yet
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.app!r} at {self.root_path or '/'}>"
@@ -74,7 +78,11 @@ class Mount:
                 await _Socket(self, exchange).run()
                 return
             call = MountedRequest(exchange)
-            await self.app(self.scope(exchange), call.receive, call.send)
+            if self._bridges is False:
+                await self.app(self.scope(exchange), call.receive, call.send)
+            else:
+                calls = self._bridge(call.receive, call.send)
+                await self.app(self.scope(exchange), *calls)
             if not exchange.finished and exchange.gone is None:
                 raise call.unfinished(self.app)
         except Exception as error:
@@ -96,7 +104,8 @@ class Mount:
         if self._alive:
             yield self.state
             return
-        events = LifespanEvents(self.app, self.state)
+        self._bridges = None
+        events = LifespanEvents(self.app, self.state, self._bridge)
         error: BaseException | None = None
         self._alive = True
         try:
@@ -116,6 +125,17 @@ class Mount:
             raise error
         if events.failure is not None:
             raise StartupError(f"{self.app!r} did not start: {events.failure}")
+
+    def _bridge(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """Where asyncio hosts the run, applications may call these from tasks of its."""
+        guests = sys.modules.get(_GUEST)
+        if guests is None or guests.current_guest() is None:
+            self._bridges = False
+            return receive, send
+        from ..interop.as_guest import bridged
+
+        self._bridges = True
+        return bridged(receive), bridged(send)
 
     def lifespans(self) -> list[Lifespan]:
         """What `serve` runs."""
@@ -205,7 +225,7 @@ class _Socket:
         scope = mount.websocket_scope(self._exchange)
         error: BaseException | None = None
         try:
-            await mount.app(scope, self.receive, self.send)
+            await mount.app(scope, *mount._bridge(self.receive, self.send))
         except BaseException as raised:
             error = raised
             raise

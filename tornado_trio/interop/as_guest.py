@@ -8,20 +8,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import trio
 
+from .guest import current_guest
 from .scope import LoopScope
 
-__all__ = ["run_as_guest"]
+__all__ = ["bridged", "run_as_guest"]
+
+T = TypeVar("T")
 
 _scopes: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopScope] = WeakKeyDictionary()
 
 
-async def run_as_guest(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
-    """Await `async_fn(*args)` in trio. Raises what it raises.
+def bridged(async_fn: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """`async_fn`, which awaits trio, made to be awaited by tasks of asyncio's too.
+
+    For what a foreign program is handed: it may spawn tasks that call it. As it is, where no
+    asyncio loop hosts the trio run.
+    """
+    if current_guest() is None:
+        return async_fn
+
+    async def call(*args: Any) -> T:
+        try:
+            trio.lowlevel.current_task()
+        except RuntimeError:
+            return await run_as_guest(async_fn, *args)
+        return await async_fn(*args)
+
+    return call
+
+
+async def run_as_guest(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Await `async_fn(*args)` in trio. Returns and raises what it does.
 
     Cancellation: it is cancelled, and waited for.
     """
@@ -29,16 +51,17 @@ async def run_as_guest(async_fn: Callable[..., Awaitable[None]], *args: Any) -> 
     scope = _scopes.get(loop)
     if scope is None or (scope.guest is not None and not scope.active):
         scope = _scopes[loop] = LoopScope(loop)
-    ended: asyncio.Future[None] = loop.create_future()
+    ended: asyncio.Future[T] = loop.create_future()
     within = trio.CancelScope()
 
     async def main() -> None:
-        error: BaseException | None = None
+        error: BaseException | None = asyncio.CancelledError()  # unless it comes to its end
+        result: Any = None
         try:
             with within:
-                await async_fn(*args)
+                result = await async_fn(*args)
+                error = None
         except trio.Cancelled:
-            error = asyncio.CancelledError()
             raise
         except BaseException as failed:
             error = failed
@@ -47,11 +70,11 @@ async def run_as_guest(async_fn: Callable[..., Awaitable[None]], *args: Any) -> 
                 if error is not None:
                     ended.set_exception(error)
                 else:
-                    ended.set_result(None)
+                    ended.set_result(result)
 
     scope.start_soon(main, name=async_fn)
     try:
-        await asyncio.shield(ended)
+        return await asyncio.shield(ended)
     except asyncio.CancelledError:
         if ended.done():
             raise

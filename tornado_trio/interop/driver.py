@@ -80,7 +80,6 @@ class Driver:
         "__dict__",
         "__weakref__",
         "_call_soon",
-        "_context",
         "_coro",
         "_guest",
         "_inner",
@@ -113,7 +112,6 @@ class Driver:
     ) -> None:
         self._coro = coro
         self.task = task
-        self._context = task.context  # where the coroutine goes on, whatever it waited for
         self.identity: object = self
         self._loop = loop  # an asyncio loop, or the stand-in of a plain trio run
         self._call_soon: Callable[..., object] = loop.call_soon
@@ -162,12 +160,12 @@ class Driver:
         """The trap to park on until what the coroutine yielded is done."""
         if yielded is None:
             self._waiting = _NEXT_TURN
-            self._call_soon(self._next_turn, context=self._context)
+            self._call_soon(self._next_turn, context=self.task.context)
             return self._park or self._make_park()
         if getattr(yielded, "_asyncio_future_blocking", None) is True:
             if yielded.get_loop() is self._loop and yielded is not self.identity:
                 yielded._asyncio_future_blocking = False
-                yielded.add_done_callback(self._wake, context=self._context)
+                yielded.add_done_callback(self._wake, context=self.task.context)
                 self._waiting = yielded
                 if self._must_cancel and yielded.cancel():
                     self._must_cancel = False
@@ -290,7 +288,7 @@ class Driver:
                 leave_task(loop, identity)
                 if yielded is None:
                     self._waiting = _NEXT_TURN
-                    self._call_soon(self._next_turn, context=self._context)
+                    self._call_soon(self._next_turn, context=self.task.context)
                     trap = self._park or self._make_park()
                 else:
                     trap = self._wait_for(yielded)
@@ -460,7 +458,7 @@ class Driver:
         return self._coro
 
     def get_context(self) -> contextvars.Context:
-        context: contextvars.Context = self._context
+        context: contextvars.Context = self.task.context
         return context
 
     def get_name(self) -> str:
