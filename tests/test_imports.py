@@ -43,6 +43,7 @@ def test_loads_alone(part: str) -> None:
         ("tornado.httpserver", "h11 tornado_trio.server tornado_trio.client http.client"),
         ("tornado.websocket", "h11 tornado_trio.server tornado_trio.client"),
         ("tornado.httpclient", "h11 tornado_trio.server tornado_trio.client http.client"),
+        ("tornado_trio.client", "h11 tornado_trio.server http.client email.utils"),
     ],
 )
 def test_what_few_programs_need_is_loaded_later(name: str, later: str) -> None:

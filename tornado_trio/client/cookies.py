@@ -14,7 +14,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, final
 
 from .targets import Target
@@ -146,6 +145,8 @@ def _expiry(attributes: dict[str, str], now: float) -> float | None:
         return now + int(age) if int(age) > 0 else 0.0
     text = attributes.get("expires", "")
     if text:
+        from email.utils import parsedate_to_datetime  # milliseconds at start, for few cookies
+
         try:
             moment = parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):

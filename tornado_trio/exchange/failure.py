@@ -24,20 +24,19 @@ _OURS = frozenset(("trio", "tornado_trio", "tornado", "outcome", "asyncio", "con
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
 _NAME = re.compile(r"['\"`][A-Za-z_][\w.]{0,39}['\"`]")
-_HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"//[^/\s@]+@"), "//…@"),  # user and password of a URL
-    (re.compile(r"\?[^\s'\"]+"), "?…"),  # queries
+# As text: they are compiled with the first failure, and kept by `re`.
+_HIDDEN: tuple[tuple[str, str], ...] = (
+    (r"//[^/\s@]+@", "//…@"),  # user and password of a URL
+    (r"\?[^\s'\"]+", "?…"),  # queries
     (
-        re.compile(
-            r"(?i)([\w-]*(?:token|secret|passw|pwd|key|auth|cookie|session|credential|signature)"
-            r"[\w-]*['\"]?\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s,;&]+"
-        ),
+        r"(?i)([\w-]*(?:token|secret|passw|pwd|key|auth|cookie|session|credential|signature)"
+        r"[\w-]*['\"]?\s*[:=]\s*)(?:(?:bearer|basic)\s+)?[^\s,;&]+",
         r"\1…",
     ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+\S+"), r"\1 …"),
-    (re.compile(r"=\s*\([^)]*\)"), "=(…)"),  # PostgreSQL: Key (email)=(a@b) already exists
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "…@…"),
-    (re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}"), "…"),  # keys, hashes
+    (r"(?i)\b(bearer|basic)\s+\S+", r"\1 …"),
+    (r"=\s*\([^)]*\)", "=(…)"),  # PostgreSQL: Key (email)=(a@b) already exists
+    (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "…@…"),
+    (r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}", "…"),  # keys, hashes
 )
 
 
@@ -83,7 +82,7 @@ def shown_message(error: BaseException) -> str:
         return ""  # a program's class that cannot be shown is shown by its name
     text = text[: 4 * _LONGEST]  # what the patterns cost is bounded
     for pattern, instead in _HIDDEN:
-        text = pattern.sub(instead, text)
+        text = re.sub(pattern, instead, text)
     names = isinstance(error, _OF_NAMES)
 
     def quoted(match: re.Match[str]) -> str:
