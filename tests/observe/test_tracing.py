@@ -18,12 +18,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tornado_trio import open_client, web
 from tornado_trio.client import ClientError
 from tornado_trio.client.tracing import set_tracer
+from tornado_trio.client.websocket import open_websocket
 from tornado_trio.log import RequestFilter
 from tornado_trio.net.listeners import open_tcp_listeners
 from tornado_trio.observe import tracing
 from tornado_trio.server import serve
 from tornado_trio.service.logs import JsonFormatter
 from tornado_trio.websocket import WebSocket
+from tornado_trio.websocket.tracing import set_session_tracer
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -36,8 +38,10 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing, "_tracer", lambda: provider.get_tracer("tests"))
     tracing.trace_client()
+    tracing.trace_websockets()
     yield exporter
     set_tracer(None)
+    set_session_tracer(None)
 
 
 class Order(web.RequestHandler):
@@ -105,12 +109,17 @@ async def test_a_client_hands_its_trace_on(
     assert failed.status.status_code is trace.StatusCode.ERROR
 
 
-async def test_a_websocket_is_one_span(nursery: trio.Nursery, spans: InMemorySpanExporter) -> None:
+async def test_a_websocket_has_a_span_for_its_life(
+    nursery: trio.Nursery, spans: InMemorySpanExporter
+) -> None:
     class Echo(web.WebSocketHandler):
         async def open(self, ws: WebSocket) -> None:
+            seen.append(trace.get_current_span().get_span_context().span_id)
             async for message in ws:
                 await ws.send(message)
+            seen.append(trace.get_current_span().get_span_context().span_id)
 
+    seen: list[int] = []
     listeners = open_tcp_listeners(0, "127.0.0.1")
     port = listeners[0].address[1]
     app = tracing.traced(web.Application([("/ws", Echo)]))
@@ -119,14 +128,61 @@ async def test_a_websocket_is_one_span(nursery: trio.Nursery, spans: InMemorySpa
         await serve(app, listeners=listeners, grace=0, task_status=task_status)
 
     await nursery.start(run)
-    from tornado_trio.client.websocket import open_websocket
-
     async with open_websocket(f"ws://127.0.0.1:{port}/ws") as peer:
         await peer.send("hello")
         assert await peer.receive() == "hello"
     nursery.cancel_scope.cancel()
-    kinds = [span.kind for span in spans.get_finished_spans()]
+    found = spans.get_finished_spans()
+    kinds = [span.kind for span in found]
     assert kinds.count(trace.SpanKind.SERVER) == 1 and kinds.count(trace.SpanKind.CLIENT) == 1
+    (handshake,) = [span for span in found if span.kind is trace.SpanKind.SERVER]
+    assert (handshake.attributes or {})["http.response.status_code"] == 101
+    (served,) = [span for span in found if span.name == "websocket /ws"]
+    (made,) = [span for span in found if span.name == "websocket"]
+    assert served.parent is not None and served.parent.span_id == handshake.context.span_id
+    assert seen == [served.context.span_id] * 2  # current for what the handler does
+    for span in (served, made):
+        attributes = dict(span.attributes or {})
+        assert attributes["websocket.messages.received"] == 1
+        assert attributes["websocket.messages.sent"] == 1
+        assert attributes["websocket.close.code"] == 1000
+        assert span.status.status_code is not trace.StatusCode.ERROR
+    assert handshake.end_time is not None and served.end_time is not None
+    assert handshake.end_time <= served.end_time and served.start_time >= handshake.start_time
+
+
+async def test_a_conversation_that_fails(
+    nursery: trio.Nursery, spans: InMemorySpanExporter
+) -> None:
+    """The handshake went well; what opens a websocket itself stays the span of its request."""
+
+    class Fails(web.WebSocketHandler):
+        async def open(self, ws: WebSocket) -> None:
+            raise ZeroDivisionError
+
+    class Opens(web.RequestHandler):
+        async def get(self) -> None:
+            async with open_websocket(f"ws://127.0.0.1:{port}/ws") as peer:
+                await peer.wait_closed()
+            self.write("done")
+
+    listeners = open_tcp_listeners(0, "127.0.0.1")
+    port = listeners[0].address[1]
+    app = tracing.traced(web.Application([("/ws", Fails), ("/opens", Opens)]))
+
+    async def run(*, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        await serve(app, listeners=listeners, grace=0, task_status=task_status)
+
+    await nursery.start(run)
+    async with open_client() as client:
+        assert (await client.get(f"http://127.0.0.1:{port}/opens")).text == "done"
+    nursery.cancel_scope.cancel()
+    found = {span.name: span for span in spans.get_finished_spans()}
+    assert found["GET /opens"].attributes["http.response.status_code"] == 200  # type: ignore[index]
+    assert found["GET /ws"].status.status_code is not trace.StatusCode.ERROR
+    for name in ("websocket /ws", "websocket"):
+        assert found[name].status.status_code is trace.StatusCode.ERROR
+        assert found[name].attributes["websocket.close.code"] == 1011  # type: ignore[index]
 
 
 async def test_log_lines_have_ids(memory_serve: Any, spans: InMemorySpanExporter) -> None:

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans: one for each request served, one for each request of the HTTP client.
+"""OpenTelemetry spans: of each request served, of each of the HTTP client, of each websocket.
 
 Knows the API of OpenTelemetry (extra `otel`), W3C trace context by way of its propagators, and
 its semantic conventions for HTTP (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
@@ -8,6 +8,7 @@ Without an SDK that the program has set up, spans are no-ops: what this costs is
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +17,11 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ..client.tracing import set_tracer
 from ..exchange import App, Exchange
+from ..websocket.session import WebSocket
+from ..websocket.tracing import set_session_tracer
 from ..wire.headers import HTTPHeaders
 
-__all__ = ["ClientSpan", "trace_client", "traced"]
+__all__ = ["ClientSpan", "trace_client", "trace_websockets", "traced"]
 
 _METHODS = frozenset("GET HEAD POST PUT DELETE PATCH OPTIONS CONNECT TRACE QUERY".split())
 
@@ -31,8 +34,8 @@ def traced(app: App) -> Callable[[Exchange], Coroutine[Any, Any, None]]:
     """`app` with a span around each request.
 
     The span's parent is what `traceparent` says; it is the current one in the handler and its
-    children. A websocket's is that of its handshake, which ends when the handler hands over to the
-    conversation. A client that leaves is no error; a status from 500 on is.
+    children. A websocket's is that of its handshake; the conversation has one of its own (see
+    `trace_websockets`). A client that leaves is no error; a status from 500 on is.
     """
 
     async def spanned(exchange: Exchange) -> None:
@@ -58,6 +61,7 @@ def traced(app: App) -> Callable[[Exchange], Coroutine[Any, Any, None]]:
         )
         # Of this request's own context, which ends with it: nothing needs to be detached.
         context.attach(trace.set_span_in_context(span))
+        _handshake.set((span, exchange, known))
         try:
             answer = app(exchange)
             if answer is None:
@@ -65,11 +69,13 @@ def traced(app: App) -> Callable[[Exchange], Coroutine[Any, Any, None]]:
             else:
                 await answer
         except Exception as error:
-            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            if span.is_recording():
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
         finally:
-            _describe(span, exchange, known)
-            span.end()
+            if span.is_recording():  # else it was a handshake, and has ended
+                _describe(span, exchange, known)
+                span.end()
 
     return spanned
 
@@ -89,6 +95,58 @@ def _describe(span: Span, exchange: Exchange, method: str) -> None:
         span.set_status(Status(StatusCode.ERROR))
     if exchange.cause is not None:
         span.set_attribute("tornado.request.cause", exchange.cause.value)
+
+
+#: The span of the request that is served, which ends early if it becomes a websocket.
+_handshake: ContextVar[tuple[Span, Exchange, str] | None] = ContextVar("handshake", default=None)
+
+#: Codes by which a peer, or we, say that something went wrong (RFC 6455 7.4.1).
+_ERROR_CODES = frozenset((1002, 1003, 1007, 1008, 1009, 1010, 1011))
+
+
+def _session_began(ws: WebSocket) -> Callable[[BaseException | None], None]:
+    """A span from here on, within that of the handshake (of a server's, which ends now)."""
+    name, attributes = "websocket", {"network.protocol.name": "websocket"}
+    if ws.subprotocol is not None:
+        attributes["websocket.subprotocol"] = ws.subprotocol
+    # A client's, opened by a handler, is no concern of the request that is served.
+    found = None if ws._link.protocol.client else _handshake.get()
+    if found is not None:
+        _handshake.set(None)
+        span, exchange, method = found
+        _describe(span, exchange, method)
+        span.end()
+        if exchange.route_pattern is not None:
+            name = f"websocket {exchange.route_pattern}"
+            attributes["http.route"] = exchange.route_pattern
+    session = _tracer().start_span(name, kind=SpanKind.INTERNAL, attributes=attributes)
+    if found is not None:
+        context.attach(trace.set_span_in_context(session))  # of the request's own context
+
+    def ended(error: BaseException | None) -> None:
+        counts = ws.statistics()
+        session.set_attribute("websocket.messages.received", counts.received)
+        session.set_attribute("websocket.messages.sent", counts.sent)
+        session.set_attribute("websocket.messages.dropped", counts.dropped)
+        code = ws.close_code
+        if code is not None:
+            session.set_attribute("websocket.close.code", code)
+        if isinstance(error, Exception):
+            session.set_attribute("error.type", type(error).__qualname__)
+        elif code in _ERROR_CODES:
+            session.set_attribute("error.type", str(code))
+        if isinstance(error, Exception) or code in _ERROR_CODES:
+            session.set_status(Status(StatusCode.ERROR))
+        session.end()
+
+    return ended
+
+
+def trace_websockets() -> None:
+    """Have all native websockets of this process make spans from now on, servers' and clients':
+    from the end of the handshake to the end of the connection, with counts of messages and the
+    close code."""
+    set_session_tracer(_session_began)
 
 
 class ClientSpan:

@@ -365,12 +365,13 @@ def server_tls(settings: Settings) -> ServerTls:
 
 def _traced(app: Any) -> Any:
     try:
-        from ..observe.tracing import trace_client, traced  # for those who use it
+        from ..observe.tracing import trace_client, trace_websockets, traced  # for those who use it
     except ImportError:
         raise CannotStart(
             "traces need OpenTelemetry's API: pip install opentelemetry-api", 2
         ) from None
     trace_client()
+    trace_websockets()
     return traced(app)
 
 

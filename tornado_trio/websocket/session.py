@@ -10,7 +10,7 @@ stop, and then TCP makes the peer wait.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -25,6 +25,7 @@ from .keepalive import Pings, SignsOfLife, read_alive
 from .link import Link
 from .options import SlowConsumer, WebSocketOptions
 from .outbox import Message, Outbox
+from .tracing import session_tracer
 
 __all__ = ["WebSocket", "WebSocketStatistics", "run_session"]
 
@@ -378,7 +379,7 @@ class run_session:  # used as a function
     """
 
     # A class with two methods, and not a generator: its suspended frame would weigh 0.5 KB.
-    __slots__ = ("_manager", "_nursery", "_ws")
+    __slots__ = ("_manager", "_nursery", "_traced", "_ws")
 
     def __init__(
         self,
@@ -392,6 +393,7 @@ class run_session:  # used as a function
     ) -> None:
         self._nursery = nursery
         self._manager: AbstractAsyncContextManager[trio.Nursery] | None = None
+        self._traced: Callable[[BaseException | None], None] | None = None
         options = options or WebSocketOptions()
         self._ws = WebSocket(stream, protocol, options, subprotocol=subprotocol, request=request)
 
@@ -403,6 +405,9 @@ class run_session:  # used as a function
         ws = self._ws
         ws._link.stream.nursery = nursery
         nursery.start_soon(ws._read, name="websocket reader")
+        tracer = session_tracer()
+        if tracer is not None:
+            self._traced = tracer(ws)
         return ws
 
     async def __aexit__(
@@ -420,6 +425,8 @@ class run_session:  # used as a function
             stream = self._ws._link.stream
             stream.nursery = None
             stream.close()
+            if self._traced is not None:
+                self._traced(error)
         return False
 
     async def _close(self, error: BaseException | None) -> None:
