@@ -102,9 +102,10 @@ def test_debug_mode_of_tornados_names_what_holds_the_loop(tmp_path: Path) -> Non
 
 
 OLD = """
-import tornado.ioloop, tornado.locks, tornado.web
+import tornado.gen, tornado.ioloop, tornado.locks, tornado.web
 
 moon = tornado.locks.Event()
+star = tornado.locks.Event()
 
 
 class Stuck(tornado.web.RequestHandler):
@@ -117,6 +118,22 @@ class Stuck(tornado.web.RequestHandler):
         moon.set()
 
 
+class Older(tornado.web.RequestHandler):
+    @tornado.gen.coroutine
+    def get(self):
+        self.write("begun")
+        yield self.flush()
+        yield wait_as_in_tornado_4()
+
+    def on_connection_close(self):
+        star.set()
+
+
+@tornado.gen.coroutine
+def wait_as_in_tornado_4():
+    yield star.wait()
+
+
 async def wait_for_the_moon():
     await moon.wait()
 
@@ -126,7 +143,8 @@ def sweep():
 
 
 if __name__ == "__main__":
-    server = tornado.web.Application([("/stuck", Stuck)]).listen(PORT, "127.0.0.1")
+    routes = [("/stuck", Stuck), ("/older", Older)]
+    server = tornado.web.Application(routes).listen(PORT, "127.0.0.1")
     tornado.ioloop.PeriodicCallback(sweep, 60000).start()
     print("listening")
     tornado.ioloop.IOLoop.current().start()
@@ -143,7 +161,11 @@ def test_a_program_of_tornados(tmp_path: Path) -> None:
         with ask(f"http://127.0.0.1:{own}", "/stuck"):
             text = until(address, has="wait_for_the_moon")
             assert "old.py:" in text and "GET /stuck" in text
-            assert "sweep" in text or "PeriodicCallback" in text
+        whole = until(address, has="PeriodicCallback sweep")
+        assert "old.py:" in whole
+        with ask(f"http://127.0.0.1:{own}", "/older"):
+            text = until(address, "--find", "tornado_4", has="wait_as_in_tornado_4")
+            assert "GET /older" in text and "old.py:" in text
         deadline = time.monotonic() + 20
         while value(scrape(port), "tornado_http_requests_in_progress"):
             assert time.monotonic() < deadline

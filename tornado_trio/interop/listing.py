@@ -6,11 +6,15 @@ Knows asyncio, and which of its names are private. Must not know who asks.
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, GeneratorType
 from typing import Any
 
-__all__ = ["ShownTask", "ShownTimer", "running_tasks", "waiting_timers"]
+__all__ = ["ShownTask", "ShownTimer", "generator_frames", "running_tasks", "waiting_timers"]
+
+
+_DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,40 @@ class ShownTimer:
     name: str
     due: float
     where: str
+
+
+def generator_frames(awaitable: Any) -> list[tuple[FrameType, int]]:
+    """Where the generators wait that fill the Future at the end of an awaitable: Tornado's
+    coroutines, the outermost first. What awaits such a Future has no frame of theirs.
+
+    The runner of each is known by its names: it is a callback of its Future, has the generator as
+    `gen` and what that has yielded as `future`.
+    """
+    for _ in range(_DEEPEST):
+        inner = getattr(awaitable, "cr_await", None) or getattr(awaitable, "gi_yieldfrom", None)
+        if inner is None:
+            break
+        awaitable = inner
+    found: list[tuple[FrameType, int]] = []
+    futures = [each for each in gc.get_referents(awaitable) if asyncio.isfuture(each)]
+    future: Any = futures[0] if futures else None
+    for _ in range(_DEEPEST):
+        runner = _runner_of(future)
+        if runner is None:
+            break
+        frame = runner.gen.gi_frame
+        if frame is not None:
+            found.append((frame, frame.f_lineno))
+        future = runner.future
+    return found
+
+
+def _runner_of(future: Any) -> Any:
+    for callback, *_ in getattr(future, "_callbacks", None) or ():
+        owner = getattr(callback, "__self__", None)
+        if isinstance(getattr(owner, "gen", None), GeneratorType) and hasattr(owner, "future"):
+            return owner
+    return None
 
 
 def running_tasks() -> list[ShownTask]:
@@ -76,7 +114,12 @@ def _function_of(handle: Any) -> tuple[str, str]:
         if inner is None:
             break
         function = inner
+    owner = getattr(function, "__self__", None)
+    told = getattr(owner, "callback", None)
+    kind = ""
+    if callable(told):  # a PeriodicCallback: of the program's function, not of its own method
+        function, kind = told, f"{type(owner).__name__} "
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
-    name = getattr(function, "__qualname__", repr(function))
+    name = kind + str(getattr(function, "__qualname__", repr(function)))
     return name, "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import trio
 
-from ..interop.listing import running_tasks, waiting_timers
+from ..interop.listing import generator_frames, running_tasks, waiting_timers
 from ..interop.trio_internals import effective_deadline
 
 __all__ = ["Ages", "ROW", "place_in", "task_tree"]
@@ -52,9 +53,12 @@ class Ages(trio.abc.Instrument):
 
 def _frames(task: trio.lowlevel.Task) -> list[tuple[FrameType, int]]:
     try:
-        return list(task.iter_await_frames())
+        frames = list(task.iter_await_frames())
     except (AttributeError, RuntimeError):
         return []  # it runs (the one that asks), or its coroutine is no Python code
+    if "tornado.gen" in sys.modules:
+        frames += generator_frames(task.coro)
+    return frames
 
 
 def _line(frame: FrameType, number: int) -> str:
@@ -70,12 +74,18 @@ def _short(path: str) -> str:
     return path
 
 
-def _innermost(frames: list[tuple[FrameType, int]]) -> tuple[FrameType, int] | None:
+def _innermost(
+    frames: list[tuple[FrameType, int]], libraries: dict[CodeType, str]
+) -> tuple[FrameType, int] | None:
     """The innermost of the program; of ours where no program is involved, of another library's
     where we are not either: how trio waits tells nothing."""
     best: tuple[FrameType, int] | None = None
     for pair in reversed(frames):
-        library = pair[0].f_globals.get("__name__", "").partition(".")[0]
+        code = pair[0].f_code
+        library = libraries.get(code)
+        if library is None:
+            library = pair[0].f_globals.get("__name__", "").partition(".")[0]
+            libraries[code] = library
         if library not in _LIBRARIES:
             return pair
         if best is None and library in _OURS:
@@ -84,7 +94,7 @@ def _innermost(frames: list[tuple[FrameType, int]]) -> tuple[FrameType, int] | N
 
 
 def _place(frames: list[tuple[FrameType, int]]) -> str:
-    innermost = _innermost(frames)
+    innermost = _innermost(frames, {})
     return "runs" if innermost is None else _line(*innermost)
 
 
@@ -99,6 +109,7 @@ class _Walk:
     ) -> None:
         self.began, self.unsent, self.find, self.frames = ages.began, unsent, find.lower(), frames
         self.now, self.clock = time.monotonic(), trio.current_time()
+        self._libraries: dict[CodeType, str] = {}
         self._lines: dict[tuple[CodeType, int], str] = {}  # of one walk: many wait in the same
 
     def _line(self, frame: FrameType, number: int) -> str:
@@ -112,7 +123,7 @@ class _Walk:
         frames = _frames(task)
         if self.frames:
             return [self._line(*pair) for pair in frames] or ["runs"]
-        innermost = _innermost(frames)
+        innermost = _innermost(frames, self._libraries)
         return "runs" if innermost is None else self._line(*innermost)
 
     def row(self, task: trio.lowlevel.Task, depth: int, where: str | list[str]) -> list[Any]:
