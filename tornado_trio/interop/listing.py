@@ -36,7 +36,7 @@ class ShownTimer:
     where: str
 
 
-def generator_frames(awaitable: Any) -> list[tuple[FrameType, int]]:
+def generator_frames(awaitable: object) -> list[tuple[FrameType, int]]:
     """Where the generators wait that fill the Future at the end of an awaitable: Tornado's
     coroutines, the outermost first. What awaits such a Future has no frame of theirs.
 
@@ -50,24 +50,27 @@ def generator_frames(awaitable: Any) -> list[tuple[FrameType, int]]:
         awaitable = inner
     found: list[tuple[FrameType, int]] = []
     futures = [each for each in gc.get_referents(awaitable) if asyncio.isfuture(each)]
-    future: Any = futures[0] if futures else None
+    future: object = futures[0] if futures else None
     for _ in range(_DEEPEST):
-        runner = _runner_of(future)
-        if runner is None:
+        generator, future = _filled_by(future)
+        if generator is None:
             break
-        frame = runner.gen.gi_frame
+        frame = generator.gi_frame
         if frame is not None:
             found.append((frame, frame.f_lineno))
-        future = runner.future
     return found
 
 
-def _runner_of(future: Any) -> Any:
+def _filled_by(
+    future: object,
+) -> tuple[GeneratorType[object, object, object] | None, object]:
+    """The generator that fills a Future, and the Future that it waits for."""
     for callback, *_ in getattr(future, "_callbacks", None) or ():
         owner = getattr(callback, "__self__", None)
-        if isinstance(getattr(owner, "gen", None), GeneratorType) and hasattr(owner, "future"):
-            return owner
-    return None
+        generator = getattr(owner, "gen", None)
+        if isinstance(generator, GeneratorType):
+            return generator, getattr(owner, "future", None)
+    return None, None
 
 
 def running_tasks() -> list[ShownTask]:
