@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import time
 import urllib.parse
 from typing import Any
@@ -258,3 +259,48 @@ def test_linkify_is_linear(text: str) -> None:
 def test_doctests() -> None:
     result = doctest.testmod(escape)
     assert result.attempted and not result.failed
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text() | st.integers() | st.none() | st.booleans(), inner)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_json_is_what_the_standard_library_writes(value: object) -> None:
+    assert json_encode(value) == json.dumps(value).replace("</", "<\\/")
+
+
+def test_json_that_cannot_be_written_leaves_nothing_behind() -> None:
+    inner: dict[str, object] = {"a": 1}
+    circular: list[object] = [inner]
+    circular.append(circular)
+    for bad, error in (
+        (circular, ValueError),
+        ({"x": inner, "y": object()}, TypeError),
+        ({(1, 2): inner}, TypeError),
+        ([inner, {1, 2}], TypeError),
+    ):
+        with pytest.raises(error):
+            json_encode(bad)
+        # It was on the way when the other failed: not taken for circular now.
+        assert json_encode([inner, inner]) == '[{"a": 1}, {"a": 1}]'
+
+
+def test_json_as_a_program_has_changed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json.JSONEncoder, "default", lambda self, value: "replaced")
+    assert json_encode({"a": {1}}) == '{"a": "replaced"}'
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "dumps", lambda value: "</all>")
+        assert json_encode({}) == "<\\/all>"
+    encoder = json.JSONEncoder(sort_keys=True)
+    monkeypatch.setattr(json, "_default_encoder", encoder)
+    assert json_encode({"b": 1, "a": 2}) == '{"a": 2, "b": 1}'
+    monkeypatch.setattr(escape, "_encoder", None)  # where there is none in C
+    assert json_encode({"b": [1.5, None]}) == '{"b": [1.5, null]}'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import json.encoder
 import re
 import urllib.parse
 from collections.abc import Callable, Collection
@@ -81,7 +82,42 @@ def json_encode(value: Any) -> str:
     `</` becomes `<\\/`, the same to JSON, so that the result may stand inside a
     `<script>` element, which would end at `</script>` in a string too.
     """
-    return json.dumps(value).replace("</", "<\\/")
+    return _dumps(value).replace("</", "<\\/")
+
+
+def _other(value: Any) -> Any:
+    # Found when it is needed, as programs put another `default` into the class.
+    return json._default_encoder.default(value)  # type: ignore[attr-defined]
+
+
+def _new_encoder() -> Any:
+    """What `json.dumps` makes for each call, and most of what a small dict costs (15 k of 21 k
+    instructions): the encoder in C, which gives the same text. None: there is none."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    escape = json.encoder.encode_basestring_ascii
+    # Marks of circular values, default, escape, indent, separators; no sorting, no skipping, NaN.
+    return make and make({}, _other, escape, None, ": ", ", ", False, False, True)
+
+
+_encoder = _new_encoder()
+_plain_dumps = json.dumps
+_plain_default = json._default_encoder  # type: ignore[attr-defined]
+
+
+def _dumps(value: Any) -> str:
+    """`json.dumps(value)`."""
+    global _encoder
+    # A program may have put others in their places.
+    unchanged = json.dumps is _plain_dumps and json._default_encoder is _plain_default  # type: ignore[attr-defined]
+    if _encoder is None or not unchanged:
+        return json.dumps(value)
+    try:
+        return "".join(_encoder(value, 0))
+    except BaseException as exc:
+        _encoder = _new_encoder()  # its marks stayed
+        if not isinstance(exc, Exception):
+            raise
+    return json.dumps(value)  # says what is wrong
 
 
 def json_decode(value: str | bytes) -> Any:

@@ -38,6 +38,7 @@ from tornado.log import gen_log as gen_log
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, Rule, URLSpec
 
 from tornado_trio import errors
+from tornado_trio.escape import json_encode
 from tornado_trio.exchange import CHECKPOINT, READY, Pending
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
@@ -158,6 +159,9 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
     ) -> None:
         # Tools that wrap it ask whether it is a coroutine function.
         await super()._execute(transforms, *args, **kwargs)
+
+    def _encode_dict(self, value: dict[str, Any]) -> bytes:
+        return json_encode(value).encode()  # whatever settings a program has
 
     def _give_up(self) -> None:
         # A connection of another make need not know how.

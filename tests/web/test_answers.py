@@ -67,6 +67,11 @@ async def test_json_by_an_encoder_of_the_program(caplog: pytest.LogCaptureFixtur
     settings = {"json_encoder": msgspec.json.encode}
     response = await get(handler(lambda self: self.json({"a": 1})), settings=settings)
     assert response.body == b'{"a":1}'
+    written = await get(handler(lambda self: self.write({"a": "</script>"})), settings=settings)
+    assert written.body == b'{"a":"<\\/script>"}'
+    assert written.headers["Content-Type"] == "application/json; charset=UTF-8"
+    plain = await get(handler(lambda self: self.write({"a": "</é"})))
+    assert plain.body == b'{"a": "<\\/\\u00e9"}'
     assert (await get(handler(lambda self: self.json(object())))).code == 500
     assert "json_encoder may say how" in caplog.text
     assert (await get(handler(lambda self: self.json(float("nan"))))).code == 500

@@ -96,7 +96,7 @@ def _level(status: int) -> int:
 
 def is_logged(status: int) -> bool:
     """Whether anybody listens to `log_access` of such a response."""
-    return access_log.isEnabledFor(_level(status))
+    return access_log.isEnabledFor(logging.INFO if status < 400 else _level(status))
 
 
 def log_access(status: int, summary: str, seconds: float) -> None:

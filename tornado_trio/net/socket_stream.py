@@ -229,7 +229,21 @@ class SocketStream(Stream):
 
     def write(self, data: Data) -> bool:
         self._kept_back = False
-        return self._write(data, 0)
+        if type(data) is not bytes or self._out._size or self.closed or self._write_error:
+            return self._write(data, 0)
+        # `_write`, of what nearly all writes are: a call less.
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as exc:
+            raise self._write_broke(exc) from exc
+        return sent == len(data) or self._keep(data, sent)
+
+    def _keep(self, data: Data, sent: int) -> bool:
+        self._out.append(data)
+        self._out.advance(sent)
+        return self._flush_or_start()
 
     def _write(self, data: Data, flags: int) -> bool:
         if not self._out._size and not self.closed and self._write_error is None:
@@ -241,7 +255,5 @@ class SocketStream(Stream):
                 raise self._write_broke(exc) from exc
             if sent == (len(data) if type(data) is bytes else _size(data)):
                 return True
-            self._out.append(data)
-            self._out.advance(sent)
-            return self._flush_or_start()
+            return self._keep(data, sent)
         return Stream.write(self, data)

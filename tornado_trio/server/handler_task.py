@@ -40,13 +40,15 @@ class HandlerTask:
 
     Attributes:
       task: trio's.
+      clock: of the trio run.
       waiting: a handler has waited, and is not done yet.
     """
 
-    __slots__ = ("_context", "_name", "task", "waiting")
+    __slots__ = ("_context", "_name", "clock", "task", "waiting")
 
     def __init__(self) -> None:
         self.task = trio.lowlevel.current_task()
+        self.clock = trio.lowlevel.current_clock()
         self.waiting = False
         self._context = self.task.context
         self._name = self.task.name

@@ -70,7 +70,9 @@ async def execute(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[s
                 or await _feed_body(handler)
             ):
                 name = method.lower()
-                result = getattr(handler, name)(*handler.path_args, **kwargs)
+                args = handler.path_args  # type: ignore[assignment]
+                run = getattr(handler, name)
+                result = run(*args, **kwargs) if args or kwargs else run()
                 if result is not None:
                     if type(result) is not CoroutineType:
                         result = awaitable(result, _where(handler, name))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._util.fairness import Budget
 from ..errors import HTTPInputError, HTTPOutputError
-from ..escape import json_encode, utf8
+from ..escape import utf8
 from ..exchange import CHECKPOINT, READY, Exchange, ResponseStartLine
 from ..log import gen_log
 from ..wire.dates import format_timestamp, http_date
@@ -108,11 +108,11 @@ def reason_phrase(status_code: int, reason: str | bytes | None) -> str:
 
 def to_bytes(handler: RequestHandler, chunk: Any) -> bytes:
     """A chunk given to `write`: text is encoded, a dict becomes JSON and says so."""
-    if isinstance(chunk, (bytes, str)):
-        return utf8(chunk)
     if isinstance(chunk, dict):
         handler._headers["Content-Type"] = "application/json; charset=UTF-8"
-        return utf8(json_encode(chunk))
+        return handler._encode_dict(chunk)
+    if isinstance(chunk, (bytes, str)):
+        return utf8(chunk)
     message = "write() only accepts bytes, unicode, and dict objects"
     if isinstance(chunk, list):
         message += (
@@ -202,7 +202,7 @@ def _complete_head(handler: RequestHandler) -> None:
     if (
         status == 200
         and handler.request.method in _WITH_ETAG
-        and "Etag" not in handler._headers  # who sets one decides what it answers for
+        and "Etag" not in handler._headers._fields  # who sets one decides what it answers for
     ):
         handler.set_etag_header()
         if handler.check_etag_header():
@@ -218,12 +218,12 @@ def _complete_head(handler: RequestHandler) -> None:
         handler._clear_representation_headers()
         return
     size = len(buffer[0]) if len(buffer) == 1 else sum(map(len, buffer))
-    headers = handler._headers
+    fields = handler._headers._fields
     text = str(size)
-    if "Content-Length" not in headers:
-        headers["Content-Length"] = text
-    elif headers["Content-Length"] != text and handler.request.method != "HEAD":
-        _wrong_length(handler, str(headers["Content-Length"]), size)
+    if "Content-Length" not in fields:
+        fields["Content-Length"] = text
+    elif fields["Content-Length"] != text and handler.request.method != "HEAD":
+        _wrong_length(handler, str(handler._headers["Content-Length"]), size)
 
 
 def _wrong_length(handler: RequestHandler, announced: str, size: int) -> None:

@@ -124,12 +124,13 @@ class Request:
     def from_exchange(cls, exchange: Exchange) -> Self:
         """The request of an exchange, which becomes its `connection`."""
         self = cls.__new__(cls)
-        self.headers = exchange.headers
+        headers = self.headers = exchange.headers
         self.body = b""
         self.connection = exchange
         self.remote_ip = exchange.remote_ip  # `_take_peer`, of what is known to have both
         self.protocol = exchange.protocol
-        self._take_start_line(exchange.start_line, None)
+        host: Any = headers._fields.get("Host")
+        self._take_start_line(exchange.start_line, host if type(host) is str else None)
         return self
 
     def _take_peer(self, connection: Any) -> None:

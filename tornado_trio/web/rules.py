@@ -199,14 +199,22 @@ class RuleRouter(Router):
         return rule
 
     def find_handler(self, request: Request, **kwargs: Any) -> Any:
-        for rule in self._candidates(request.path):
+        index, rules = self._index, self.rules
+        path = request.path
+        if index is None or type(rules) is not RuleList or rules.changed:
+            index = self._new_index()
+        for rule in index.candidates(path):
             params = rule.matcher.match(request)
             if params is None:
                 continue
             request._rule = rule  # the last one is the closest
             if rule.target_kwargs:
                 params = {**params, "target_kwargs": rule.target_kwargs}
-            delegate = self.get_target_delegate(rule.target, request, **params)
+            target = rule.target
+            if params:
+                delegate = self.get_target_delegate(target, request, **params)
+            else:
+                delegate = self.get_target_delegate(target, request)
             if delegate is not None:
                 return delegate
         return None
@@ -226,15 +234,14 @@ class RuleRouter(Router):
         """Those of all targets, in the order of the rules."""
         return [each for rule in self.rules for each in lifespans_of(rule.target)]
 
-    def _candidates(self, path: str) -> list[Rule]:
+    def _new_index(self) -> RouteIndex:
         rules = self.rules
         if type(rules) is not RuleList:  # assigned anew by the program
             self.rules = rules = RuleList(rules)
-        if rules.changed or self._index is None:
-            # `changed` goes first: a rule added meanwhile (by another thread) is not lost.
-            rules.changed = False
-            self._index = RouteIndex(rules)
-        return self._index.candidates(path)
+        # `changed` goes first: a rule added meanwhile (by another thread) is not lost.
+        rules.changed = False
+        index = self._index = RouteIndex(rules)
+        return index
 
 
 class ReversibleRuleRouter(ReversibleRouter, RuleRouter):

@@ -108,8 +108,23 @@ class RequestHead:
         self.expect_continue = False
         self.upgrade = False
 
+    def again(self, start_line: RequestStartLine, headers: HTTPHeaders) -> RequestHead:
+        """Another one, of which fields say the same."""
+        head = _new_request_head(RequestHead)
+        head.start_line = start_line
+        head.headers = headers
+        head.content_length = self.content_length
+        head.chunked = self.chunked
+        head.keep_alive = self.keep_alive
+        head.expect_continue = self.expect_continue
+        head.upgrade = self.upgrade
+        return head
+
     def __repr__(self) -> str:
         return f"<RequestHead {' '.join(self.start_line)}>"
+
+
+_new_request_head = RequestHead.__new__
 
 
 class ResponseHead:

@@ -183,7 +183,12 @@ class ServerWire(Wire):
             data = self._encode(first, headers)
             self.responded = self.close_after = True
             return data
-        framed = self._frame(headers)
+        length: object = fields.get("Content-Length")
+        if type(length) is str and length.isdigit() and length.isascii():
+            self._left = int(length)
+            framed = True
+        else:
+            framed = self._frame(headers)
         if method == "HEAD":
             self._mute = True
             self._left = None

@@ -52,10 +52,7 @@ class HeadMemory:
             if line is not None:
                 headers = HTTPHeaders.__new__(HTTPHeaders)
                 headers._fields = self._values.copy()
-                head = RequestHead(line, headers)
-                head.content_length = known.content_length
-                head.keep_alive = known.keep_alive
-                return head
+                return known.again(line, headers)
         head = parse_request_head(data, limits, dialect)
         self._notice(data, head)
         return head
@@ -87,8 +84,7 @@ class HeadMemory:
             self._fields = fields
             self._line = data[:start]
             self._values = head.headers._fields.copy()
-            kept = self._head = RequestHead(head.start_line, HTTPHeaders())
-            kept.content_length, kept.keep_alive = head.content_length, head.keep_alive
+            self._head = head.again(head.start_line, HTTPHeaders())
         elif self._head is not None:
             self._head, self._values = None, {}
 
