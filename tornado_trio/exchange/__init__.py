@@ -15,7 +15,7 @@ from .failure import Failure
 from .interface import App, BodyIterator, ErrorResponder, Exchange, Route, current_exchange
 from .lifespans import Lifespan, lifespans_of, running
 from .policy import CANCEL, FINISH, DisconnectPolicy, critical, grace
-from .record import ExchangeHook, Finished, is_logged, log_access, new_request_id
+from .record import ExchangeHook, Finished, log_access, new_request_id
 
 __all__ = [
     "App",
@@ -46,7 +46,6 @@ __all__ = [
     "critical",
     "current_exchange",
     "grace",
-    "is_logged",
     "lifespans_of",
     "log_access",
     "new_request_id",

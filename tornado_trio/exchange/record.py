@@ -21,7 +21,6 @@ from .failure import Failure
 __all__ = [
     "ExchangeHook",
     "Finished",
-    "is_logged",
     "log_access",
     "new_request_id",
     "usable_request_id",
@@ -88,20 +87,14 @@ class ExchangeHook(ABC):
         """As any hook, for those that have records only."""
 
 
-def _level(status: int) -> int:
-    if status < 400:
-        return logging.INFO
-    return logging.WARNING if status < 500 else logging.ERROR
-
-
-def is_logged(status: int) -> bool:
-    """Whether anybody listens to `log_access` of such a response."""
-    return access_log.isEnabledFor(logging.INFO if status < 400 else _level(status))
-
-
 def log_access(status: int, summary: str, seconds: float) -> None:
     """The line of a request in `tornado.access`: INFO, WARNING from 400, ERROR from 500."""
-    level = _level(status)
+    if status < 400:
+        level = logging.INFO
+    elif status < 500:
+        level = logging.WARNING
+    else:
+        level = logging.ERROR
     if access_log.isEnabledFor(level):
         access_log.log(level, "%d %s %.2fms", status, summary, 1000.0 * seconds)
 

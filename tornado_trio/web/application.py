@@ -5,6 +5,7 @@ Knows routing and handlers; is served by anything that produces an `Exchange`.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Coroutine, Iterable, Sequence
 from functools import partial
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._util.mistakes import explain_asyncio, takes_one
 from ..errors import PeerError, StreamClosedError
-from ..exchange import is_logged, log_access
-from ..log import app_log
+from ..exchange import log_access
+from ..log import access_log, app_log
 from . import policies, ui
 from .failures import ErrorAnswers, answer_cause, check_answers
 from .handler import RequestHandler
@@ -416,5 +417,5 @@ class Application(ReversibleRouter):
             log_function(handler)
             return
         status = handler._status_code
-        if is_logged(status):
+        if status >= 400 or access_log.isEnabledFor(logging.INFO):
             log_access(status, handler._request_summary(), handler.request.request_time())

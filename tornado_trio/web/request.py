@@ -54,7 +54,9 @@ class _lazy(Generic[_T]):
     def __get__(self, instance: object | None, owner: type) -> Self | _T:
         if instance is None:
             return self
-        value = instance.__dict__[self._name] = self._make(instance)
+        value = self._make(instance)
+        # Not into its `__dict__`: asking for that makes one of what Python keeps without.
+        setattr(instance, self._name, value)
         return value
 
 
