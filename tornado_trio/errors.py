@@ -1,6 +1,6 @@
 """Errors that every layer may raise. Knows nothing else of the package.
 
-An error says who is to blame: the peer (`PeerError`), a bound that the peer or the
+An error says what is at fault: the peer (`PeerError`), a bound that the peer or the
 program crossed (`LimitError`), a deadline (`DeadlineError`), or the stream itself
 (`StreamClosedError`). Those a server answers carry the status to answer with.
 """
@@ -54,7 +54,8 @@ class DeadlineError(TornadoTrioError, TimeoutError):
 
 
 class Disconnected(TornadoTrioError):
-    """The connection is over. If the peer ended it, that is its right and nobody's mistake."""
+    """The connection is over. If the peer ended it, that is legitimate and not an error of either
+    side."""
 
 
 class StreamClosedError(Disconnected, OSError):

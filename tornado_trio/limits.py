@@ -58,7 +58,7 @@ class Timeouts:
     #: The peer takes nothing of a response for so long.
     write: float = 60.0
     #: A response left unread after the last write, and the discard of what the peer
-    #: still sends after an error answer (lest a reset destroy the answer).
+    #: still sends after an error response (a reset would destroy the response).
     linger: float = 2.0
     #: A request's handler; passed: 503. None: no deadline.
     request: float | None = None
@@ -81,8 +81,8 @@ class Dialect:
     what the release it answers for did.
     """
 
-    #: Lines of a head may end with LF alone. In a request then all of them must: whoever
-    #: mixes both has a proxy in mind that reads one of them otherwise.
+    #: Lines of a head may end with LF alone. In a request all of them must then: mixed line ends
+    #: are aimed at a proxy that parses one of them differently.
     bare_lf: bool = False
     #: "Content-Length: 5, 5".
     repeated_length: bool = False

@@ -35,7 +35,7 @@ READY = Ready()
 
 
 class Checkpoint:
-    """Ready too, but it is somebody else's turn: awaiting it is a checkpoint.
+    """Ready too, but other tasks get a turn: awaiting it is a checkpoint.
 
     A client that reads as fast as we write never makes a handler wait, and would keep all
     others waiting.

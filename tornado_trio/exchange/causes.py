@@ -1,9 +1,9 @@
 """Why a request ends, and what follows from it: a table.
 
-Theory. Whoever ends a request says why, once, and the first cause counts; what came after it
-is a consequence (a handler that is cancelled by its deadline may fail while it unwinds; the
-client it kept waiting may leave). So nobody has to guess afterwards from what the request,
-its scope and its stream look like.
+Theory. Code that ends a request names the cause, and only the first cause counts; what comes after
+it is a consequence (a handler that is cancelled by its deadline may fail while it unwinds; the
+client it kept waiting may leave). So nothing has to be inferred afterwards from the state of the
+request, its scope and its stream.
 
 Rules:
  1. A cause leads to one `Outcome`; the host carries it out (`OUTCOMES`). There is no other
@@ -72,7 +72,7 @@ class Outcome:
 
     #: The status of the answer; 0: none, the connection is cut.
     status: int
-    #: The level at which `log` is written; 0: whoever named the cause has said why.
+    #: The level at which `log` is written; 0: the code that named the cause has logged it.
     level: int = 0
     #: With `{request}` and `{client}`.
     log: str = ""
@@ -84,7 +84,7 @@ class Outcome:
     recorded: int = 0
 
 
-_GONE: Final = 499  # nginx's: there is no status for what nobody was sent
+_GONE: Final = 499  # nginx's: there is no status for a response that was not sent
 
 OUTCOMES: Final[dict[Cause, Outcome]] = {
     Cause.COMPLETE: Outcome(0),

@@ -1,4 +1,4 @@
-"""`Failure`: what may be told of an exception: its type, its message, the line. Never secrets.
+"""`Failure`: what may be shown of an exception: its type, its message, the line. Never secrets.
 
 Knows tracebacks, and how messages quote what they are about. Must not know who shows it.
 

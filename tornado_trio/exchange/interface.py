@@ -136,7 +136,7 @@ class Exchange(ABC):
     @property
     @abstractmethod
     def cancel_scope(self) -> trio.CancelScope:
-        """Of the handler. Cancelling it gives up the request and its connection."""
+        """The handler's. Cancelling it drops the request and its connection."""
 
     @abstractmethod
     def set_timeout(self, seconds: float | None) -> None:
@@ -159,7 +159,7 @@ class Exchange(ABC):
         return False
 
     def release(self) -> None:  # noqa: B027 - hosts that do not hold need not have it
-        """The end of `hold`: what was to cancel the request meanwhile does so now."""
+        """The end of `hold`: a cancellation that arrived meanwhile takes effect now."""
 
     async def wait_finished(self) -> None:
         """Until the response is complete or the client gone."""
@@ -186,7 +186,7 @@ class Exchange(ABC):
     def continue_with(self, then: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """After `detach`: run `then()` in the connection's task when the handler returned.
 
-        For what lasts: it goes on without the stack of the request and its handler.
+        For long-lived protocols: it runs without the stack of the request and its handler.
         """
         raise NotImplementedError
 

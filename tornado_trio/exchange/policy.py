@@ -20,7 +20,7 @@ __all__ = ["CANCEL", "FINISH", "DisconnectPolicy", "critical", "grace"]
 @dataclass(frozen=True, slots=True)
 class DisconnectPolicy:
     """`cancel`: the request's scope is cancelled at once. `finish`: it runs to its end
-    (only the close callback tells it). `grace`: cancelled after `seconds`.
+    (only the close callback is called). `grace`: cancelled after `seconds`.
 
     Made by `CANCEL`, `FINISH` and `grace(seconds)`.
 
@@ -58,8 +58,8 @@ class critical:
 
     In a handler what follows is part of it: a block that ended well is followed by the
     handler's own answer, whatever was to end the request meanwhile (its deadline, a drain),
-    until `timeout` seconds have passed since the block began. If the client has gone there is
-    nobody to answer, and the handler is cancelled when the block ends.
+    until `timeout` seconds have passed since the block began. If the client has gone, there is no
+    one to answer, and the handler is cancelled when the block ends.
 
     Cancellation: one that arrives meanwhile, and is not the request's, takes effect when the
     block ends.

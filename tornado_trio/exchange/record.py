@@ -29,7 +29,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """One request that had a head, whoever answered it. Made once, when it is over.
+    """One request that had a head, answered by the application or the server. Made once, when it is
+    over.
 
     Attributes:
       id: of the request; unique across processes.

@@ -1,6 +1,6 @@
-"""A connection that goes on without its handler, which is not done yet.
+"""A connection that continues without its handler, which is still running.
 
-The response is sent; the handler goes on after it, or children of the request's nursery do.
+The response is sent; the handler, or children of the request's nursery, are still running.
 The client must not wait for them: the next request on the connection, or its end, is another
 connection object's from then on. The first keeps its task, the request, its place among the
 server's connections (so a drain waits for it) and no part of the stream.
@@ -23,7 +23,7 @@ class Releasing(Protocol):
     @property
     def server(self) -> Serving: ...
     def make_successor(self) -> Connection | None:
-        """Let go of the stream; what goes on with it, None if there is nothing to go on with."""
+        """Release the stream; returns what continues with it, None if nothing does."""
 
 
 async def continue_connection(connection: Releasing) -> None:

@@ -239,7 +239,7 @@ def keep_what_was_sent(wire: ServerWire, stream: Stream, limit: int) -> bool:
 
 
 def can_skip(wire: ServerWire, head: RequestHead) -> bool:
-    """The response begins before the body was read: can the connection go on?
+    """The response begins before the body was read: can the connection be reused?
 
     What is too long will be refused, not skipped.
     """

@@ -1,8 +1,7 @@
 """Clients that owe a request's body and send nothing of it.
 
-Knows whom to tell. One sleeping task for all of a server's connections that wait, and none
-when nobody does: a deadline moved twice on each wait would cost 4 µs of it, an entry here
-costs 0.5.
+Knows whom to notify. One sleeping task for all connections of a server that wait, none when none
+does: moving a deadline twice would add 4 µs to each wait, an entry here 0.5.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class BodyReadTimeouts:
             self._nursery.start_soon(self._sweep, name="stalled bodies")
 
     def arrived(self, connection: Waiting) -> None:
-        """Something came, or nobody waits any more."""
+        """Something arrived, or the connection waits no longer."""
         self._due.pop(connection, None)
 
     async def _sweep(self) -> None:

@@ -96,7 +96,8 @@ class RequestChannel(ABC):
 
     @abstractmethod
     def release_soon(self) -> None:
-        """See whether the handler goes on after its response, once its present step is over."""
+        """See whether the handler is still running after its response, once its current step is
+        over."""
 
     @abstractmethod
     def detach(self) -> Stream:
@@ -123,7 +124,7 @@ class RequestChannel(ABC):
 
     @property
     def detached(self) -> bool:
-        """The stream is somebody else's: a protocol's, or another connection object's."""
+        """The stream belongs to another owner: a protocol, or another connection object."""
         return self.state is State.DETACHED or self.state is State.RELEASED
 
     def set_context(self, context: Any) -> None:
@@ -210,7 +211,7 @@ class RequestChannel(ABC):
         self.handler.leave()
 
     def record(self, exchange: Http1Exchange, *, last: bool = False) -> None:
-        """Have the hook see it, once; `last`: nobody asks again."""
+        """Pass it to the hook, once; `last`: there will be no later call."""
         hook = self.server.options.access_log
         if hook is None or not exchange.take_record(last):
             return
@@ -300,7 +301,7 @@ class RequestChannel(ABC):
         return True
 
     def release(self) -> None:
-        """It is no more: what was to cancel the request meanwhile does so now."""
+        """It is over: a cancellation that arrived meanwhile takes effect now."""
         self.deadlines.release()
         cause = self.deadlines.passed()
         if cause is not None:
@@ -396,7 +397,7 @@ class RequestChannel(ABC):
 
     @property
     def outlives_response(self) -> bool:
-        """Whether the handler goes on after the end of its response."""
+        """Whether the handler is still running after the end of its response."""
         exchange = self.exchange
         return (
             self.state is State.REQUEST

@@ -115,7 +115,7 @@ class Http1Connection(RequestChannel):
                 self.stream.close()
 
     async def _serve(self) -> bool:
-        """Requests, one after the other. True: go on in a new nursery."""
+        """Serve requests, one after the other. True: continue in a new nursery."""
         wire, stream, handler = self.wire, self.stream, self.handler
         next_event, receive, read_nowait = wire.next_event, wire.receive, stream.read_nowait
         budget = Budget(_REQUESTS_IN_A_ROW)
@@ -172,7 +172,7 @@ class Http1Connection(RequestChannel):
         except PeerError as exc:
             handler.in_context(self.refuse, exc)
         except StreamClosedError:
-            pass  # between requests, or told to the handler already
+            pass  # between requests, or the handler has been notified
         return False
 
     def _before_wait(self) -> None:
@@ -192,7 +192,7 @@ class Http1Connection(RequestChannel):
             scope.deadline = now + seconds
 
     def _scope_cancelled(self) -> bool:
-        """By whom? True: serve on."""
+        """Find out what cancelled it. True: keep serving."""
         exchange = self.exchange
         if exchange is None:
             if self.state is State.IDLE:
@@ -210,7 +210,7 @@ class Http1Connection(RequestChannel):
         return False
 
     def _last_look(self) -> bool:
-        """Idle for too long, or told to go: unless a request has arrived this moment."""
+        """Idle for too long, or asked to close: unless a request has just arrived."""
         try:
             data = self.stream.read_nowait()
         except StreamClosedError:
@@ -265,11 +265,11 @@ class Http1Connection(RequestChannel):
 
     # --- handlers that outlive their response: see `background` ----------------------------
     def release_soon(self) -> None:
-        """See whether the handler goes on, once its present step is over."""
+        """See whether the handler is still running once its current step is over."""
         self.start_beside(continue_connection, self, name="connection")
 
     def make_successor(self) -> Http1Connection | None:
-        """Let go of the stream; a new connection that goes on where this one stops."""
+        """Release the stream; returns a new connection that continues where this one stops."""
         if not self.outlives_response:
             return None  # it has ended by itself
         if self.wire.skip_body():

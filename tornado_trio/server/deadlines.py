@@ -82,7 +82,7 @@ class RequestDeadlines:
         self._apply()
 
     def release(self) -> None:
-        """What became due meanwhile is so now."""
+        """What became due meanwhile takes effect now."""
         self._held_until = -inf
         self._apply()
 

@@ -1,14 +1,14 @@
-"""Is the client still there? Asked while a handler waits and nobody reads.
+"""Detects that the client has disconnected, while a handler waits and nothing reads the stream.
 
-Knows a connection's stream and wire, and the watch. Must not know what follows from the
-client's leave: it tells its owner, which has a policy.
+Knows a connection's stream and wire, and the watch. Must not know what follows from a disconnect:
+it notifies its owner, which has a policy.
 
 The end of the client's stream can mean two things: it shut down its sending side and waits
-for the response (`nc -N`), or it is gone. Its kernel tells which only when something is
-sent to it: one that closed answers with a reset. So an interim response is sent, which
-every HTTP/1.1 client must cope with (RFC 9110 15.2); a reset that follows is reported by
-the watch. Where that is not possible (HTTP/1.0, or the response has begun) the client gets
-`Timeouts.half_closed` to be heard of, by a failing write, before it counts as gone.
+for the response (`nc -N`), or it is gone. Which it is shows only when something is sent: the kernel
+of a client that closed answers with a reset. So an interim response is sent, which every HTTP/1.1
+client must accept (RFC 9110 15.2); a reset that follows is reported by the watch. Where that is not
+possible (HTTP/1.0, or the response has begun) the client counts as gone after
+`Timeouts.half_closed`, or earlier if a write fails.
 
 Where there is no epoll, and for streams without a socket, a task per waiting handler reads
 ahead, within `max_pipelined`.
@@ -138,8 +138,8 @@ class Disconnect:
         """Wait for bytes, take them in, until the end of the stream.
 
         Run only when the request's body has been read: two readers would fight. So `stop` has to
-        count from the moment it is called, and not from the next wait: whoever reads then has
-        begun already (trio's BusyResourceError), or misses what was taken in for it.
+        count from the moment it is called, and not from the next wait: the next reader would find a
+        read in progress (trio's BusyResourceError), or miss the bytes that were read ahead.
         """
         stopped = trio.lowlevel.checkpoint_if_cancelled
         owner = self._owner

@@ -1,4 +1,4 @@
-"""Responses the server gives itself, when there is no application to ask."""
+"""Error responses that the server makes itself, without an application."""
 
 from __future__ import annotations
 

@@ -433,7 +433,8 @@ class Http1Exchange(Exchange):
             log_access(self._final_status(), summary, perf_counter() - self.began)
 
     def record(self, hook: Callable[[Finished], object]) -> None:
-        """Give it its record. A hook that raises is logged and hurts nobody."""
+        """Pass the record to the hook. An exception of the hook is logged and has no other
+        effect."""
         try:
             hook(self.make_record())
         except Exception:
@@ -447,7 +448,7 @@ class Http1Exchange(Exchange):
             app_log.exception("Uncaught exception in the access log hook, at %s", self.describe())
 
     def take_record(self, last: bool) -> bool:
-        """Whether its record is still to be made; `last`: whoever asks will not ask again."""
+        """Whether its record is still to be made; `last`: there will be no later call."""
         extras = self._extras
         if extras is not None and extras.recorded:
             return False

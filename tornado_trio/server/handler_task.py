@@ -129,7 +129,7 @@ def place_of(task: trio.lowlevel.Task) -> str:
 
 
 class Resumed(Stepper):
-    """Awaited, it goes on with a coroutine that has yielded `trap` to trio."""
+    """Awaited, it continues a coroutine that has yielded `trap` to trio."""
 
     __slots__ = ("_send", "_step", "_trap")
 

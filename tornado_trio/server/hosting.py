@@ -56,7 +56,7 @@ class Host(Protocol):
     """Runs the process: chooses addresses, ends what serves."""
 
     def prepared(self, call: ServeCall) -> ServeCall:
-        """The call as it is to be made: `listeners` are there. Errors as `serve`."""
+        """The call as it is to be made, with its `listeners`. Errors as for `serve`."""
 
     def serving(
         self, server: Server, listeners: Sequence[Listener]

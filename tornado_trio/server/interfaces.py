@@ -1,4 +1,4 @@
-"""Who knows what of whom in this package: interfaces, so that its files need no circle.
+"""The interfaces between the modules of this package, so that they need no import cycle.
 
 `Server` knows `Connection` and nothing of HTTP/1: another protocol stands beside it by having
 these six names. A connection knows its server as `Serving`. What belongs to it knows it by what it

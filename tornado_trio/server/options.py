@@ -28,13 +28,13 @@ class ServerOptions:
       on_disconnect: what becomes of a request whose client goes away: `CANCEL`, `FINISH` or
         `grace(seconds)`; applications, handlers and methods may say otherwise.
       keep_alive: False: every connection ends with its first response.
-      run: wraps the coroutine of each request; compat drives coroutines that await
-        asyncio with it.
-      call_soon: have a function called once what runs now has given way (False: it will not
-        be), for hosts whose callbacks write too; None: a turn ends when the handler waits.
+      run: wraps the coroutine of each request; compat uses it to drive coroutines that await
+        asyncio.
+      call_soon: schedules a function for after the current step (False: it will not be called), for
+        hosts whose callbacks write too; None: a turn ends when the handler waits.
       refuse: the bytes that answer a malformed request, for hosts whose applications answer
-        for their own errors, too: one that raises then has its connection closed. None: a short
-        plain page for the one, 500 for the other.
+        for their own errors, too: if one raises, its connection is closed. None: a short plain page
+        for malformed requests, 500 for errors.
       access_log: called with the `Finished` record of each request, once, when it is over.
       request_id_header: a field of requests ("X-Request-ID") whose value is the request's id:
         for servers behind a proxy that sets it; None: each request gets an id of ours.

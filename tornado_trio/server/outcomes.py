@@ -59,7 +59,7 @@ def log_cause(exchange: Http1Exchange, cause: Cause) -> None:
 
 
 def annotate(exchange: Http1Exchange, error: BaseException, *, child: bool) -> None:
-    """Say on the error of which request it is, whoever logs it."""
+    """Note on the error which request it belongs to, for whatever logs it."""
     where = exchange.describe()
     explain_asyncio(error, "a child of the request" if child else "the handler")
     error.add_note(f"in a child of {where}" if child else where)
@@ -70,7 +70,7 @@ def log_error(
 ) -> None:
     """What the application let through. A client that left is no error of its."""
     if client_left and consists_of(error, Disconnected):
-        if exchange.gone is None:  # of a connection that was taken over: not told yet
+        if exchange.gone is None:  # of a connection that was taken over: not notified yet
             gen_log.debug("%s: the peer has gone: %r", exchange.describe(), error)
         return
     if exchange.finished and not isinstance(error, (Exception, BaseExceptionGroup)):
@@ -136,7 +136,8 @@ def _tell_application(
 
 
 def dismiss(exchange: Http1Exchange) -> None:
-    """The request is over: if its application waits to be told, there is nothing to answer."""
+    """The request is over: notify its application, if it waits for that; there is nothing to
+    answer."""
     _tell_application(exchange, exchange.cause or Cause.CANCELLED, 0, None)
 
 
@@ -173,4 +174,4 @@ def _send(stream: Stream, wire: ServerWire, data: bytes) -> None:
     try:
         stream.write(data)
     except StreamClosedError:
-        pass  # nobody is left to hear it
+        pass  # there is no client left to receive it

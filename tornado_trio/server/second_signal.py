@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while a service ends: whoever sends another does not want to wait.
+"""SIGINT and SIGTERM while a service is ending: a second signal cuts the drain.
 
 Knows signals. Must not know what is interrupted, and changes nothing of what they do besides:
 the handlers that were there are called, too.
@@ -56,7 +56,7 @@ def _install() -> None:
 
 def _remove() -> None:
     for number, handler in _before.items():
-        if signal.getsignal(number) is _handle:  # somebody may have restored it by himself
+        if signal.getsignal(number) is _handle:  # the program may have restored it itself
             signal.signal(number, handler)
     _before.clear()
 

@@ -54,7 +54,7 @@ async def send_file(reader: ToClient, file: IO[bytes] | int, offset: int, count:
     """Send file bytes; each piece that must wait has the time of `Timeouts.write`.
 
     Raises `StreamClosedError` if the client goes away or does not read.
-    Cancellation: an unknown part has been sent; the connection cannot go on.
+    Cancellation: an unknown part has been sent; the connection cannot be used any more.
     """
     stream = reader.stream
     await drain(reader)

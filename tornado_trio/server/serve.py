@@ -33,11 +33,12 @@ __all__ = ["Tls", "TlsSource", "serve", "serve_connections"]
 
 
 class TlsSource(Protocol):
-    """Has the context of the next connection: `net.ServerTls`, for one."""
+    """Provides the TLS context for the next connection, as `net.ServerTls` does."""
 
     @property
     def context(self) -> ssl.SSLContext | None:
-        """None: it is not encrypted. Errors: those that `Server.connection_refused` is told."""
+        """None: the connection is not encrypted. Errors are passed to
+        `Server.connection_refused`."""
 
 
 Tls = ssl.SSLContext | TlsSource
@@ -65,28 +66,28 @@ async def serve(
       app: an `Application`, or anything else that is called with each `Exchange`.
       port: where to listen; 0: any free port. Needless with `listeners`.
       host: a name or an address; None: every interface.
-      listeners: ready ones, instead of a port; they are closed at the end.
+      listeners: open listeners, instead of a port; they are closed at the end.
       tls: an `ssl.SSLContext`, or a `net.ServerTls` (several names, reloading).
       proxy: peers whose connections begin with a PROXY protocol header.
       options: limits, timeouts, policies; see `ServerOptions`.
       grace: seconds that requests under way get when this is cancelled; None: 30.
 
-    What is mounted in `app` and has a lifespan is started before it listens, and shut down when the
-    last request is over.
+    Applications mounted in `app` that have a lifespan are started before it listens, and shut down
+    after the last request.
 
-    Errors: StartupError if that fails; OSError if it cannot listen there; ValueError without a
-    port (from 0 to 65535) or listeners; TypeError for what is no application; RuntimeError
-    outside trio.
+    Errors: StartupError if such a start fails; OSError if it cannot listen there; ValueError
+    without a port (from 0 to 65535) or listeners; TypeError if `app` is not an application;
+    RuntimeError outside trio.
 
-    Under `tornado_trio.run` what the operator sets (an address, TLS, a grace) goes before what
-    is said here, the port may be left out, and the sockets may be the parent process's. A
-    signal that ends the service ends this without `Cancelled`: it drains and returns.
+    Under `tornado_trio.run` the operator's settings (address, TLS, grace) take precedence over
+    these arguments, the port may be left out, and the sockets may be the parent process's. A signal
+    that ends the service ends this call without `Cancelled`: it drains and returns.
 
     `await nursery.start(serve, app, 0)` returns the listeners.
 
-    Cancellation: stops accepting, drains, returns at the latest after `grace` and five seconds
-    more. What trio cannot cancel (a thread, a shield) it waits for, and names in the log. A
-    SIGINT or SIGTERM that comes meanwhile cuts what is left at once.
+    Cancellation: stops accepting, drains, and returns after at most `grace` plus five seconds. It
+    waits for what trio cannot cancel (a thread, a shield), and names that in the log. A SIGINT or
+    SIGTERM during the drain cuts what is left at once.
     """
     check_app(app, "serve")
     require_trio("serve", "trio.run(serve, app, port), or await it in a nursery's task")
@@ -141,7 +142,7 @@ async def serve_connections(
     grace: float | None = 30.0,
     task_status: trio.TaskStatus[Sequence[Listener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """As `serve`, for a `Server` of one's own. Meanwhile `server.reception` takes more.
+    """Like `serve`, for a given `Server`. Meanwhile `server.reception` accepts further listeners.
 
     With a `grace` of None nothing is drained: cancelling drops what is under way.
     """
@@ -233,7 +234,7 @@ class _Reception:
             self._connections.start_soon(_counted, limiter, *connection)
 
     def sweep(self) -> None:
-        """Take connections the kernel has already made: closing would reset them."""
+        """Accept the connections the kernel has already established: closing would reset them."""
         if self._server.limiter is not None:
             return
         for listener in self._listeners:

@@ -63,10 +63,10 @@ class Server:
     Attributes:
       state: "accepting", "draining", "cancelling" or "closed".
       draining: in one of the last three.
-      exchange_type: made for each request; for hosts that give exchanges more names.
+      exchange_type: class of the exchanges, one per request; for hosts that extend it.
       hub: what connections wait by while one turn of trio's loop serves several of them.
       limiter: counts connections, where their number is limited.
-      reception: where connections come in, while `serve_connections` runs.
+      reception: where connections are accepted, while `serve_connections` runs.
       nursery: owner of helper tasks of connections (watchers), while `run_in` has given one.
     """
 
@@ -105,10 +105,10 @@ class Server:
         nursery: trio.Nursery | None,
         on_exit: Callable[[KeyboardInterrupt | SystemExit], object] | None = None,
     ) -> None:
-        """Have helper tasks in `nursery` from now on; None: there is none any more.
+        """Start helper tasks in `nursery` from now on; None: there is no nursery any more.
 
-        `on_exit` gets what a handler raised to end the process, or Ctrl-C in one; without it
-        that leaves through the connection's task.
+        `on_exit` gets what a handler raised to end the process, or its KeyboardInterrupt; without
+        it, that propagates through the connection's task.
         """
         self.nursery = nursery
         self._on_exit = on_exit
@@ -118,7 +118,7 @@ class Server:
             nursery.start_soon(self.hub.run, name="readiness hub")
 
     def receive_by(self, reception: Reception | None) -> None:
-        """Connections come in there from now on; None: nowhere."""
+        """Set where connections are accepted from now on; None: nowhere."""
         self.reception = reception
 
     async def handle(self, stream: Stream, context: Any = None) -> None:
@@ -129,12 +129,12 @@ class Server:
         await self.adopt(Http1Connection(stream, self, context))
 
     def client_of(self, stream: Stream) -> tuple[str, str]:
-        """The client's address, and "http" or "https", before any proxy was asked."""
+        """The peer's address, and "http" or "https", before proxy headers are considered."""
         return client_of(stream, self.options)
 
     def connection_refused(self, stream: Stream, error: Exception) -> None:
-        """A connection came to nothing: its TLS handshake or proxy header failed. For hosts to
-        override; it is logged."""
+        """The TLS handshake or PROXY header of a connection failed. Logs it; for hosts to
+        override."""
         gen_log.warning("connection of %s refused: %s", stream.remote_address, error)
 
     async def adopt(self, connection: Connection) -> None:
@@ -158,7 +158,7 @@ class Server:
         self.options = options
 
     def begin_drain(self) -> None:
-        """Answer what is under way, take nothing new. Idempotent."""
+        """Answer the requests under way, accept no new ones. Idempotent."""
         if self.draining:
             return
         self.draining = True

@@ -1,4 +1,4 @@
-"""What goes on with a connection when HTTP is over there, without the request that began it.
+"""What runs on a connection after an upgrade from HTTP, without the request that began it.
 
 Knows coroutines and streams. Must not know HTTP, nor what the protocol is.
 """
@@ -21,7 +21,7 @@ __all__ = ["Continuation"]
 class Continuation:
     """`then()`, to be run in the connection's task once the handler has returned.
 
-    For what goes on for long, without the 5 KB that a suspended handler and its request hold.
+    For long-lived protocols, without the 5 KB that a suspended handler and its request hold.
     It runs in the request's context, in a task named after it, and is driven as handlers are.
     """
 
@@ -39,14 +39,14 @@ class Continuation:
         runner: Runner | None,
         begun: Callable[[trio.Nursery], None],
     ) -> None:
-        """Run it in a nursery, which `begun` is told: cancelling that ends it.
+        """Run it in a nursery, which is passed to `begun`: cancelling that ends it.
 
         An exception is logged: one connection's bug must not end the others.
         """
         then, context = self._then, self._context
         assert then is not None
         assert context is not None
-        self._then = self._context = None  # they hold the request, and this goes on for long
+        self._then = self._context = None  # they hold the request, and this runs for long
         await handler.adopt(context, self._name)
         del context
         try:

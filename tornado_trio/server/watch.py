@@ -1,4 +1,4 @@
-"""Noticing that the peer of a socket went away, while nobody reads it.
+"""Noticing that the peer of a socket has disconnected, while nothing reads it.
 
 Knows epoll and descriptors. Must not know HTTP, streams or connections.
 
@@ -39,7 +39,7 @@ class DisconnectWatch:
 
     def __init__(self) -> None:
         # Made by `run`: a server may be made before its process forks, and children that
-        # share an epoll would be told of each other's sockets.
+        # share an epoll would get events for each other's sockets.
         self._epoll: Any = None
         self._armed: dict[int, Observer] = {}
 
@@ -105,7 +105,7 @@ class DisconnectWatch:
             return
         del self._armed[fd]
         if self._epoll is None or sock is None or sock.fileno() != fd:
-            return  # closed: the kernel forgot it by itself
+            return  # closed: the kernel has removed it
         try:
             self._epoll.unregister(fd)
         except OSError:

@@ -9,8 +9,7 @@
 An application is an async callable over an `Exchange`; whatever produces exchanges (our
 server, a test network, an ASGI host) can serve it.
 
-WebSocketHandler and the forms read part by part are loaded when first used: most programs
-have neither.
+WebSocketHandler and streamed forms are imported when first used: most programs need neither.
 """
 
 from importlib import import_module

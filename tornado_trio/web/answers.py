@@ -1,6 +1,6 @@
-"""Answers beyond text: JSON, files, downloads, events, hints, pages sent as they are rendered.
+"""Responses other than text: JSON, files, downloads, events, early hints, streamed pages.
 
-`AnswerMethods` is the part of `RequestHandler` about them; what they need is loaded on first use.
+`AnswerMethods` provides them to `RequestHandler`; what they need is imported on first use.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 
 def encode_json(value: Any) -> str:
     """JSON of plain values, dataclasses, dates (ISO 8601), UUIDs, decimals and enums (as text or
-    value) and sets. TypeError for others, ValueError for NaN, which JSON has not."""
+    value) and sets. TypeError for others, ValueError for NaN, which JSON does not have."""
     return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
 
 
@@ -88,7 +88,8 @@ class AnswerMethods:
         """Write `value` as JSON, with its Content-Type, and set the status if given.
 
         The setting `json_encoder` (a function that returns text or UTF-8, such as
-        `msgspec.json.encode`) replaces `encode_json`. Unlike `write`, lists may be the whole.
+        `msgspec.json.encode`) replaces `encode_json`. Unlike `write`, it accepts a list at the top
+        level.
         """
         text = self._encode_json(value)
         if status is not None:
@@ -97,9 +98,9 @@ class AnswerMethods:
         return self.write(text)
 
     def attachment(self, filename: str) -> None:
-        """Have browsers save the answer as `filename` (any Unicode name; RFC 6266).
+        """Make browsers save the response as `filename` (any Unicode name; RFC 6266).
 
-        The Content-Type becomes that of the name's ending, if it is known.
+        Sets the Content-Type by the file name extension, if it is a known one.
         """
         from .files import content_disposition
 
@@ -114,20 +115,20 @@ class AnswerMethods:
         attachment: str | None = None,
         content_type: str | None = None,
     ) -> None:
-        """Answer with a file: by the kernel where that is possible, in parts if asked for parts.
+        """Send a file, with sendfile where possible; range requests are supported.
 
         Args:
-            path: of the file; the caller's, not a client's, unless `root` is given.
+            path: of the file; must not come from a client, unless `root` is given.
             root: a directory that the file has to be in; `path` is relative to it.
-            attachment: the name to save it as; None: it is shown.
-            content_type: by default that of the path's ending.
+            attachment: the name to save it as; None: browsers display it.
+            content_type: by default guessed from the file name extension.
 
-        Answers If-None-Match, If-Modified-Since, If-Match, Range and If-Range, so that a download
-        can go on where it ended. An Etag that is set already is used.
+        Handles If-None-Match, If-Modified-Since, If-Match, Range and If-Range, so that a download
+        can be resumed. An Etag that is already set is used.
 
         Raises HTTPError 404 if there is no such file, 403 if it may not be read or is not in
-        `root`, 412 for another version than a client insists on.
-        Cancellation: the response is broken off.
+        `root`, 412 if the client's precondition (If-Match) fails.
+        Cancellation: the response is cut off.
         """
         from .files import send_file
 
@@ -146,7 +147,7 @@ class AnswerMethods:
         retry: float | None = None,
         last: ServerEvent | None = GOODBYE,
     ) -> AbstractAsyncContextManager[EventSender]:
-        """Answer with server-sent events, for as long as the block runs.
+        """Send server-sent events for as long as the block runs.
 
             async with self.events(heartbeat=15) as send:
                 async for number, news in feed.after(send.last_id):
@@ -159,7 +160,8 @@ class AnswerMethods:
             last: sent when the service stops, after the block was cancelled where it waits; an
                 event of type "drain" by default. None for none.
 
-        A client that goes away cancels the handler (`on_disconnect`). HEAD gets the fields only.
+        The handler is cancelled when the client disconnects (`on_disconnect`). HEAD gets the
+        headers only.
         """
         from .events import event_stream
 
@@ -170,7 +172,7 @@ class AnswerMethods:
 
             self.early_hints("</style.css>; rel=preload; as=style")
 
-        ValueError for what is no field's value. Clients of HTTP/1.0 are told nothing.
+        ValueError for an invalid field value. Nothing is sent to HTTP/1.0 clients.
         """
         headers = HTTPHeaders()
         for link in links:
@@ -186,8 +188,8 @@ class AnswerMethods:
     async def render_stream(self, template_name: str, **kwargs: Any) -> None:
         """Send a template's output as it is rendered, and finish.
 
-        What is ready before the template first awaits is on its way while it waits. Errors after
-        that break the response off. Styles and scripts of UI modules come at the page's end.
+        What was rendered before the template first awaits is sent while it waits. An error after
+        that cuts the response off. Styles and scripts of UI modules come at the end of the page.
         """
         from . import rendering
 

@@ -1,4 +1,4 @@
-"""`Application`: a table of handlers with settings, and the entry of a request into it.
+"""`Application`: a table of handlers with settings, and the entry point of a request.
 
 Knows routing and handlers; is served by anything that produces an `Exchange`.
 """
@@ -139,7 +139,7 @@ class HandlerCall:
         return self.handler_class._stream_request_body
 
     async def respond(self, exchange: Exchange) -> None:
-        """Read the body unless the handler wants to, then run the handler."""
+        """Read the body unless the handler streams it, then run the handler."""
         request = self.request
         exchange.route = request._rule or self.handler_class
         if not self.handler_class._stream_request_body:
@@ -165,7 +165,7 @@ class HandlerCall:
             self._make_for_error()._handle_exception_guarded(exc)
             return None
         except StreamClosedError:
-            raise  # nobody is left to answer
+            raise  # there is no client left to answer
         except BaseException:
             exchange.set_error_responder(self._answer)
             raise
@@ -207,14 +207,14 @@ class Application(ReversibleRouter):
     full name, a list of rules, another router, or an async function over an exchange. The
     first rule that matches answers. Settings are Tornado's.
 
-    `errors` says how exceptions of handlers are answered: a status, a handler class whose
-    `write_error` makes the page, or a plain function `(handler, exception)`. The closest class
-    of an exception counts.
+    `errors` maps exception classes to how they are answered: a status, a handler class whose
+    `write_error` makes the page, or a plain function `(handler, exception)`. The most specific
+    class of an exception applies.
 
         Application(rules, errors={LookupError: 404, Overloaded: say_when_to_try_again})
 
-    `middleware` runs around everything that the application answers, errors included, the first
-    of the list outermost; see `calls`, and `middleware` for those that are there.
+    `middleware` runs around everything that the application answers, errors included, the first of
+    the list outermost; see `calls`, and `middleware` for the ready-made ones.
 
     An application is itself an async callable over an exchange.
     """
@@ -310,7 +310,7 @@ class Application(ReversibleRouter):
             )
 
     def lifespans(self) -> list[Lifespan]:
-        """Of what is mounted in it; whoever serves it runs them."""
+        """Those of the applications mounted in it; the server runs them."""
         return self.default_router.lifespans()
 
     def add_transform(self, transform_class: type[OutputTransform]) -> None:
@@ -365,7 +365,7 @@ class Application(ReversibleRouter):
         return self.respond(exchange)
 
     async def respond(self, exchange: Exchange) -> None:
-        """Answer one exchange. Whatever fails is answered with a page of the application.
+        """Answer one exchange. Errors are answered with an error page of the application.
 
         Raises `PeerError` for a request without a usable Host, to be answered by the server.
         Cancellation: the handler is cancelled; see `RequestHandler`.

@@ -75,7 +75,7 @@ def every(
 
 
 class ArgumentMethods:
-    """What a handler asks about the arguments of its request.
+    """Methods of `RequestHandler` that read the arguments of the request.
 
     Types are Tornado's: text, as `decode_argument` of the base class makes it, or the default.
     """
@@ -138,7 +138,7 @@ class ArgumentMethods:
         return every(self, name, self.request.query_arguments, strip)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """Override to decode arguments and path groups in another way than as UTF-8."""
+        """Override to decode arguments and path groups other than as UTF-8."""
         if type(value) is bytes and value.isascii():
             return value.decode()  # `decode` of most, a call less
         return decode(value, name)

@@ -15,7 +15,7 @@ Theory. A middleware is a coroutine around the rest. What it does to a response 
 function that is called when the head is about to be sent: by then the rest has decided on the
 status and the fields, and nothing has left. So no message is carried through queues, no task is
 made, back pressure and cancellation are those of a handler without middleware, and an answer that
-comes after the handler has been cancelled (its time was up, the service stops) is seen as well.
+comes after the handler has been cancelled (it timed out, the service stops) is seen as well.
 
 Knows the exchange, and responders by their `respond`. Must not know handlers.
 """
@@ -84,7 +84,7 @@ class Response:
     def body(self) -> bytes | None:
         """All of the body, where it is known already; None for one that is streamed.
 
-        May be set, whichever it was: that is sent then.
+        May be assigned in either case: the new body is sent instead.
         """
         return self._body
 
@@ -94,11 +94,11 @@ class Response:
         self._replaced = True
 
     def pipe(self, change: BodyFilter) -> None:
-        """Have the body pass through `change`. Its length is forgotten, if it is a stream's."""
+        """Pass the body through `change`. Removes the Content-Length of a streamed body."""
         self._filters.append(change)
 
     def vary(self, field: str) -> None:
-        """Say that the answer depends on a field of the request (RFC 9110 12.5.5)."""
+        """Add a request field that the response depends on to Vary (RFC 9110 12.5.5)."""
         old = self.headers.get("Vary")
         if old is None:
             self.headers["Vary"] = field
@@ -115,7 +115,7 @@ class Call:
       route: the handler's class, or the function, that the table has for it.
       exchange: to which the answer is written.
       response: the answer.
-      state: for the middleware of one call to leave each other something.
+      state: data that the middleware of one call share.
     """
 
     __slots__ = ("_hooks", "exchange", "request", "response", "route", "state")
@@ -131,8 +131,8 @@ class Call:
     def on_response(self, hook: Callable[[Response], object]) -> None:
         """Call `hook(response)` when the head is about to be sent; it must not wait.
 
-        Those of inner middleware come first. One that raises is not asked again for the error
-        page that is sent instead.
+        Hooks of inner middleware run first. One that raises is not called again for the error page
+        that is sent instead.
         """
         self._hooks.append(hook)
 
@@ -253,7 +253,7 @@ class CallExchange(Exchange):
         return f"<{type(self).__name__} of {self._inner!r}>"
 
     def note_error(self, error: BaseException) -> None:
-        """The response to come answers `error`."""
+        """Record that the coming response answers `error`."""
         self.call.response.error = error
         self._inner.note_error(error)
 
@@ -426,7 +426,7 @@ def put_around(router: Any, rule: Rule, middleware: Sequence[Middleware]) -> Non
 
 
 class SurroundedRouter(Router):
-    """All that an application finds, with its middleware around it."""
+    """Everything that an application routes to, with its middleware around it."""
 
     def __init__(
         self,

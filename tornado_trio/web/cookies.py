@@ -43,7 +43,7 @@ def set_cookie(
     attributes: dict[str, Any],
     others: dict[str, Any],
 ) -> None:
-    """Remember a cookie for the response; a second one of that name replaces the first."""
+    """Add a cookie to the response; a second one of that name replaces the first."""
     for key in others:
         attributes.pop(key.lower(), None)  # one spelling of an attribute is enough
     morsel = make_morsel(name, value, **{"path": None, **attributes, **others})

@@ -1,4 +1,4 @@
-"""Who a request says it is from: the Authorization field, taken apart.
+"""The credentials in a request's Authorization field, parsed.
 
     async def current_user(self) -> User | None:
         token = web.bearer_token(self.request)
@@ -38,7 +38,7 @@ class Credentials:
 def bearer_token(request: _HasHeaders) -> str | None:
     """The token of `Authorization: Bearer ...` (RFC 6750 2.1).
 
-    None without the field, for another scheme, and for what is no single token.
+    None without the field, for another scheme, and for a malformed token.
     """
     token = _said(request.headers, "bearer")
     # Two fields come joined by a comma; neither that nor a blank is in a token.
@@ -49,10 +49,10 @@ _BREAKS = frozenset(' \t,"')
 
 
 def basic_credentials(request: _HasHeaders) -> Credentials | None:
-    """Name and password of `Authorization: Basic ...` (RFC 7617), as UTF-8.
+    """User name and password of `Authorization: Basic ...` (RFC 7617), as UTF-8.
 
-    None without the field, for another scheme, and for what is malformed: no base64, no UTF-8, no
-    colon, or control characters.
+    None without the field, for another scheme, and for a malformed value: not base64, not UTF-8, no
+    colon, or with control characters.
     """
     try:
         pair = base64.b64decode(_said(request.headers, "basic"), validate=True).decode()

@@ -20,7 +20,7 @@ HandlerClass = TypeVar("HandlerClass", bound=type[RequestHandler])
 
 
 def stream_request_body(cls: HandlerClass) -> HandlerClass:
-    """Let a handler class take the body as it arrives, in `data_received`.
+    """Have a handler class receive the body as it arrives, in `data_received`.
 
     `prepare` then runs before the body is read, and the method after all of it; without a
     `data_received` the method runs at once and reads the body itself.
@@ -32,9 +32,9 @@ def stream_request_body(cls: HandlerClass) -> HandlerClass:
 
 
 def authenticated(method: Method) -> Method:
-    """Let only users that are logged in get to a method; send others to the login page.
+    """Require a logged-in user for a method; redirect others to the login page.
 
-    The login page finds where to return to in its argument `next`. `get_current_user` may
+    The URL to return to is passed to the login page as its argument `next`. `get_current_user` may
     be `async def`.
     """
 
@@ -78,7 +78,7 @@ def _to_login(handler: RequestHandler) -> Any:
 
 
 def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) -> Any:
-    """Let only users that have all of these scopes get to a method; none: all users.
+    """Require a user with all of these scopes for a method; without scopes, any user.
 
         @requires("orders:write")
         async def post(self) -> None: ...
@@ -88,8 +88,8 @@ def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) 
 
     Without a user the answer is 401 with `WWW-Authenticate` (RFC 9110 11.6.1), and a redirect to
     the login page for GET and HEAD where there is one (the setting `login_url`) and the client
-    takes HTML; `page` says which, if that guess is wrong. A user without the scopes gets 403; one
-    with a token is told which are missing (RFC 6750 3.1).
+    accepts HTML; set `page` if that guess is wrong. A user without the scopes gets 403; with a
+    bearer token, the response names those that are missing (RFC 6750 3.1).
     """
     if not all(isinstance(scope, str) for scope in scopes):
         raise TypeError("write @requires(), or @requires('scope', ...)")

@@ -24,7 +24,7 @@ class EventSender:
     """Sends events: `await send(data, event="price", id="7")`.
 
     Attributes:
-      last_id: what a client that comes back says it has had (`Last-Event-ID`), or None.
+      last_id: the `Last-Event-ID` that a reconnecting client sends, or None.
     """
 
     def __init__(self, handler: AnswerMethods) -> None:

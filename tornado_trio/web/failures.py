@@ -1,7 +1,7 @@
-"""A request that fails: which answer, which line in the log, and that it goes through the handler.
+"""Requests that fail: their response, their log line, and how both go through the handler.
 
-Knows handlers, their hooks and what the application maps to what. Must not know servers: the
-exchange says why a request was ended from outside, and has `answer_cause` called.
+Knows handlers, their hooks and the application's `errors`. Must not know servers: the exchange
+calls `answer_cause` with the reason when a request is ended from outside.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ErrorAnswers: TypeAlias = Mapping[type[BaseException], ErrorAnswer]
 
 
 def check_answers(answers: ErrorAnswers) -> dict[type[BaseException], ErrorAnswer]:
-    """A copy; TypeError or ValueError for what cannot work, naming the entry."""
+    """A copy; TypeError or ValueError that names the entry if it is invalid."""
     for kind, answer in answers.items():
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise TypeError(f"errors: {kind!r} is no class of exceptions")
@@ -52,7 +52,7 @@ def check_answers(answers: ErrorAnswers) -> dict[type[BaseException], ErrorAnswe
 def answer_cause(
     handler: RequestHandler, cause: Cause, status: int, error: BaseException | None
 ) -> None:
-    """Answer a request that the server ended: with the handler's own page, told the cause."""
+    """Answer a request that the server ended, with the handler's own error page for that cause."""
     handler._cause = cause
     if error is not None:
         handler._handle_exception_guarded(error)
@@ -205,7 +205,7 @@ def log_exception(
 
 
 def send_error(handler: RequestHandler, status_code: int, kwargs: dict[str, Any]) -> Any:
-    """Replace whatever was written by an error response and finish it."""
+    """Replace what was written by an error response and finish it."""
     if handler._headers_written:
         gen_log.error("Cannot send error response after headers written")
         if not handler._finished:
@@ -255,7 +255,8 @@ def _break_off(handler: RequestHandler) -> Any:
 
 
 def give_up(handler: RequestHandler) -> None:
-    """The response cannot be completed, and why has been logged: close, and log the request."""
+    """The response cannot be completed, and the reason has been logged: close, and log the
+    request."""
     handler._give_up()
     handler.request.connection.logged = True
     handler._log()
@@ -272,8 +273,8 @@ def allowed_methods(handler: RequestHandler) -> list[str]:
 
 
 def own_answer(handler: RequestHandler) -> Callable[..., Any] | None:
-    """What answers a method that the class does not implement: HEAD as GET (the server leaves the
-    body out, RFC 9110 9.3.2), OPTIONS with the methods there are (9.3.7). None: 405."""
+    """The answer to a method that the class does not implement: HEAD as GET (the server leaves the
+    body out, RFC 9110 9.3.2), OPTIONS with the allowed methods (9.3.7). None: 405."""
     method = handler.request.method
     allowed = allowed_methods(handler)
     if method not in allowed:

@@ -1,7 +1,6 @@
 """`send_file`: one file as an answer, with validators and ranges, so that it can be resumed.
 
-Knows a handler's headers and its exchange. Where files of a directory are served by their URL,
-that is `static`.
+Knows a handler's headers and its exchange. Serving a directory by URL is done in `static`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@
                     async for chunk in part:
                         await store(chunk)
 
-Knows a request and the parser; where the bytes come from is the exchange's matter, and
-not reading them is the back pressure: the client is slowed down to the pace of the loop.
+Knows a request and the parser; the exchange supplies the bytes. Not reading them is the
+backpressure: the client is slowed down to the pace of the loop.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["FormLimits", "FormPart", "FormParts", "form_parts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormLimits:
-    """Bounds of a form that is read part by part. The body's own bound holds besides."""
+    """Bounds of a form that is read part by part. The limit of the whole body applies as well."""
 
     #: Parts of one body, as for forms that are read whole.
     max_parts: int = 100
@@ -57,7 +57,7 @@ class FormPart:
       content_type: what the client says, or None.
       headers: all fields of the part.
 
-    A part is only there until the next one is asked for: what was not read is skipped.
+    A part is valid until the next one is requested: what was not read is skipped.
     """
 
     def __init__(self, parts: FormParts, head: Part) -> None:
@@ -75,7 +75,7 @@ class FormPart:
     async def __anext__(self) -> bytes:
         """The next bytes. HTTPInputError if the form ends in between, LimitError if too long.
 
-        Cancellation: nothing is lost; reading may go on.
+        Cancellation: nothing is lost; reading may continue.
         """
         if self._complete:
             raise StopAsyncIteration
@@ -179,7 +179,7 @@ def form_parts(request: Request, limits: FormLimits | None = None) -> FormParts:
     For handlers with `@stream_request_body` (and no `data_received`), and for functions
     over an exchange. A body that was read before is taken from `request.body`.
 
-    Raises HTTPInputError (415) when the request is no such form.
+    Raises HTTPInputError (415) if the request is not such a form.
     """
     kind, parameters = parse_header(request.headers.get("Content-Type", ""))
     boundary = parameters.get("boundary")

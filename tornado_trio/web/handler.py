@@ -178,12 +178,12 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         raise NotImplementedError()
 
     def set_default_headers(self) -> None:
-        """Override to set headers that also error responses carry."""
+        """Override to set headers that error responses carry as well."""
 
     def log_exception(
         self, typ: type[BaseException] | None, value: BaseException | None, tb: Any
     ) -> None:
-        """Override to log uncaught exceptions in another way."""
+        """Override to log uncaught exceptions differently."""
         failures.log_exception(self, typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -209,7 +209,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         failures.handle_exception_guarded(self, exc)
 
     def _client_left(self) -> None:
-        """`on_connection_close`, once, whoever tells it first."""
+        """Call `on_connection_close`, once, whichever caller comes first."""
         if not self._was_told:
             self._was_told = True
             self.on_connection_close()
@@ -273,13 +273,14 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
     def set_header(self, name: str, value: Any) -> None:
         """Set a header, replacing earlier values. Datetimes and integers are formatted.
 
-        ValueError for a name or a value that no head can hold, TypeError for other values.
+        ValueError for a name or a value that is not valid in a header, TypeError for values of
+        other types.
         """
         check_outgoing_name(name)
         self._headers[name] = self._convert_header_value(value)
 
     def add_header(self, name: str, value: Any) -> None:
-        """Add a header beside those of the same name; as `set_header` otherwise."""
+        """Add a header, keeping those of the same name; otherwise like `set_header`."""
         check_outgoing_name(name)
         self._headers.add(name, self._convert_header_value(value))
 
@@ -314,7 +315,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         return text.replace(b"</", b"<\\/")
 
     def flush(self, include_footers: bool = False) -> Awaitable[None]:
-        """Send what was written so far, with the head before it."""
+        """Send what was written so far, after the response head if that was not sent yet."""
         return output.flush(self, include_footers)
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Awaitable[None]:
@@ -342,14 +343,14 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         return failures.send_error(self, status_code, kwargs)
 
     def detach(self) -> Any:
-        """Take the connection's stream over; HTTP ends here."""
+        """Take over the connection's stream; HTTP ends here."""
         self._finished = True
         return self.request.connection.detach()
 
     # --- entity tags ------------------------------------------------------------------
 
     def compute_etag(self) -> str | None:
-        """The entity tag of the response: a hash of what was written. None for none."""
+        """The entity tag of the response: a hash of what was written. None: it has none."""
         return etag_of(self._write_buffer)
 
     def set_etag_header(self) -> None:
@@ -358,7 +359,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
             self.set_header("Etag", etag)
 
     def check_etag_header(self) -> bool:
-        """Whether the client has this very response already."""
+        """Whether the client has the current version of the response (If-None-Match)."""
         wanted = self.request.headers.get("If-None-Match")
         if wanted is None:
             return False
@@ -369,7 +370,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     @property
     def xsrf_token(self) -> bytes:
-        """The token a form must send back; masked anew for each request."""
+        """The XSRF token a form must send back; masked differently for each request."""
         return security.xsrf_token(self)
 
     def check_xsrf_cookie(self) -> None:
@@ -391,10 +392,11 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     @property
     def current_user(self) -> Any:
-        """The user of this request: what `get_current_user` says, asked once; or assigned.
+        """The user of this request: what `get_current_user` returned, called once; or what was
+        assigned.
 
-        A subclass may have `async def current_user(self)` in its place, which is awaited once,
-        before `prepare`, and says the user, or None; reading it gives what it said.
+        A subclass may define `async def current_user(self)` instead, which is awaited once, before
+        `prepare`, and returns the user or None; reading the attribute gives that result.
         """
         try:
             return self._current_user
@@ -410,16 +412,16 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         self._current_user = value
 
     def get_current_user(self) -> Any:
-        """Override to tell who the user is. If it is `async def`, await `current_user`."""
+        """Override to return the user. If it is `async def`, await `current_user`."""
         return None
 
     def user_scopes(self, user: Any) -> Iterable[str]:
-        """What a user may, for `@requires`: override if its `scopes` (an attribute, or a key of a
-        dict; text is split at blanks) do not say."""
+        """The scopes of a user, for `@requires`. Override if they are not in its `scopes` (an
+        attribute, or a key of a dict; text is split at whitespace)."""
         return security.scopes_of(user)
 
     def get_login_url(self) -> str:
-        """Where `@authenticated` sends those who have to log in."""
+        """Where `@authenticated` redirects users who are not logged in."""
         self.require_setting("login_url", "@tornado.web.authenticated")
         url: str = self.application.settings["login_url"]
         return url
@@ -440,11 +442,11 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         self._locale = value
 
     def get_user_locale(self) -> Any:
-        """Override to tell the locale the user has chosen."""
+        """Override to return the locale the user has chosen."""
         return None
 
     def get_browser_locale(self, default: str = "en_US") -> Any:
-        """The best locale of those that the Accept-Language header names."""
+        """The best match among the locales for the Accept-Language header."""
         return localization.browser_locale(self.request.headers.get("Accept-Language"), default)
 
     # --- templates ----------------------------------------------------------------------------
@@ -466,7 +468,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         return rendering.module_renderer(self, name, module)
 
     def render(self, template_name: str, **kwargs: Any) -> Any:
-        """Finish with a rendered template. One that awaits itself has to be awaited."""
+        """Finish with a rendered template. If the template itself awaits, await the result."""
         if self._finished:
             raise RuntimeError("Cannot render() after finish()")
         if type(self).render_string is not RequestHandler._own_render_string:
@@ -515,11 +517,11 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         return self.application.settings.get("template_path")
 
     def create_template_loader(self, template_path: str) -> BaseLoader:
-        """Override to make loaders of your own. Called once per path."""
+        """Override to make your own loaders. Called once per path."""
         return rendering.default_loader(self.application.settings, template_path)
 
     def render_linked_js(self, js_files: Iterable[str]) -> str:
-        """Override for other markup of the script files UI modules ask for."""
+        """Override to change the markup for the script files of UI modules."""
         return rendering.linked(self, js_files, rendering.SCRIPT)
 
     def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes:

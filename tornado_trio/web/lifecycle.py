@@ -2,8 +2,8 @@
 
 Knows the handler's hooks and their order; does not know what they do, nor how errors are
 answered (`failures`). The coroutine below
-runs in the task that serves the connection: trio's task in a native server, a driven one
-under compat, so a hook may return anything its surroundings can await.
+runs in the task that serves the connection: trio's task in a native server, a driven one under
+compat, so a hook may return whatever can be awaited there.
 """
 
 from __future__ import annotations
@@ -33,10 +33,9 @@ SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
 
 
 async def execute(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Run the whole request. Exceptions become responses; only cancellation leaves.
+    """Run the whole request. Exceptions become responses; only cancellation propagates.
 
-    One coroutine for all of it: each more that the method is called through costs 1 k
-    instructions.
+    One coroutine for all of it: each further one that calls the method costs 1 k instructions.
 
     Cancellation: the exchange has the handler answer when it knows why (`answer_cause`), where
     nothing was sent; `on_finish` runs in any case.
@@ -167,7 +166,7 @@ async def _feed_body(handler: RequestHandler) -> bool:
         except StopAsyncIteration:
             return True
         except StreamClosedError:
-            return False  # on_connection_close has been told
+            return False  # on_connection_close has been called
         result: Any = handler.data_received(chunk)
         if result is not None:
             await awaitable(result, _where(handler, "data_received"))

@@ -1,4 +1,4 @@
-"""Which locale a browser asks for. Knows `Accept-Language` and the loaded locales."""
+"""The locale a browser prefers. Knows `Accept-Language` and the loaded locales."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .. import locale as locales
 
 
 def browser_locale(accept_language: str | None, default: str) -> Any:
-    """The loaded locale closest to the browser's wishes, best first."""
+    """The loaded locale closest to the browser's preferences, best first."""
     codes = accepted_languages(accept_language) if accept_language else []
     return locales.get(*codes) if codes else locales.get(default)
 
@@ -16,7 +16,7 @@ def browser_locale(accept_language: str | None, default: str) -> Any:
 def accepted_languages(header: str) -> list[str]:
     """The languages of `Accept-Language` in descending order of their quality.
 
-    Those with a quality of zero, or none that can be read, are not wanted.
+    Those with a quality of zero, or an unreadable one, are left out.
     """
     found: list[tuple[float, str]] = []
     for item in header.split(","):

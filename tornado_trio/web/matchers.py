@@ -1,7 +1,7 @@
 """Matchers: does a rule apply to a request, and with which arguments?
 
 Knows a request's path, host name and headers; knows neither rules nor handlers.
-`PathMatches` also tells the literal text its pattern starts with, from which
+`PathMatches` also gives the literal text its pattern starts with, from which
 `route_index` makes the cost of a large route table independent of its size.
 """
 
@@ -36,12 +36,12 @@ class Matcher:
         raise NotImplementedError()
 
     def reverse(self, *args: Any) -> str | None:
-        """The URL path that this matcher would match with these arguments, if it can tell."""
+        """The URL path that this matcher would match with these arguments, if that can be known."""
         return None
 
     @property
     def pattern(self) -> str | None:
-        """What it looks for in a path, as text; None if it looks at something else."""
+        """The pattern it matches the path against, as text; None if it does not match paths."""
         return None
 
 

@@ -59,7 +59,7 @@ _default_key: tuple[int, str] = (0, "")
 
 
 def default_headers(server: str) -> HTTPHeaders:
-    """The headers a response starts with: 0.35 us, for they change once a second only."""
+    """The headers a response starts with: 0.35 us, since they change only once a second."""
     global _default_key, _default_fields
     key = (int(time.time()), server)
     if key != _default_key:
@@ -74,7 +74,7 @@ def header_value(value: Any) -> str:
     """A header value as text.
 
     Raises ValueError for control characters (CVE-2012-2374) and for what latin-1 cannot
-    hold, TypeError for types that are no header value.
+    hold, TypeError for other types.
     """
     if isinstance(value, str):
         # isprintable() is False for tab and no-break space, so it only accepts, never refuses.

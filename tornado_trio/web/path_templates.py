@@ -29,8 +29,8 @@ __all__ = ["CONVERTERS", "Converter", "PathTemplate", "is_template", "path_match
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """What a named part of a path matches (a regular expression without groups), and what it
-    becomes; ValueError of `convert` means that the path does not match."""
+    """What a named part of a path matches (a regular expression without groups), and how it is
+    converted; a ValueError of `convert` means that the path does not match."""
 
     regex: str
     convert: Callable[[str], Any] | None = None
@@ -56,12 +56,12 @@ _PART = re.compile(r"\{([A-Za-z_]\w*)(?::([A-Za-z_]\w*))?\}")
 
 
 def is_template(pattern: str) -> bool:
-    """Whether a path pattern given as text is one of these, and no regular expression."""
+    """Whether a path pattern given as text is a template rather than a regular expression."""
     return _PART.search(pattern) is not None
 
 
 def path_matcher(pattern: str) -> PathMatches:
-    """The matcher that text at the beginning of a rule means."""
+    """The matcher for a rule that begins with text."""
     return PathTemplate(pattern) if is_template(pattern) else PathMatches(pattern)
 
 

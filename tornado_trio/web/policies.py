@@ -1,4 +1,4 @@
-"""How long a request may take, and what becomes of it when its client leaves.
+"""How long a request may take, and what happens to it when its client disconnects.
 
 Set on an application (settings), a handler class (attributes) or a method (the decorators
 here); the closest wins. Knows the exchange's `set_timeout` and `on_disconnect`; carrying
@@ -25,7 +25,7 @@ _decorated: set[str] = set()
 
 
 def timeout(seconds: float | None) -> Callable[[Method], Method]:
-    """Let a handler's method be cancelled, and the client get 503, after `seconds`."""
+    """Cancel a handler's method after `seconds`; the client gets 503."""
 
     def decorate(method: Method) -> Method:
         method._request_timeout = seconds  # type: ignore[attr-defined]
@@ -36,7 +36,8 @@ def timeout(seconds: float | None) -> Callable[[Method], Method]:
 
 
 def on_disconnect(policy: DisconnectPolicy | str) -> Callable[[Method], Method]:
-    """Say what a handler's method does when its client leaves: "cancel", "finish", or grace."""
+    """Set what happens to a handler's method when its client disconnects: "cancel", "finish", or
+    grace."""
     policy = DisconnectPolicy.of(policy)
 
     def decorate(method: Method) -> Method:

@@ -1,4 +1,4 @@
-"""Templates for handlers: finding the loader, rendering, and weaving in UI modules' resources.
+"""Templates for handlers: finding the loader, rendering, and inserting the resources of UI modules.
 
 Knows the template engine and UI modules; does not know how output is sent.
 """

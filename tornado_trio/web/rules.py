@@ -39,7 +39,7 @@ RuleLike = Union["Rule", Sequence[Any]]
 
 
 class Rule:
-    """`matcher` decides, `target` answers, `target_kwargs` are handed to the target.
+    """A request that `matcher` matches is answered by `target`, which gets `target_kwargs`.
 
     `name` serves `reverse_url`; `middleware` runs around the target (see `calls`).
     """
@@ -64,12 +64,13 @@ class Rule:
         self.middleware = middleware
 
     def reverse(self, *args: Any) -> str | None:
-        """The URL path that this rule matches with `args`; None if its matcher cannot tell."""
+        """The URL path that this rule matches with `args`; None if its matcher cannot be
+        reversed."""
         return self.matcher.reverse(*args)
 
     @property
     def pattern(self) -> str | None:
-        """What it matches, as text: the path's pattern, if it looks at that; for logs."""
+        """The path pattern that it matches, as text, for logs; None if it does not match paths."""
         return getattr(self.matcher, "pattern", None)
 
     @property
@@ -114,14 +115,14 @@ class URLSpec(Rule):
 
 
 class Router:
-    """Finds who answers a request."""
+    """Finds what answers a request."""
 
     def find_handler(self, request: Request, **kwargs: Any) -> Any:
-        """The responder for `request`, or None when this router does not know it."""
+        """The responder for `request`, or None if this router has no route for it."""
         raise NotImplementedError()
 
     def lifespans(self) -> list[Lifespan]:
-        """Of what it leads to: see `exchange.lifespans`."""
+        """Those of its target: see `exchange.lifespans`."""
         return []
 
 
@@ -220,7 +221,7 @@ class RuleRouter(Router):
         return None
 
     def get_target_delegate(self, target: Any, request: Request, **target_params: Any) -> Any:
-        """The responder for a rule's target, or None to go on with the next rule.
+        """The responder for a rule's target, or None to try the next rule.
 
         Extend it to allow further kinds of targets.
         """

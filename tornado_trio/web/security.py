@@ -36,9 +36,9 @@ def raw_xsrf_token(handler: RequestHandler) -> tuple[int | None, bytes, float]:
 
 
 def xsrf_token(handler: RequestHandler) -> bytes:
-    """The token to put into forms; the first request of a client gets its cookie by this.
+    """The token to put into forms; sets the cookie if the client has none yet.
 
-    Masked afresh per request, so that compression does not give it away (CVE-2014-9720).
+    Masked differently for each request, so that compression does not reveal it (CVE-2014-9720).
     """
     encoded = getattr(handler, "_xsrf_token", None)
     if encoded is None:
@@ -90,8 +90,8 @@ def scopes_of(user: Any) -> Iterable[str]:
 
 
 def take_user_method(cls: type[RequestHandler]) -> None:
-    """`cls` has a `current_user` of its own: if that is `async def`, it is asked before the
-    method, and never stands for a user itself: a coroutine is always true."""
+    """`cls` has a `current_user` of its own: if that is `async def`, it is awaited before the
+    method, and is never taken for a user itself: a coroutine is always true."""
     method = cls.__dict__["current_user"]
     if not inspect.iscoroutinefunction(method):
         return
@@ -113,7 +113,7 @@ def xsrf_form_html(handler: RequestHandler) -> str:
 
 
 def check_xsrf_cookie(handler: RequestHandler) -> None:
-    """403 unless the request says the token of its cookie, in an argument or a header.
+    """403 unless the request carries the token of its cookie, in an argument or a header.
 
     X-Requested-With is no exemption (a redirect of Flash or a proxy can add it: 1.1.1).
     """
@@ -142,9 +142,9 @@ def _cookie_name(handler: RequestHandler) -> str:
 
 
 def check_request_origin(handler: RequestHandler) -> None:
-    """403 for an unsafe request that another origin made, unless the handler trusts that.
+    """403 for an unsafe request from another origin, unless the handler trusts that origin.
 
-    Browsers say `Sec-Fetch-Site`, and cannot be made to lie; older ones say only `Origin`.
+    Browsers send `Sec-Fetch-Site`, which pages cannot forge; older ones send only `Origin`.
     A request with neither does not come from a browser.
     """
     headers = handler.request.headers

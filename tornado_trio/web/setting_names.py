@@ -1,8 +1,8 @@
 """The settings an application knows, and what each may be.
 
-A program may have settings of its own beside them; one that is nearly a known name is a slip of
-the pen, and a value of the wrong type would fail at some request, or mean what was not meant
-("false" is true).
+A program may have settings of its own as well; a name close to a known one is taken for a typo, and
+a value of the wrong type would fail at some later request, or mean something else ("false" is
+true).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`StaticFileHandler`: files of a directory, with validators, ranges, versions in URLs.
 
-Knows the order of questions about a request for a file; where files may lie is
-`static_paths`, their versions `static_versions`, the range grammar `wire.ranges`.
+Knows the order of checks on a request for a file; where files may be is decided in `static_paths`,
+their versions in `static_versions`, the range grammar in `wire.ranges`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class StaticFileHandler(RequestHandler):
 
     `default_filename` is served for directories. Symlinks that lead out of the directory are
     refused, unless into `allowed_symlink_directory` (one or several, in place of `path`).
-    With `precompressed`, `file.br` or `file.gz` is served for `file` to who accepts it.
+    With `precompressed`, `file.br` or `file.gz` is served for `file` to clients that accept it.
 
     Override `get_content`, `get_content_size`, `get_modified_time`, `get_absolute_path` and
     `validate_absolute_path` to serve from elsewhere; `make_static_url`, `parse_url_path`,
@@ -263,7 +263,7 @@ class StaticFileHandler(RequestHandler):
     ) -> bytes | Iterable[bytes]:
         """The bytes of a file from `start` up to `end`, at once or in pieces.
 
-        Lazy: the file is looked at and opened when the first piece is asked for.
+        Lazy: the file is opened when the first chunk is requested.
         """
         return _pieces(abspath, start or 0, end)
 

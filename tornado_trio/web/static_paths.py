@@ -1,6 +1,6 @@
 """Which file a static path means, and whether it may be served. Knows the file system only.
 
-Three questions, in this order, so that the answer tells nothing of files outside the root:
+Three questions, in this order, so that the answer reveals nothing about files outside the root:
 is the path inside the root as written; do its symlinks stay inside; is it a regular file.
 The state of the file system is checked at one moment: a directory that untrusted users can
 write to needs permissions, not this.

@@ -27,7 +27,7 @@ def content_version(content: bytes | Iterable[bytes], max_size: int) -> str:
             digest.update(chunk)
     finally:
         if isinstance(chunks, Generator):
-            chunks.close()  # it has the file open; whoever logs the error keeps it alive
+            chunks.close()  # it has the file open, and the traceback of an error keeps it alive
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ __all__ = ["GZipContentEncoding", "OutputTransform"]
 
 
 class OutputTransform:
-    """Base: changes nothing. One instance per response."""
+    """Base class; changes nothing. One instance per response."""
 
     def __init__(self, request: Request) -> None:
         pass
@@ -36,7 +36,7 @@ class OutputTransform:
 
 
 class GZipContentEncoding(OutputTransform):
-    """Compresses text when the client accepts gzip and it is worth it."""
+    """Compresses text when the client accepts gzip and the body is large enough."""
 
     # All of text/*, and these.
     CONTENT_TYPES = frozenset(
@@ -57,7 +57,7 @@ class GZipContentEncoding(OutputTransform):
 
     def __init__(self, request: Request) -> None:
         accepted = request.headers.get("Accept-Encoding", "")
-        # "*" alone does not count: who sends it seldom means it.
+        # "*" alone does not count: clients that send it rarely mean gzip.
         self._gzipping = "gzip" in accepted.lower() and coding_quality(accepted, "gzip") > 0
         self._compressor: Any = None
 
@@ -103,8 +103,9 @@ class GZipContentEncoding(OutputTransform):
 
 
 def weaken_etag(headers: HTTPHeaders) -> None:
-    """What was compressed is the same only in meaning (RFC 9110 8.8.3.3): a strong tag would
-    join ranges of the plain bytes to it. A 304 says what its 200 said, or might have."""
+    """The compressed body is only semantically equivalent (RFC 9110 8.8.3.3): with a strong tag,
+    ranges of the plain bytes would be combined with it. A 304 carries the tag its 200 had, or would
+    have had."""
     etag = headers.get("Etag")
     if etag is not None and etag.startswith('"'):
         headers["Etag"] = f"W/{etag}"

@@ -1,4 +1,4 @@
-"""Redirect targets: what a browser would make of them. Pure.
+"""Redirect targets, as a browser would interpret them. Pure functions.
 
 Browsers read a Location more freely than RFC 3986: backslashes are slashes, tabs and line
 ends are dropped, any number of slashes may stand before a host. What is checked here is

@@ -51,12 +51,12 @@ class WebSocketHandler(RequestHandler):
     async def open(self, ws: WebSocket, *args: Any, **kwargs: Any) -> None:
         """The conversation, with the arguments of the route. Its end closes the connection.
 
-        Cancellation: the peer is told 1001 (going away).
+        Cancellation: closes with code 1001 (going away).
         """
         raise NotImplementedError
 
     def check_origin(self, origin: str) -> bool:
-        """May a page of `origin` connect? Asked only when a browser sent one.
+        """Whether a page of `origin` may connect. Called only if the request has an Origin.
 
         By default those of this host, and what `check_trusted_origin` trusts.
         """

@@ -1,4 +1,4 @@
-"""Which hosts and schemes are answered, and what browsers are told to refuse."""
+"""Allowed hosts, HTTPS redirects, and the security headers for browsers."""
 
 from __future__ import annotations
 

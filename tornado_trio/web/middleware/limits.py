@@ -34,7 +34,8 @@ class RequestLimit:
     Args:
         rate: requests a second, over time.
         burst: requests at once, after a pause; at least 1.
-        key: whose bucket a call is taken from, None for nobody's; by default `by_client`.
+        key: which bucket a call is taken from, None: the call is not limited; by default
+        `by_client`.
         max_keys: buckets that are remembered; beyond, those that are full or least used go.
 
     Per process: a service of four workers lets through up to four times as many. Behind a proxy
@@ -73,7 +74,7 @@ class RequestLimit:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Make room: at least a tenth, so that this is seldom."""
+        """Make room for at least a tenth of the keys, so that this is rarely needed."""
         known = self._full_at = {k: at for k, at in self._full_at.items() if at > now}
         room = self._max_keys // 10 + 1
         for key in list(known)[: max(len(known) - self._max_keys + room, 0)]:

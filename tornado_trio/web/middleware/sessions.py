@@ -1,4 +1,4 @@
-"""Sessions kept by the client, in a signed cookie: whoever has it can read it, not change it."""
+"""Sessions kept in a signed cookie: the client can read it but not change it."""
 
 from __future__ import annotations
 
