@@ -147,7 +147,7 @@ AXE = """
 axe.run(document).then(found => found.violations.map(each => each.id + ": " + each.nodes
     .slice(0, 5).map(node => node.target + " " + node.failureSummary).join("; ")))
 """
-LOOKED_AT = ["index", "tutorial/first-service", "reference/handler"]
+LOOKED_AT = ["index", "tutorial/first-service", "reference/handler", "troubleshooting"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -35,7 +35,9 @@ def require_trio(what: str, how: str) -> None:
     if trio.lowlevel.in_trio_task():
         return
     running = ", and asyncio's loop is running" if asyncio_runs() else ""
-    raise RuntimeError(f"{what} needs trio, which is not running here{running}: {how}")
+    raise RuntimeError(
+        f"{what} needs trio, which is not running here{running}: {how} (troubleshooting#needs-trio)"
+    )
 
 
 def asyncio_runs() -> bool:
@@ -75,12 +77,13 @@ def check_app(app: Any, caller: str) -> None:
     if not callable(app):
         raise TypeError(
             f"{caller} serves an application, or an async function over an exchange, "
-            f"and not {app!r}"
+            f"and not {app!r} (troubleshooting#not-an-application)"
         )
     if not takes_one(app):
         raise TypeError(
             f"{caller} calls its application with one argument, an Exchange, and "
-            f"{name_of(app)} takes others (ASGI and WSGI applications do)"
+            f"{name_of(app)} takes others (ASGI and WSGI applications do) "
+            "(troubleshooting#not-an-application)"
         )
 
 
@@ -96,13 +99,14 @@ def awaitable(result: Any, where: str) -> Any:
         mistake = "has a yield, which makes it an async generator: write() what it yields"
     else:
         mistake = f"returned {_shown(result)}; what is to be sent is given to write() or finish()"
-    raise TypeError(f"{where} {mistake}")
+    raise TypeError(f"{where} {mistake} (troubleshooting#handler-result)")
 
 
 def refuse_value(value: Any, where: str) -> None:
     """TypeError for what a coroutine returned though nobody takes it."""
     raise TypeError(
-        f"{where} returned {_shown(value)}; what is to be sent is given to write() or finish()"
+        f"{where} returned {_shown(value)}; what is to be sent is given to write() or finish() "
+        "(troubleshooting#handler-result)"
     )
 
 
@@ -126,7 +130,8 @@ def explain_asyncio(error: BaseException, where: str) -> None:
             f"{where} {_ON_TRIO}: use trio's (trio.sleep, "
             "trio.Event, trio.fail_after, trio.open_memory_channel), or have the service hosted "
             "by asyncio's loop, where both work: tornado_trio.run(main, asyncio=True), "
-            "`tornado-trio serve --asyncio`, or TORNADO_TRIO_ASYNCIO=1"
+            "`tornado-trio serve --asyncio`, or TORNADO_TRIO_ASYNCIO=1 "
+            "(troubleshooting#asyncio-waits)"
         )
 
 

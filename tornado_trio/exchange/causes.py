@@ -102,7 +102,7 @@ OUTCOMES: Final[dict[Cause, Outcome]] = {
     Cause.REQUEST_DEADLINE: Outcome(
         503,
         logging.WARNING,
-        "{request}: took longer than it may",
+        "{request}: took longer than it may (troubleshooting#too-slow)",
         "The request took longer than it may.",
     ),
     Cause.BODY_DEADLINE: Outcome(
@@ -129,7 +129,7 @@ OUTCOMES: Final[dict[Cause, Outcome]] = {
     Cause.UNFINISHED: Outcome(
         500,
         logging.ERROR,
-        "{request}: the handler ended without finishing its response",
+        "{request}: the handler ended without finishing its response (troubleshooting#unfinished)",
         own=True,
     ),
     # Status and text are the error's.

@@ -101,7 +101,12 @@ class Watchdog:
             {"time": time.time(), "where": where, "request": request, "seconds": seconds}
         )
         of = "" if request is None else f", {request}"
-        logger.warning("the loop was held for %.0f ms by %s%s", 1000 * seconds, where, of)
+        logger.warning(
+            "the loop was held for %.0f ms by %s%s (troubleshooting#loop-held)",
+            1000 * seconds,
+            where,
+            of,
+        )
 
 
 def _look(ident: int) -> tuple[str, str | None] | None:

@@ -218,7 +218,9 @@ class Server:
             if connection.busy:
                 busy += 1
                 connection.in_context(
-                    gen_log.warning, "drain: does not end: %s", connection.describe()
+                    gen_log.warning,
+                    "drain: does not end: %s (troubleshooting#does-not-end)",
+                    connection.describe(),
                 )
             connection.close()
         self.state = "closed"

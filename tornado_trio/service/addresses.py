@@ -94,7 +94,10 @@ def _explanation(error: Exception, port: int) -> str:
     if code == errno.EADDRINUSE:
         owner = owner_of_port(port)
         taken = f", by {owner}" if owner else ""
-        return f"{text}{taken}; choose another with --port or {PREFIX}PORT=NUMBER"
+        return (
+            f"{text}{taken}; choose another with --port or {PREFIX}PORT=NUMBER "
+            "(troubleshooting#port-in-use)"
+        )
     if code == errno.EACCES:
         return f"{text}; ports below 1024 need a privilege, choose another with --port"
     return text

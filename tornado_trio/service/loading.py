@@ -47,7 +47,11 @@ def load(spec: str) -> tuple[str, Any]:
     """
     module_name, _, name = spec.partition(":")
     if not module_name:
-        raise CannotStart(f"{spec!r} names no module: give MODULE:NAME, such as app:app", 2)
+        raise CannotStart(
+            f"{spec!r} names no module: give MODULE:NAME, such as app:app "
+            "(troubleshooting#cannot-load)",
+            2,
+        )
     module = _import(module_name)
     if not name:
         name = next((usual for usual in USUAL_NAMES if hasattr(module, usual)), "")
@@ -85,7 +89,9 @@ def _import(name: str) -> ModuleType:
         missing = error.name or ""
         if f"{name}.".startswith(f"{missing}."):
             raise CannotStart(
-                f"there is no module {missing!r} in {folder} or on sys.path", 2
+                f"there is no module {missing!r} in {folder} or on sys.path "
+                "(troubleshooting#cannot-load)",
+                2,
             ) from None
         raise _load_error(name, error) from None
     except Exception as error:

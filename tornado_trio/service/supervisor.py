@@ -312,7 +312,7 @@ class Supervisor:
             await worker.dead.wait()
             return
         logger.error(
-            "worker %d (pid %d) did not end within %g s: killed",
+            "worker %d (pid %d) did not end within %g s: killed (troubleshooting#does-not-end)",
             worker.number, worker.pid, seconds,
         )  # fmt: skip
         worker.kill()

@@ -544,7 +544,8 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         """Raise unless the application has a setting."""
         if not self.application.settings.get(name):
             raise Exception(
-                f"You must define the '{name}' setting in your application to use {feature}"
+                f"You must define the '{name}' setting in your application to use {feature} "
+                "(troubleshooting#missing-setting)"
             )
 
     def reverse_url(self, name: str, *args: Any) -> str:

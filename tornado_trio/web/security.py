@@ -124,13 +124,13 @@ def check_xsrf_cookie(handler: RequestHandler) -> None:
         or headers.get("X-Csrftoken")
     )
     if not sent:
-        raise HTTPError(403, "'_xsrf' argument missing from POST")
+        raise HTTPError(403, "'_xsrf' argument missing from POST (troubleshooting#xsrf)")
     decoded = decode_xsrf_token(sent)
     if decoded is None or not decoded.token:
-        raise HTTPError(403, "'_xsrf' argument has invalid format")
+        raise HTTPError(403, "'_xsrf' argument has invalid format (troubleshooting#xsrf)")
     _, expected, _ = handler._get_raw_xsrf_token()
     if not hmac.compare_digest(decoded.token, expected):
-        raise HTTPError(403, "XSRF cookie does not match POST argument")
+        raise HTTPError(403, "XSRF cookie does not match POST argument (troubleshooting#xsrf)")
 
 
 def _cookie_name(handler: RequestHandler) -> str:
