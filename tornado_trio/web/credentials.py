@@ -26,7 +26,7 @@ class _HasHeaders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client says with Basic authentication."""
+    """The `username` and `password` of a client, by Basic authentication (RFC 7617)."""
 
     username: str
     password: str
