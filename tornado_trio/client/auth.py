@@ -45,11 +45,11 @@ class BasicAuth:
         self._value = encode_basic(username, password)
 
     def authorization(self, method: str, path: str) -> str | None:
-        """The same value for every request."""
+        """The value, the same for every request."""
         return self._value
 
     def challenged(self, challenges: list[str], attempt: int) -> bool:
-        """A refusal is final."""
+        """False: the credentials were refused, sending them again is no use."""
         return False
 
     def __repr__(self) -> str:
@@ -60,7 +60,7 @@ class DigestAuth:
     """Answers digest challenges; keeps the nonce for the next requests.
 
     Supports MD5, SHA-256 and SHA-512-256, their -sess forms, qop=auth and no qop.
-    `cnonce` is a test's way to make the answer predictable.
+    `cnonce` makes the answer predictable, for tests.
     """
 
     __slots__ = ("_challenge", "_cnonce", "_count", "_password", "_username")
@@ -108,7 +108,7 @@ class DigestAuth:
 def parse_challenge(value: str) -> dict[str, str] | None:
     """The parameters of a `Digest` challenge, names in lower case; None if it is not one.
 
-    Linear in the length of the value; a malformed one is no challenge.
+    Linear in the length of the value; a malformed one gives None.
     """
     scheme, _, rest = value.strip().partition(" ")
     if scheme.lower() != "digest":

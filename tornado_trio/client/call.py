@@ -1,4 +1,4 @@
-"""What one call of the program asks for, and the requests it turns into.
+"""One call of the program, and the requests it leads to.
 
 Knows bodies, header fields and the policies; no connection. A call makes one request after
 the other: redirects and authentication challenges each add one.
@@ -35,9 +35,9 @@ class RequestOptions(TypedDict, total=False):
       one (which allows the body to be sent again after a redirect).
     json, form: a value to send as JSON; pairs or a mapping to send as a form.
     params: pairs or a mapping to add to the URL's query.
-    auth: credentials for this URL's origin (never shown to another).
+    auth: credentials for this URL's origin (never sent to another).
     timeouts, follow_redirects, max_redirects, decompress: instead of the client's own.
-    expect_continue: wait for the server's consent before sending the body.
+    expect_continue: wait for "100 Continue" before sending the body.
     """
 
     headers: Headers
@@ -81,10 +81,10 @@ _HERE = {
 
 
 def check_options(options: RequestOptions) -> None:
-    """TypeError for an argument that no request takes, naming the one that was meant.
+    """TypeError for an unknown argument, naming the one that was probably meant.
 
-    Python checks no names that come as `**options`: a bound or a body would be left out in
-    silence.
+    Python does not check names passed as `**options`: a misspelled limit or body would be ignored
+    silently.
     """
     if not options.keys() <= _NAMES:
         name = min(options.keys() - _NAMES)
@@ -101,7 +101,7 @@ def check_options(options: RequestOptions) -> None:
 
 @final
 class Call:
-    """One call of the program: what stays the same over its hops, and what changes."""
+    """One call of the program: what stays the same over its requests, and what changes."""
 
     __slots__ = ("auth", "content", "decompress", "fields", "history", "method", "options",
                  "origin", "retries", "started", "url")  # fmt: skip
@@ -123,7 +123,8 @@ class Call:
         self.origin: Origin | None = None  # the one `auth` is for
 
     def enter(self, target: Target) -> None:
-        """About to ask `target`: credentials belong to the first origin, or its URL."""
+        """Prepare the request to `target`: credentials belong to the first origin, or come from its
+        URL."""
         if self.origin is None:
             self.origin = target.origin
         elif self.origin != target.origin:

@@ -72,13 +72,13 @@ class Client:
         return response
 
     def stream(self, method: str, url: str, **options: Unpack[RequestOptions]) -> _StreamingCall:
-        """`async with client.stream("GET", url) as response:` the body is read as asked for.
+        """`async with client.stream("GET", url) as response:` the body is read on demand.
 
-        Leaving the block early gives the connection back if the rest of the body is here
-        already, and closes it otherwise. Only a body still being sent outlives the
+        Leaving the block early returns the connection to the pool if the rest of the body has
+        already been received, and closes it otherwise. Only a body still being sent outlives the
         block, and only until its producer has noticed its cancellation.
 
-        Backpressure: what is not asked for stays in the kernel and with the server.
+        Backpressure: what is not read stays in the kernel's buffers and at the server.
         """
         check_options(options)
         return _StreamingCall(self, method, url, options)
@@ -94,19 +94,19 @@ class Client:
     ) -> EventStream:
         """`async with client.events(url) as events: async for event in events:`, over and over.
 
-        When the connection ends it is made again, after as long as the server said (`retry`; 3
-        seconds if it did not, doubled with each failure up to a minute), with the id of the last
-        event, so that none is missed that the server still has. Ends when the server answers 204.
+        Reconnects when the connection ends, after the delay that the server set (`retry`; 3 seconds
+        if it did not, doubled with each failure up to a minute), with the id of the last event, so
+        that no event is missed that the server still has. Ends when the server answers 204.
 
         Args:
-            last_id: to begin after the event of that id.
+            last_id: begin after the event with that id.
             idle: seconds without a byte after which a connection counts as dead. Servers send
                 heartbeats; None for those that do not.
-            max_failures: in a row, before the last one is raised; None: go on for ever.
-            options: as of `stream`.
+            max_failures: in a row, before the last one is raised; None: retry forever.
+            options: as for `stream`.
 
-        Raises: `HTTPStatusError` for a status that trying again does not change (429 and 5xx are
-          tried again), `ResponseError` for an answer that is no event stream.
+        Raises: `HTTPStatusError` for a status that is not worth retrying (429 and 5xx are retried),
+          `ResponseError` for a response that is not an event stream.
         Cancellation: the connection is closed at the end of the block.
         """
         check_options(options)

@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection of a client: a stream, its wire state, one exchange at a time.
 
 Knows `Stream` and `ClientWire`. Must not know the pool, redirects or how it was connected.
-Only waiting is asynchronous; bytes that are here already are parsed without a scheduler
-step, but for a regular pause so that a fast server cannot hold the loop.
+Only waiting is asynchronous; bytes that have been received are parsed without a scheduler step,
+except for a regular pause so that a fast server cannot block the loop.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Connection:
 
     # --- the pool's questions -------------------------------------------------
     def is_stale(self) -> bool:
-        """While idle: the server hung up, or said something nobody asked for."""
+        """While idle: whether the server closed it, or sent unsolicited bytes."""
         try:
             return self.stream.read_nowait(1) is not None
         except StreamClosedError:
@@ -93,11 +93,11 @@ class Connection:
     ) -> bool:
         """Send the request head, and `body` if it is given whole.
 
-        A Transfer-Encoding beside a known length, copied from another message by a proxy,
-        say, is left out of `headers`: it would have the server look for the end of this
-        request in the next one.
+        A Transfer-Encoding beside a known length (copied from another message by a proxy, say) is
+        removed from `headers`: with it, the server would look for the end of this request in the
+        next one.
 
-        Returns: everything was taken by the transport. Otherwise `Stream.drain` flushes.
+        Returns: whether the transport has taken everything; if not, `Stream.drain` flushes.
         Raises: `HTTPOutputError` (nothing was sent), `StreamClosedError`.
         """
         if (body is not None or "Content-Length" in headers) and "Transfer-Encoding" in headers:
@@ -119,7 +119,7 @@ class Connection:
         return self.stream.write(body)
 
     def send_chunk(self, chunk: bytes | bytearray | memoryview) -> bool:
-        """Send a piece of the body. As `send_head`; empty pieces send nothing."""
+        """Send a chunk of the body. As `send_head`; empty chunks send nothing."""
         framed = self.wire.body(chunk)
         return self.stream.write(framed) if framed else not self.stream.unsent
 
@@ -131,7 +131,7 @@ class Connection:
 
     # --- receiving ------------------------------------------------------------
     def head_nowait(self) -> ResponseHead | None:
-        """The next head (informational ones too) if it is here. Errors as `read_head`."""
+        """The next head (informational ones too) if it has been received. Errors as `read_head`."""
         while True:
             try:
                 event = self.wire.next_event()
@@ -158,14 +158,14 @@ class Connection:
         """
         wait = self.stream.wait_readable
         while True:
-            # Nobody answers before the request has arrived: wait first, then read.
+            # No answer comes before the request has arrived: wait first, then read.
             await self._wait(deadlines, limit, at, wait)
             head = self.head_nowait()
             if head is not None:
                 return head
 
     async def read_chunk(self, deadlines: Deadlines) -> bytes:
-        """Body bytes as they come; b"" at the end (`trailers` is then set).
+        """Body bytes as they arrive; b"" at the end (`trailers` is then set).
 
         Raises: `ConnectionLost`, `ResponseError`, `BodyTooLarge`, `RequestTimeout`.
         Cancellation: nothing is lost.

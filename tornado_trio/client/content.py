@@ -1,8 +1,8 @@
-"""Request bodies: from what a program has to what the wire wants. Pure, but for files.
+"""Request bodies: from the program's values to what is sent. Pure, except for files.
 
-A body is either bytes, sent whole, or something that yields chunks. What yields can be
-sent once only, unless it is a function that makes a new one: then redirects and repeated
-authentication may send it again.
+A body is either bytes, sent whole, or an iterable of chunks. An iterable can be sent only once,
+unless it comes from a function that makes a new one: then redirects and authentication challenges
+may send it again.
 """
 
 from __future__ import annotations

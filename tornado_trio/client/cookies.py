@@ -1,8 +1,8 @@
-"""A cookie jar for clients (RFC 6265): what servers set, and what goes back to whom.
+"""A cookie jar for clients (RFC 6265): what servers set, and which cookies a request gets.
 
 Pure: takes Set-Cookie values and targets, gives Cookie values; the caller brings the time.
-Strict where a hostile server could gain: a cookie for a foreign or too wide domain, a
-`Secure` cookie over plain http, one over plain http that would stand in for it, a `__Host-`
+Strict against hostile servers: a cookie for a foreign or too wide domain, a
+`Secure` cookie over plain http, one over plain http that would replace it, a `__Host-`
 or `__Secure-` name without its conditions, and values with control characters are ignored.
 The number and size of cookies are bounded.
 """
@@ -28,7 +28,7 @@ MAX_COOKIES = 3000
 
 @final
 class Cookie:
-    """One cookie. `domain` has no leading dot; `host_only` cookies go to that host alone.
+    """One cookie. `domain` has no leading dot; `host_only` cookies are sent to that host alone.
 
     `order` counts the cookies of a jar as they were created; a new value keeps it.
     """
@@ -59,7 +59,7 @@ class Cookie:
         self.expires: float | None = None  # seconds since the epoch; None: session
 
     def matches(self, target: Target) -> bool:
-        """Whether it goes along with a request to `target`."""
+        """Whether it is sent with a request to `target`."""
         host = target.origin.host
         if self.secure and not target.secure and not _is_local(host):
             return False
@@ -89,7 +89,7 @@ def default_path(path: str) -> str:
 def parse_set_cookie(value: str, target: Target, now: float) -> Cookie | None:
     """The cookie a Set-Cookie value of a response from `target` means, if it is allowed.
 
-    A cookie whose `expires` is not in the future is returned too: it deletes.
+    A cookie whose `expires` is not in the future is returned too: it deletes the stored one.
     """
     if len(value) > 2 * MAX_COOKIE_SIZE or _CONTROLS.search(value):
         return None
@@ -197,7 +197,7 @@ class CookieJar:
         return f"<CookieJar {self._count} cookies of {len(self._cookies)} domains>"
 
     def store(self, values: list[str], target: Target, now: float) -> None:
-        """Take in the Set-Cookie values of a response from `target`."""
+        """Store the cookies of the Set-Cookie values of a response from `target`."""
         for value in values:
             cookie = parse_set_cookie(value, target, now)
             if cookie is None:
@@ -210,7 +210,7 @@ class CookieJar:
             self.set(cookie, now)
 
     def _shadows_secure(self, cookie: Cookie, host: str) -> bool:
-        """Whether whoever is on the line could replace a `Secure` cookie by this one.
+        """Whether a network attacker could replace a `Secure` cookie by this one.
 
         Such a cookie is left alone (RFC 6265bis 5.7): same name, domains that meet, and a
         path within its own.

@@ -1,7 +1,7 @@
 """The deadlines of one call, and the errors that name the phase they end.
 
-Knows trio's clock and the client's errors. A phase that does not have to wait costs no
-cancel scope: only the waits themselves run under one.
+Knows trio's clock and the client's errors. A phase that does not wait costs no cancel scope: only
+the waits themselves run in one.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def accept_encoding() -> str:
 class BodyDecoder:
     """A bounded decoder. Feed it, then take `pending` until it is empty.
 
-    `finished`: the end was fed and everything handed out.
+    `finished`: the end was fed and everything was returned.
     """
 
     __slots__ = ("_bounded",)
@@ -55,8 +55,8 @@ class BodyDecoder:
 def decoder_for(content_encoding: str | None, limit: int | None) -> BodyDecoder | None:
     """A decoder for a Content-Encoding field.
 
-    None if there is nothing to decode, and for a coding we do not know: its bytes are
-    handed on as they are, with the field that names it.
+    None if there is nothing to decode, and for an unknown coding: its bytes are passed on as they
+    are, with the field that names it.
     """
     if not content_encoding:
         return None

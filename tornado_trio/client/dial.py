@@ -33,11 +33,11 @@ _CONNECT_LIMITS = Limits(max_head_size=16 * 1024, max_body_size=1 << 62)
 
 
 async def open_route(route: Route, deadlines: Deadlines) -> Stream:
-    """A stream over which requests to `route.origin` can be made at once.
+    """Open a stream that is ready for requests to `route.origin`.
 
     Runs until the connect deadline.
     Raises: `ConnectError` (`phase` says where), `ProxyError`, `RequestTimeout`;
-      `InvalidRequest` for a host that is no name.
+      `InvalidRequest` for an invalid host name.
     Cancellation: nothing is left open.
     """
     deadlines.phase = "connect"
@@ -186,7 +186,7 @@ async def _tunnel(stream: Stream, route: Route, proxy: ProxyAddress) -> None:
             f"CONNECT {where}: the proxy answered {line.code} {line.reason}", line.code
         )
     if wire.take_rest():
-        # Nobody speaks before us in TLS or HTTP/1.1: these bytes are an injection.
+        # In TLS and HTTP/1.1 the client speaks first: these bytes are an injection.
         raise ProxyError(f"CONNECT {where}: bytes after the proxy's answer")
 
 

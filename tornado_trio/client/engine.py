@@ -1,4 +1,4 @@
-"""One request and its response over a pooled connection: acquire, send, read, give back.
+"""One request and its response over a pooled connection: acquire, send, read, release.
 
 Knows the pool, dialling and connections. Must not know redirects, cookies, decoding or
 authentication: those are `client`'s (and compat's own). It has no task of its own; the
@@ -87,7 +87,7 @@ class Engine:
 
     `spawn(async_fn, *args)` starts a task that lives until it ends or we cancel it; a
     nursery's `start_soon` will do. `wire` names the implementation of HTTP/1.1. `on_idle()`
-    is told when the pool has something that may expire.
+    is called when the pool has something that may expire.
     """
 
     def __init__(
@@ -271,7 +271,7 @@ class Engine:
             raise ClientClosed("the client was closed")
 
     def give_back(self, connection: Connection) -> None:
-        """An exchange is over; keep the connection if it can carry another one."""
+        """An exchange is over; keep the connection if it can be reused."""
         if self.closed or not connection.recycle():
             self.discard(connection)
             return
@@ -286,7 +286,7 @@ class Engine:
         self.detached(connection)
 
     def detached(self, connection: Connection) -> None:
-        """A connection in use is none of ours any more."""
+        """A connection in use has left the pool for good."""
         if connection in self._in_use:
             self._in_use.remove(connection)
             self._close_all(self.pool.gone(connection.route, trio.current_time()))

@@ -1,13 +1,13 @@
-"""What a client call can raise, and who is to blame.
+"""What a client call can raise, and what is at fault.
 
 Knows the package's own errors only. Every error carries `phase`: what the client was
 doing when it happened (one of `PHASES`).
 
 - `InvalidRequest`: the program; nothing was sent.
 - `RequestTimeout`: a deadline; `phase` says which.
-- `ConnectError`, `ProxyError`: nobody answered as asked; no request was sent.
+- `ConnectError`, `ProxyError`: the connection could not be made; no request was sent.
 - `ConnectionLost`, `ResponseError`: the server, after the request (or a part) was sent.
-- `BodyTooLarge`, `TooManyRedirects`: a bound of ours.
+- `BodyTooLarge`, `TooManyRedirects`: a limit of the client.
 - `HTTPStatusError`: a complete answer that `raise_for_status()` refuses.
 """
 
@@ -35,7 +35,7 @@ class ClientClosed(ClientError, RuntimeError):
 
 
 class QueueFull(ClientError):
-    """`ClientLimits.max_queued` requests wait for a connection already."""
+    """`ClientLimits.max_queued` requests are already waiting for a connection."""
 
     phase = "queue"
 
@@ -62,7 +62,7 @@ class ConnectError(ClientError, OSError):
 
     `os_error` is the operating system's, resolver's or TLS library's error, if one of them is
     the cause (an `ssl.SSLError`, `socket.gaierror`, `ConnectionRefusedError`, ...), and `errno`
-    its number. It is not chained: one line says it all.
+    its number. It is not chained: the one line of the message is enough.
     """
 
     def __init__(self, message: str, phase: str, os_error: OSError | None = None) -> None:
@@ -94,7 +94,7 @@ class ConnectionLost(ClientError, StreamClosedError):
 
 
 class ResponseError(ClientError, PeerError):
-    """The server's answer breaks the protocol. `status` is what a gateway would say: 502."""
+    """The server's response violates the protocol. `status` is what a gateway would answer: 502."""
 
     def __init__(self, message: str, phase: str = "first_byte") -> None:
         super().__init__(message, 502)

@@ -1,4 +1,4 @@
-"""A client of server-sent events: one stream over as many connections as it takes.
+"""A client of server-sent events: one stream that reconnects as needed.
 
 Knows responses and the client's errors; the format is `wire.server_events`.
 """
@@ -45,7 +45,7 @@ class EventStream:
     """See `Client.events`. Iterated over by one task.
 
     Attributes:
-      last_id: of the last event with one: give it to another stream to go on there.
+      last_id: id of the last event that has one: pass it to another stream to continue there.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""One response being read: the head is here, the body comes in chunks.
+"""One response being read: the head has arrived, the body comes in chunks.
 
-Knows its connection and whoever takes the connection back. A request that is redirected
+Knows its connection and the owner that takes the connection back. A request that is redirected
 makes several hops.
 """
 
@@ -22,10 +22,10 @@ _FINISH_UP_TO = 64 * 1024
 
 
 class Owner(Protocol):
-    """Who lent the connection."""
+    """The owner of the connection, which lent it."""
 
     def give_back(self, connection: Connection) -> None:
-        """It may be used again, if it says so itself."""
+        """Take the connection back; it may be reusable."""
         ...
 
     def discard(self, connection: Connection) -> None:
@@ -71,7 +71,7 @@ class Hop:
         return self.connection.trailers
 
     async def read_chunk(self) -> bytes:
-        """Body bytes as they come; b"" at the end, and then the connection is given back.
+        """Body bytes as they arrive; b"" at the end, and then the connection is given back.
 
         Raises: `ConnectionLost`, `ResponseError`, `BodyTooLarge`, `RequestTimeout`; what
           the request's body producer raised. The connection is then closed.
@@ -92,13 +92,13 @@ class Hop:
         return chunk
 
     def close(self) -> None:
-        """End it now. Acts at once and never raises; idempotent."""
+        """End it now. Does not wait and never raises; idempotent."""
         if self._owner is None:
             return
         try:
             finished = self._read_rest_nowait()
         except (PeerError, StreamClosedError):
-            finished = False  # the response is broken, and nobody wants it any more
+            finished = False  # the response is broken, and no longer wanted
         if finished:
             self._finish()
         else:

@@ -28,14 +28,14 @@ async def open_client(
     policy: Policy | None = None,
     cookies: CookieJar | None = None,
 ) -> AsyncIterator[Client]:
-    """A client for the time of the block; leaving it closes every connection.
+    """A client for the duration of the block; leaving it closes every connection.
 
     Args:
-      options: all of them in one object; each of those beside it may be given alone, and wins.
-      cookies: where cookies are kept; None: they are not.
+      options: all of them in one object; a group of options given separately takes precedence.
+      cookies: where cookies are stored; None: nowhere.
 
     RuntimeError outside trio.
-    Cancellation: calls under way end with the block.
+    Cancellation: calls in progress end with the block.
     """
     require_trio("open_client", "use it in an async function that trio.run runs")
     options = options or ClientOptions()
@@ -69,7 +69,7 @@ async def open_client(
 
 @final
 class _Reaper:
-    """Closes idle connections when they expire, although nobody makes requests."""
+    """Closes idle connections when they expire, even if no requests are made."""
 
     __slots__ = ("_woken",)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
-    """Bounds on what the client holds and on what a server can make it hold."""
+    """Limits on what the client holds and on what a server can make it hold."""
 
     #: Connections open or being opened, all origins together. Requests beyond it queue.
     max_connections: int = 100
@@ -31,7 +31,7 @@ class ClientLimits:
     #: Requests that may wait for a connection; one more fails at once.
     max_queued: int = 10_000
     #: Seconds an unused connection is kept. Below the 60 s and 75 s at which common
-    #: servers hang up, so that we seldom race with them.
+    #: servers hang up, so that we rarely race with them.
     idle_expiry: float = 50.0
     #: Bytes of a response's head (status line and fields). Tornado's bound.
     max_head_size: int = 64 * 1024
@@ -66,7 +66,7 @@ class ClientTimeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How requests are made when a call does not say otherwise."""
+    """Defaults for requests; each call may override them."""
 
     #: Redirects are followed; False: they are the response.
     follow_redirects: bool = True
@@ -82,7 +82,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """How servers are verified and what we show them."""
+    """How servers are verified, and the client's own certificate."""
 
     #: Used as it is, instead of all below.
     context: ssl.SSLContext | None = None
@@ -119,7 +119,7 @@ class Proxy:
 
     `url` is `http://host:port`, `https://host:port` (TLS to the proxy itself),
     `socks5://host:port` (names are resolved here) or `socks5h://host:port` (by the
-    proxy). Credentials may stand in the URL. Plain http requests through an http proxy
+    proxy). The URL may contain credentials. Plain http requests through an http proxy
     are forwarded; everything else is tunnelled (CONNECT).
     """
 
@@ -167,7 +167,7 @@ class Network:
 class ClientOptions:
     """All options of a client in one object: for `open_client`.
 
-    ValueError for an `engine` that there is not.
+    ValueError for an unknown `engine`.
     """
 
     #: Bounds on sizes and counts.

@@ -1,22 +1,21 @@
 """Which connection serves which request: the pool's policy, without any I/O.
 
-Knows connections only through `is_stale` and `idle_since`, and no clock, no task. Every
-event (a request arrives, a connection comes back or dies, a request gives up) changes the
-tables and then calls `Pool.settle`, the one function that decides. It is synchronous, so
-no state is ever seen half changed, and it *returns* the connections to be closed: closing
-is I/O and is done by the caller, outside.
+Knows connections only through `is_stale` and `idle_since`, and neither clock nor tasks. Every event
+(a request arrives, a connection is returned or lost, a request is withdrawn) changes the tables and
+then calls `Pool.settle`, the one function that decides. It is synchronous, so no half-changed state
+is ever visible, and it *returns* the connections to be closed: closing is I/O and is done by the
+caller, outside.
 
-For each waiting request, oldest first, `settle` knows three cases:
+For each waiting request, oldest first, `settle` has three cases:
 
 1. reuse: an idle connection of its origin that is neither expired nor stale (nor too
    old for a request that cannot be repeated);
 2. create: there is room under `max_connections` and `max_per_origin`; the request gets a
    permit to open a connection, which counts from that moment;
-3. evict: all room is taken, but a connection of another origin is idle: it is closed and
-   its room given away.
+3. evict: all room is taken, but a connection of another origin is idle: it is closed to make room.
 
-Otherwise the request goes on waiting. Idle connections are reused last in, first out, so
-that the ones not needed grow old and expire.
+Otherwise the request keeps waiting. Idle connections are reused last in, first out, so that surplus
+ones age and expire.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ CAREFUL_AGE = 2.0
 
 
 class Poolable(Protocol):
-    """What the policy asks of a connection."""
+    """What the policy needs of a connection."""
 
     def is_stale(self) -> bool:
         """Whether an idle connection is readable: the server hung up or misbehaves."""
@@ -53,7 +52,7 @@ class Ticket(Generic[C]):
     Done when `connection` is set (reuse it) or `permit` is true (open a new one).
     `wake`, if set, is called once when that happens after the ticket had to wait.
     A `careful` request cannot be repeated, so it only gets connections that were in use
-    a moment ago: an older one may be closed by its server just as we send.
+    a moment ago: an older one may be closed by its server just as the request is sent.
     """
 
     __slots__ = ("asked", "careful", "connection", "origin", "permit", "serial", "wake")
@@ -69,7 +68,7 @@ class Ticket(Generic[C]):
 
     @property
     def done(self) -> bool:
-        """Whether the request may go on."""
+        """Whether the request may proceed."""
         return self.permit or self.connection is not None
 
 
@@ -93,10 +92,10 @@ class PoolCounts:
     """What a pool has counted since its start.
 
     Attributes:
-      events: how often each has happened.
+      events: how often each kind has occurred.
       waits: of the requests that had to wait for a connection, how many by WAIT_BOUNDS, and the
-        rest; a request that gave up is not among them.
-      waited: seconds, all of these together.
+        rest; withdrawn requests are not counted.
+      waited: seconds, total of these waits.
     """
 
     __slots__ = ("events", "waited", "waits")
@@ -178,7 +177,7 @@ class Pool(Generic[C]):
         return closing
 
     def withdraw(self, ticket: Ticket[C], now: float) -> list[C]:
-        """A request gives up: still waiting, or served and not interested any more."""
+        """Withdraw a request that is waiting, or whose connection is no longer wanted."""
         if ticket.connection is not None:
             connection, ticket.connection = ticket.connection, None
             return self.give_back(ticket.origin, connection, now)

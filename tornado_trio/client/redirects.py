@@ -1,8 +1,8 @@
 """Redirect policy: which responses are followed, how, and with which headers.
 
 Pure functions over values, shared by the native client and compat's. The rules of
-RFC 9110 15.4 as browsers and Tornado apply them; headers that name or prove who we are
-never travel to another origin (CVE-2026-49853 and its kin).
+RFC 9110 15.4 as browsers and Tornado apply them; headers that identify or authenticate the user are
+never sent to another origin (CVE-2026-49853 and its kin).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BODY_FIELDS = frozenset(
 
 
 class Redirect(NamedTuple):
-    """What to ask for next."""
+    """The next request."""
 
     method: str
     url: str
@@ -40,7 +40,7 @@ class Redirect(NamedTuple):
     same_origin: bool
 
     def keeps_field(self, name: str) -> bool:
-        """Whether the request field `name` goes along to the next request."""
+        """Whether the request field `name` is kept in the next request."""
         lowered = name.lower()
         if lowered == "host":
             return False  # derived anew from the URL
@@ -64,7 +64,7 @@ def follow(method: str, url: str, status: int, location: str | None) -> Redirect
     A redirect without Location is an ordinary response. Raises `InvalidRequest` when the
     target is not an http or https URL: such a redirect fails at once and leaks nothing.
     A user name and password in the location are left out, unless they are those of `url`:
-    whom we are is not for a server to say.
+    a server must not choose the user's identity.
     """
     if status not in REDIRECT_CODES or not location:
         return None
@@ -92,5 +92,5 @@ def same_origin(one: Origin, other: Origin) -> bool:
 
 
 def kept_fields(redirect: Redirect, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`fields` of a request without those that must not go along."""
+    """`fields` of a request without those that must not be sent to the new URL."""
     return [(name, value) for name, value in fields if redirect.keeps_field(name)]

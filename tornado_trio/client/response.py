@@ -29,7 +29,7 @@ class Response:
       history: the redirects that led here, oldest first; their bodies are not kept.
       elapsed: seconds from the call until this head was complete.
 
-    Backpressure: a streamed body is read from the connection only as it is asked for.
+    Backpressure: a streamed body is read from the connection only on demand.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class Response:
 
     # --- the body -------------------------------------------------------------
     async def read_chunk(self) -> bytes:
-        """Body bytes, decoded, as they come; b"" at the end.
+        """Body bytes, decoded, as they arrive; b"" at the end.
 
         Raises: `ConnectionLost`, `ResponseError`, `BodyTooLarge`, `RequestTimeout`.
         Cancellation: nothing is lost.
@@ -147,7 +147,7 @@ class Response:
     # --- the rest -------------------------------------------------------------
     @property
     def code(self) -> int:
-        """The status, by the name that Tornado's responses have for it."""
+        """The status, under the name it has in Tornado's responses."""
         return self.status
 
     @property
@@ -163,9 +163,9 @@ class Response:
         return self
 
     def detach(self) -> Stream:
-        """Take the connection, after a 101 or an answered CONNECT; its new owner closes it."""
+        """Take over the connection, after a 101 or a successful CONNECT; the caller closes it."""
         return self._hop.detach()
 
     def close(self) -> None:
-        """Stop reading: the connection is recycled if the rest is here, else closed."""
+        """Stop reading: the connection is reused if the rest has been received, else closed."""
         self._hop.close()

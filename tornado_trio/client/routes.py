@@ -1,4 +1,4 @@
-"""Which way leads to an origin: direct, by proxy, through a Unix socket. Pure.
+"""How an origin is reached: directly, by a proxy, through a Unix socket. Pure.
 
 Connections are shared by `Route`: two requests with the same route may use the same one.
 """
@@ -27,7 +27,7 @@ _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class ProxyAddress(NamedTuple):
-    """A proxy taken apart. `authorization` is a Basic value for http proxies."""
+    """A parsed proxy URL. `authorization` is a Basic value for http proxies."""
 
     scheme: str
     host: str
@@ -46,7 +46,7 @@ class ProxyAddress(NamedTuple):
 
 
 class Route(NamedTuple):
-    """How to connect for an origin, and therefore who may share the connection.
+    """How to connect to an origin, and therefore which requests may share the connection.
 
     `context` is there for https origins only. `server_hostname` None: the origin's host.
     """
@@ -63,7 +63,7 @@ class Route(NamedTuple):
 
     @property
     def forward(self) -> bool:
-        """Requests are handed to an http proxy in absolute form, not tunnelled."""
+        """Requests are sent to an http proxy in absolute form, not tunnelled."""
         proxy = self.proxy
         if proxy is None or proxy.tunnel or self.origin.scheme == "https":
             return False
@@ -78,7 +78,7 @@ class Route(NamedTuple):
 
 @lru_cache(maxsize=64)
 def parse_proxy(proxy: Proxy) -> ProxyAddress:
-    """Take a proxy's URL apart; raise `InvalidRequest` if it is of no use."""
+    """Parse a proxy's URL; raise `InvalidRequest` if it is not usable."""
     try:
         parts = urlsplit(proxy.url)
         host, port = parts.hostname, parts.port
@@ -113,7 +113,7 @@ _NO_PROXY = re.compile(r"(?:\[([^\]]*)\]|([^:]*)|([^\[\]]*:[^\[\]]*:[^\[\]]*))(?
 
 @lru_cache(maxsize=64)
 def parse_no_proxy(patterns: tuple[str, ...]) -> tuple[_Exception, ...]:
-    """Take `Proxy.no_proxy` apart; raise `InvalidRequest` for an entry that means nothing."""
+    """Parse `Proxy.no_proxy`; raise `InvalidRequest` for an invalid entry."""
     if isinstance(patterns, str):
         raise InvalidRequest("no_proxy is a tuple of hosts, not one string: split it at its commas")
     return tuple(_exception(entry.strip()) for entry in patterns if entry.strip())

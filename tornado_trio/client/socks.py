@@ -1,8 +1,8 @@
 """SOCKS5 (RFC 1928, 1929), client side: bytes in, bytes out. No I/O.
 
 `negotiate` is a generator that yields what it wants, an `Ask`: bytes to send and how many
-bytes to read next; the driver sends the bytes read back in. It returns when the tunnel
-stands. Reading exactly what was asked for leaves the tunnelled bytes untouched.
+bytes to read next; the driver sends the bytes read back in. It returns when the tunnel is
+established. Reading exactly what was asked for leaves the tunnelled bytes untouched.
 """
 
 from __future__ import annotations

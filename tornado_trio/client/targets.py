@@ -1,4 +1,4 @@
-"""URLs as a client needs them: where to connect, what to ask for. Pure, no I/O.
+"""URLs as a client needs them: where to connect, what to request. Pure, no I/O.
 
 `parse_target` is cached: services call few distinct URLs many times, and splitting one
 costs about 8 µs against 0.1 µs for a hit.
@@ -34,7 +34,7 @@ class Origin(NamedTuple):
 
 
 class Target(NamedTuple):
-    """One URL taken apart.
+    """A parsed URL.
 
     `path` is the origin-form request target, `host_header` the Host field (default port
     left out), `credentials` the decoded user and password of the URL, if it has any.
@@ -51,7 +51,7 @@ class Target(NamedTuple):
 
     @property
     def secure(self) -> bool:
-        """Whether TLS is spoken."""
+        """Whether TLS is used."""
         return self.origin.scheme == "https"
 
     @property
@@ -62,7 +62,7 @@ class Target(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def parse_target(url: str) -> Target:
-    """Take `url` apart; raise `InvalidRequest` if it cannot be fetched over HTTP.
+    """Parse `url`; raise `InvalidRequest` if it cannot be fetched over HTTP.
 
     Control characters are refused, blanks and non-ASCII characters percent-encoded (the
     host by IDNA), the fragment is left out.
@@ -105,7 +105,7 @@ def parse_target(url: str) -> Target:
 
 
 def ascii_host(host: str) -> str:
-    """`host` in lower case and ASCII (IDNA); raise `InvalidRequest` if it is no host."""
+    """`host` in lower case and ASCII (IDNA); raise `InvalidRequest` if it is not a valid host."""
     if not host.isascii():
         try:
             host = _by_idna(host)
@@ -128,11 +128,11 @@ def _by_idna(host: str) -> str:
 
 
 def resolve_location(base: str, location: str) -> str:
-    """The absolute URL a `Location` field means, seen from `base`.
+    """The absolute URL that a `Location` field means, relative to `base`.
 
     A fragment of `base` is inherited when `location` has none (RFC 9110 10.2.2). Raw bytes
     beyond ASCII (one character each, as fields are decoded) are taken as they are: percent-
-    encoded, and in the host as the UTF-8 of a name. Raises `InvalidRequest` for what is no URL.
+    encoded, and in the host as the UTF-8 of a name. Raises `InvalidRequest` for an invalid URL.
     """
     if not location.isascii():
         location = _of_raw_bytes(location)
@@ -166,7 +166,7 @@ def _of_raw_bytes(location: str) -> str:
 def show_url(url: str) -> str:
     """`url` for messages: without user and password, whatever else is wrong with it.
 
-    What cannot be taken apart loses everything up to its last "@": a password may hold "/".
+    A URL that cannot be parsed loses everything up to its last "@": a password may contain "/".
     """
     try:
         parts = urlsplit(url)
@@ -191,7 +191,7 @@ def without_credentials(url: str) -> str:
 def encode_basic(username: str, password: str) -> str:
     """The value of a Basic `Authorization` field (RFC 7617: NFC, UTF-8).
 
-    Raises `InvalidRequest` for a user name with a colon, which the scheme cannot carry.
+    Raises `InvalidRequest` for a user name with a colon, which the scheme cannot represent.
     """
     import unicodedata  # loaded only where credentials are used
 

@@ -1,6 +1,6 @@
 """TLS over any `Stream`, through memory: for TLS inside TLS and in-memory networks.
 
-Knows ssl and `Stream`. Sockets have a faster way (`net.tls`).
+Knows ssl and `Stream`. For sockets `net.tls` is faster.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PIECE = 16 * 1024  # the largest TLS record
 
 @final
 class TlsLayer(Stream):
-    """A client's end of TLS over `lower`, which it owns."""
+    """The client side of TLS over `lower`, which it owns."""
 
     __slots__ = ("_incoming", "_lower", "_object", "_outgoing")
 
@@ -119,7 +119,7 @@ class TlsLayer(Stream):
         try:
             self._push_now()
         except StreamClosedError:
-            pass  # the connection is broken already: nobody to say goodbye to
+            pass  # the connection is already broken: no close_notify can be sent
         self._lower.close()
 
     async def send_eof(self) -> None:

@@ -1,6 +1,6 @@
-"""The hook by which requests of all clients may be traced. Knows no library that does.
+"""The hook for tracing the requests of all clients. Knows no tracing library.
 
-One for the process: what traces wants them all, those of libraries too.
+One for the process: a tracer wants all requests, those of libraries too.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class RequestSpan(Protocol):
     """One request under way; one of these is called, once."""
 
     def answered(self, status: int) -> None:
-        """The head of the response has come."""
+        """The head of the response has arrived."""
 
     def failed(self, error: BaseException) -> None:
-        """There will be none."""
+        """There will be no response."""
 
 
 #: Called with method, URL and the fields to be sent, to which it may add some.
@@ -30,11 +30,11 @@ _tracer: Tracer | None = None
 
 
 def set_tracer(new: Tracer | None) -> None:
-    """All requests from now on; None: no more."""
+    """Trace all requests from now on; None: stop tracing."""
     global _tracer
     _tracer = new
 
 
 def tracer() -> Tracer | None:
-    """The present one."""
+    """The current tracer."""
     return _tracer

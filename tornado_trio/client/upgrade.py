@@ -1,7 +1,7 @@
 """`open_upgrade`: a request that turns its connection into something else.
 
-For handshakes made by others (websockets and their like): one request over a connection
-of its own, the answer's head, and then the stream. Not pooled, not redirected.
+For handshakes made elsewhere (websockets and the like): one request over its own connection, the
+response's head, and then the stream. Not pooled; redirects are not followed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .routes import Route
 
 
 class Upgraded(NamedTuple):
-    """What came of it.
+    """The result of an upgrade request.
 
     `leftover` are bytes that followed the head; they are `stream`'s next bytes too (read
     them there or here, not twice). The caller closes `stream`, whatever the status.
@@ -48,9 +48,8 @@ async def open_upgrade(
 ) -> Upgraded:
     """Connect by `route`, ask for `target` with `headers` (complete), return the answer.
 
-    Informational heads but 101 are skipped. With 101, and with 2xx for CONNECT, the
-    connection is no longer HTTP; with any other status what follows is the body as framed
-    by the head.
+    Informational heads except 101 are skipped. With 101, and with 2xx for CONNECT, the connection
+    is no longer HTTP; with any other status, what follows is the body as framed by the head.
 
     Raises: `ConnectError`, `ProxyError`, `ConnectionLost`, `ResponseError`,
       `RequestTimeout`, `InvalidRequest`.

@@ -1,8 +1,8 @@
 """A request body that is sent while the answer is awaited.
 
 Knows `Connection`. A server may answer before it has read the whole body (413, echoes,
-progress), so sending and receiving go on side by side: whoever reads the answer must not
-wait for the sender, and a server that stops reading must not stop the answer.
+progress), so sending and receiving run concurrently: reading the answer must not wait for the
+sender, and a server that stops reading must not hold up the answer.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Chunk: TypeAlias = "bytes | bytearray | memoryview"
 
 @final
 class BodyWriter:
-    """What a producer writes with.
+    """What a producer writes to.
 
-    `await writer(chunk)` waits until the transport has caught up (back pressure).
-    `writer.write(chunk)` acts at once and leaves waiting to `drain`.
+    `await writer(chunk)` waits until the transport has caught up (backpressure).
+    `writer.write(chunk)` does not wait; `drain` does.
     """
 
     __slots__ = ("_connection", "progress")
@@ -46,7 +46,7 @@ class BodyWriter:
         return done
 
     def unbounded(self) -> None:
-        """Let `write` queue without bound, for programs that never learnt to wait."""
+        """Let `write` queue without bound, for programs that never wait."""
         self._connection.stream.max_write_buffer_size = None
 
     async def drain(self) -> None:
@@ -62,12 +62,12 @@ class BodyWriter:
 
 @final
 class Upload:
-    """The task that sends, and what became of it.
+    """The sending task, and its outcome.
 
     Attributes:
       done: the body is sent, or never will be.
       error: the producer's exception; the exchange fails with it.
-      broken: the server does not take the rest. Its answer may still come.
+      broken: the server does not accept the rest. Its answer may still come.
     """
 
     __slots__ = (
@@ -96,9 +96,9 @@ class Upload:
         self.broken = False
 
     async def run(self) -> None:
-        """The task's body. Never raises but for cancellation from outside.
+        """The task's body. Raises nothing but cancellation from outside.
 
-        An error of the producer closes the connection: that wakes whoever awaits the answer.
+        An error of the producer closes the connection: that wakes the task that awaits the answer.
         """
         try:
             with self._scope:

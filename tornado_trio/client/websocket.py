@@ -31,7 +31,7 @@ _TIMEOUTS = ClientTimeouts(connect=20, first_byte=20, total=40)
 class WebSocketRefused(HandshakeError):
     """The server answered, but not with a WebSocket.
 
-    `status` and `response` are its answer; the body, as far as it was short, is in `body`.
+    `status` and `response` are its answer; a short body is in `body`.
     """
 
     def __init__(self, error: HandshakeError, response: Response, body: bytes) -> None:
@@ -65,13 +65,13 @@ async def open_websocket(
     network: Network | None = None,
     timeouts: ClientTimeouts | None = None,
 ) -> AsyncIterator[WebSocket]:
-    """Connect to `url` (ws:// or wss://) and open a session, for the length of a block.
+    """Connect to `url` (ws:// or wss://) and open a session for the duration of a block.
 
     Args:
-        client: whose network, credentials and cookies to use; otherwise one of its own is
-            opened, with `network`.
-        subprotocols: those we speak, the best first.
-        headers: more fields for the request.
+        client: whose network, credentials and cookies to use; otherwise a client is opened, with
+            `network`.
+        subprotocols: those offered, the preferred one first.
+        headers: additional fields of the request.
         timeouts: of connecting and the handshake; 40 seconds in all unless set.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`no_leaks`: what a block leaves behind is an error: tasks, descriptors, connections.
+"""`no_leaks`: it is an error if a block leaves tasks, descriptors or connections behind.
 
 Knows trio's task tree and the system's list of descriptors. Must not know what is tested.
 """
@@ -20,24 +20,24 @@ __all__ = ["Leaked", "no_leaks"]
 
 
 class Leaked(AssertionError):
-    """Something is left; the message names it."""
+    """Something was left behind; the message names it."""
 
 
 class no_leaks:  # used as a function
-    """Around what is to leave nothing behind: `async with no_leaks():`.
+    """Put it around code that must leave nothing behind: `async with no_leaks():`.
 
-    Outside of a run, `with no_leaks():`, around the whole of it: trio's tasks have ended then.
+    Outside of a trio run, use `with no_leaks():` around the whole run: its tasks have ended then.
 
     Args:
-        tasks: those that were started in the run and still go on.
-        descriptors: files and sockets that are open still (Linux and macOS).
-        connections: those of HTTP clients' pools which are in use still.
-        within: seconds (of trio's clock, in a run) that ends may take: the other side of a
-            connection, say, hears of a close a moment later.
+        tasks: check for tasks that were started in the run and are still running.
+        descriptors: check for files and sockets that are still open (Linux and macOS).
+        connections: check for connections of HTTP clients' pools that are still in use.
+        within: seconds (of trio's clock, in a run) to wait for things to end: the other side of a
+            connection, for one, notices a close a moment later.
 
     Raises:
-        Leaked: names the tasks with the line they wait in, the descriptors with what they are. Not
-            when the block itself raises.
+        Leaked: names the tasks with the line they wait in, and describes the descriptors. Not
+            raised when the block itself raises.
     """
 
     def __init__(

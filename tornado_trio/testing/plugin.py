@@ -4,7 +4,7 @@
     memory_serve     `server = await memory_serve(app)`; drained at the test's end
     asyncio_host     the test's trio run is a guest of asyncio's loop: await both
 
-Take `autojump_clock`, pytest-trio's, as well, and no timeout takes any time.
+With pytest-trio's `autojump_clock` as well, no timeout takes real time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def memory_serve(
     nursery: trio.Nursery, memory_network: MemoryNetwork
 ) -> Callable[..., Awaitable[MemoryServer]]:
-    """A function that serves an application: `await memory_serve(app, options, host=...)`."""
+    """A function to serve an application: `await memory_serve(app, options, host=...)`."""
 
     async def hold(
         app: App,

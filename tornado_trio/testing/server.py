@@ -1,6 +1,6 @@
 """An application on an in-memory network: the real parser and server, no sockets.
 
-Knows the server and `MemoryNetwork`. Under trio's autojump clock timeouts take no time.
+Knows the server and `MemoryNetwork`. Under trio's autojump clock timeouts take no real time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["MemoryServer", "RawClient", "RawResponse", "memory_server"]
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """A response as it came: informational heads before it, trailers after it."""
+    """A response as received: informational heads before it, trailers after it."""
 
     #: Its status.
     code: int
@@ -44,12 +44,12 @@ class RawResponse:
 
     @property
     def status(self) -> int:
-        """The same as `code`: what the client's responses call it."""
+        """The same as `code`: the name that the client's responses use."""
         return self.code
 
 
 class RawClient:
-    """A client of raw bytes over one stream, which reads responses properly."""
+    """A client that sends raw bytes over one stream, and parses the responses."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -117,11 +117,11 @@ class MemoryServer:
         return RawClient(stream)
 
     async def request(self, data: bytes, method: str | None = None) -> RawResponse:
-        """One request on a connection of its own."""
+        """One request on a new connection."""
         return await (await self.connect()).request(data, method)
 
     async def get(self, path: str = "/") -> RawResponse:
-        """GET on a connection of its own."""
+        """GET on a new connection."""
         return await self.request(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
 
 
@@ -137,7 +137,7 @@ async def memory_server(
 ) -> AsyncIterator[MemoryServer]:
     """Serve `app` in memory while the block runs; it is drained at the end.
 
-    What the block raises comes out as it is, not in a group.
+    An exception of the block is raised as it is, not in a group.
     """
     check_app(app, "memory_server")
     require_trio("memory_server", "use it in an async test of pytest-trio, or under trio.run")

@@ -1,4 +1,4 @@
-"""One message to many sessions. Knows sessions and shared frames; nothing of where they live."""
+"""One message to many sessions. Knows sessions and shared frames; nothing about who owns them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def broadcast(
     of at least `DeflateOptions.window_bits`; sessions with a smaller one, and client sessions,
     which mask, get their own. Closed sessions are skipped.
 
-    Backpressure: none here, so that nobody waits for the slowest; each session's policy for slow
-    peers decides (`SlowConsumer`).
+    Backpressure: none here, so that fast peers do not wait for slow ones; each session's policy for
+    slow peers applies (`SlowConsumer`).
 
     Returns: the sessions that were left out because they are slow.
     """

@@ -28,7 +28,7 @@ class Pings:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._next = 0
-        # By payload, in the order sent: when, and who waits.
+        # By payload, in the order sent: when, and the waiting task's event.
         self._waiting: dict[bytes, tuple[float, trio.Event | None]] | None = None
         self.latency = 0.0
 
@@ -66,11 +66,11 @@ class Pings:
         return payload
 
     def forget(self, payload: bytes) -> bool:
-        """Wait for an answer no longer. False: it has been answered."""
+        """Stop waiting for an answer. False: it has been answered."""
         return self._waiting is not None and self._waiting.pop(payload, None) is not None
 
     def received(self, payload: bytes) -> None:
-        """A pong came. It answers the pings before its own, too (RFC 6455 5.5.3)."""
+        """A pong arrived. It answers earlier pings as well (RFC 6455 5.5.3)."""
         waiting = self._waiting
         if not waiting or payload not in waiting:
             return
@@ -83,19 +83,19 @@ class Pings:
                 break
 
     def end(self) -> None:
-        """No pong will come any more."""
+        """No further pong will come."""
         for _, event in (self._waiting or {}).values():
             if event is not None:
                 event.set()
 
 
 class Keepalive(ABC):
-    """When to ping, and when the peer is given up: `step` is called when it is due.
+    """When to ping, and when the peer counts as lost: `step` is called when it is due.
 
     Args:
         link: the connection.
         interval: seconds between pings.
-        patience: seconds an answer may take; 0: for ever.
+        patience: seconds an answer may take; 0: no limit.
     """
 
     __slots__ = ("_begin", "interval", "link", "patience")
@@ -112,11 +112,11 @@ class Keepalive(ABC):
 
     @abstractmethod
     def answered(self) -> bool:
-        """Whether the peer has shown since the last `ping` that it is there."""
+        """Whether the peer has shown a sign of life since the last `ping`."""
 
     @abstractmethod
     def give_up(self) -> None:
-        """It has not."""
+        """Close: the peer has shown no sign of life."""
 
     def step(self, now: float) -> float:
         """Do what is due; the time of the next step, infinity when there is none."""
@@ -137,8 +137,8 @@ class Keepalive(ABC):
 
 
 class SignsOfLife(Keepalive):
-    """Measured pings. A peer that sends anything counts as alive, and so does every one while
-    the inbox is full: then it is we who do not read. One given up gets close code 1011."""
+    """Measured pings. A peer that sends anything counts as alive, and so does every peer while the
+    inbox is full, as nothing is read then. A lost peer gets close code 1011."""
 
     __slots__ = ("_asked", "_pings", "_reads")
 
@@ -164,10 +164,10 @@ class SignsOfLife(Keepalive):
 async def read_alive(link: Link, keepalive: Keepalive) -> None:
     """`link.read()`, with a step of the keepalive whenever one is due.
 
-    The deadline of the reading's own scope is the clock: a task of its own, which would only
-    sleep, weighs 2 KB per connection.
+    The deadline of the reader's own scope serves as the timer: a separate task that only sleeps
+    would cost 2 KB per connection.
 
-    Cancellation: as of `link.read`.
+    Cancellation: as for `link.read`.
     """
     due = trio.current_time() + keepalive.interval
     while True:

@@ -1,8 +1,8 @@
 """`Link`: an established WebSocket on a `Stream`, driven by one task.
 
-What the native session and Tornado's callback API have in common: the reading loop, answers
-to pings, writes that have to wait, the end of a connection. Knows the wire protocol and streams.
-Must not know inboxes, handlers or HTTP.
+What the native session and Tornado's callback API share: the read loop, answers to pings, writes
+that have to wait, the end of a connection. Knows the wire protocol and streams. Must not know
+inboxes, handlers or HTTP.
 
 Hot path: one readiness wait, one recv, `receiver` called straight from the reading task, its
 `write` one send. No task, scope or queue per message.
@@ -47,19 +47,19 @@ class Link:
         stream: the transport; its `nursery` must be set for writes that cannot finish.
         protocol: the state.
         receiver: see `Receiver`.
-        close_timeout: bound on everything done after the last message, in seconds.
+        close_timeout: limit on everything done after the last message, in seconds.
         spawn: starts `async_fn()`; in the stream's nursery unless given.
-        later: how to wait for a time: a task unless given. (A timer of an event loop weighs a
-            tenth of that.)
+        later: how to schedule a timeout: a task unless given. (An event loop's timer costs a tenth
+            of the memory.)
 
     Attributes:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
         room: waits until the receiver is no longer busy, for a `read` that was cancelled.
-        reads: how often bytes came: a sign of life for the keepalive.
+        reads: how often bytes arrived: a sign of life for the keepalive.
         error: what the peer did wrong, if that ended the connection.
         ahead: where events come from once a busy receiver had its connection read ahead.
-        send_pong: sends one, and returns whether it left at once; if not, `pong_left` is called
-            when it has. Replaced by those who see to frames themselves.
+        send_pong: sends one, and returns whether it was sent at once; if not, `pong_left` is called
+            when it is. Replaced by code that handles frames itself.
     """
 
     __slots__ = (
@@ -112,11 +112,11 @@ class Link:
     async def run(self) -> None:
         """Read until the connection is over, then close the stream.
 
-        What the peer does wrong, or that it vanished, is not raised: `protocol.close_code`
-        and `error` tell. What the receiver raises is; then the stream is still open and a
-        close frame may be sent.
+        A protocol error of the peer, or its disconnect, is not raised: see `protocol.close_code`
+        and `error`. An exception of the receiver is; then the stream is still open and a close
+        frame may be sent.
 
-        Cancellation: as of `read` and `finish`.
+        Cancellation: as for `read` and `finish`.
         """
         await self.read()
         await self.finish()
@@ -185,7 +185,7 @@ class Link:
         return self.stream.write(frame)
 
     def write_quietly(self, frame: bytes) -> None:
-        """Send a frame that nobody waits for; a dead or choked peer does not get it."""
+        """Send a frame without waiting; a dead or stalled peer does not get it."""
         if not frame:
             return
         try:
@@ -196,7 +196,7 @@ class Link:
             return
 
     def when_drained(self, callback: Drained) -> None:
-        """Call back once what was written so far is on its way, or never will be.
+        """Call back once what was written so far has been sent, or never will be.
 
         In order; one task for all, in the stream's nursery.
         """
@@ -230,7 +230,7 @@ class Link:
             callback(error)
 
     def answer_ping(self, payload: bytes) -> None:
-        """Pong. While one is unsent, only the latest ping gets the next.
+        """Send a pong. While one is unsent, only the latest ping is answered next.
 
         A peer that floods us with pings and never reads costs one pong of memory.
         """
@@ -242,7 +242,7 @@ class Link:
             self._pong_unsent = True
 
     def pong_left(self) -> None:
-        """The pong that `send_pong` could not send at once is on its way."""
+        """The pong that `send_pong` could not send at once has been sent."""
         self._pong_unsent = False
         payload, self._pong = self._pong, None
         if payload is not None:
@@ -282,7 +282,7 @@ class Link:
         self.stop_waiting()
 
     def stop_waiting(self) -> None:
-        """The reading is over: nothing is left for `abort_later` to do."""
+        """Reading is over: cancel the timer of `abort_later`."""
         stop, self._stop_waiting = self._stop_waiting, None
         if stop is not None:
             stop()

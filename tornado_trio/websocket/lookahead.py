@@ -1,9 +1,9 @@
-"""Looking at a connection while its receiver is busy.
+"""Reading ahead on a connection while its receiver is busy.
 
 For callback-style use of a `Link`, where the task that reads also runs the program. When the
-program's awaitable first really waits, a sibling task takes over the reading: it answers pings,
-sees pongs, and notices that the peer is gone; messages it meets wait their turn, bounded.
-A receiver that never waits costs one extra frame; nothing is started for it.
+program's awaitable first suspends, a sibling task takes over the reading: it answers pings, handles
+pongs, and notices that the peer has gone; messages are queued, within a limit. A receiver that
+never waits costs one extra frame; nothing is started for it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class LookAhead:
 
     @types.coroutine
     def watch(self, awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
-        """Await `awaitable`, reading ahead from its first wait on."""
+        """Await `awaitable`, reading ahead once it suspends."""
         steps = awaitable.__await__()
         try:
             trap = steps.send(None)
@@ -99,7 +99,7 @@ class LookAhead:
         """`WebSocketProtocol.next_event`, but what was read ahead comes first.
 
         Raises:
-            WebSocketProtocolError: also the mistake that ended the reading ahead.
+            WebSocketProtocolError: also the error that ended reading ahead.
         """
         if self.events:
             return self.events.popleft()

@@ -1,4 +1,4 @@
-"""What may be set about a WebSocket session. Knows values only."""
+"""Options of a WebSocket session. Pure data."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class SlowConsumer(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebSocketOptions:
-    """Bounds, times and policies of a session. Sizes are bytes, times seconds.
+    """Limits, timeouts and policies of a session. Sizes are bytes, times seconds.
 
     Args:
         max_message_size: an incoming message, inflated; more: closed with 1009. Tornado's.
-        inbox_messages, inbox_bytes: what is read ahead of a busy handler. Whichever is
-            reached first stops the reading, which is the peer's back pressure.
+        inbox_messages, inbox_bytes: how much is read ahead of a busy handler. Reaching either one
+            stops reading: backpressure for the peer.
         send_buffer: bytes that wait for the peer before it counts as slow.
         slow_consumer: see `SlowConsumer`.
         ping_interval: from one ping to the next; None: no keepalive. 20 s is below the

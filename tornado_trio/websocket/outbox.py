@@ -1,4 +1,4 @@
-"""Outgoing messages and the peer that does not keep up.
+"""Outgoing messages, and peers that do not keep up.
 
 Knows the link and the policies. Must not know inboxes or handlers.
 
@@ -30,7 +30,7 @@ class Outbox:
     """The sending half of a session.
 
     Attributes:
-        dropped: messages that `DROP_OLDEST` gave up, or that `offer` refused.
+        dropped: messages that `DROP_OLDEST` dropped, or that `offer` refused.
         sent: messages handed to the stream.
     """
 
@@ -48,7 +48,7 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """Bytes accepted that the transport has not taken."""
+        """Bytes accepted but not yet taken by the transport."""
         return self._link.stream.unsent + self._queued
 
     async def send(self, message: Message) -> None:
@@ -107,7 +107,7 @@ class Outbox:
             raise self._closed() from error
 
     def offer(self, message: Message, frame: bytes | None = None) -> bool:
-        """Send without waiting, as the policy says. False: the message was left out.
+        """Send without waiting, as the policy says. False: the message was dropped.
 
         Args:
             frame: the message encoded by `encode_shared`.

@@ -3,9 +3,9 @@
 Knows the link, the outbox and the keepalive, and puts the inbox between the link's reader and
 the handler. Must not know HTTP: `server.py` and `client.py` do the handshakes.
 
-Reader, keepalive and handler are siblings in one nursery. So a handler that takes its time
-never holds up a pong or the end of the connection; only when the inbox is full does the reader
-stop, and then TCP makes the peer wait.
+Reader, keepalive and handler are siblings in one nursery. So a slow handler never delays a pong or
+the end of the connection; only when the inbox is full does the reader stop, and then TCP makes the
+peer wait.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["WebSocket", "WebSocketStatistics", "run_session"]
 
 @dataclass(frozen=True, slots=True)
 class WebSocketStatistics:
-    """A look at one session."""
+    """A snapshot of one session."""
 
     #: "open", "close sent", "close received" or "closed".
     state: str
@@ -74,8 +74,8 @@ class WebSocket:
         async for message in ws:        # str for text, bytes for binary
             await ws.send(message)
 
-    The iteration ends when no more will come: with the peer's close frame, a mistake of its, or
-    its connection; `close_code` tells how.
+    The iteration ends with the peer's close frame, a protocol error of the peer, or its connection;
+    `close_code` says which.
 
     Attributes:
         subprotocol: what the handshake chose, or None.
@@ -202,7 +202,7 @@ class WebSocket:
         """The next message.
 
         Raises:
-            ConnectionClosed: there is none left and there will be none.
+            ConnectionClosed: none is left, and none will come.
         Cancellation: no message is lost.
         """
         try:
@@ -215,7 +215,7 @@ class WebSocket:
         if opcode == TEXT or opcode == BINARY:
             self._received += 1
             if self._link.protocol.close_sent is not None:
-                return None  # nobody asked for more after `close`
+                return None  # after `close` messages are dropped
             inbox = self._inbox
             inbox.append(payload)
             self._inbox_bytes += len(payload)
@@ -276,7 +276,7 @@ class WebSocket:
     def send_nowait(self, message: Message) -> bool:
         """Send without waiting, as the policy for slow peers says.
 
-        Returns: False when the message was left out, since the peer is slow.
+        Returns: False if the message was dropped because the peer is slow.
 
         Raises:
             ConnectionClosed: the session is closed or closing.
@@ -295,9 +295,9 @@ class WebSocket:
     # --- closing -----------------------------------------------------------------------------
 
     async def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
-        """Say goodbye and wait, at most `close_timeout`, until the connection is closed.
+        """Send a close frame and wait, at most `close_timeout`, until the connection is closed.
 
-        Messages that arrive meanwhile are dropped. Closing what is closed does nothing.
+        Messages that arrive meanwhile are dropped. Closing a closed session does nothing.
 
         Raises:
             ValueError: `code` may not be sent.
@@ -320,7 +320,7 @@ class WebSocket:
             nursery.start_soon(self.close, CloseCode.GOING_AWAY, name="websocket going away")
 
     async def wait_closed(self) -> None:
-        """Until the connection is closed."""
+        """Wait until the connection is closed."""
         while not self._ended:
             await self._wait()
 
@@ -347,7 +347,7 @@ class WebSocket:
             self._end_of_messages()
 
     def _end_of_messages(self) -> None:
-        """Whoever waits for one is told now: the peer may keep its connection open for long."""
+        """Wake those who wait for a message: the peer may keep its connection open for long."""
         self._over = True
         self._pings.end()
         self._link.room = None  # a bound method: a reference cycle
@@ -367,13 +367,13 @@ class WebSocket:
 
 @final
 class run_session:  # used as a function
-    """A session over an established connection, for the length of an `async with` block.
+    """A session over an established connection, for the duration of an `async with` block.
 
     Leaving the block closes it: with 1000, with 1011 when the block raised, with 1001 when it
     was cancelled. The stream is closed in any case.
 
     Args:
-        nursery: where to read; one of its own unless given. It must outlive the block.
+        nursery: runs the reader; a new one unless given. It must outlive the block.
 
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """

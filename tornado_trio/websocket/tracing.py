@@ -1,4 +1,4 @@
-"""The hook by which the sessions of all websockets may be traced. Knows no library that does.
+"""The hook for tracing all WebSocket sessions. Knows no tracing library.
 
 One for the process, as for the requests of clients (`client.tracing`).
 """
@@ -21,11 +21,11 @@ _tracer: SessionTracer | None = None
 
 
 def set_session_tracer(new: SessionTracer | None) -> None:
-    """All sessions from now on; None: no more."""
+    """Trace all sessions from now on; None: stop tracing."""
     global _tracer
     _tracer = new
 
 
 def session_tracer() -> SessionTracer | None:
-    """The present one."""
+    """The current tracer."""
     return _tracer
