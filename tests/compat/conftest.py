@@ -20,7 +20,10 @@ def no_run_left_behind() -> Iterator[None]:
     asyncio.set_event_loop(None)
     guest = current_guest()
     if guest is not None:
-        loop = guest.loop
+        loop, raised, scopes = guest.loop, guest.raised, list(guest.scopes)
         guest.abandon()
         gc.collect()
-        pytest.fail(f"an IOLoop was not closed: its trio run is still there, on {loop}")
+        pytest.fail(
+            f"an IOLoop was not closed: its trio run is still there, on {loop}, with {scopes}; "
+            f"it had raised {raised!r} in the loop"
+        )

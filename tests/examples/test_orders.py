@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -50,12 +51,21 @@ def database(kind: str) -> Iterator[dict[str, str]]:
         return
     require("import asyncpg  # postgres")
     schema = f"orders_{uuid.uuid4().hex}"
-    psql = ["psql", "-q", POSTGRES, "-c"]
-    subprocess.run([*psql, f"create schema {schema}"], check=True, timeout=60)
+    asyncio.run(in_postgres(f"create schema {schema}"))
     try:
         yield {"ORDERS_DATABASE": f"{POSTGRES}?options=-csearch_path%3D{schema}"}
     finally:
-        subprocess.run([*psql, f"drop schema {schema} cascade"], check=True, timeout=60)
+        asyncio.run(in_postgres(f"drop schema {schema} cascade"))
+
+
+async def in_postgres(statement: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(POSTGRES)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @contextlib.contextmanager

@@ -151,7 +151,8 @@ def fetch(port: int, path: str, **headers: str) -> int:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
 
 
 def test_another_site_cannot_look_through_the_browser(served: tuple[Process, str, int]) -> None:
