@@ -14,19 +14,27 @@ import pytest
 CLIENTS = 50
 
 SERVER = """\
-import asyncio, signal
+import asyncio, os, signal, sys
 from tornado import gen, ioloop, web
 from tornado.httpserver import HTTPServer
 
+async def released():
+    while not os.path.exists(sys.argv[0] + ".released"):
+        await asyncio.sleep(0.05)
+
 async def part(number):
-    await asyncio.sleep(0.3)
+    await released()
     return number
+
+def tell(function):
+    print("told", flush=True)
+    function()
 
 class Handler(web.RequestHandler):
     async def get(self, how):
         print("begun", flush=True)
         if how == "sleep":
-            await asyncio.sleep(0.5)
+            await released()
         elif how == "multi":  # coroutines that are tasks of their own
             assert await gen.multi([part(1), part(2)]) == [1, 2]
         else:
@@ -54,7 +62,7 @@ ENDS = {
 async def main(kind=HTTPServer):
     server = serve(kind)
     told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tell, told.set)
     await told.wait()
     server.stop()
 asyncio.run(main())
@@ -63,21 +71,21 @@ asyncio.run(main())
 async def main():
     server = serve(Streams)
     told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tell, told.set)
     await told.wait()
 asyncio.run(main())
 """,
     "loop closed": """
 loop = ioloop.IOLoop()
 server = serve()
-loop.asyncio_loop.add_signal_handler(signal.SIGTERM, lambda: (server.stop(), loop.stop()))
+loop.asyncio_loop.add_signal_handler(signal.SIGTERM, tell, lambda: (server.stop(), loop.stop()))
 loop.start()
 loop.close()
 """,
     "left open": """
 loop = ioloop.IOLoop.current()
 server = serve()
-loop.asyncio_loop.add_signal_handler(signal.SIGTERM, loop.stop)
+loop.asyncio_loop.add_signal_handler(signal.SIGTERM, tell, loop.stop)
 loop.start()
 """,
 }
@@ -127,6 +135,9 @@ def test_all_are_answered(tmp_path: Path, end: str, path: str) -> None:
     with process:
         clients = [ask(process, port, path) for _ in range(CLIENTS)]
         process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "told\n"
+        (tmp_path / "program.py.released").touch()
         for client in clients:
             data = answer(client)
             assert data.startswith(b"HTTP/1.1 200 OK"), data

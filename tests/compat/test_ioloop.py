@@ -384,15 +384,22 @@ class TestClosedWithWorkPending:
         reason="which scope was cancelled is hidden there: waits for asyncio are cut every time",
     )
     def test_an_exit_while_closing_leaves_when_all_has_ended(self, io_loop):
-        ended = []
+        begun, ended = [], []
+
+        def has_begun():
+            begun.append(True)
+            if len(begun) == 2:
+                io_loop.add_callback(io_loop.stop)
 
         async def exits():
+            has_begun()
             try:
                 await asyncio.sleep(60)
             finally:
                 raise SystemExit(3)
 
         async def pending():
+            has_begun()
             try:
                 await asyncio.sleep(60)
             finally:
@@ -401,7 +408,7 @@ class TestClosedWithWorkPending:
 
         io_loop.spawn_callback(exits)
         io_loop.spawn_callback(pending)
-        run_for(io_loop, 0.01)
+        io_loop.start()
         with pytest.raises(SystemExit):
             io_loop.close()
         assert ended
