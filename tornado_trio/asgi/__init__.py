@@ -3,7 +3,7 @@
     asgi_app = AsgiApp(app)                     an Application of ours, under any ASGI server
     ("/shop/.*", mount(django_app, "/shop"))    an ASGI application, on our server
 
-`AsgiApp` runs in pure trio where the server does (Hypercorn's trio worker, which brings HTTP/2
+`AsgiApp` runs in pure trio if the server does (Hypercorn's trio worker, which brings HTTP/2
 and HTTP/3), and as a guest of an asyncio loop (uvicorn, granian, Daphne). A mounted application
 that needs asyncio runs where asyncio does: `tornado_trio.run(..., asyncio=True)`, or compat.
 """

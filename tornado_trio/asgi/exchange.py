@@ -1,7 +1,7 @@
 """`AsgiExchange`: one request of an ASGI server as an `Exchange`.
 
-Knows ASGI's http messages and the seam; needs nothing of our own server. What ends a request is
-a `Cause`, and what follows from it is in the same table.
+Knows ASGI's http messages and the seam; needs nothing of our own server. A request ends for a
+`Cause`, with the outcome of the same table.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class AsgiExchange(Exchange):
         self._max_body_size = size
 
     def set_body_timeout(self, seconds: float | None) -> None:
-        """Servers have times of their own for bodies; ours is the request's."""
+        """ASGI servers have their own timeouts for bodies; ours is the request's."""
 
     # --- response ---------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class AsgiExchange(Exchange):
     # --- structure --------------------------------------------------------------------------
 
     def begin(self, nursery: trio.Nursery) -> None:
-        """The request's tasks are those of `nursery`."""
+        """Run the request's tasks in `nursery`."""
         self._nursery = nursery
         nursery.start_soon(self._ahead.run, name="read ahead of the ASGI server")
 
@@ -224,7 +224,7 @@ class AsgiExchange(Exchange):
         await self._done.wait()
 
     def record(self, seconds: float) -> Finished:
-        """What is left of it, `seconds` after its head came."""
+        """Its record, `seconds` after its head arrived."""
         cause = self.cause or Cause.COMPLETE
         status = OUTCOMES[cause].recorded if cause in CLIENT_LEFT else self.status
         method, target, _ = self.start_line
@@ -261,7 +261,7 @@ class AsgiExchange(Exchange):
             self.begin_drain()
 
     def begin_drain(self) -> None:
-        """The server is to end: what lasts is told so, once."""
+        """The server is shutting down: notify long-lived responses, once."""
         self._draining = True
         callback, self._drain_callback = self._drain_callback, None
         if callback is not None:
@@ -275,7 +275,7 @@ class AsgiExchange(Exchange):
         return self._request_id
 
     def client_left(self, error: Exception) -> None:
-        """The client has gone: tell the handler, and do as its policy says."""
+        """The client has disconnected: notify the handler, and apply its policy."""
         if self.gone is not None or self.finished:
             return
         self.gone = error

@@ -1,4 +1,4 @@
-"""Files as bodies: by their path, or piece by piece. Knows descriptors, and nothing of ASGI."""
+"""Files as bodies: by their path, or in chunks. Knows descriptors, nothing of ASGI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ __all__ = ["read_at", "whole_file"]
 def whole_file(descriptor: int, offset: int, count: int) -> str | None:
     """The path of an open file, if `count` bytes from `offset` are all of it; otherwise None.
 
-    None too where the system does not tell it (Linux does), or if by now the path leads to another.
+    Also None where the system does not provide it (Linux does), or if the path now names another
+    file.
     """
     found = os.fstat(descriptor)
     if offset or count != found.st_size:

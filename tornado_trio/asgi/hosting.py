@@ -1,7 +1,7 @@
 """`AsgiApp`: an application of ours as an ASGI 3 application.
 
-Knows exchanges, ASGI's scopes and the tables by which requests and servers end: a request counts
-as a connection of a `Server` that nothing connects to. Each has a task of its own and its nursery.
+Knows exchanges, ASGI's scopes and the tables by which requests and servers end: a request counts as
+a connection of a `Server` that has no listeners. Each runs in its own task and nursery.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class AsgiApp:
     Args:
         app: an `Application`, or an async function of an exchange.
         lifespan: makes an async context manager, entered before the first request and left
-            after the last: what the service opens. What is mounted in `app` has its own.
-        limits: bounds of bodies and websocket messages; the server has its own for heads.
-        grace: seconds; requests that the server has left under way when it ends the lifespan are
-            cancelled after them, and answered 503, before what the service opened is closed.
-        options: of these `limits`, `on_disconnect`, the request's timeout, `xheaders` and
-            `access_log` count; connections and heads are the server's.
+            after the last: what the service opens. Applications mounted in `app` have their own.
+        limits: limits of bodies and websocket messages; the server has its own for heads.
+        grace: seconds; requests still under way when the server ends the lifespan are cancelled
+            after them, and answered 503, before the service's resources are closed.
+        options: only `limits`, `on_disconnect`, the request's timeout, `xheaders` and `access_log`
+            apply; connections and heads are up to the server.
 
-    Requests are cancelled when their client goes, as `on_disconnect` says; deadlines answer 503,
-    and so does a server that cancels what it will not wait for any longer.
+    Requests are cancelled when their client disconnects, as `on_disconnect` says; a request that
+    passes its deadline is answered 503, and so is one that the server cancels.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class AsgiRequest:
         return True
 
     async def run(self) -> None:
-        """Run one request to its end, whatever that is.
+        """Run one request to its end.
 
         Cancellation (the server will not wait any longer): the request is cut, and answered
         503 if nothing was sent.
@@ -246,7 +246,7 @@ async def _deliver(exchange: AsgiExchange) -> None:
 
 
 async def answer(app: App, exchange: AsgiExchange) -> None:
-    """Have `app` answer; what it leaves undone is concluded. Raises only `Cancelled`."""
+    """Have `app` answer; conclude what it leaves unfinished. Raises only `Cancelled`."""
     failed: BaseException | None = None
     try:
         with exchange.cancel_scope:

@@ -1,7 +1,7 @@
-"""HTTP/2: a call of `serve` carried by Hypercorn's trio worker in place of our server.
+"""HTTP/2: a call of `serve` run by Hypercorn's trio worker instead of our server.
 
 Knows Hypercorn, `AsgiApp` and the seam of `serve`. The drain is that of a `Server`, which counts
-the requests; Hypercorn closes connections that have none, and takes no more.
+the requests; Hypercorn closes idle connections, and accepts no more.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ async def serve_http2(
 ) -> None:
     """Serve `call` over HTTP/1.1 and HTTP/2 until cancelled.
 
-    With TLS a client chooses; without, HTTP/2 is for those who know that it is there. ValueError:
-    a listener is no socket. Cancellation: as of `serve`, within its grace and six seconds.
+    With TLS the client chooses (ALPN); without, HTTP/2 needs prior knowledge. ValueError: a
+    listener is not a socket. Cancellation: as for `serve`, within its grace plus six seconds.
     """
     listeners = call.opened()
     options = call.options or ServerOptions()
@@ -89,7 +89,7 @@ class _Carried:
             self._ended.set()
 
     async def end(self, grace: float) -> None:
-        """Stop accepting, drain, and end; within `grace` and what `serve` has beyond it."""
+        """Stop accepting, drain, and end; within `grace` plus the extra time of `serve`."""
         patience = grace + CANCEL_GRACE + _SPARE
         self._shield.deadline = trio.current_time() + patience
         self._stop.set()

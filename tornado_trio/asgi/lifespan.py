@@ -19,11 +19,11 @@ _SHUTDOWN: Final = 10.0  # seconds that an application has for it
 
 
 class LifespanEvents:
-    """What is said between an application's lifespan and whoever runs it.
+    """The events between an application's lifespan and the server that runs it.
 
     Attributes:
       failure: why it did not start; None: it did, or has no lifespan.
-      started: so far as to be served.
+      started: it can be served.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LifespanEvents:
         self.started = trio.Event()
 
     async def run(self) -> None:
-        """Until `end`, and its deadline at the latest."""
+        """Run until `end`, and its deadline at the latest."""
         scope: Scope = {
             "type": "lifespan",
             "asgi": {"version": "3.0", "spec_version": "2.0"},
@@ -63,7 +63,7 @@ class LifespanEvents:
             self._stopped.set()
 
     async def end(self) -> None:
-        """Have it shut down, in ten seconds; at once where it has not come to serve."""
+        """Shut it down, within ten seconds; at once if it has not finished starting."""
         if not self.started.is_set() or self.failure is not None:
             self._shield.cancel()
         else:

@@ -1,7 +1,7 @@
 """One HTTP request to a mounted ASGI application, and the messages about it.
 
-Knows exchanges and ASGI's http messages. A start and one body are what most responses are: those
-two messages take the short way.
+Knows exchanges and ASGI's http messages. Most responses are a start and one body: those two
+messages have a fast path.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def line_of(status: int) -> ResponseStartLine:
 
 
 def headers_of(fields: Iterable[tuple[bytes, bytes]]) -> HTTPHeaders:
-    """Fields that an application gave. ValueError: one of them cannot stand in a head."""
+    """The fields of an application's response. ValueError: one of them is not valid in a head."""
     try:
         return HTTPHeaders.from_raw(fields)
     except HTTPInputError as error:
@@ -48,7 +48,7 @@ def headers_of(fields: Iterable[tuple[bytes, bytes]]) -> HTTPHeaders:
 
 
 def refused(error: HTTPInputError) -> ValueError:
-    """For a field that no head can have: the application's fault, and not its client's."""
+    """The error for an invalid field: the application's fault, not the client's."""
     return ValueError(f"the fields of an ASGI application: {error}")
 
 
@@ -66,13 +66,13 @@ class MountedRequest:
         self._exchange = exchange
 
     def unfinished(self, app: AsgiApplication) -> RuntimeError:
-        """The application has returned, and its response is not complete."""
+        """The application has returned without completing its response."""
         if self._exchange.status or self._start is not None:
             return RuntimeError(f"{app!r} returned before its response was complete")
         return RuntimeError(f"{app!r} sent no response")
 
     async def receive(self) -> Message:
-        """The next piece of the body; behind it, or when it breaks off, that the client left."""
+        """The next chunk of the body; after the end, or if it is cut off, `http.disconnect`."""
         if not self._read_all:
             try:
                 chunk = await self._exchange.read_chunk()
@@ -94,7 +94,8 @@ class MountedRequest:
         await self._gone.wait()
 
     async def send(self, each: Message) -> None:
-        """Take a message; waits while the client has no room. OSError: it has gone."""
+        """Handle a message; waits while the client's buffer is full. OSError: it has
+        disconnected."""
         kind = each["type"]
         exchange = self._exchange
         if kind == "http.response.body":
@@ -204,7 +205,7 @@ class MountedRequest:
             await awaited(self._finish())
 
     async def _send_part(self, descriptor: int, offset: int, count: int, size: int | None) -> None:
-        """By the kernel where the length is told; `size` is that of the whole body, if known."""
+        """With sendfile if the length is given; `size` is that of the whole body, if known."""
         exchange = self._exchange
         done: Awaitable[None] = READY
         if self._start is not None:
@@ -225,7 +226,8 @@ class MountedRequest:
 
 
 async def awaited(done: Awaitable[None]) -> None:
-    """Until the client has taken it. OSError: it has gone (ASGI 2.4), at each message anew."""
+    """Wait until the client has taken it. OSError: it has disconnected (ASGI 2.4), for each message
+    anew."""
     try:
         await done
     except StreamClosedError as error:

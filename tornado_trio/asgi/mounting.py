@@ -2,8 +2,8 @@
 
     app = web.Application([("/shop/.*", mount(django_app, "/shop")), ("/.*", Ours)])
 
-Knows exchanges and ASGI's messages. Disconnect policy, deadlines and drain are those of the
-server's: `receive()` tells `http.disconnect`, and a request is cut as any other is.
+Knows exchanges and ASGI's messages. Disconnect policy, deadlines and drain are the server's:
+`receive()` returns `http.disconnect`, and a request is cut like any other.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ class Mount:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
-        """Run the application's lifespan, for the length of an `async with` block.
+        """Run the application's lifespan for the duration of an `async with` block.
 
-        `serve` does so by itself, and leaves alone one that runs already. Yields its state.
-        StartupError if it fails to start. An application without a lifespan is left alone.
-        Cancellation: while it starts, it is cancelled; later it is told to shut down, and gets
-        10 s for it.
+        `serve` does this itself, unless it is already running. Yields its state.
+        StartupError if it fails to start. An application without a lifespan is served without one.
+        Cancellation: while it starts, it is cancelled; later it is asked to shut down, and has 10 s
+        for it.
         """
         if self._alive:
             yield self.state
@@ -198,7 +198,8 @@ def mount(
 ) -> Mount:
     """Serve an ASGI application, below the path `root_path`.
 
-    Its requests run to their end when a client leaves, as ASGI promises (`receive` tells);
+    Its requests run to their end when a client disconnects, as ASGI specifies (`receive` reports
+    it);
     `on_disconnect="cancel"` cancels them. Applications that need asyncio run in a service started
     with `asyncio=True`; those on anyio run in both.
     """

@@ -1,7 +1,7 @@
-"""What an exchange has said and its ASGI server has not taken yet.
+"""The messages of an exchange that its ASGI server has not taken yet.
 
-`Exchange.write` acts at once and ASGI's `send` waits: a task sends what is in the box, and
-awaiting what `write` returned waits for that task. Bounded, as a stream's write buffer is.
+`Exchange.write` does not wait and ASGI's `send` does: a task sends what is queued, and awaiting the
+result of `write` waits for that task. Bounded, like a stream's write buffer.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Outbox:
     def put(self, message: Message, size: int = 0) -> Awaitable[None]:
         """Send `message`, with `size` bytes of body, after those before it.
 
-        The result is awaited for back pressure; it raises `StreamClosedError` when the client
-        has gone.
+        Await the result for backpressure; it raises `StreamClosedError` if the client has
+        disconnected.
         """
         if self.error is None and self._size + size > self._limit and self._waiting:
             self.error = WriteBufferFull(f"{self._size} bytes of a response wait for its client")
@@ -62,7 +62,7 @@ class Outbox:
         return Pending(self)
 
     async def drain(self) -> None:
-        """Until all is sent. Raises `StreamClosedError` when it cannot be."""
+        """Wait until everything is sent. Raises `StreamClosedError` if it cannot be."""
         if not self._sending and self.error is None:
             await READY
             return
@@ -71,17 +71,17 @@ class Outbox:
             raise self.error
 
     def fail(self, error: Exception) -> None:
-        """The client has gone: what waits is dropped."""
+        """The client has disconnected: drop what is queued."""
         if self.error is None:
             self.error = error
         self._waiting.clear()
         self._idle.set()
 
     def end_by(self, deadline: float) -> None:
-        """Give up what is not sent by then, in trio's time.
+        """Drop what is not sent by this time of trio's clock.
 
-        Sending goes on when the request has been cancelled, since its answer says so: whoever
-        ends the request calls this.
+        Sending continues after the request was cancelled, as it has an answer to send: the code
+        that ends the request calls this.
         """
         self._deadline = deadline
         if self._sender is not None:

@@ -1,7 +1,7 @@
-"""`ReadAhead`: what an ASGI server says of a request, taken before anybody asks.
+"""`ReadAhead`: the messages of an ASGI server about a request, received ahead of use.
 
-ASGI tells that a client has gone by what `receive` returns next, behind the body: so somebody has
-to ask all the time, also while the body is left unread.
+ASGI reports a disconnect by what `receive` returns after the body: so a task has to call it all the
+time, also while the body is left unread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .types import Receive
 
 __all__ = ["ReadAhead"]
 
-# Bytes of a body that are taken unasked. Whoever leaves behind more is noticed when it is read, or
+# Bytes of a body that are read ahead. If more is left, a disconnect is noticed when it is read, or
 # by servers that say so at once (uvicorn).
 _LIMIT: Final = 256 * 1024
 
@@ -25,7 +25,7 @@ _LIMIT: Final = 256 * 1024
 class ReadAhead:
     """The messages of one request. `run` is its task, the only one that calls `receive`.
 
-    `gone` is called when the client has gone, once, with the error.
+    `gone` is called when the client has disconnected, once, with the error.
 
     Attributes:
       ended: the whole body has been read.
@@ -42,7 +42,7 @@ class ReadAhead:
         self.ended = False
 
     async def run(self) -> None:
-        """Until the client has gone. Errors: what `receive` raises."""
+        """Run until the client has disconnected. Errors: what `receive` raises."""
         while True:
             while self._size >= _LIMIT:
                 await self._wait()
@@ -60,7 +60,7 @@ class ReadAhead:
             self._changed()
 
     async def read(self) -> bytes:
-        """The next piece; b"" at the end. StreamClosedError: the client has gone before it."""
+        """The next chunk; b"" at the end. StreamClosedError: the client disconnected before it."""
         while not self._chunks:
             if self._over:
                 self.ended = True

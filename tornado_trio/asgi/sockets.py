@@ -1,8 +1,8 @@
 """Websockets of an ASGI server, for applications that speak them over a stream.
 
-ASGI passes whole messages, our sessions read and write frames: so the exchange's stream is one
-end of a pipe in memory, and at its other end stands a client's session that turns frames into
-messages of ASGI and back. Pings are answered there; the server has its own with the peer.
+ASGI passes whole messages, our sessions read and write frames: so the exchange's stream is one end
+of an in-memory pipe, and a client session at the other end turns frames into ASGI messages and
+back. Pings are answered there; the server exchanges its own with the peer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .types import Receive, Scope, Send
 
 __all__ = ["UpgradeExchange", "serve_websocket"]
 
-_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="  # nobody checks the answer to it
+_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="  # the answer to it is not checked
 
 
 class UpgradeExchange(AsgiExchange):
@@ -56,7 +56,7 @@ class UpgradeExchange(AsgiExchange):
         return b""
 
     async def connected(self) -> bool:
-        """The server has said that a peer wants to connect."""
+        """Wait for the server's `websocket.connect`; False: it sent something else."""
         first: str = (await self._receive())["type"]
         return first == "websocket.connect"
 

@@ -1,4 +1,4 @@
-"""The shapes of ASGI 3: what an application is, and what passes between it and its server."""
+"""The types of ASGI 3: applications, and the messages between them and a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rooms: publish and subscribe, presence and history, over one process or many machines."""
+"""Rooms: publish and subscribe, presence and history, in one process or across many machines."""
 
 from ..websocket.options import SlowConsumer
 from .broker import Broker, Hub, RoomSettings

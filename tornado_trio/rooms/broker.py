@@ -1,8 +1,8 @@
-"""The seam between rooms and what carries them: `Broker` below, `Hub` above.
+"""The interface between rooms and their transport: `Broker` below, `Hub` above.
 
-A broker keeps each room's log, tells every process what is added to it, and keeps the list of
-who is present. It promises no more than its carrier does: what is told may be lost, repeated or
-late while a connection breaks. `Channel` makes order and completeness of that, from the log.
+A broker keeps each room's log, notifies every process of what is added to it, and keeps the list of
+present members. It promises no more than its transport: notifications may be lost, repeated or late
+while a connection breaks. `Channel` restores order and completeness from the log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Broker", "Hub", "RoomSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSettings:
-    """What `Rooms` was told, as brokers need it. Times are seconds."""
+    """The settings of `Rooms` that brokers need. Times are seconds."""
 
     prefix: str
     #: Messages kept of each room; 0: none, and no ids.
@@ -37,27 +37,28 @@ class RoomSettings:
 
 
 class Hub(Protocol):
-    """Who is told. Its methods act at once and are called from the broker's tasks."""
+    """Receives notifications. Its methods do not wait and are called from the broker's tasks."""
 
     def arrived(self, room: str, entry: Entry) -> None:
-        """Something was said in `room`. With a history it may come twice, or late."""
+        """A message was published in `room`. With a history it may arrive twice, or late."""
         ...
 
     def resumed(self, room: str) -> None:
-        """From now on what is said in `room` arrives; what was said before may have been lost."""
+        """From now on messages of `room` arrive; earlier ones may have been lost."""
         ...
 
     def stirred(self, room: str) -> None:
-        """Somebody may have come to or gone from `room`."""
+        """The members present in `room` may have changed."""
         ...
 
     def connected(self, yes: bool, why: str = "") -> None:
-        """The connection to the broker stands (again), or is lost."""
+        """The connection to the broker is established (again), or lost."""
         ...
 
 
 class Broker(ABC):
-    """What carries rooms. Everything that waits raises `RoomsUnavailable` and can be cancelled."""
+    """The transport of rooms. Every method that waits may raise `RoomsUnavailable` and can be
+    cancelled."""
 
     def __init__(self, settings: RoomSettings, hub: Hub) -> None:
         self.settings = settings
@@ -65,22 +66,24 @@ class Broker(ABC):
 
     @abstractmethod
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Connect, and connect again with back-off, until cancelled. Started: connected once,
-        or `RoomsUnavailable`."""
+        """Connect, and reconnect with back-off, until cancelled. Started once it is connected;
+        `RoomsUnavailable` if that fails."""
 
     @abstractmethod
     def listen(self, room: str) -> None:
-        """Tell the hub of `room`; `resumed` says when that begins, and begins again."""
+        """Notify the hub of messages in `room`; `resumed` is called when that begins, and begins
+        again."""
 
     @abstractmethod
     def unlisten(self, room: str) -> None:
-        """Tell it no longer."""
+        """Stop notifying the hub."""
 
     @abstractmethod
     async def publish(self, room: str, data: str | bytes) -> Position:
-        """Add to the room's log and tell everybody, once. Its position, when that is done.
+        """Append to the room's log and notify every process, once. Returns the position, once that
+        is done.
 
-        `RoomsUnavailable` leaves open whether it was.
+        After `RoomsUnavailable` it is unknown whether it was published.
         """
 
     @abstractmethod
@@ -93,15 +96,16 @@ class Broker(ABC):
 
     @abstractmethod
     async def enter(self, room: str, members: Sequence[str]) -> None:
-        """`members` are present, for `present_for` seconds from now. Everybody is told."""
+        """Mark `members` as present for `present_for` seconds from now, and notify every
+        process."""
 
     @abstractmethod
     async def leave(self, room: str, members: Sequence[str]) -> None:
-        """They are no longer. Everybody is told."""
+        """Mark them as no longer present, and notify every process."""
 
     @abstractmethod
     async def members(self, room: str) -> Sequence[str]:
-        """Who is present."""
+        """The members present."""
 
 
 #: Makes a broker: `(settings, hub) -> Broker`.

@@ -1,15 +1,14 @@
-"""One room in this process: what its broker tells, in order, once and completely.
+"""One room in this process: its broker's messages, in order, exactly once and without gaps.
 
-Knows the broker's log and whoever is to be told (`Listener`). Must not know what a broker is
-made of, nor websockets.
+Knows the broker's log and its `Listener`s. Must not know how a broker works, nor websockets.
 
-The broker's telling may lose, repeat and delay. Every entry says which one came before it: what
-does not follow the last one is not taken from the telling but, with all before it, from the log.
+The broker's notifications may be lost, repeated or late. Every entry names the one before it: an
+entry that does not follow the last one is read, with all before it, from the log instead.
 
     state       when                                       what arrives
-    OPENING     the broker does not tell us yet            -
+    OPENING     the broker does not notify us yet          -
     CATCHING_UP it does (again): the log is being read     only notes that there is more to read
-    LIVE        we are where the log is                    is passed on, if it follows
+    LIVE        we are at the end of the log               is passed on, if it follows
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class State(Enum):
 
 
 class Listener(Protocol):
-    """Who is told of each entry. Acts at once; may remove itself."""
+    """Receives each entry. Must not wait; may remove itself."""
 
     def take(self, entry: Entry) -> None:
         """The next entry of the room."""
@@ -51,11 +50,11 @@ class Listener(Protocol):
 
 @final
 class Channel:
-    """What this process knows of one room.
+    """The state of one room in this process.
 
     Attributes:
-      position: of the last entry passed on; everybody who listens has had it.
-      ready: set while this process is told of the room.
+      position: of the last entry passed on; every listener has received it.
+      ready: set while the broker notifies this process of the room.
     """
 
     __slots__ = (
@@ -87,7 +86,7 @@ class Channel:
 
     # --- the broker's telling ---------------------------------------------------------
     def resumed(self) -> None:
-        """We are told from now on. What was said meanwhile stands in the log."""
+        """The broker notifies us from now on. What was published meanwhile is in the log."""
         if not self._history:
             self.position = BEGINNING
             self._state = State.LIVE
@@ -99,7 +98,7 @@ class Channel:
             self._spawn(self._catch_up)
 
     def arrived(self, entry: Entry) -> None:
-        """The broker tells of `entry`."""
+        """The broker notified us of `entry`."""
         if not self._history:
             self._pass_on(entry)
         elif self._state is not State.LIVE:
@@ -112,7 +111,7 @@ class Channel:
             self._keep(entry)
 
     def heard_here(self, entry: Entry) -> None:
-        """Something that only this process knows of: passed on, not remembered."""
+        """A message of this process only: passed on, not kept."""
         self._pass_on(entry)
 
     def _is_known(self, entry: Entry) -> bool:
@@ -169,9 +168,9 @@ class Channel:
 
     # --- for those who are behind -------------------------------------------------------
     async def after(self, position: Position) -> Sequence[Entry]:
-        """The entries between `position` and ours; none: it is where we are.
+        """The entries between `position` and ours; none if they are equal.
 
-        The first one is marked where some before it are lost. Raises `RoomsUnavailable`.
+        The first one is marked if some before it are lost. Raises `RoomsUnavailable`.
         """
         await self.ready.wait()
         start = position

@@ -25,7 +25,7 @@ _LINGER = 5.0
 
 @final
 class Local:
-    """A room's channel, and who uses it."""
+    """A room's channel, and its users."""
 
     __slots__ = ("channel", "crowds", "idle_since", "users")
 
@@ -47,7 +47,7 @@ class Channels:
     """All of them.
 
     Attributes:
-      heard: messages that the broker told, counted once for each room.
+      heard: messages received from the broker, counted once for each room.
     """
 
     def __init__(self, broker: Broker, spawn: Callable[..., Any]) -> None:
@@ -78,9 +78,9 @@ class Channels:
 
     @asynccontextmanager
     async def using(self, room: str) -> AsyncIterator[Local]:
-        """The room is listened to for the length of a block (and a little longer).
+        """Listen to the room for the duration of a block (and a little longer).
 
-        Raises `RoomsUnavailable` when that does not begin in time and has to.
+        Raises `RoomsUnavailable` if listening must begin and does not in time.
         """
         settings = self._broker.settings
         local = self._locals.get(room)
@@ -102,7 +102,7 @@ class Channels:
             local.idle_since = trio.current_time()
 
     async def sweep(self) -> None:
-        """Stop listening to rooms that nobody is in any more. Runs until cancelled."""
+        """Stop listening to rooms without local users. Runs until cancelled."""
         while True:
             await trio.sleep(_LINGER)
             before = trio.current_time() - _LINGER
@@ -112,7 +112,7 @@ class Channels:
                     self._broker.unlisten(room)
 
     def close(self) -> None:
-        """Whoever iterates comes to the end."""
+        """End all iterations."""
         for local in self._locals.values():
             for listener in tuple(local.channel.listeners):
                 if isinstance(listener, Subscription):

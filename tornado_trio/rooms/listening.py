@@ -1,8 +1,8 @@
-"""Listening to a room: `Cursor` for those who catch up, `Subscription` to iterate.
+"""Listening to a room: `Cursor` for listeners that catch up, `Subscription` to iterate.
 
-Knows the channel. Whoever is behind reads the log at its own pace and joins the others where
-they are; whoever falls behind goes back to the log. So nothing is queued without bound, and
-nothing is lost that the log still has.
+Knows the channel. A listener that is behind reads the log at its own pace until it has caught up;
+one that falls behind goes back to the log. So no queue is unbounded, and nothing that the log still
+has is lost.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["Cursor", "Subscription", "cursor_at"]
 
 @final
 class Cursor:
-    """Where somebody stands who is behind the channel.
+    """The position of a listener that is behind the channel.
 
-    `lost`: what comes next has to say that something before it is missing.
+    `lost`: the next message has to be marked: something before it is missing.
     """
 
     __slots__ = ("channel", "lost", "position")
@@ -35,7 +35,7 @@ class Cursor:
         self.lost = lost
 
     async def read(self) -> Sequence[Entry]:
-        """What comes next; nothing: this is where the channel is, as of this very step.
+        """The next entries; none: it has caught up with the channel, as of this step.
 
         Raises: `RoomsUnavailable`.
         """
@@ -57,8 +57,8 @@ class Cursor:
 def cursor_at(channel: Channel, since: str | None) -> Cursor | None:
     """A cursor after the message with the id `since`; None: from now on (nothing is kept).
 
-    What is no id (a client sent it) stands for one that is no longer known: all that is kept
-    follows, marked as incomplete.
+    An invalid id (it may come from a client) counts as one that is no longer known: all that is
+    kept follows, marked as incomplete.
     """
     if since is None or not channel.keeps:
         return None
@@ -71,7 +71,7 @@ class Subscription:
     """Messages of a room, to iterate over. Made by `Rooms.subscribe`, for one task.
 
     Attributes:
-      dropped: messages that `SlowConsumer.DROP_OLDEST` gave up.
+      dropped: messages that `SlowConsumer.DROP_OLDEST` dropped.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Subscription:
         self._more.set()
 
     def close(self) -> None:
-        """No more messages; what waits may still be taken. Idempotent."""
+        """No more messages; queued ones may still be read. Idempotent."""
         self._over = True
         self._channel.listeners.pop(self, None)
         self._more.set()

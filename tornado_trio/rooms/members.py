@@ -1,6 +1,6 @@
 """WebSockets as members of a room: each message goes to all of them at once.
 
-Knows the channel and `websocket.broadcast`. A member that its session's policy would have wait
+Knows the channel and `websocket.broadcast`. A slow member whose session's policy is to wait
 (`SlowConsumer.WAIT`) is taken out of the crowd, gets what it missed from the log at its own pace,
 and is put back.
 """
@@ -37,7 +37,7 @@ class Member:
     """One session in one room.
 
     Attributes:
-      dropped: messages that the session's policy left out.
+      dropped: messages that the session's policy dropped.
     """
 
     __slots__ = ("cursor", "dropped", "lost", "scope", "ws")
@@ -63,14 +63,14 @@ class Crowd:
 
     @property
     def size(self) -> int:
-        """How many they are."""
+        """The number of members."""
         return len(self._all)
 
     def __contains__(self, ws: WebSocket) -> bool:
         return ws in self._all
 
     def add(self, member: Member) -> None:
-        """`member` belongs to it from now on."""
+        """Add `member`."""
         self._all[member.ws] = member
         if member.cursor is None:
             self._join_in(member)
@@ -78,13 +78,13 @@ class Crowd:
             self._fall_behind(member, member.cursor)
 
     def remove(self, member: Member) -> None:
-        """It does not any more."""
+        """Remove `member`."""
         del self._all[member.ws]
         member.scope.cancel()
         self._leave(member)
 
     def take(self, entry: Entry) -> None:
-        """The channel's next entry, for everybody who is where the channel is."""
+        """The channel's next entry, for all members that have caught up."""
         marked = [member for member in self._live.values() if member.lost]
         if not marked:
             self._tell(self._live, entry)

@@ -1,4 +1,4 @@
-"""Rooms within one process: the broker that needs none."""
+"""Rooms within one process: the broker that needs no server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _next(last: Position) -> Position:
 
 @final
 class MemoryBroker(Broker):
-    """Keeps everything here, and tells the hub at once."""
+    """Keeps everything in memory, and notifies the hub at once."""
 
     def __init__(self, settings: RoomSettings, hub: Hub) -> None:
         super().__init__(settings, hub)

@@ -1,6 +1,6 @@
-"""What is said in a room, where it stands in the room's order, and what can go wrong.
+"""The messages of a room, their order, and the errors of rooms.
 
-Knows values only.
+Pure data.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RoomsError(TornadoTrioError):
 
 
 class RoomsUnavailable(RoomsError, OSError):
-    """The broker cannot be reached; the message says for how long it was tried."""
+    """The broker cannot be reached; the error message says for how long it was tried."""
 
 
 class SlowSubscriber(RoomsError):
@@ -60,7 +60,7 @@ class Message:
 
 
 class Entry(NamedTuple):
-    """A message where it stands: `previous` is the position of the one before it."""
+    """A message at its position; `previous` is the position of the one before it."""
 
     position: Position
     previous: Position
@@ -77,12 +77,12 @@ def pack(data: str | bytes) -> bytes:
 
 
 def unpack(packed: bytes) -> str | bytes:
-    """What was packed. Raises ValueError for text that is none."""
+    """What was packed. Raises ValueError for invalid text."""
     return packed[1:].decode() if packed[:1] == b"t" else packed[1:]
 
 
 def parse_id(text: str) -> Position | None:
-    """The position that a message's id stands for; None for what is no id."""
+    """The position that a message's id stands for; None for an invalid id."""
     match = _ID.fullmatch(text)
     return None if match is None else (int(match[1]), int(match[2] or 0))
 

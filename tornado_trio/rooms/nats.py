@@ -3,11 +3,11 @@ asyncio=True)`. Extra: `nats`.
 
 Knows nats-py. One stream has the logs of all rooms, a subject each; the server itself publishes
 what is added to it, with the numbers of the message and of the one before it. Presence is a stream
-in which each process says who of it is in a room: the last word counts, until it is too old. What
-nats-py calls back goes to trio by its token.
+in which each process publishes its members of a room: the last message counts, until it is too old.
+Callbacks of nats-py reach trio by its token.
 
-A publish whose answer got lost is tried again under its id, which the stream knows: it is added
-once.
+A publish whose answer was lost is retried with the same id, which the stream recognises: it is
+added once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _word(room: str) -> str:
 
 @final
 class NatsBroker(Broker):
-    """One connection, made again with everything on it when it breaks."""
+    """One connection, restored with all its subscriptions when it breaks."""
 
     def __init__(self, url: str, settings: RoomSettings, hub: Hub) -> None:
         super().__init__(settings, hub)

@@ -1,9 +1,9 @@
-"""Who is in a room, over all processes: kept by signs of life, read as a whole.
+"""Who is in a room, over all processes: kept alive by heartbeats, read as a whole.
 
-Knows the broker. Every process enters its members anew with each beat; whoever has not been
-entered for a while is gone, with the process that died. Those who watch read the list when they
-are told that it changed, and tell apart what came and what went: so a message that got lost
-delays a view, and never makes it wrong.
+Knows the broker. Every process renews its members with each heartbeat; a member that has not been
+renewed for a while is gone, with the process that died. Watchers read the whole list when they are
+notified of a change, and compute who came and who left: so a lost message delays a view, but never
+makes it wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .messages import RoomsUnavailable
 
 __all__ = ["Changes", "Present", "PresenceChange", "Tracker", "View"]
 
-#: Key -> what each of its appearances told about itself: somebody with two tabs is there twice.
+#: Key -> the meta of each of its appearances: a user with two tabs is there twice.
 Present = Mapping[str, tuple[Mapping[str, Any], ...]]
 
 # Seconds between two looks at a list that keeps changing.
@@ -30,7 +30,7 @@ _MAX_META = 4096
 
 @dataclass(frozen=True, slots=True)
 class PresenceChange:
-    """Who came and who went since the last one, and who is there now."""
+    """Who came and who left since the previous change, and who is there now."""
 
     joined: Present
     left: Present
@@ -80,7 +80,7 @@ class Tracker:
         return member
 
     async def enter(self, room: str, member: str) -> None:
-        """`member` is present from now on; by the next beat if the broker is away."""
+        """`member` is present from now on; from the next heartbeat if the broker is unavailable."""
         if room not in self._here:
             self._here[room] = {}
             self._locks[room] = trio.Lock()
@@ -91,7 +91,7 @@ class Tracker:
             self.look()
 
     async def leave(self, room: str, member: str) -> None:
-        """It is no longer; if the broker is away, its time runs out."""
+        """`member` is no longer present; if the broker is unavailable, it expires."""
         here, lock = self._here[room], self._locks[room]
         del here[member]
         if not here:
@@ -100,14 +100,14 @@ class Tracker:
             async with lock:
                 await self._broker.leave(room, [member])
         except RoomsUnavailable:
-            pass  # nothing can be told now, and nothing has to be: see above
+            pass  # nothing can be sent now, and nothing has to be: see above
 
     def look(self) -> None:
-        """Beat now: a broker that was away may have forgotten everybody."""
+        """Send a heartbeat now: a broker that was unavailable may have lost all members."""
         self._soon.set()
 
     async def run(self) -> None:
-        """The beat. Runs until cancelled."""
+        """Send heartbeats. Runs until cancelled."""
         while True:
             with trio.move_on_after(self._beat):
                 await self._soon.wait()
@@ -123,7 +123,7 @@ class Tracker:
 
 @final
 class View:
-    """Who is in one room, as far as this process knows. Kept while somebody watches."""
+    """Who is in one room, as far as this process knows. Kept while there are watchers."""
 
     def __init__(self, room: str, broker: Broker, beat: float) -> None:
         self.room = room
@@ -138,7 +138,7 @@ class View:
         self._stale.set()
 
     def close(self) -> None:
-        """Whoever iterates comes to the end."""
+        """End all iterations."""
         self.over = True
         self.changed.set()
 
@@ -147,7 +147,7 @@ class View:
         self._stale.set()
 
     async def run(self) -> None:
-        """Look when told, and now and then: a time that ran out is not told."""
+        """Read the list when notified, and at intervals: expiry sends no notification."""
         with self.scope:
             while True:
                 with trio.move_on_after(self._beat):
@@ -171,7 +171,7 @@ class View:
 class Changes:
     """The changes of a room's presence, to iterate over. Made by `Rooms.changes`.
 
-    The first one has everybody who is there. Whoever is slow gets fewer and larger ones.
+    The first change has all members present. A slow reader gets fewer and larger changes.
     """
 
     def __init__(self, view: View) -> None:

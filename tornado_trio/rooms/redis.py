@@ -1,11 +1,11 @@
-"""Rooms over Redis (6.2 or newer), with coredis: streams for the log, pub/sub for the telling.
+"""Rooms over Redis (6.2 or newer), with coredis: streams for the log, pub/sub for notifications.
 
 Knows coredis and the scripts below; one stream, one channel and one sorted set per room, in one
 slot of a cluster. Extra: `rooms`.
 
-A message is added to the stream and published in one script, so that what is told is in the
-order of the log. A publish whose answer got lost is tried again under its token, which the script
-looks for in the log: it is added once.
+A message is added to the stream and published in one script, so that notifications are in the order
+of the log. A publish whose answer was lost is retried with the same token, which the script looks
+for in the log: it is added once.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. (time[1] + time[2] / 1000000)
 
 @final
 class RedisBroker(Broker):
-    """One connection that is told, a few that ask; all made again when they break."""
+    """One connection for notifications, a few for commands; all reconnect when they break."""
 
     def __init__(self, url: str, settings: RoomSettings, hub: Hub) -> None:
         super().__init__(settings, hub)
@@ -140,7 +140,7 @@ class RedisBroker(Broker):
     def _keys(self, room: str, what: str) -> list[str]:
         return [self._key(room, what), self._key(room, "said")]
 
-    # --- being told -----------------------------------------------------------------
+    # --- notifications --------------------------------------------------------------
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         deadline = trio.current_time() + self.settings.timeout
         pause = _FIRST_PAUSE

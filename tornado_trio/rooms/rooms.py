@@ -33,7 +33,7 @@ _MAX_NAME = 500
 
 @dataclass(frozen=True, slots=True)
 class RoomsStatistics:
-    """A look at the rooms of this process."""
+    """A snapshot of the rooms of this process."""
 
     #: The broker answers.
     connected: bool
@@ -49,27 +49,29 @@ class RoomsStatistics:
 
 @final
 class Rooms:
-    """Rooms to talk in: whatever is published in one is heard by all who are in it.
+    """Rooms: what is published in one is received by everyone in it.
 
         async with Rooms("redis://127.0.0.1:6379/0") as rooms:
             await rooms.publish("lobby", "hello")
 
     Args:
-      url: where the processes meet: `redis://`, `rediss://`, `unix://`, `redis+cluster://`, by
+      url: the broker that the processes share: `redis://`, `rediss://`, `unix://`,
+      `redis+cluster://`, by
         coredis (extra `rooms`); `nats://`, by nats-py (extra `nats`), under `run(asyncio=True)`.
-        None: this process alone.
-      history: messages kept of each room, for those who come back; 0: none. Messages have an `id`
-        only with it.
-      keep: seconds after which a room in which nothing is said is forgotten.
+        None: within this process only.
+      history: messages kept of each room, for clients that reconnect; 0: none. Only with a history
+        do messages have an `id`.
+      keep: seconds without a message after which a room's history is dropped.
       prefix: of all names at the broker. Rooms of one prefix are the same for every process.
-      timeout: seconds to try while the broker is away: of publishing, and of beginning to listen.
-      local_when_away: what cannot be published is heard by those in this process all the same,
-        and listening begins without the broker.
-      beat: seconds between the signs of life of present members; after three lost ones a member
-        is gone.
+      timeout: seconds to keep trying to publish, or to start listening, while the broker is
+      unavailable.
+      local_when_away: messages that cannot be published are still delivered within this process,
+        and listening starts without the broker.
+      beat: seconds between the heartbeats of present members; after three missed ones a member is
+        gone.
       max_message_size: bytes of one message; a longer one is refused.
 
-    What is promised, and what is not: docs/how-to/rooms.md.
+    Delivery guarantees: docs/how-to/rooms.md.
     """
 
     def __init__(
@@ -176,7 +178,7 @@ class Rooms:
             view.stir()
 
     def connected(self, yes: bool, why: str = "") -> None:
-        """See `Hub`. Tells the log once of each change."""
+        """See `Hub`. Logs each change once."""
         if yes == self._connected:
             return
         self._connected = yes
@@ -188,13 +190,13 @@ class Rooms:
 
     # --- talking ----------------------------------------------------------------------
     async def publish(self, room: str, data: str | bytes) -> str:
-        """Say `data` in `room`: everybody in it hears it, in every process.
+        """Publish `data` in `room`: everyone in it receives it, in every process.
 
-        Returns: the message's id, once the broker has it in its log. "" without a history; and
-          with `local_when_away` where only this process has heard it.
+        Returns: the message's id, once the broker has it in its log. "" without a history; and with
+          `local_when_away` if it reached only this process.
 
-        Raises: `RoomsUnavailable` when the broker did not confirm it within `timeout`: it may be
-          there or not. ValueError for a message that is too long.
+        Raises: `RoomsUnavailable` when the broker did not confirm it within `timeout`: it may have
+          been published or not. ValueError for a message that is too long.
         Cancellation: as `RoomsUnavailable`.
         """
         _check_name(room)
@@ -248,16 +250,16 @@ class Rooms:
         size: int = 1000,
         slow_consumer: SlowConsumer = SlowConsumer.WAIT,
     ) -> AsyncIterator[Subscription]:
-        """The messages of `room`, to iterate over, for the length of a block.
+        """The messages of `room`, to iterate over, for the duration of a block.
 
         Args:
-          since: begin after the message with this id. Where the history does not reach so far, all
-            of it follows, and the first message says `missed`. Anything may stand here, so that
-            what a client sends (`Last-Event-ID`) can be given as it is.
-          last: begin with so many of those that are kept, instead.
-          size: messages that may wait here.
+          since: begin after the message with this id. If the history does not reach back that far,
+            all of it follows, and the first message is marked `missed`. Any text is accepted, so
+            that what a client sends (`Last-Event-ID`) can be passed as it is.
+          last: begin with this many of the kept messages instead.
+          size: messages that may be queued.
           slow_consumer: what happens when more do. WAIT: they are read from the history later, so
-            nothing is lost that it still has (without one the newest are left out).
+            nothing is lost that it still has (without a history the newest are dropped).
             DROP_OLDEST: the oldest are dropped, and counted. CLOSE: `SlowSubscriber`.
 
         Raises: `RoomsUnavailable` when listening does not begin within `timeout`.
@@ -285,20 +287,20 @@ class Rooms:
         key: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[Member]:
-        """`ws` hears what is said in `room`, for the length of a block.
+        """`ws` receives the messages of `room`, for the duration of a block.
 
             async with rooms.join("lobby", ws, key=user):
                 async for message in ws:
                     await rooms.publish("lobby", message)
 
         Args:
-          since, last: as of `subscribe`.
-          encode: what the other end gets for a message; its data if not given. One function for
-            all members: then it is called, and the frame made, once for all of them.
+          since, last: as for `subscribe`.
+          encode: turns a message into what is sent; its data if not given. Pass the same function
+            for all members: then it is called, and the frame made, once for all of them.
           key, meta: with a key the member is present, see `track`.
 
-        Slow members: as their session's `WebSocketOptions.slow_consumer` says. With WAIT a slow
-        one is served from the history, at its own pace, and joins the others again.
+        Slow members are treated as their session's `WebSocketOptions.slow_consumer` says. With WAIT
+        a slow one is served from the history, at its own pace, until it has caught up.
 
         Raises: `RoomsUnavailable` when listening does not begin within `timeout`; ValueError for
           a session that is in the room already.
@@ -343,10 +345,9 @@ class Rooms:
     async def track(
         self, room: str, key: str, meta: Mapping[str, Any] | None = None
     ) -> AsyncIterator[None]:
-        """`key` (a user, say) is present in `room` for the length of a block.
-
-        `meta` is told with it, JSON. The same key may be present several times, here and in other
-        processes. While the broker is away the block runs all the same, and others hear later.
+        """`key` (a user, say) is present in `room` for the duration of a block. `meta` (JSON) is
+published with it. The same key may be present several times, here and in other processes. While the
+broker is unavailable the block runs all the same, and others see the member later.
         """
         _check_name(room)
         self._running_nursery()
@@ -368,9 +369,9 @@ class Rooms:
 
     @asynccontextmanager
     async def changes(self, room: str) -> AsyncIterator[Changes]:
-        """The changes of who is present in `room`, to iterate over; the first has everybody.
+        """The changes of who is present in `room`, to iterate over; the first has all members.
 
-        Who left because its process died is told when its time is up (three beats).
+        A member whose process died leaves when it expires (after three heartbeats).
         """
         async with self._using(room):
             view = self._views.get(room)
