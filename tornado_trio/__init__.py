@@ -2,7 +2,7 @@
 
     from tornado_trio import run, serve, web
 
-Knows where its parts are, and imports none of them before it is asked for.
+Knows where its parts are, and imports each on first use.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ def reload(hooks: Iterable[Callable[[], None]] | None = None) -> NoReturn:
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):
-            # None, closed, or nobody is reading: nothing to lose then.
+            # None, closed, or not read: there is nothing to lose then.
             continue
     command = restart_command()
     if sys.platform != "win32":

@@ -1,4 +1,4 @@
-"""The command `tornado-trio`: run programs with the overlay on, say where it is, or serve.
+"""The command `tornado-trio`: run programs with the overlay, print its path, or serve.
 
 Knows where the overlay's folder lies (beside this package) and how `sys.path` and
 PYTHONPATH look with it; must not import it, nor (but for `serve`, which is

@@ -1,15 +1,15 @@
-"""Background jobs of a service: restarted when they fail, called again and again.
+"""Background jobs of a service: restarted when they fail, or called at intervals.
 
 Knows trio and the log. Must not know servers or processes: a job is a task in a nursery of the
-program's, and ends with it.
+program, and ends with it.
 
     async with trio.open_nursery() as nursery:
         supervise(nursery, consume, name="consumer", critical=True)
         supervise(nursery, partial(every, 60, clean_up), name="clean-up")
         await serve(app, 8888)
 
-With several workers each has its jobs. What is to be done by one of them asks
-`service.current_service()` which it is. Times of the day are for libraries (`croniter`).
+With several workers, each runs its own jobs. A job for only one of them checks the number of
+`service.current_service()`. For times of the day use a library (`croniter`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Backoff:
     reset_after: float = 60.0
 
     def delay(self, failures: int) -> float | None:
-        """Seconds to wait after so many failures in a row; None: give up."""
+        """Seconds to wait after this many failures in a row; None: stop restarting."""
         if self.attempts is not None and failures >= self.attempts:
             return None
         if failures <= 1 or self.factor <= 1:
@@ -73,14 +73,14 @@ class Job:
 
     Attributes:
       name: for logs and pages.
-      critical: the service ends when it fails for good.
+      critical: the service ends if it fails for good.
       state: "running"; "waiting", to be started again; "ended", it returned; "failed", for good;
         "cancelled", with its nursery or by `cancel`.
       starts: how often it was started.
       failures: how often it failed, in all.
-      error: what it failed with last; None: it never did.
+      error: its last failure; None: it never failed.
       since: when it came into its state, `time.time()`.
-      next_start: when it is to be started again, `time.time()`; None: it does not wait.
+      next_start: when it will be started again, `time.time()`; None: it is not waiting.
     """
 
     def __init__(self, name: str, critical: bool) -> None:
@@ -98,12 +98,12 @@ class Job:
         return f"<Job {self.name} {self.state}, {self.starts} starts, {self.failures} failures>"
 
     def cancel(self) -> None:
-        """End it, whatever it does. Idempotent."""
+        """End it, in whatever state it is. Idempotent."""
         self._scope.cancel()
 
     @property
     def healthy(self) -> bool:
-        """Whether it does what it should: it runs, or has ended well."""
+        """Whether it is running or has ended without an error."""
         return self.state in ("running", "ended")
 
     def statistics(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ _jobs: trio.lowlevel.RunVar[list[Job]] = trio.lowlevel.RunVar("jobs")
 
 
 def jobs() -> list[Job]:
-    """The jobs of this trio run: those at work, those that wait, and the last that failed."""
+    """The jobs of this trio run: running, waiting, and those that failed last."""
     return list(_registered())
 
 
@@ -150,18 +150,18 @@ def supervise(
     restart: Backoff | None = Backoff(),  # frozen
     critical: bool = False,
 ) -> Job:
-    """Run `fn(*args)` in a task of `nursery`; a failure is logged, and `fn` started again.
+    """Run `fn(*args)` in a task of `nursery`; a failure is logged, and `fn` is started again.
 
     Args:
-      nursery: owns the job; cancelled, it cancels the job.
+      nursery: owns the job; cancelling it cancels the job.
       fn: an async function. When it returns, the job has ended.
       name: for logs and pages; by default the function's.
       restart: how long to wait before; None: never start again.
-      critical: a job that is not started again any more ends the nursery, and so the service,
-        with its error; otherwise that is logged.
+      critical: if the job is not restarted any more, its error ends the nursery, and so the
+        service; otherwise the error is logged.
 
-    Returns: the job, whose state may be read at any time.
-    Raises: TypeError if `fn` is not a function (but the coroutine that it returns, say).
+    Returns: the job; its state may be read at any time.
+    Raises: TypeError if `fn` is not a function (but a coroutine, say).
     """
     shown = name or _name_of(fn)
     if inspect.isawaitable(fn) or not callable(fn):
@@ -263,15 +263,15 @@ async def every(
     jitter: float = 0.0,
     overlap: bool = False,
 ) -> NoReturn:
-    """Await `fn(*args)` now, and again every so many seconds, counted from start to start.
+    """Await `fn(*args)` now, and again every `seconds`, counted from start to start.
 
     Args:
       seconds: from one call to the next.
-      fn: an async function. What it raises comes out here: see `supervise`.
+      fn: an async function. Its exceptions propagate: see `supervise`.
       jitter: each call, the first too, is late by a random time up to this, in seconds, so that
         workers do not all do it at once.
-      overlap: a call that takes longer than `seconds` is joined by the next one; by default
-        those that would come meanwhile are left out.
+      overlap: start the next call even if the previous one is still running; by default calls that
+        come due meanwhile are skipped.
 
     Cancellation: at any time; the call under way is cancelled.
     """

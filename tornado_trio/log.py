@@ -79,8 +79,8 @@ class RequestFilter(logging.Filter):
     shows them. Trace and span are OpenTelemetry's, where the program uses its API.
 
     Args:
-        missing: stands for what a record has not, so that formats may name it; None: nothing
-            does, for formats that show what there is (JSON).
+        missing: the value of fields that a record lacks, so that formats may name them; None: leave
+            them out, for formats that show what is present (JSON).
     """
 
     def __init__(self, missing: str | None = "-") -> None:
@@ -88,7 +88,7 @@ class RequestFilter(logging.Filter):
         self.missing = missing
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always True: nothing is left out. What a record has already stays."""
+        """Always True: no record is dropped. Existing attributes of a record are kept."""
         found: dict[str, str | None] = dict.fromkeys(("request_id", "route"))
         exchange = current_request.get(None)
         if exchange is not None:
@@ -102,7 +102,7 @@ class RequestFilter(logging.Filter):
 
 
 def _trace_ids() -> tuple[str | None, str | None]:
-    """Of the current span; of a library that nobody has loaded there is none."""
+    """The ids of the current span; none if OpenTelemetry has not been imported."""
     trace = sys.modules.get("opentelemetry.trace")
     span = None if trace is None else trace.get_current_span().get_span_context()
     if trace is None or span is None or not span.is_valid:

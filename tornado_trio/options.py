@@ -163,7 +163,7 @@ class OptionParser:
 
         Raises:
             Error: an option is unknown or lacks a value, or its date or interval is not one.
-            ValueError: a number is not one. As above, a note tells of which option.
+            ValueError: a number is not one. As above, a note names the option.
         """
         if args is None:
             args = sys.argv

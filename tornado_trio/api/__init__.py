@@ -1,4 +1,5 @@
-"""Typed handlers: parameters and answers by annotation, and an OpenAPI document from the same.
+"""Typed handlers: parameters and responses by annotation, and an OpenAPI document from the same
+annotations.
 
     from tornado_trio import api
 

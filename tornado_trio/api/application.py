@@ -1,6 +1,6 @@
 """`api.Application`: a table of routes with decorators, an OpenAPI document and its page.
 
-Knows web applications; adds nothing to a request but what its route asks for.
+Knows web applications; adds nothing to a request but what its route needs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What the OpenAPI document says of one method beyond its signature."""
+    """What the OpenAPI document says about a method beyond its signature."""
 
     tags: tuple[str, ...] = ()
     summary: str | None = None
@@ -86,7 +86,7 @@ class _Routes:
         middleware: Iterable[Middleware] = (),
         **described: Any,
     ) -> Callable[[F], F]:
-        """Answer GET (and HEAD) of `path` with the function below.
+        """Answer GET (and HEAD) of `path` with the decorated function.
 
         `path` may have parts: "/orders/{id:int}" (see `web.path_templates`). `name` serves
         `reverse_url`; `middleware` runs around this method of the path (see `web.calls`);
@@ -140,7 +140,7 @@ class _Routes:
 
 
 class Router(_Routes):
-    """Routes that are put under a prefix later: `app.include(router, "/v1")`.
+    """Routes that are added under a prefix later: `app.include(router, "/v1")`.
 
     The path "" is the prefix itself.
     """
@@ -162,7 +162,7 @@ class Router(_Routes):
 
 
 def check_path(path: str) -> None:
-    """ValueError for what no path begins with."""
+    """ValueError for a path that does not begin with "/"."""
     if not path.startswith("/"):
         raise ValueError(f"the path {path!r} does not begin with '/'")
 
@@ -211,13 +211,13 @@ class Application(_Routes, web.Application, Generic[State]):
     """A `web.Application` whose routes may be decorated functions.
 
     Args:
-        handlers: rules as of `web.Application`; classes of `api.Handler` are documented too.
+        handlers: rules as for `web.Application`; subclasses of `api.Handler` are documented too.
         title, version, description: of the OpenAPI document.
-        openapi_path: where the document is, None for nowhere; `docs_path`: its page.
-        state: what the service shares between requests, `self.app.state` in handlers.
-        settings: as of `web.Application`.
+        openapi_path: path of the document, None for none; `docs_path`: of its page.
+        state: data shared between requests, `self.app.state` in handlers.
+        settings: as for `web.Application`.
 
-    Raises SignatureError for a method that cannot be called as it is written.
+    Raises SignatureError for a method whose signature is invalid.
     """
 
     _error_handler_class = _Failed
@@ -270,7 +270,7 @@ class Application(_Routes, web.Application, Generic[State]):
         *,
         middleware: Sequence[Middleware] = (),
     ) -> None:
-        """Add a rule for a handler class, after those that are there."""
+        """Append a rule for a handler class."""
         rule = web.URLSpec(path, handler, None, name, middleware=middleware)
         self.wildcard_router.add_rules([rule])
         self._document = None
@@ -307,7 +307,7 @@ class Application(_Routes, web.Application, Generic[State]):
     def overriding(
         self, function: Callable[..., Any], replacement: Callable[..., Any]
     ) -> Iterator[None]:
-        """Use `replacement`, which takes nothing, in place of a dependency; for tests."""
+        """Use `replacement`, which takes no arguments, instead of a dependency; for tests."""
         before = dict(self.dependency_overrides)
         self.dependency_overrides[function] = replacement
         try:
@@ -327,7 +327,7 @@ class Application(_Routes, web.Application, Generic[State]):
                     yield path, verb, target
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document, as JSON has it."""
+        """The OpenAPI 3.1 document, as JSON values."""
         from .openapi import document
 
         return document(self)

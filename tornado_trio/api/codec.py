@@ -1,7 +1,8 @@
-"""Values out of text and bodies, by type, and back: msgspec, with pydantic's models let in.
+"""Converts text and bodies to typed values, and back: by msgspec, with support for pydantic's
+models.
 
-Knows types and bytes. Must not know requests. Every fault of a body is found, not the first one
-only, with a JSON Pointer to it (RFC 6901).
+Knows types and bytes. Must not know requests. Every fault of a body is found, not only the first,
+with a JSON Pointer to it (RFC 6901).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MSGPACK = "application/msgpack"
 
 
 def is_model(type_: Any) -> bool:
-    """Whether this is a class of pydantic's models (which is then loaded)."""
+    """Whether this is a pydantic model class (pydantic is then imported)."""
     pydantic = sys.modules.get("pydantic")
     return (
         pydantic is not None and isinstance(type_, type) and issubclass(type_, pydantic.BaseModel)
@@ -65,7 +66,7 @@ def escape(part: object) -> str:
 def from_text(value: Any, type_: Any) -> Any:
     """A parameter's value from text or a list of texts. ValueError says what is wrong.
 
-    A truth value may be said as forms say it: on, yes.
+    A bool may be written as in forms: on, yes.
     """
     try:
         found = msgspec.convert(value, type_, strict=False, dec_hook=_dec_hook)
@@ -100,11 +101,11 @@ def _decoder(type_: Any, media_type: str) -> tuple[Any, bool]:
 def decode(body: bytes, type_: Any, media_type: str) -> Any:
     """The body as `type_`.
 
-    An integer may be written as 1.0 in JSON (RFC 8259 6 has numbers only, JSON Schema counts that
-    as an integer).
+    An integer may be written as 1.0 in JSON (RFC 8259 6 has only numbers, and JSON Schema counts
+    that as an integer).
 
     Raises msgspec.ValidationError (or `ModelFaults`) for a value that does not fit, other
-    msgspec.DecodeErrors for bytes that are no such document.
+    msgspec.DecodeErrors for malformed documents.
     """
     decoder, gaps = _decoder(type_, media_type)
     try:
@@ -147,7 +148,7 @@ def encode(value: Any, media_type: str = JSON) -> bytes:
 
 
 def to_builtins(value: Any) -> Any:
-    """`value` as JSON would have it, of plain dicts, lists, text and numbers."""
+    """`value` as JSON represents it: plain dicts, lists, text and numbers."""
     return msgspec.to_builtins(value, enc_hook=_enc_hook)
 
 
@@ -163,14 +164,14 @@ _FIELDS = (
 
 
 def check_type(type_: Any) -> None:
-    """TypeError for a type that no document can hold."""
+    """TypeError for a type that a document cannot hold."""
     info = msgspec.inspect.type_info(type_)
     if isinstance(info, msgspec.inspect.CustomType) and not is_model(info.cls):
         raise TypeError(f"a {info.cls.__qualname__} has no JSON form")
 
 
 def has_fields(type_: Any) -> bool:
-    """Whether a parameter of this type cannot be one text: an object, or a list of such."""
+    """Whether a parameter of this type cannot be a single text: an object, or a list of objects."""
     if is_model(type_):
         return True
     check_type(type_)
@@ -193,7 +194,7 @@ def _is_compound(info: Any) -> bool:
 
 
 def faults_of(body: bytes, type_: Any, media_type: str) -> list[tuple[str, str]]:
-    """What is wrong with a document that did not fit: (JSON Pointer, what is wrong)."""
+    """The faults of a document that failed validation, as (JSON Pointer, detail)."""
     return list(_faults(_plain(body, media_type), type_, "", media_type == JSON))
 
 

@@ -1,4 +1,5 @@
-"""Values that a method needs and the request does not bring: opened before it, closed after it.
+"""Values that a method needs and the request does not contain: opened before the call, closed after
+it.
 
     @asynccontextmanager
     async def transaction(pool: Annotated[Pool, Depends(pool)]) -> AsyncIterator[Connection]:
@@ -8,10 +9,10 @@
     async def post(self, order: NewOrder, db: Annotated[Connection, Depends(transaction)]): ...
 
 A dependency is a function: an async context manager (or an async generator that could be one), a
-coroutine function, or a plain one; a class or an instance that can be called is as good. Its
-own parameters are resolved as a method's are. Each is made once per request, and closed in the
-reverse order before the answer is sent, with the method's exception if it raised one: what fails
-then is the request's error.
+coroutine function, or a plain one; a class or a callable instance works too. Its own parameters are
+resolved like a method's. Each is called once per request, and closed in reverse order before the
+answer is sent, with the method's exception if it raised one: an error at that point is the
+request's error.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ __all__ = ["Depends"]
 
 @dataclass(frozen=True, slots=True)
 class Depends:
-    """The parameter is what `function` gives."""
+    """The value of the parameter is what `function` provides."""
 
     function: Callable[..., Any]
 

@@ -1,9 +1,9 @@
-"""Dataclasses with gaps, and how they are filled.
+"""Dataclass instances that lack attributes for defaults, and how these are filled in.
 
-msgspec leaves a plain default of a dataclass to the class attribute when it decodes one (and so
-does Python's own `__init__` for fields of `init=False`), and encodes what the instance has: an
-order that came without its note would be sent without it, which its schema does not say. So the
-instance is given its defaults.
+When msgspec decodes a dataclass, it leaves plain defaults to the class attribute (as Python's own
+`__init__` does for fields of `init=False`), and it encodes only what the instance has: an order
+received without its note would be sent without it, contrary to its schema. So the instance is given
+its defaults.
 
 Knows types and values. Must not know bytes or requests.
 """
@@ -31,7 +31,7 @@ def may_have_gaps(type_: Any) -> bool:
 
 
 def shapes_of(type_: Any) -> Iterator[Any]:
-    """What msgspec says of a type and of all types in it, each once."""
+    """msgspec's descriptions of a type and of all types in it, each once."""
     stack: list[Any] = [_I.type_info(type_)]
     seen: set[int] = set()
     while stack:
@@ -87,7 +87,7 @@ def _names(cls: type[Any]) -> tuple[str, ...] | None:
 
 
 def fill(value: Any) -> None:
-    """Give a value, and all that it holds, the defaults that it lacks. Takes linear time."""
+    """Set the defaults that a value, and everything in it, lacks. Takes linear time."""
     stack = [value]
     seen: set[int] = set()  # a program's own values may hold themselves
     while stack:

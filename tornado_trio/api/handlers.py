@@ -1,6 +1,6 @@
-"""Handlers whose methods are typed: classes of a program, and one made of decorated functions.
+"""Handlers with typed methods: the program's classes, and one made of decorated functions.
 
-Knows the web framework's hooks: a rule is looked at when it is added, errors are written as
+Knows the web framework's hooks: a rule is checked when it is added, errors are written as
 problem documents.
 """
 
@@ -118,7 +118,7 @@ def _typed(verb: str, function: Callable[..., Any]) -> Callable[..., Coroutine[A
 
 
 def names_in(regex: Any, where: str) -> frozenset[str]:
-    """The names of the groups of a path. SignatureError for groups without."""
+    """The names of the groups of a path. SignatureError for unnamed groups."""
     names = frozenset(getattr(regex, "groupindex", ()))
     if getattr(regex, "groups", 0) > len(names):
         raise SignatureError(
@@ -134,7 +134,7 @@ class Handler(TypedMethods, RequestHandler, Generic[State]):
             async def get(self) -> list[Order]:
                 return await self.app.state.orders()
 
-    Errors are problem documents. Everything of `RequestHandler` is there: a method that writes
+    Errors are problem documents. Everything of `RequestHandler` is available: a method that writes
     its answer itself returns None.
     """
 
@@ -157,7 +157,8 @@ class FunctionHandler(Handler[Any]):
 
     @classmethod
     def add_function(cls, verb: str, function: Callable[..., Any], names: frozenset[str]) -> None:
-        """Answer `verb` with `function`. SignatureError if it cannot be, or there is one."""
+        """Answer `verb` with `function`. SignatureError if its signature is invalid, or the verb is
+        taken."""
         if verb in cls.functions:
             raise SignatureError(f"{verb.upper()} of this path is answered twice: {function!r}")
         signature = signature_of(function, names)

@@ -1,9 +1,10 @@
-"""Marks in annotations that would say nothing: refused, for silence would be taken for consent.
+"""Marks in annotations that would have no effect: they are refused, as ignoring them would look
+like support.
 
     Annotated[str, Header]         the class, not a mark
     token: str = Header()          a default
-    list[Annotated[str, Query()]]  where nobody looks
-    Annotated[int, Gt(0)]          another library's constraint, which nobody would check
+    list[Annotated[str, Query()]]  in a place that is not read
+    Annotated[int, Gt(0)]          another library's constraint, which would not be checked
 
 Knows annotations. Must not know where values come from.
 """
@@ -33,7 +34,7 @@ _FOREIGN = {
 
 
 class SignatureError(TypeError):
-    """A typed method cannot be called as it is written; the text begins with file and line."""
+    """The signature of a typed method is invalid; the message begins with file and line."""
 
 
 def check_marks(
@@ -43,9 +44,9 @@ def check_marks(
     allowed: tuple[type, ...],
     where: str,
 ) -> None:
-    """Look at one parameter, or at what is returned.
+    """Check one parameter, or the return value.
 
-    `plain` is its type, `metadata` what stands beside that. Raises SignatureError.
+    `plain` is its type, `metadata` the marks beside it. Raises SignatureError.
     """
     _check_default(default, where)
     for mark in metadata:
@@ -73,7 +74,7 @@ def _check_default(default: Any, where: str) -> None:
 
 
 def check_fields(type_: Any, where: str) -> None:
-    """Look at the fields of all classes that a body may hold."""
+    """Check the fields of all classes that a body may contain."""
     for info in shapes_of(type_):
         cls = getattr(info, "cls", None)
         cls = get_origin(cls) or cls

@@ -1,8 +1,8 @@
-"""One request through one typed method: values out of the request, dependencies, the call.
+"""One request through one typed method: values from the request, dependencies, the call.
 
-Knows signatures and what takes their values. A signature becomes a `Plan` when its route is made:
-which functions are to be called, in which order, and what each is given. All parameters of all of
-them are looked at before anything is opened or refused, so that the answer names every fault.
+Knows signatures and the `Taker`s of their values. A signature becomes a `Plan` when its route is
+made: which functions are called, in which order, and with what. All their parameters are read
+before anything is opened or refused, so that the response names every fault.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class _Step:
     def take(
         self, handler: RequestHandler, path: dict[str, Any], faults: list[Fault]
     ) -> dict[str, Any]:
-        """The arguments that the request has; what is wrong with them is added to `faults`."""
+        """The arguments from the request; their faults are added to `faults`."""
         found = {}
         for name, read, exact, default, taker in self._takers:
             raw = read(handler, path)

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a resource, and a page that shows it without asset from outside.
+"""The OpenAPI document as a resource, and a page that shows it without external assets.
 
 Knows the document's form; the page's script reads it in the browser.
 """
@@ -27,7 +27,7 @@ class Document(RequestHandler):
 
 
 class DocsPage(RequestHandler):
-    """`/docs`: the document for people."""
+    """`/docs`: the document for human readers."""
 
     def get(self) -> None:
         app: Any = self.application

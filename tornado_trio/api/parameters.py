@@ -1,4 +1,4 @@
-"""Where a parameter comes from, as written into its annotation.
+"""Where a parameter comes from, according to its annotation.
 
     limit: int                                    the query (a plain type that is no path part)
     id: int                                       the path, where the route has {id}
@@ -40,7 +40,7 @@ UploadFile: TypeAlias = HTTPFile
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Names a source; `alias` is the name there, where that is another than the parameter's."""
+    """Names a source; `alias` is the name there, if it differs from the parameter's."""
 
     alias: str | None = None
     #: The word for it in OpenAPI and in the location of a fault.

@@ -1,4 +1,4 @@
-"""Error answers that a program can read: problem details (RFC 9457).
+"""Machine-readable error responses: problem details (RFC 9457).
 
 Knows the document and its exception. Must not know handlers.
 """
@@ -22,11 +22,11 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a request.
+    """One fault of a request.
 
     source: "path", "query", "header", "cookie", "form" or "body".
     pointer: where in it: the parameter's name, or a JSON Pointer (RFC 6901) into the body.
-    detail: what is wrong, for people.
+    detail: what is wrong, for human readers.
     """
 
     source: str
@@ -39,8 +39,8 @@ class Problem(HTTPError):
 
     Args:
         status: 400 to 599.
-        detail: what happened this time, for people; shown to the client.
-        title: what kind of problem it is; by default the status's own phrase.
+        detail: what happened this time, for human readers; sent to the client.
+        title: the kind of problem; by default the phrase of the status.
         type: a URI that identifies the kind.
         errors: the faults found.
         headers: fields of the answer, such as WWW-Authenticate.
@@ -70,7 +70,8 @@ class Problem(HTTPError):
 def document(status: int, error: BaseException | None) -> bytes:
     """The JSON of a problem.
 
-    What an error that is no `Problem` says stays inside, unless it is about what the client sent.
+    The message of an error other than `Problem` is not shown, unless it is about what the client
+    sent.
     """
     found: dict[str, Any] = {
         "type": "about:blank",

@@ -1,11 +1,11 @@
-"""What a typed method returns, sent: the value by its annotation, or a `Response` of one's own.
+"""Sends what a typed method returns: the value by its annotation, or a `Response`.
 
     -> Order                          JSON (or MessagePack, where the client prefers it)
     -> Annotated[Order, Status(201)]  another status
     -> None                           204, nothing
     -> bytes                          application/octet-stream
-    -> AsyncIterator[bytes]           streamed as it comes; of text, or of values as JSON Lines
-    -> Response[Order]                a value with status, headers and media type of its own
+    -> AsyncIterator[bytes]           streamed as produced; of text, or of values as JSON Lines
+    -> Response[Order]                a value with its own status, headers and media type
 
 Knows negotiation and handlers' output methods.
 """
@@ -32,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The status of a successful answer, in the annotation of what is returned."""
+    """The status of a successful response, in the annotation of the return value."""
 
     code: int
     description: str = ""
@@ -40,7 +40,7 @@ class Status:
 
 @dataclass(slots=True)
 class Response(Generic[T]):
-    """An answer in full. `media_type` is for bytes and text; other values are JSON."""
+    """A complete response. `media_type` is for bytes and text; other values are JSON."""
 
     content: T
     status: int = 200
@@ -49,13 +49,13 @@ class Response(Generic[T]):
 
 
 def raises(*statuses: int) -> Callable[[F], F]:
-    """Say which problems a method raises itself, for its OpenAPI document.
+    """Declare the problems that a method itself raises, for its OpenAPI document.
 
         @api.raises(404)
         async def get(self, id: int) -> Order: ...
 
-    Those that come of its signature are there anyhow, and 503 of `web.timeout`. ValueError for
-    what is no status of an error.
+    Those that follow from its signature, and the 503 of `web.timeout`, are always included.
+    ValueError if it is not an error status.
     """
     if not all(400 <= status <= 599 for status in statuses):
         raise ValueError(f"{statuses} are not all statuses from 400 to 599")
@@ -68,9 +68,9 @@ def raises(*statuses: int) -> Callable[[F], F]:
 
 
 def acceptable(accept: str | None) -> str | None:
-    """The media type to answer an object in, by the Accept field; None if it takes none of ours.
+    """The media type for an object by the Accept field; None if it accepts none of ours.
 
-    RFC 9110 12.5.1: the most specific range counts, q=0 refuses. JSON where both are as good.
+    RFC 9110 12.5.1: the most specific range applies, q=0 refuses. JSON if both are equally good.
     """
     if not accept or accept == "*/*":
         return codec.JSON
@@ -97,9 +97,9 @@ def acceptable(accept: str | None) -> str | None:
 
 
 def send(handler: RequestHandler, value: Any, status: int, media_type: str) -> Awaitable[None]:
-    """Write and finish what a method returned; a stream, as it is awaited.
+    """Write and finish what a method returned; a stream chunk by chunk.
 
-    Cancellation: a stream's generator is closed; the response breaks off.
+    Cancellation: a stream's generator is closed; the response is cut off.
     """
     own_type: str | None = None
     if isinstance(value, _SPECIAL):
@@ -155,7 +155,7 @@ async def _pump(handler: RequestHandler, chunks: AsyncIterator[Any]) -> None:
 
 
 def media_type_of(returns: Any, streamed: Any = None) -> str:
-    """How a value is sent if nobody asks for another form; `streamed`: of what it is a stream."""
+    """The default media type of a value; `streamed`: the type of its items, if it is a stream."""
     if returns is AsyncIterator:
         return {bytes: _BYTES, str: _TEXT}.get(streamed, _LINES)
     return _BYTES if returns is bytes else codec.JSON
@@ -164,7 +164,7 @@ def media_type_of(returns: Any, streamed: Any = None) -> str:
 def negotiates(signature: Signature) -> bool:
     """Whether what a method returns may be sent in more than one media type.
 
-    A `Response` of text says its own.
+    A `Response` of text has its own.
     """
     returns = signature.returns
     if signature.is_response and returns is str:

@@ -2,8 +2,8 @@
 
     async def get(self, token: Annotated[str, api.Bearer()]) -> Profile: ...
 
-A request without them is answered 401 with its challenge (RFC 9110 11.6.1); what they are worth
-is for a dependency to say. Where the parameter has a default, they may be missing.
+A request without them is answered 401 with a challenge (RFC 9110 11.6.1); checking them is up to a
+dependency. If the parameter has a default, they may be missing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Scheme:
         raise NotImplementedError
 
     def refuse(self) -> Problem:
-        """The answer to a request without."""
+        """The answer to a request without credentials."""
         return Problem(401, "credentials are needed")
 
 
@@ -61,7 +61,7 @@ class Bearer(Scheme):
 
 @dataclass(frozen=True, slots=True)
 class Basic(Scheme):
-    """Name and password (RFC 7617): `Credentials`. 401 too for what is malformed."""
+    """User name and password (RFC 7617): `Credentials`. Also 401 if they are malformed."""
 
     realm: str = "restricted"
     name: str = "basic"

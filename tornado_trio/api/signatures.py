@@ -1,7 +1,7 @@
-"""A method's signature, understood once: where each parameter comes from, and what goes out.
+"""A method's signature, analysed once: where each parameter comes from, and what is returned.
 
-Knows annotations. Must not know requests; `operations` does the work per request. A signature
-that cannot work is refused here, with file and line, when the route is made.
+Knows annotations. Must not know requests; `operations` does the work per request. An invalid
+signature is refused here, with file and line, when the route is made.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Parameter:
     """One parameter of a method or a dependency.
 
     source: "path", "query", "header", "cookie", "form", "body"; "file", "parts" (the form part by
-    part), "stream" (the body as it comes), "depends", "security"; "request", "handler" or
+    part), "stream" (the body as it arrives), "depends", "security"; "request", "handler" or
     "application" for these objects themselves.
     """
 
@@ -60,7 +60,7 @@ class Parameter:
 
 @dataclass
 class Signature:
-    """What a method takes and gives."""
+    """What a method takes and returns."""
 
     function: Callable[..., Any]
     parameters: list[Parameter]
@@ -103,9 +103,9 @@ def signature_of(
     is_dependency: bool = False,
     _within: tuple[Callable[..., Any], ...] = (),
 ) -> Signature:
-    """Understand `function`, whose route has the path parts `path_names`.
+    """Analyse `function`, whose route has the path parts `path_names`.
 
-    What a dependency returns is its own affair.
+    The return value of a dependency is not checked.
 
     Raises SignatureError with file and line.
     """

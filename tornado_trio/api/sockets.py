@@ -1,8 +1,8 @@
 """Websockets whose messages are values: `api.Socket[In, Out]`.
 
-Knows websocket handlers and the codec. Messages are JSON as text; what a peer sends that is no
-JSON ends the conversation with 1007, what does not fit the type with 1008 (RFC 6455 7.4.1).
-(AsyncAPI documents are not made: its tools expect the broker's side too, and say little here.)
+Knows websocket handlers and the codec. Messages are JSON as text; a message that is not JSON closes
+the session with 1007, one that does not fit the type with 1008 (RFC 6455 7.4.1). (No AsyncAPI
+document is made: its tools expect a broker too, and would say little here.)
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Conversation(Generic[In, Out]):
         raise StopAsyncIteration
 
     async def send(self, value: Out) -> None:
-        """Send a value. Waits while the peer does not read; errors as of `WebSocket.send`."""
+        """Send a value. Waits while the peer does not read; errors as for `WebSocket.send`."""
         await self.raw.send(codec.encode(value).decode())
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -77,7 +77,7 @@ class Socket(WebSocketHandler, Generic[In, Out]):
                 async for wanted in peer:
                     await peer.send(await price_of(wanted.symbol))
 
-    SignatureError, when the class is made, for types that no JSON document can hold.
+    SignatureError, when the class is defined, for types that a JSON document cannot hold.
     """
 
     _received: ClassVar[Any] = Any
@@ -106,7 +106,7 @@ class Socket(WebSocketHandler, Generic[In, Out]):
     async def talk(self, peer: Conversation[In, Out], *args: Any, **kwargs: Any) -> None:
         """The conversation, with the parts of the path. Its end closes the connection.
 
-        Cancellation: the peer is told 1001 (going away).
+        Cancellation: closes with code 1001 (going away).
         """
         raise NotImplementedError
 

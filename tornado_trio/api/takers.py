@@ -1,6 +1,6 @@
-"""Values of one request: read from where they are, converted, or found wanting.
+"""Values of one request: read from their sources, converted, checked.
 
-Knows requests and the codec. Must not know dependencies. What is read is decided when a route is
+Knows requests and the codec. Must not know dependencies. What to read is decided when a route is
 made; per request one function runs for each parameter.
 """
 
@@ -31,13 +31,13 @@ Read = Callable[["RequestHandler", Mapping[str, Any]], Any]
 
 
 class Taker:
-    """How one parameter, which is text or a file, comes out of a request.
+    """How one parameter, which is text or a file, is read from a request.
 
     Attributes:
       name: the argument's.
       read: see `Read`.
       exact: a type whose values need no conversion.
-      default: in place of nothing; MISSING for none.
+      default: the value if it is absent; MISSING for none.
     """
 
     __slots__ = ("default", "exact", "name", "parameter", "read")
@@ -54,7 +54,7 @@ class Taker:
             self.exact = parameter.type
 
     def convert(self, raw: Any, faults: list[Fault]) -> Any:
-        """The value of what was read, if that is of another type than `exact`."""
+        """Convert what was read, unless it is already of the type `exact`."""
         if raw is None:
             if self.default is MISSING:
                 _note(faults, self.parameter, "is missing")
@@ -195,9 +195,9 @@ def check_form(handler: RequestHandler, accepted: tuple[str, ...], streamed: boo
 
 
 def take_body(parameter: Parameter, handler: RequestHandler, faults: list[Fault]) -> Any:
-    """The body as the parameter's type: bytes are those that came, whatever they are.
+    """The body as the parameter's type; bytes are the raw body.
 
-    415 for another media type, 400 for no document.
+    415 for another media type, 400 for a malformed document.
     """
     request = handler.request
     body = request.body

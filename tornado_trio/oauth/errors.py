@@ -6,4 +6,4 @@ __all__ = ["AuthError"]
 
 
 class AuthError(TornadoTrioError):
-    """The provider refused, or its answer or the browser's does not fit what was asked."""
+    """The provider refused, or its response or the browser's does not match the request."""

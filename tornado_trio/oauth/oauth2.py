@@ -64,7 +64,7 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An authorization server, and who we are to it."""
+    """An authorization server, and our client registration there."""
 
     #: The page at which users sign in.
     authorize_url: str

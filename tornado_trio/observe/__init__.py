@@ -2,7 +2,7 @@
 
 Off unless asked for: `run(app, inspect="127.0.0.1:9200")`, `--inspect`, TORNADO_TRIO_INSPECT.
 
-The parts are loaded when first used: the task tree knows the tasks of asyncio, and so loads it.
+The parts are imported when first used: the task tree knows asyncio's tasks, and so imports it.
 """
 
 from importlib import import_module

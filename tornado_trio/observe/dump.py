@@ -1,6 +1,6 @@
 """SIGUSR1: the task tree of this process to stderr. Knows signals, trio's token and the tree.
 
-With stackscope, where it is installed, that is its full dump; otherwise ours, frames included.
+If stackscope is installed, its full dump; otherwise ours, frames included.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["dump_on_signal", "dump_text"]
 
 
 def dump_text(inspector: Inspector) -> str:
-    """The tree of the present run, frames included, as text."""
+    """The tree of the current run, frames included, as text."""
     text = tree_text([inspector.state(frames=True)])
     try:
         import stackscope
@@ -33,10 +33,10 @@ def dump_text(inspector: Inspector) -> str:
 
 
 async def dump_on_signal(inspector: Inspector) -> None:
-    """SIGUSR1 shows what the run of the caller does, until this is cancelled.
+    """Dump the caller's run on SIGUSR1, until this is cancelled.
 
-    Nothing is done off the main thread, where there is no such signal, or where the program
-    handles it itself.
+    Does nothing outside the main thread, where there is no such signal, or if the program handles
+    it itself.
     """
     number = getattr(signal, "SIGUSR1", None)
     main = threading.current_thread() is threading.main_thread()

@@ -1,8 +1,9 @@
-"""`Family`: a metric as Prometheus has it, its samples as plain numbers; adding up, and the text.
+"""`Family`: a metric as defined by Prometheus, its samples as plain numbers; summing, and the text
+format.
 
 Knows the text format (https://prometheus.io/docs/instrumenting/exposition_formats/, 0.0.4).
 Must not know what is counted. Ours need no library: there is no registry to update, a family is
-made when somebody asks. Families of `prometheus_client` become these, too (`prometheus`).
+made for each scrape. Families of `prometheus_client` are converted to these (`prometheus`).
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Family:
     def add_histogram(
         self, bounds: Iterable[float], counts: Iterable[int], total: float, **labels: str
     ) -> None:
-        """Add a distribution: how many fell below each of `bounds`, one more count for the rest,
-        and the sum of all values."""
+        """Add a distribution: counts up to each of `bounds`, one more for the rest, and the sum of
+        all values."""
         seen = 0
         for bound, count in zip([*bounds, math.inf], counts, strict=True):
             seen += count
@@ -68,7 +69,7 @@ class Family:
 
 
 def add_up(groups: Iterable[Iterable[Family]]) -> list[Family]:
-    """The families of several processes as one: samples with the same labels are summed."""
+    """Merge the families of several processes: samples with the same labels are summed."""
     found: dict[str, Family] = {}
     for group in groups:
         for family in group:

@@ -24,7 +24,8 @@ SECONDS = 30.0
 
 
 def inspect_command(arguments: list[str]) -> int:
-    """Print the tree; the exit status: 0, 1 if there is no answer, 2 for wrong arguments."""
+    """Print the tree. Returns the exit status: 0, 1 if there is no answer, 2 for wrong
+    arguments."""
     query: dict[str, str] = {}
     token = os.environ.get("TORNADO_TRIO_INSPECT_TOKEN")
     rest = list(arguments)

@@ -1,6 +1,6 @@
-"""`Inspector`: what one process can say of itself, as plain data: metrics, tree, requests, errors.
+"""`Inspector`: the state of one process as plain data: metrics, tree, requests, errors.
 
-Knows the meter, the tree, the watchdog, servers and pools. Must not know who asks, nor how: the
+Knows the meter, the tree, the watchdog, servers and pools. Must not know who reads it, nor how: the
 same data serve the page of this process and, over a socket, that of its parent.
 """
 
@@ -35,13 +35,13 @@ SHOWN_REQUESTS = 100
 
 
 class Inspector:
-    """One process, looked at from inside. `run` is its task; without it there is no history.
+    """Inspects its own process. `run` is its task; without it there is no history.
 
     Args:
-      servers: those to look at, called each time.
+      servers: returns the servers to inspect, called each time.
       number: of the worker; None: the only process.
-      state: what the process does, in a word.
-      watchdog: started by `run`, if it does not run yet.
+      state: the state of the process, in a word.
+      watchdog: started by `run`, if it is not running yet.
 
     Attributes:
       watchdog: whose findings are shown.
@@ -71,7 +71,7 @@ class Inspector:
 
     # --- the task ------------------------------------------------------------------------
     async def run(self) -> None:
-        """Measure once in a while, until cancelled."""
+        """Measure at intervals, until cancelled."""
         if self.watchdog is not None:
             self.watchdog.start()
         trio.lowlevel.add_instrument(self._ages)
@@ -162,11 +162,11 @@ class Inspector:
     def state(
         self, since: float = 0.0, find: str = "", *, tree: bool = True, frames: bool = False
     ) -> dict[str, Any]:
-        """All that a page shows.
+        """Everything that a page shows.
 
         Args:
           since: seconds since 1970; of the history only what is later.
-          find: of the tree only what has this text in its name or place, and what leads there.
+          find: only the parts of the tree with this text in their name or place, and their parents.
           tree, frames: with the tree; with every frame of its tasks.
         """
         return {

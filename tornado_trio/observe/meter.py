@@ -1,9 +1,9 @@
 """`Meter`: counts requests as they end. It is an access log hook: `ServerOptions.access_log`.
 
-Knows `Finished` records. Must not know servers, nor who reads the counts.
+Knows `Finished` records. Must not know servers, nor the readers of the counts.
 
-Labels are bounded, whatever clients send: routes, never paths; methods that HTTP knows; statuses.
-A program that names its routes by what clients send has MOST_SERIES, then "(other)".
+Labels are bounded, whatever clients send: routes, never paths; standard methods; statuses. If a
+program names its routes by client input, there are MOST_SERIES of them, then "(other)".
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class _Series:
 class Meter(ExchangeHook):
     """Sees each exchange at its end, or is called with each `Finished`.
 
-    Costs 160 bytecodes a request that went well, all in all: 4.5 % of a hello
-    (`benchmarks/inspection.py`). So it keeps one sum a route, what changes each second is found by
-    `take_recent`, and only what went wrong has a record made.
+    Costs 160 bytecodes for a successful request: 4.5 % of a hello (`benchmarks/inspection.py`). To
+    keep it so low, there is one sum per route, `take_recent` computes the changes of each second,
+    and a record is made only of errors.
 
     Attributes:
       errors: of the last requests that were answered with 500 or more, the newest last: time
@@ -146,7 +146,7 @@ class Meter(ExchangeHook):
         )
 
     def options(self, options: ServerOptions | None) -> ServerOptions:
-        """These options with the meter in them; an access log hook that is there goes on."""
+        """These options with the meter added; an existing access log hook is still called."""
         options = options or ServerOptions()
         before = options.access_log
         return dataclasses.replace(
@@ -156,7 +156,7 @@ class Meter(ExchangeHook):
     def take_recent(self) -> tuple[list[int], list[int]]:
         """Counts since the last call: by status class (index 2: 200 to 299), and by FINE.
 
-        Of what was upgraded (a websocket's hours are no latency) by class only.
+        Upgraded requests count by class only (the hours of a websocket are no latency).
         """
         classes, recent = [0] * 6, [0] * _PLACES
         for (method, _, status), series in self._series.items():
@@ -218,6 +218,6 @@ def quantile(counts: list[int], share: float) -> float | None:
 
 
 def shown_path(target: str) -> str:
-    """A request's target as it may be shown: queries hold tokens."""
+    """A request's target without its query, which may contain tokens."""
     path, mark, _ = target.partition("?")
     return path[:200] + ("?…" if mark else "")

@@ -1,8 +1,8 @@
-"""What the inspection address answers: `/`, `/metrics`, `/tree`, and `/state` for the page.
+"""The resources of the inspection address: `/`, `/metrics`, `/tree`, and `/state` for the page.
 
 Knows web handlers and a `Source`. Read-only; neither headers nor bodies nor queries are shown.
-Behind a token, or for loopback alone: there a page of another site must not read it through the
-visitor's browser, so the Host of a request has to be a loopback name (DNS rebinding).
+Protected by a token, or for loopback only. On loopback, another site's page must not read it
+through the visitor's browser, so the Host of a request has to be a loopback name (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _POLICY = (
 
 
 class Guard:
-    """Who may look.
+    """Access control of the pages.
 
     Args:
-      token: asked for as `Authorization: Bearer TOKEN` or `?token=TOKEN`; None: loopback only.
-      open: whoever gets here may look: for routes behind a guard of one's own.
+      token: required as `Authorization: Bearer TOKEN` or `?token=TOKEN`; None: loopback only.
+      open: no check: for routes that the program protects itself.
     """
 
     def __init__(self, token: str | None = None, *, open: bool = False) -> None:
@@ -80,7 +80,7 @@ def _page() -> str:
 
 
 class LivePage(_Page):
-    """The page: all it needs is in it."""
+    """The page, self-contained."""
 
     async def get(self) -> None:
         self.set_header("Content-Security-Policy", _POLICY)
@@ -96,7 +96,7 @@ class Metrics(_Page):
 
 
 class Tree(_Page):
-    """`?frames=1`: with all frames; `?find=TEXT`: only what has it."""
+    """`?frames=1`: with all frames; `?find=TEXT`: only what contains it."""
 
     async def get(self) -> None:
         find = self.get_query_argument("find", "")
@@ -130,11 +130,11 @@ def _number(text: str) -> float:
 
 
 def routes(source: Source, guard: Guard | None = None, prefix: str = "") -> list[Any]:
-    """Rules for an `Application`, to be mounted behind a guard of one's own.
+    """Rules for an `Application`, to be mounted behind the program's own access control.
 
     Args:
       source: `LocalSource(inspector)`, for one.
-      guard: who may look; None: whoever gets there.
+      guard: access control; None: none.
       prefix: of the paths: "/inspect" has the page at "/inspect/".
     """
     arguments = {"source": source, "guard": guard or Guard(open=True)}

@@ -1,7 +1,7 @@
-"""Families of `prometheus_client`, where it is installed: a program's own metrics beside ours.
+"""Families of `prometheus_client`, where it is installed: a program's own metrics next to ours.
 
-Knows that library's registry and its mode for several processes. Must not import it where the
-program has not: a registry that nobody has filled is empty.
+Knows that library's registry and its multiprocess mode. Must not import it unless the
+program has: otherwise its registry is empty anyway.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _multiprocess() -> bool:
 
 
 def program_families(worker: str | None = None) -> list[Family]:
-    """What this process's registry has; none in the mode for several processes, where files have
-    them. `worker` is a label of what cannot be summed (gauges), if it is given."""
+    """The families of this process's registry; none in multiprocess mode, where they are in files.
+    `worker`, if given, becomes a label of what cannot be summed (gauges)."""
     if _multiprocess() or "prometheus_client" not in sys.modules:
         return []
     from prometheus_client import REGISTRY
@@ -40,7 +40,7 @@ def program_families(worker: str | None = None) -> list[Family]:
 
 
 def shared_families() -> list[Family]:
-    """What all processes have written to files, in the mode for several; else none."""
+    """The families that all processes have written to files, in multiprocess mode; else none."""
     if not _multiprocess():
         return []
     try:
@@ -91,7 +91,7 @@ class RegistryCollector:
         self._families = families
 
     def describe(self) -> list[Any]:
-        """Nothing is known before it is counted."""
+        """Empty: nothing is known before it is counted."""
         return []
 
     def collect(self) -> Iterator[Any]:

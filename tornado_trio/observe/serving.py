@@ -1,4 +1,4 @@
-"""The inspection address: what may be listened on, and serving it beside a service.
+"""The inspection address: parsing it, and serving it next to a service.
 
 Knows listeners and the server. Must not know settings, workers, or what is shown.
 """
@@ -26,7 +26,7 @@ def parse_address(text: str, token: str | None) -> tuple[str, int]:
     Without a host it is 127.0.0.1.
 
     Raises:
-        ValueError: it is no address, or one that others reach and there is no token.
+        ValueError: the address is invalid, or reachable by other hosts without a token.
     """
     host, _, port = text.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
@@ -47,7 +47,8 @@ def _loopback(host: str) -> bool:
 
 
 def bind(text: str, token: str | None) -> list[socket.socket]:
-    """Sockets that listen there. ValueError as `parse_address`; OSError: it cannot listen."""
+    """Listening sockets for that address. ValueError as `parse_address`; OSError: it cannot
+    listen."""
     host, port = parse_address(text, token)
     return bind_tcp_sockets(port, host)
 

@@ -1,6 +1,6 @@
-"""`Source`: where a page has its numbers from: one process, or many. And how they become one.
+"""`Source`: where a page gets its data from: one process, or many, and how these are merged.
 
-Knows the data of `Inspector`. Must not know how they come: `service.inspection` fetches them.
+Knows the data of `Inspector`. Must not know how they are fetched: `service.inspection` does that.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 
 
 class Source(Protocol):
-    """Answers pages."""
+    """Provides the data of the pages."""
 
     async def families(self) -> list[Family]:
         """The metrics of all processes."""
 
     async def states(self, **question: Any) -> list[dict[str, Any]]:
-        """`Inspector.state(**question)` of each process; of one that does not answer `number`,
-        `pid`, `state` and `silent`, the seconds for which it has been so."""
+        """`Inspector.state(**question)` of each process; for one that does not answer: `number`,
+        `pid`, `state` and `silent`, the seconds since its last answer."""
 
 
 class LocalSource:
@@ -43,7 +43,7 @@ class LocalSource:
 
 
 def merged_ticks(states: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The histories of processes as one: a dict a second, with what a page draws.
+    """The merged histories of processes: a dict per second, with what a page draws.
 
     `t`; `classes`, answers by status class; `p50` to `p999`, seconds (None: no answers); `delay`,
     the worst; `memory`, bytes; `connections`; `in_flight`.

@@ -1,4 +1,4 @@
-"""The tree, and what else there is to say, as text for a terminal. Knows the data only."""
+"""The tree and the requests as text for a terminal. Knows only the data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def tree_text(states: list[dict[str, Any]]) -> str:
-    """What `Source.states` gave, as text: of each process its requests and its tree."""
+    """The result of `Source.states` as text: each process with its requests and its tree."""
     return "\n".join(line for state in states for line in _process(state)) + "\n"
 
 

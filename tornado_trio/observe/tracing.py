@@ -1,8 +1,8 @@
-"""OpenTelemetry spans: of each request served, of each of the HTTP client, of each websocket.
+"""OpenTelemetry spans: for each request served, each HTTP client request, each WebSocket.
 
 Knows the API of OpenTelemetry (extra `otel`), W3C trace context by way of its propagators, and
 its semantic conventions for HTTP (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
-Without an SDK that the program has set up, spans are no-ops: what this costs is not worth it then.
+Unless the program has set up an SDK, spans are no-ops, and not worth their cost.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def _tracer() -> trace.Tracer:
 def traced(app: App) -> Callable[[Exchange], Coroutine[Any, Any, None]]:
     """`app` with a span around each request.
 
-    The span's parent is what `traceparent` says; it is the current one in the handler and its
-    children. A websocket's is that of its handshake; the conversation has one of its own (see
-    `trace_websockets`). A client that leaves is no error; a status from 500 on is.
+    The span's parent is the one in `traceparent`; it is the current span in the handler and its
+    children. A WebSocket's is that of its handshake; the session has its own (see
+    `trace_websockets`). A disconnect of the client is not an error; a status of 500 or above is.
     """
 
     async def spanned(exchange: Exchange) -> None:
@@ -143,7 +143,7 @@ def _session_began(ws: WebSocket) -> Callable[[BaseException | None], None]:
 
 
 def trace_websockets() -> None:
-    """Have all native websockets of this process make spans from now on, servers' and clients':
+    """Make a span for each native WebSocket of this process from now on, of servers and clients:
     from the end of the handshake to the end of the connection, with counts of messages and the
     close code."""
     set_session_tracer(_session_began)
@@ -153,7 +153,7 @@ class ClientSpan:
     """The span of one request of a client; `traceparent` is added to what is sent.
 
     Args:
-      method, url: of the request; of the URL neither user nor query is told.
+      method, url: of the request; user and query of the URL are left out.
       headers: the fields that are sent.
     """
 
@@ -170,7 +170,7 @@ class ClientSpan:
         propagate.inject(headers, trace.set_span_in_context(self._span))
 
     def answered(self, status: int) -> None:
-        """The head of the response has come."""
+        """The head of the response has arrived."""
         self._span.set_attribute("http.response.status_code", status)
         if status >= 400:
             self._span.set_attribute("error.type", str(status))
@@ -185,5 +185,5 @@ class ClientSpan:
 
 
 def trace_client() -> None:
-    """Have all HTTP clients of this process make spans from now on."""
+    """Make a span for each request of this process's HTTP clients from now on."""
     set_tracer(ClientSpan)

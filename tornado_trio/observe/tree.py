@@ -1,4 +1,4 @@
-"""The tree of tasks: who waits where, since when, until when. Plain rows, parents first.
+"""The tree of tasks: where each waits, since when, until when. Plain rows, parents first.
 
 Knows trio's tasks, and asyncio's where trio is its guest. Must not know servers or pages.
 """
@@ -41,7 +41,7 @@ _QUERY = re.compile(r"\?\S*")
 
 
 class Ages(trio.abc.Instrument):
-    """When tasks were started. Costs nothing per step: trio calls for new tasks only."""
+    """When tasks were started. Costs nothing per step: trio calls it for new tasks only."""
 
     def __init__(self) -> None:
         self.began: WeakKeyDictionary[trio.lowlevel.Task, float] = WeakKeyDictionary()
@@ -141,8 +141,8 @@ class _Walk:
         ]
 
     def rows(self, root: trio.lowlevel.Task) -> Iterator[list[Any]]:
-        """The task and what is below it, without recursion as deep as the tree; with `find` what
-        has it, and the way there."""
+        """The task and its descendants, without deep recursion; with `find`, those that match, and
+        their parents."""
         todo: list[tuple[trio.lowlevel.Task, int, int]] = [(root, 0, 0)]
         path: list[tuple[trio.lowlevel.Task, int, Any]] = []  # not shown yet
         found = 0
@@ -167,8 +167,8 @@ class _Walk:
             todo += [(child, depth + 1, more) for child, more in reversed(children)]
 
     def chosen(self, tasks: list[trio.lowlevel.Task]) -> list[tuple[trio.lowlevel.Task, int]]:
-        """Siblings, the oldest first; of many that are alike a few, the last with the number of
-        the rest."""
+        """Siblings, oldest first; of many similar ones only a few, the last with the number of the
+        rest."""
         tasks.sort(key=lambda task: self.began.get(task, 0.0))
         if self.find or len(tasks) <= MOST_ALIKE:
             return [(task, 0) for task in tasks]
@@ -189,12 +189,12 @@ def task_tree(
     *,
     frames: bool = False,
 ) -> list[list[Any]]:
-    """The tasks of the present run as rows of `ROW`, then those of asyncio and its timers.
+    """The tasks of the current run as rows of `ROW`, then those of asyncio and its timers.
 
     Args:
       ages: when tasks were started.
       unsent: bytes waiting to be sent, by task.
-      find: only rows with this text in them, and what leads there; at most MOST_FOUND.
+      find: only rows that contain this text, and their parents; at most MOST_FOUND.
       frames: `where` is a list of all frames, outermost first, not the innermost of the program.
     """
     root = trio.lowlevel.current_root_task()

@@ -1,7 +1,7 @@
-"""Metrics of what waits for its turn: requests for a pool's connection, functions for a thread,
-bytes for their client, tasks for the loop.
+"""Metrics of queues: requests that wait for a pool's connection, functions for a thread, bytes for
+their client, tasks for the loop.
 
-Knows pools, trio's statistics, and streams of servers. Must not know who asks.
+Knows pools, trio's statistics, and streams of servers. Must not know its readers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["waits"]
 
 
 def waits(servers: Iterable[Server]) -> list[Family]:
-    """Gauges of the present, and what pools have counted since the start of the process."""
+    """Current gauges, and the counters of pools since the start of the process."""
     return [*_pools(), *_threads(), *_tasks(), _unsent(servers)]
 
 
@@ -58,7 +58,7 @@ def _threads() -> list[Family]:
     """Of `trio.to_thread.run_sync`, as far as its default limiter is used."""
     try:
         now = trio.to_thread.current_default_thread_limiter().statistics()
-    except RuntimeError:  # no run: nobody waits
+    except RuntimeError:  # no run: nothing waits
         return []
     return [
         Family("tornado_threads", "gauge", "Functions that run in threads.").add(

@@ -1,8 +1,8 @@
-"""`Watchdog`: a thread that names the step which holds the loop for too long.
+"""`Watchdog`: a thread that finds the code which blocks the loop for too long.
 
-Knows threads, frames and trio's token. It asks the loop to call it back; when that takes longer
-than it may, it looks where the loop's thread is. What the loop pays is one call in a quarter of
-that time. A step shorter than 1.25 times the bound may escape it.
+Knows threads, frames and trio's token. It asks the loop for a callback; if that takes too long, it
+looks where the loop's thread is. This costs the loop one call per quarter of the bound. A step
+shorter than 1.25 times the bound may go unnoticed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Watchdog:
     """Watches the run that `start` is called in.
 
     Args:
-      seconds: for which a step may hold the loop.
+      seconds: for which a step may block the loop.
 
     Attributes:
       count: steps that took longer.
@@ -71,7 +71,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """End. Waits for the thread, which is about to end, for a second at most."""
+        """Stop. Waits at most a second for the thread to end."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(1.0)

@@ -1,6 +1,6 @@
-"""Running a service: one call, workers, reloading, an end that loses nothing.
+"""Running a service: one call, workers, reloading, a graceful end.
 
-Knows `serve`, processes and signals; what is served is the program's.
+Knows `serve`, processes and signals, not what is served.
 """
 
 from .errors import CannotStart

@@ -1,4 +1,5 @@
-"""Where a service listens: opening its sockets, showing its addresses, who has the port.
+"""Where a service listens: opening its sockets, showing its addresses, finding what occupies a
+port.
 
 Knows `Settings`, sockets and Linux's /proc. Must not know what is served.
 """
@@ -28,12 +29,12 @@ BACKLOG = 2048
 def service_sockets(
     settings: Settings, port: int | None = None, host: str | None = None
 ) -> list[socket.socket]:
-    """The listening sockets of a service: the operator's choice, else what `serve` was given.
+    """The listening sockets of a service: the operator's choice, else the arguments of `serve`.
 
     Sockets that the service manager opened (LISTEN_FDS) are the operator's choice, too.
 
     Raises:
-        CannotStart: it cannot listen there; says who does, if that can be told.
+        CannotStart: it cannot listen there; names the process that does, if that can be found out.
     """
     if settings.fd is not None:
         return [_inherited(settings.fd)]
@@ -107,7 +108,7 @@ def _explanation(error: Exception, port: int) -> str:
 
 
 def owner_of_port(port: int, proc: str = "/proc") -> str | None:
-    """The process that listens on a TCP port, as "pid 7 (nginx: master)"; None: not to be told.
+    """The process that listens on a TCP port, as "pid 7 (nginx: master)"; None: unknown.
 
     Other users' processes hide their descriptors, and only Linux has such files.
     """
@@ -161,7 +162,7 @@ def _command(pid: str, proc: str) -> str:
 
 
 def url_of(address: Any, tls: bool) -> str:
-    """An address, as the socket module gives it, as one may open it in a browser."""
+    """An address, as the socket module gives it, as a URL for browsers."""
     if not isinstance(address, tuple):
         path = show_address(address)
         return f"unix:{path}" if not path.startswith("\0") else f"unix:@{path[1:]}"

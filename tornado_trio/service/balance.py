@@ -2,12 +2,12 @@
 
 Knows the board and `SocketListener`. Must not know what is served.
 
-The kernel wakes every worker for each connection, and the quickest takes what waits: of 64
+The kernel wakes every worker for each connection, and the quickest accepts what is waiting: of 64
 connections that arrive together, one of two workers took 60 (median of 20 tries; 64 in five of
 them). With a socket for each worker (SO_REUSEPORT) a hash of the addresses decides: 35, at
-most 41; but a worker that is busy or dies keeps those that fell to it, and one that ends resets
+most 41; but a worker that is busy or dies keeps those assigned to it, and one that ends resets
 them. So the socket is shared, and a worker that has clearly more connections than another leaves
-the next to it, for a moment: 33, at most 39.
+the next one to it, for a moment: 33, at most 39.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class SharedListener(SocketListener):
     Args:
       sock: listens, non-blocking; this object owns its descriptor, not the socket.
       board, row: all workers, and this one.
-      count: how many connections are open here, now.
-      accepts: False once the service ends: what waits is then served rather than lost.
+      count: returns the number of connections open in this worker.
+      accepts: False once the service is ending: waiting connections are then served rather than
+      lost.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class SharedListener(SocketListener):
         self._taken = 0
 
     def accept_nowait(self) -> SocketStream | None:
-        """A connection that is waiting, or None, also when it is another's turn."""
+        """A connection that is waiting, or None, also if it is another worker's turn."""
         if self._taken > GAP and self._accepts():
             return None
         stream = super().accept_nowait()

@@ -1,7 +1,7 @@
-"""`Board`: numbers that workers and their parent share in memory, a row for each process.
+"""`Board`: numbers that workers and their parent share in memory, one row per process.
 
-Knows mmap and struct. A worker writes its own row, everybody reads all: no locks, no system
-calls. Each field is one aligned word, so that no reader sees half of it.
+Knows mmap and struct. A worker writes its own row, every process reads all: no locks, no system
+calls. Each field is one aligned word, so that reads and writes are atomic.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _INT = struct.Struct("=q")
 
 
 class Row:
-    """What one process says of itself.
+    """The row of one process.
 
     Attributes:
       beat: `time.monotonic()` of its last sign of life; 0.0 before the first.
       connections: open ones.
-      requests: answered or under way, in all; counted only where there is reason to.
+      requests: answered or under way, in total; counted only where needed.
       serving: 1 while it takes new connections.
     """
 
@@ -44,7 +44,7 @@ class Row:
         return f"<Row {self.index} connections={self.connections} requests={self.requests}>"
 
     def clear(self) -> None:
-        """Zero everything: the row gets a new owner."""
+        """Set everything to zero, for a new owner."""
         self._memory[self._at : self._at + _ROW_SIZE] = bytes(_ROW_SIZE)
 
     @property
@@ -53,7 +53,7 @@ class Row:
         return value
 
     def live(self) -> None:
-        """A sign of life, now. (The clock is the machine's, the same for all processes.)"""
+        """Record a sign of life. (The clock is the machine's, the same for all processes.)"""
         _FLOAT.pack_into(self._memory, self._at, time.monotonic())
 
     def _get(self, field: int) -> int:
@@ -89,9 +89,9 @@ class Row:
 
 
 class Board:
-    """The shared rows, over an inheritable descriptor `fd`; as many as were ever in use.
+    """The shared rows, over an inheritable descriptor `fd`; as many rows as were ever in use.
 
-    Behind the rows stands how many that are.
+    Their number is stored behind the rows.
     """
 
     def __init__(self, fd: int) -> None:
@@ -106,7 +106,7 @@ class Board:
 
     @classmethod
     def create(cls) -> Board:
-        """A new board. OSError: there is no memory, or no folder for temporary files."""
+        """A new board. OSError: out of memory, or no folder for temporary files."""
         if hasattr(os, "memfd_create"):
             fd = os.memfd_create("tornado_trio workers")
         else:
@@ -124,7 +124,7 @@ class Board:
         return map(self.__getitem__, range(len(self)))
 
     def take(self) -> Row:
-        """A free row, cleared. For the parent only. IndexError: there are `ROWS` processes."""
+        """A free row, cleared. For the parent only. IndexError: all `ROWS` are in use."""
         if self._free:
             index = self._free.pop()
         else:
@@ -137,7 +137,7 @@ class Board:
         return row
 
     def give_back(self, row: Row) -> None:
-        """The process is gone."""
+        """Release the row of a process that has ended."""
         row.clear()
         self._free.append(row.index)
 

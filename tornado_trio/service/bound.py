@@ -1,4 +1,5 @@
-"""`BoundSockets`: what a parent has bound for its workers. Knows addresses and questions."""
+"""`BoundSockets`: the sockets a parent has bound for its workers. Knows addresses and requests for
+them."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ __all__ = ["BoundSockets"]
 
 
 class BoundSockets:
-    """Listening sockets by what was asked for; each worker that asks the same gets the same."""
+    """Listening sockets by address; workers that request the same address get the same sockets."""
 
     def __init__(self) -> None:
         self._by_question: dict[str, list[socket.socket]] = {}
 
     def bind(self, question: Message) -> list[socket.socket]:
-        """The sockets for a worker's question; bound when the first worker asks.
+        """The sockets for a worker's request; bound at the first one.
 
         Raises:
             CannotStart: it cannot listen there.
@@ -32,7 +33,7 @@ class BoundSockets:
         return sockets
 
     def close(self) -> None:
-        """Close this process's; workers have theirs."""
+        """Close this process's descriptors; workers have their own."""
         for sockets in self._by_question.values():
             for sock in sockets:
                 sock.close()

@@ -1,7 +1,7 @@
 """Messages between a parent and a worker: JSON lines over a socket pair, and descriptors.
 
-Knows sockets. Two pairs join them: over `control` either side says things at any time and
-reads in a task; over `broker` the worker asks, and blocks until the parent has answered.
+Knows sockets. Two pairs connect them: over `control` either side sends messages at any time and
+reads in a task; over `broker` the worker makes requests, and blocks until the parent has answered.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_FDS = 64
 
 
 def say(sock: socket.socket, message: Message) -> bool:
-    """Send a message at once; False if the other side is gone, or does not read."""
+    """Send a message without waiting; False if the other side has gone, or does not read."""
     try:
         sock.sendall(json.dumps(message).encode() + b"\n")
     except OSError:
@@ -36,7 +36,7 @@ def say(sock: socket.socket, message: Message) -> bool:
 
 
 async def messages(sock: trio.socket.SocketType) -> AsyncIterator[Message]:
-    """What the other side says, until it is gone."""
+    """The messages of the other side, until it has gone."""
     rest = b""
     while True:
         try:
@@ -51,7 +51,7 @@ async def messages(sock: trio.socket.SocketType) -> AsyncIterator[Message]:
 
 
 def ask(sock: socket.socket, question: Message) -> tuple[Message, list[socket.socket]]:
-    """The answer to a question, and the sockets that came with it. Blocks.
+    """Make a request; returns the answer, and the sockets that came with it. Blocks.
 
     Raises:
         ConnectionError: the other side is gone.
@@ -73,7 +73,7 @@ def ask(sock: socket.socket, question: Message) -> tuple[Message, list[socket.so
 
 
 def answer(sock: socket.socket, reply: Message, sockets: list[socket.socket]) -> bool:
-    """Answer a question with sockets; False if whoever asked is gone."""
+    """Answer a request with sockets; False if the worker has gone."""
     data = json.dumps(reply).encode() + b"\n"
     try:
         if sockets:

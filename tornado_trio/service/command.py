@@ -43,7 +43,7 @@ _BARE = {"--asyncio": "yes", "--proxy-headers": "yes"}
 
 
 def serve_command(arguments: list[str]) -> int:
-    """Do what the command line says; the exit status."""
+    """Run the command line; returns the exit status."""
     try:
         options = parser().parse_args([_with_value(word) for word in arguments])
         values = {

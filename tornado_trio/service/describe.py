@@ -1,4 +1,4 @@
-"""`tornado-trio openapi`: print the document of an application that is not running."""
+"""`tornado-trio openapi`: print the document of an application without running it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["openapi_command"]
 
 
 def openapi_command(target: str) -> int:
-    """Print the OpenAPI document of what `target` names (or of what that function returns)."""
+    """Print the OpenAPI document of the application that `target` names (or that its function
+    returns)."""
     try:
         name, found = load(target)
         if inspect.isroutine(found):  # one that makes it

@@ -1,4 +1,4 @@
-"""What keeps a service from starting. Knows nothing else."""
+"""The error of a service that cannot start. Knows nothing else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ __all__ = ["CannotStart"]
 
 
 class CannotStart(Exception):
-    """The service cannot be started as asked for; the message says why, in one line.
+    """The service cannot be started; the message says why, in one line.
 
-    `run` and `tornado-trio serve` print it and exit with `status`: 2 for what was asked for,
-    1 for what was found.
+    `run` and `tornado-trio serve` print it and exit with `status`: 2 for wrong arguments, 1 for
+    other causes.
     """
 
     def __init__(self, message: str, status: int = 1) -> None:
@@ -18,7 +18,7 @@ class CannotStart(Exception):
 
 
 def find_cannot_start(error: BaseException) -> CannotStart | None:
-    """The `CannotStart` that `error` comes down to: itself, or alone in groups of any depth."""
+    """The `CannotStart` that `error` is, or that is alone in its exception groups, at any depth."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error if isinstance(error, CannotStart) else None

@@ -1,4 +1,4 @@
-"""`/health` and `/ready`: handlers that tell a load balancer or an orchestrator how it goes.
+"""`/health` and `/ready`: handlers that report the state to a load balancer or an orchestrator.
 
 Know handlers, the service of the running task, and its jobs.
 
@@ -26,7 +26,7 @@ Check = Callable[[], Awaitable[object]]
 
 
 class Health(RequestHandler):
-    """200 as long as the process answers: for those who restart one that does not."""
+    """Liveness: 200 as long as the process answers."""
 
     async def get(self) -> None:
         """`{"status": "ok"}`."""
@@ -37,10 +37,10 @@ class Health(RequestHandler):
 
 
 class Ready(RequestHandler):
-    """200 while requests are welcome, otherwise 503: for those who distribute them.
+    """Readiness: 200 while new requests are accepted, otherwise 503.
 
     It is 503 from the first moment of a drain, while a critical job is not running, and when a
-    check fails. Nothing is shown but names and states.
+    check fails. Only names and states are shown.
     """
 
     def initialize(self, checks: Mapping[str, Check] | None = None, timeout: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""What every process that serves does: a run for its service, an address to show, a watchdog.
+"""What every serving process does: runs its service, logs its address, notifies the watchdog.
 
 Knows trio and asyncio's host, `Service`, and the service manager.
 """
@@ -27,13 +27,14 @@ logger = logging.getLogger("tornado_trio.service")
 
 class _Signals(Protocol):
     def attach(self, service: Service) -> None:
-        """From now on `service` is told of them. Called in the run."""
+        """Pass signals to `service` from now on. Called in the run."""
 
 
 def run_service(
     service: Service, main: Main, signals: _Signals, beside: Sequence[Main] = ()
 ) -> None:
-    """Run a service to its end. Raises what leaves it, CannotStart alone if that is the reason."""
+    """Run a service to its end. Raises its error; CannotStart without a group, if that is the
+    reason."""
 
     async def whole() -> None:
         signals.attach(service)
@@ -71,13 +72,13 @@ def run_hosted(
 
 
 def announce(addresses: Sequence[Any], tls: bool) -> None:
-    """Log where the service is to be found."""
+    """Log the address of the service."""
     urls = ", ".join(url_of(address, tls) for address in addresses)
     logger.info("serving on %s", urls)
 
 
 async def keep_watchdog() -> None:
-    """Tell the service manager that the process is alive, as often as it wants to hear it."""
+    """Tell the service manager that the process is alive, as often as it requires."""
     interval = systemd.watchdog_interval()
     if interval is not None:
         while True:

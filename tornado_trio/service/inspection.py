@@ -1,8 +1,8 @@
-"""Inspection of a service: of the only process, and of workers, whom their parent asks.
+"""Inspection of a service: of a single process, and of workers, which their parent queries.
 
-Knows `observe`, which says what there is to see, and the socket pair that joins a worker and its
-parent: questions and answers are lines of JSON, each question has a number. What a worker has
-counted is told at its end, too, so that nothing is missing when it has been replaced.
+Knows `observe`, which provides the data, and the socket pair between a worker and its parent:
+queries and answers are lines of JSON, each query has a number. A worker also sends its counts when
+it ends, so that nothing is missing after it was replaced.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def _inspector(service: Service) -> Inspector:
 
 
 def inspect_here(service: Service) -> Main:
-    """Show the only process: what is to run beside it. CannotStart: not on that address."""
+    """Inspect a single process; returns what is to run beside it. CannotStart: not on that
+    address."""
     inspector = _inspector(service)
     sockets = _sockets(service.settings)
 
@@ -78,7 +79,7 @@ def inspect_here(service: Service) -> Main:
 
 
 def inspect_worker(service: Service, fd: int) -> Main:
-    """Answer the parent's questions: what is to run beside a worker's service."""
+    """Answer the parent's queries; returns what is to run beside a worker's service."""
     os.set_inheritable(fd, False)
     sock = socket.socket(fileno=fd)
     inspector = _inspector(service)
@@ -169,7 +170,7 @@ class _Answers:
         await trio.aclose_forcefully(self._stream)
 
     async def ask(self, what: str, **question: Any) -> Any:
-        """Its answer; None: it does not answer now."""
+        """Query the worker; None: it does not answer now."""
         self._asked += 1
         number, event, box = self._asked, trio.Event(), []  # type: ignore[var-annotated]
         self._waiting[number] = (event, box)
@@ -185,13 +186,13 @@ class _Answers:
         return box[0]
 
     async def count(self) -> None:
-        """Ask for what it has counted, which is kept."""
+        """Query its counts, and keep them."""
         data = await self.ask("families")
         if data is not None:
             self.counted = [Family.from_json(each) for each in data]
 
     def silence(self) -> dict[str, Any]:
-        """In place of its state."""
+        """Reported instead of its state."""
         silent = time.monotonic() - (self.silent_since or time.monotonic())
         worker: Any = self.worker  # has no fields to a checker for systems that cannot fork
         return {
@@ -203,7 +204,7 @@ class _Answers:
 
 
 class WorkersInspection:
-    """The source of a parent's page: all its workers. `run` is its task.
+    """The data source of a parent's page, covering all its workers. `run` is its task.
 
     Args:
       settings: where it listens.
@@ -221,7 +222,7 @@ class WorkersInspection:
         self._gone: list[Family] = []  # counted by workers that have ended
 
     async def run(self) -> None:
-        """Serve the pages, and keep what workers have counted."""
+        """Serve the pages, and keep the counts of workers."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve_pages, self, self._sockets, self._token)
             while True:
@@ -229,7 +230,7 @@ class WorkersInspection:
                 await self._count()
 
     async def attend(self, worker: WorkerProcess) -> None:
-        """Know this worker, until it has gone."""
+        """Include this worker until it has gone."""
         answers = _Answers(worker)
         self._workers.append(answers)
         try:
@@ -245,7 +246,8 @@ class WorkersInspection:
                 nursery.start_soon(answers.count)
 
     async def families(self) -> list[Family]:
-        """The metrics of all workers, also of those that have ended, and how many there are."""
+        """The metrics of all workers, including those that have ended, and the number of
+        workers."""
         await self._count()
         statistics = self._statistics()
         states = [worker["state"] for worker in statistics["workers"]]
@@ -265,7 +267,7 @@ class WorkersInspection:
         )
 
     async def states(self, **question: Any) -> list[dict[str, Any]]:
-        """What each worker says of itself."""
+        """The state that each worker reports."""
         found: list[dict[str, Any]] = []
 
         async def ask(answers: _Answers) -> None:

@@ -1,6 +1,6 @@
-"""What may be run: an application, a `main`, an exchange function, or a factory of one.
+"""What `run` accepts: an application, a `main`, an exchange function, or a factory of one.
 
-Knows their kinds by type and signature, and what people pass by mistake. Starts nothing.
+Recognises them by type and signature, and common mistakes. Starts nothing.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def main_of(target: Any, name: str | None = None, *, factories: bool = True) -> 
 
     Args:
         target: what was given to `run`, or found by its name.
-        name: how it is called in messages.
-        factories: a plain function is called for what it returns.
+        name: its name in messages.
+        factories: call a plain function, and use what it returns.
 
     Raises:
-        CannotStart: it is nothing that can be run; says what it is, and the remedy.
+        CannotStart: it cannot be run; says what it is, and the remedy.
     """
     shown = name or _shown(target)
     if inspect.iscoroutine(target):

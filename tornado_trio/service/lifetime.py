@@ -1,9 +1,9 @@
 """`Service`: the life of one process that serves, from `main`'s start to its end.
 
-Knows trio, `serve`'s seam (`server.hosting`) and the order of an end. Must not know where
-sockets come from (a `Source` says), nor how signals reach it (`signals`, `worker`).
+Knows trio, `serve`'s interface to its host (`server.hosting`) and the order of a shutdown. Must not
+know where sockets come from (a `Source` does), nor how signals reach it (`signals`, `worker`).
 
-The end is this table. Each row has its bound; a second signal goes straight to "cut".
+The shutdown is this table. Each row has its bound; a second signal goes straight to "cutting".
 
     state       begins with            what happens                             at most
     starting    `main` is called       nothing serves yet
@@ -16,8 +16,8 @@ The end is this table. Each row has its bound; a second signal goes straight to 
                 or a second signal                                              process exits
     ended       `main` has returned
 
-Thus what was opened around `serve` with `async with` is closed without being cancelled, and
-tasks that would go on for ever (jobs beside `serve`, a `main` that sleeps) are cancelled.
+So what was opened around `serve` with `async with` is closed without being cancelled, and tasks
+that would run forever (jobs beside `serve`, a `main` that sleeps) are cancelled.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ logger = logging.getLogger("tornado_trio.service")
 
 CLEANUP = 10.0  # seconds that `main` gets after the last `serve` has returned
 CUT = 5.0  # seconds that it gets once it is cancelled
-GRACE = 30.0  # of `serve`, where nobody says another
+GRACE = 30.0  # of `serve`, unless set otherwise
 SERVE_SPARE = 6.0  # seconds after its grace in which `serve` has returned
-LAST_ANSWERS = 0.3  # seconds in which requests that were cut may still be told so
+LAST_ANSWERS = 0.3  # seconds for the error responses of requests that were cut
 DEVELOPING = 0.1  # seconds for which a step may hold the loop while developing
 LOOK_EVERY = 0.01  # seconds between looks at what keeps `main` from ending
 
 
 class Source(Protocol):
-    """Where a service's listeners come from, and who hears of it."""
+    """Where a service's listeners come from; notified of its state."""
 
     def listeners(
         self, settings: Settings, port: int | None, host: str | None
     ) -> Sequence[SocketListener]:
-        """Those of the service's own address. Raises CannotStart."""
+        """The listeners of the service's own address. Raises CannotStart."""
 
     def serving(self, listeners: Sequence[Listener], tls: bool) -> None:
-        """It listens, and takes requests."""
+        """Called when it is listening, and accepts requests."""
 
     def stopping(self) -> None:
         """It has begun to end."""
@@ -82,7 +82,7 @@ class _Serving:
 
 
 class Service:
-    """One process that serves. `run` is its only task; `stop` and `cut` may come at any time.
+    """One process that serves. `run` is its only task; `stop` and `cut` may be called at any time.
 
     Attributes:
       settings: how it is run.
@@ -90,7 +90,7 @@ class Service:
       number: which worker this is, from 1; None: the only process.
       inspector: counts its requests and shows what it is doing, where that was asked for.
       watchdog: names steps that hold the loop, where that was asked for.
-      wrap_app: makes of each application what is served in its place, for counting.
+      wrap_app: wraps each application, for counting.
       longest_grace: seconds; the longest of all calls of `serve`.
     """
 
@@ -120,12 +120,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether new requests are welcome: it serves, and has not been told to end."""
+        """Whether new requests are accepted: it is serving, and has not been asked to stop."""
         return self.state == "serving"
 
     @property
     def servers(self) -> list[Server]:
-        """The servers of all calls of `serve` under way."""
+        """The servers of all running calls of `serve`."""
         return [serving.server for serving in self._servings]
 
     def statistics(self) -> dict[str, Any]:
@@ -142,17 +142,17 @@ class Service:
         self._stop.set()
 
     def cut(self) -> None:
-        """End without waiting for anybody. Idempotent. Call it from the run's thread."""
+        """End without waiting for requests. Idempotent. Call it from the run's thread."""
         self._stop.set()
         self._cut.set()
 
     @property
     def stopping(self) -> bool:
-        """Whether it was told to end."""
+        """Whether it was asked to stop."""
         return self._stop.is_set()
 
     async def wait_draining(self) -> None:
-        """Until requests under way are to come to their end: for streams that have none."""
+        """Wait until the drain begins: for endless responses, which should end then."""
         await self._draining.wait()
 
     # --- the run -------------------------------------------------------------------------
@@ -161,7 +161,7 @@ class Service:
         main: Callable[[], Awaitable[object]],
         beside: Sequence[Callable[[], Awaitable[object]]] = (),
     ) -> None:
-        """Run `main` to its end, or until told to stop; `beside` run as long, then are cancelled.
+        """Run `main` to its end, or until stopped; `beside` run meanwhile, then are cancelled.
 
         Raises what `main` raises.
         """
@@ -231,14 +231,14 @@ class Service:
 
     @property
     def patience(self) -> float:
-        """Seconds after which the end, begun now, is over in any case, or stuck."""
+        """Seconds within which a shutdown that begins now is over, unless it hangs."""
         return self.settings.drain_delay + self.longest_grace + SERVE_SPARE + CLEANUP + CUT
 
     async def _let_go(self, tasks: list[trio.lowlevel.Task]) -> None:
         """Cancel what keeps the tasks that served, then those they belong to, from ending.
 
         A nursery is cancelled when its own task has come to the end of its block, or the last
-        task in it that served has ended. Looks again and again: trio tells nobody.
+        task in it that served has ended. Polls, as trio has no notification for this.
         """
         while not self._main_done:
             for task in tasks:
@@ -260,8 +260,8 @@ class Service:
     def prepared(self, call: ServeCall) -> ServeCall:
         """The call with the operator's settings.
 
-        The service's own address is for the first call that names none; one that is the
-        operator's, for the first that brings no listeners, whatever port it names.
+        The service's own address is for the first call that names none; one that is the operator's,
+        for the first that has no listeners of its own, whatever port it names.
         """
         settings = self.settings
         listeners, tls, options = call.listeners, call.tls, call.options
@@ -322,7 +322,7 @@ class Service:
 
     @contextmanager
     def serving(self, server: Server, listeners: Sequence[Listener]) -> Iterator[None]:
-        """Around one `serve`: it is ended by a scope of ours."""
+        """Around one `serve`: its scope is cancelled to end it."""
         with trio.CancelScope() as scope:
             serving = _Serving(server, scope, trio.lowlevel.current_task())
             self._servings.append(serving)

@@ -1,7 +1,7 @@
 """Finding what MODULE:NAME names. Knows imports; must not know what is done with what it finds.
 
-What cannot be found or compiled is one line, with its place. A program that breaks while it is
-imported keeps its traceback, without our frames.
+A module that cannot be found or compiled is reported in one line, with its place. A program that
+fails while it is imported keeps its traceback, without our frames.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Logging of a service whose program has not set up any: readable lines, or JSON.
+"""Logging of a service whose program has not set it up: readable lines, or JSON.
 
-Knows the standard `logging`. The lines go where Python puts those that no handler wants (its
-"handler of last resort"), so that a program which does set up logging, at any time, is obeyed.
+Knows the standard `logging`. It replaces Python's "handler of last resort", so that a program's own
+logging, set up at any time, takes precedence.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time (seconds since 1970), level, logger, message, and more.
 
-    What a program passes as `extra` is there under its names; an exception is text, `exception`.
+    What a program passes as `extra` is included under its names; an exception is text, `exception`.
 
     Args:
-        fields: put into each line.
+        fields: added to each line.
     """
 
     def __init__(self, **fields: Any) -> None:

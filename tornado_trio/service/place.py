@@ -1,4 +1,4 @@
-"""`Place`: what a worker is told at its start, by its environment. Knows nothing else."""
+"""`Place`: what a worker gets from its parent by the environment. Knows nothing else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ VARIABLE = f"{PREFIX}WORKER"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a worker is told at its start: its number, and its descriptors."""
+    """What a worker gets at its start: its number, and its descriptors."""
 
     number: int
     row: int
     control: int
     broker: int
     board: int
-    #: Over which its parent asks what it is doing; -1: nobody asks.
+    #: The descriptor of the parent's inspection queries; -1: none.
     inspection: int = -1
 
     def as_text(self) -> str:
@@ -32,7 +32,7 @@ class Place:
 
 
 def worker_place(environ: MutableMapping[str, str] = os.environ) -> Place | None:
-    """This process's place among workers, if it is one. Its children are not told."""
+    """This process's place among workers, if it is one. Not passed on to its children."""
     text = environ.pop(VARIABLE, None)
     if text is None:
         return None

@@ -33,7 +33,7 @@ Bind = Callable[[Message], list[socket.socket]]
 
 
 def check_restartable() -> None:
-    """Raises CannotStart where there is no command to repeat."""
+    """Raises CannotStart if there is no command line to run again."""
     words = sys.orig_argv[1:]
     if not words or words[-1] == "-" or sys.argv[:1] == [""]:
         raise CannotStart(
@@ -48,11 +48,11 @@ class WorkerProcess:
 
     Attributes:
       number: from 1; a worker and the one that replaces it have the same.
-      state: "starting", "running" (its loop turns), "ready", "stopping" or "dead".
+      state: "starting", "running" (its loop runs), "ready", "stopping" or "dead".
       status: its exit status once it is dead, negative: the signal that ended it.
-      failure: what it said of why it cannot start.
-      patience: seconds that its end may take.
-      inspection: the socket over which it says what it is doing, if it was to have one.
+      failure: its reason for not starting.
+      patience: seconds that its shutdown may take.
+      inspection: the socket for inspection queries, if enabled.
     """
 
     def __init__(self, number: int, board: Board, bind: Bind, *, inspected: bool = False) -> None:
@@ -69,7 +69,7 @@ class WorkerProcess:
         self.aborted = False
         self.late = False  # it was said that it does not get ready
         self.told_to_stop = False
-        self.left_by_itself = False  # somebody else's SIGTERM
+        self.left_by_itself = False  # a SIGTERM that was not ours
         self._bind = bind
         self._board = board
         try:
@@ -121,7 +121,7 @@ class WorkerProcess:
 
     # --- tasks -----------------------------------------------------------------------------
     async def attend(self, told: Callable[[WorkerProcess, Message], object]) -> None:
-        """Answer the worker's questions, and pass on what it says, until it is dead."""
+        """Answer the worker's requests, and pass on its messages, until it is dead."""
         control = trio.socket.from_stdlib_socket(self._control)
         broker = trio.socket.from_stdlib_socket(self._broker)
         async with trio.open_nursery() as nursery:
@@ -160,7 +160,7 @@ class WorkerProcess:
         self.patience = message.get("patience", self.patience)
 
     def reap(self) -> bool:
-        """Look whether it has ended; True when it has just been found dead."""
+        """Check whether it has ended; True if it has just been found dead."""
         if self.state == "dead" or self._popen.poll() is None:
             return False
         self.status = self._popen.returncode
@@ -181,18 +181,18 @@ class WorkerProcess:
 
     # --- orders ------------------------------------------------------------------------------
     def stop(self, within: float | None = None) -> None:
-        """Have it end: drained, or cut after so many seconds."""
+        """Stop it: it drains, and is cut after `within` seconds."""
         self.told_to_stop = True
         self.say(op="stop", within=within)
         if self.state == "starting":
             self.kill(signal.SIGTERM)  # it may import for long before it reads what we say
 
     def cut(self) -> None:
-        """Have it end at once."""
+        """End it at once."""
         self.say(op="cut")
 
     def say(self, **message: Any) -> None:
-        """Send it a message; one that is gone hears nothing."""
+        """Send it a message; ignored if it has gone."""
         say(self._control, message)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:

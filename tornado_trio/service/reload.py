@@ -1,7 +1,7 @@
 """Noticing that source changed, for `--reload`. Knows files; must not know processes.
 
-`watchfiles`, where it is installed, is told by the system; otherwise files are looked at twice
-a second. Either sees what lies below the working directory, but for what starts with a dot,
+`watchfiles`, if installed, is notified by the system; otherwise files are polled twice a second.
+Either covers the working directory and what is below it, except names that start with a dot,
 virtual environments and caches.
 """
 
@@ -27,7 +27,7 @@ _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "site-packages", "venv",
 
 
 async def watch_source(reload: Callable[[str], Awaitable[object]], folder: str = ".") -> None:
-    """Await `reload(reason)` whenever what lies in `folder` has changed and can be compiled."""
+    """Await `reload(reason)` whenever source in `folder` has changed and compiles."""
     async with aclosing(changes(folder)) as found:
         await _reload_on(found, reload)
 

@@ -1,4 +1,4 @@
-"""`RestartPolicy`: when a dead worker is replaced, and when that is given up. Pure.
+"""`RestartPolicy`: when a dead worker is replaced, and when to stop trying. Pure.
 
 it lived for a while           at once
 it died soon                   the first time at once, then after 0.5, 1, 2, ... 30 seconds
@@ -19,7 +19,7 @@ class RestartPolicy:
     Attributes:
       stable: seconds after which a worker counts as having started well.
       first, longest: seconds; the delay doubles between them.
-      give_up: so many deaths, one after the other, and none that lived for a while.
+      give_up: number of consecutive early deaths after which it stops.
     """
 
     stable: float = 5.0
@@ -30,12 +30,12 @@ class RestartPolicy:
     _all_in_a_row: int = 0
 
     def died(self, number: int, lived: float, others: float = 0.0) -> float | None:
-        """Seconds until worker `number` is started again; None: give up.
+        """Seconds until worker `number` is restarted; None: stop trying.
 
         Args:
           number: which worker died.
           lived: seconds from its start to its end.
-          others: seconds that the oldest of the others is alive.
+          others: seconds since the oldest of the others was started.
         """
         if lived >= self.stable:
             self._in_a_row.pop(number, None)

@@ -1,4 +1,5 @@
-"""`run`: a service in one call. Knows settings, hosts and exits; what serves, serves below.
+"""`run`: a service in one call. Knows settings, hosts and exits; serving is done in the modules
+below.
 
 run(app, port=8888)     an Application
 run(main)               an async function that calls `serve` somewhere
@@ -57,23 +58,23 @@ def run(
     traces: bool = False,
     watchdog: float | None = None,
 ) -> None:
-    """Run a service until it is told to end; returns when it has ended well.
+    """Run a service until it is stopped; returns if it ended without an error.
 
     Args:
-        main: an `Application`, which is served; or an async function without arguments: what
-            the service needs is opened there with `async with`, around `serve`.
-        port, host, unix, fd: where an application listens (127.0.0.1:8888 if nothing is said);
-            for a `serve` in `main` they go before its own.
+        main: an `Application`, which is served; or an async function without arguments, which opens
+            what the service needs with `async with`, around `serve`.
+        port, host, unix, fd: where an application listens (127.0.0.1:8888 by default); they take
+            precedence over the arguments of a `serve` in `main`.
 
-    The others are those of `Settings`. Each can be set from outside by a variable
-    TORNADO_TRIO_*, which goes before what is said here: TORNADO_TRIO_PORT=80.
+    The others are those of `Settings`. Each can be set by an environment variable TORNADO_TRIO_*,
+    which takes precedence: TORNADO_TRIO_PORT=80.
 
-    SIGTERM and Ctrl-C drain: no new connections, those under way get their answers, `serve`
-    returns, `main` ends. A second one cuts. Logging is set up if nobody has.
+    SIGTERM and Ctrl-C drain: no new connections, requests under way are answered, `serve` returns,
+    `main` ends. A second signal cuts. Logging is set up unless the program has done so.
 
     Raises:
         SystemExit: it cannot start (a line on stderr says why), or was cut.
-        Exception: whatever leaves `main`.
+        Exception: any error of `main`.
     """
     try:
         settings = Settings(
@@ -91,7 +92,7 @@ def run(
 
 
 def complain(error: CannotStart, program: str = "tornado_trio") -> None:
-    """Say on stderr, in one line, why there is no service, and exit."""
+    """Print on stderr, in one line, why the service cannot start, and exit."""
     print(f"{program}: {error}", file=sys.stderr)
     raise SystemExit(error.status) from None
 
@@ -119,7 +120,7 @@ def start(load: Callable[[], Main], settings: Settings) -> None:
 
 
 def check(main: Main, settings: Settings) -> None:
-    """Try what `start` would do without serving. Raises CannotStart."""
+    """Check what `start` would run, without serving. Raises CannotStart."""
     check_http2(settings)
     if settings.tls_cert is not None:
         server_tls(settings)
@@ -152,13 +153,13 @@ def _check_no_loop() -> None:
 
 
 def check_http2(settings: Settings) -> None:
-    """Whether it can be served, where it is asked for. Raises CannotStart."""
+    """Check that HTTP/2 can be served, if requested. Raises CannotStart."""
     if settings.http2 and importlib.util.find_spec("hypercorn") is None:
         raise CannotStart("http2 needs Hypercorn: pip install 'tornado-trio[http2]'", 2)
 
 
 class OwnSockets:
-    """The source of the only process: it binds what is asked for, and tells the manager."""
+    """The source of a single process: binds its sockets, and notifies the service manager."""
 
     def __init__(self, settings: Settings) -> None:
         self._announced = False

@@ -1,10 +1,10 @@
 """`Settings`: how a service is run, from the program, the environment and the command line.
 
-Knows names, types and bounds of settings. Must not know what is done with them.
+Knows names, types and bounds of settings. Must not know how they are used.
 
 One setting has one name everywhere: `drain_delay` in Python, TORNADO_TRIO_DRAIN_DELAY in the
-environment, --drain-delay on the command line. What stands nearer to the operator wins: the
-command line, then the environment, then the program.
+environment, --drain-delay on the command line. The command line takes precedence over the
+environment, and that over the program.
 """
 
 from __future__ import annotations
@@ -90,29 +90,30 @@ class Settings:
 
     Attributes:
       host: where to listen, a name or an address; "" is every interface. None: 127.0.0.1 for an
-        application, what the program says for a `serve` of its own.
-      port: the TCP port; 0 is any free one. None: 8888, or what the program says.
+        application, the arguments of `serve` for a program that calls it.
+      port: the TCP port; 0 is any free one. None: 8888, or what the program sets.
       unix: the path of a Unix socket to listen on instead.
-      fd: the number of an inherited descriptor that listens already, instead.
-      workers: processes that serve; 0 is one for each processor.
+      fd: the number of an inherited listening descriptor, instead.
+      workers: number of serving processes; 0 is one per processor.
       reload: start again when source changes; for development.
       tls_cert, tls_key: PEM files; the key may be in the certificate's.
-      grace: seconds that requests under way get at the end. None: 30, or what the program says.
-      drain_delay: seconds between the signal to end and the closing of the listeners, in which
-        `/ready` says no and load balancers look elsewhere.
-      asyncio: host the service on an asyncio loop, so that asyncio's libraries work;
+      grace: seconds that requests under way get at shutdown. None: 30, or what the program sets.
+      drain_delay: seconds between the stop signal and the closing of the listeners, in which
+        `/ready` answers 503 and load balancers turn to other instances.
+      asyncio: host the service on an asyncio loop, so that asyncio libraries work;
         "uvloop" hosts it on uvloop's.
-      http2: HTTP/2 and HTTP/1.1 by Hypercorn's server, in place of ours.
-      log_format: "text" or "json", where the program has not set up logging itself.
+      http2: HTTP/2 and HTTP/1.1 by Hypercorn's server instead of ours.
+      log_format: "text" or "json", unless the program sets up logging itself.
       access_log: write a line for each request.
-      proxy_headers: believe X-Forwarded-For and its kin; or from which proxies.
-      max_requests: a worker is replaced after about so many requests; 0: never.
-      worker_timeout: a worker that does not answer for so many seconds is killed.
+      proxy_headers: trust X-Forwarded-For and the like; or the proxies to trust.
+      max_requests: a worker is replaced after about this many requests; 0: never.
+      worker_timeout: a worker that does not respond for this many seconds is killed.
       inspect: the address of the inspection page, metrics and task tree, HOST:PORT; None: none.
-      inspect_token: what one has to know to look; without it only loopback may be listened on.
-      traces: make OpenTelemetry spans of requests, of clients' too; its API must be installed.
-      watchdog: seconds; a step that holds the loop for longer is logged. 0: never; None: 0.1 while
-        developing (`reload`, or an application's `debug`), otherwise never.
+      inspect_token: required for the page; without it, only loopback addresses are allowed.
+      traces: make OpenTelemetry spans of requests, client requests included; its API must be
+      installed.
+      watchdog: seconds; a step that blocks the loop for longer is logged. 0: never; None: 0.1 in
+        development (`reload`, or an application's `debug`), otherwise never.
     """
 
     host: str | None = _setting(
@@ -180,18 +181,18 @@ class Settings:
 
     @property
     def has_address(self) -> bool:
-        """Whether anybody said where to listen."""
+        """Whether an address was set."""
         return any(v is not None for v in (self.host, self.port, self.unix, self.fd))
 
     @property
     def supervised(self) -> bool:
-        """Whether a parent process watches over workers: also over one, that is to be replaced
-        now and then, and as the first process of a container, which has orphans to reap."""
+        """Whether a parent process supervises workers: also a single one, if it is to be replaced
+        at times, or as the first process of a container, which has to reap orphans."""
         return self.worker_count > 1 or self.reload or self.max_requests > 0 or os.getpid() == 1
 
     @property
     def worker_count(self) -> int:
-        """How many workers there are to be, at least one."""
+        """The number of workers, at least one."""
         if self.workers:
             return self.workers
         if hasattr(os, "sched_getaffinity"):
@@ -199,10 +200,10 @@ class Settings:
         return os.cpu_count() or 1
 
     def updated(self, values: Mapping[str, Any]) -> Settings:
-        """These settings with others in place of some.
+        """A copy with some settings replaced.
 
-        A place to listen replaces another kind of place: `unix` from the environment takes the
-        program's `port` out of force.
+        An address replaces one of another kind: `unix` from the environment overrides the program's
+        `port`.
         """
         kinds = ({"host", "port"}, {"unix"}, {"fd"})
         chosen = [kind for kind in kinds if kind & values.keys()]
@@ -220,7 +221,7 @@ class Settings:
 
 
 def setting_names() -> list[str]:
-    """The names of all settings, in the order in which they are to be shown."""
+    """The names of all settings, in display order."""
     return [each.name for each in dataclasses.fields(Settings)]
 
 

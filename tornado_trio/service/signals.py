@@ -32,8 +32,8 @@ CUT_WITHIN = 1.0  # seconds from the second signal to the end of the process
 class StopSignals:
     """Counts the signals that ask a process to end, and passes them to its `Service`.
 
-    A process that is not gone a second after the second one is ended by the C library, with the
-    lines that its threads are at on stderr: a blocked loop, or a thread that is waited for.
+    A process that is still running a second after the second signal (its loop is blocked, or it
+    waits for a thread) is ended by faulthandler, which prints the stacks of its threads on stderr.
     """
 
     def __init__(self, *numbers: signal.Signals) -> None:
@@ -65,7 +65,7 @@ class StopSignals:
                 faulthandler.cancel_dump_traceback_later()
 
     def attach(self, service: Service) -> None:
-        """From now on `service` is told. Called in the run."""
+        """Pass signals to `service` from now on. Called in the run."""
         self._token, self._service = trio.lowlevel.current_trio_token(), service
         self._act()
 

@@ -1,11 +1,11 @@
-"""The parent of workers: starts them, watches over them, replaces them, and ends with them.
+"""The parent of workers: starts, supervises and replaces them, and ends with them.
 
 Knows `WorkerProcess`, signals, and the policy of restarts. Must not know what is served: the
 program is loaded by the workers alone, so that each replacement runs what is on disk.
 
     SIGTERM, SIGINT      drain all workers, and end; a second one cuts them
     SIGHUP               replace all workers, one by one, new ones first
-    SIGTTIN, SIGTTOU     a worker more, a worker less
+    SIGTTIN, SIGTTOU     one worker more, one worker less
     SIGUSR1              each worker shows its tasks (where `inspect` is set)
 """
 
@@ -50,7 +50,7 @@ _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGCHLD")
 
 
 def supervise(settings: Settings) -> None:
-    """Run workers until told to end. Raises CannotStart, or SystemExit with another status."""
+    """Run workers until stopped. Raises CannotStart, or SystemExit with another status."""
     check_restartable()
     set_up_logging(settings)
     supervisor = Supervisor(settings)
@@ -65,14 +65,14 @@ def supervise(settings: Settings) -> None:
 
 
 class Supervisor:
-    """Watches over the workers.
+    """Supervises the workers.
 
     Attributes:
-      workers: by number, the one that serves now.
+      workers: the current ones, by number.
       retiring: those that were replaced, and still drain.
-      restarts: how many died and were started again.
+      restarts: how many died and were replaced.
       status: the exit status to end with.
-      error: why there is no service, to be said in one line.
+      error: why the service failed, for one line.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -108,7 +108,7 @@ class Supervisor:
         self._board.close()
 
     def statistics(self) -> dict[str, Any]:
-        """For inspection pages: restarts, and of each worker what its row says."""
+        """For inspection pages: restarts, and the row of each worker."""
         return {
             "restarts": self.restarts,
             "workers": [
@@ -134,11 +134,11 @@ class Supervisor:
 
     # --- the run -------------------------------------------------------------------------------
     async def run(self) -> None:
-        """All of it, until no worker is left."""
+        """Run until no worker is left."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self._hear_signals)
-            # While developing nobody hangs: a debugger may be at work.
+            # In development no worker counts as hanging: a debugger may be attached.
             timeout = 0.0 if self.settings.reload else self.settings.worker_timeout
             nursery.start_soon(watch_life, self._alive, self._reap, timeout)
             nursery.start_soon(keep_watchdog)
@@ -318,9 +318,9 @@ class Supervisor:
         worker.kill()
 
     async def roll(self) -> None:
-        """Replace all workers, one by one; stops at the first that does not come up.
+        """Replace all workers, one by one; stops at the first that fails to start.
 
-        A signal that comes before another's has been begun with is the same request.
+        Signals that arrive before a replacement has begun count as one.
         """
         if self._roll_is_due:
             return
@@ -342,7 +342,7 @@ class Supervisor:
         systemd.notify("READY=1")
 
     async def reload(self, reason: str) -> None:
-        """While developing: end the workers, then start new ones. Connections wait meanwhile."""
+        """In development: stop the workers, then start new ones. Connections wait meanwhile."""
         async with self._rolling:
             for worker in list(self.workers.values()):
                 if worker.state != "dead":
@@ -378,7 +378,7 @@ class Supervisor:
                     worker.kill(number)  # it shows what it does
         elif number == signal.SIGHUP:
             if self._terminal and not has_terminal():
-                # The terminal was closed: nobody asked for new workers.
+                # The terminal was closed: this is no request for new workers.
                 self._stop_or_cut(number)
             elif not self.stopping:
                 self._nursery.start_soon(self.roll)
@@ -418,7 +418,7 @@ class Supervisor:
 
     def _begin_end(self) -> None:
         systemd.notify("STOPPING=1")
-        # Each worker closes its own: then no connection is let in that nobody will take.
+        # Each worker closes its own: then no connection is accepted that would not be served.
         self._sockets.close()
         for worker in self._alive():
             self._retire(worker)

@@ -1,4 +1,4 @@
-"""What a parent process has to know of where it runs: a terminal, a container. Knows Unix."""
+"""The environment of a parent process: a terminal, a container. Knows Unix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_first_process() -> bool:
 
 
 def reap_orphans(workers: set[int]) -> None:
-    """As the first process of a container: collect what others have left behind."""
+    """As the first process of a container: reap orphaned children."""
     if sys.platform != "linux":
         return
     while True:

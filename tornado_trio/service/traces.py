@@ -15,7 +15,8 @@ _MACHINERY = frozenset(
 
 
 def program_part(error: BaseException) -> TracebackType | None:
-    """The traceback of `error` from the first frame of the program's on; all of it if none is."""
+    """The traceback of `error` from the first frame of the program on; all of it if there is
+    none."""
     trace = error.__traceback__
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__") or ""

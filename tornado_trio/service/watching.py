@@ -1,4 +1,4 @@
-"""`watch_life`: finding workers that hang, or never get ready. Knows `WorkerProcess`."""
+"""`watch_life`: finding workers that hang, or never become ready. Knows `WorkerProcess`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ async def watch_life(
     """Kill each worker whose last sign of life is older than `longest` seconds (0: none).
 
     Args:
-        alive: the workers there are.
-        reap: called at each look, too: signals tell who has ended, but for what ended before
-            anybody listened.
+        alive: returns the current workers.
+        reap: called at each check, too: SIGCHLD reports ended workers, except those that ended
+            before it was handled.
     """
     pause = min(LOOK_EVERY, longest / 2) if longest else LOOK_EVERY
     while True:

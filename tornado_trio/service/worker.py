@@ -1,10 +1,10 @@
-"""A worker: the process that serves, and its link to the parent that started it.
+"""A worker: a process that serves, and its link to the parent that started it.
 
 Knows the channel, the board and `Service`. Must not know how many workers there are.
 
-It is the program, started once more: `run` finds in the environment that it is a worker. Its
-parent tells it when to end; SIGTERM from anybody else (a service manager signals all
-processes of a group) begins the same end, however often it comes. SIGINT is the parent's affair.
+It is the program, started again: `run` learns from the environment that it is a worker. Its parent
+tells it when to stop; SIGTERM from elsewhere (a service manager signals all processes of a group)
+begins the same shutdown, however often it arrives. SIGINT is handled by the parent.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BEAT_EVERY = 1.0  # seconds
 
 
 class WorkerLink:
-    """The worker's end of what joins it to its parent; the source of its listeners."""
+    """The worker's end of the link to its parent; the source of its listeners."""
 
     def __init__(self, place: Place) -> None:
         self._control = socket.socket(fileno=place.control)
@@ -55,14 +55,14 @@ class WorkerLink:
         self.is_ready = False
 
     def attach(self, service: Service) -> None:
-        """The link is for this service."""
+        """Use the link for this service."""
         self._service = service
 
     # --- the source of listeners -------------------------------------------------------
     def listeners(
         self, settings: Settings, port: int | None, host: str | None
     ) -> list[SocketListener]:
-        """Those of an address, which the parent binds once for all workers."""
+        """The listeners of an address, which the parent binds once for all workers."""
         places = {name: getattr(settings, name) for name in ("host", "port", "unix", "fd")}
         key = repr((sorted(places.items(), key=str), port, host))
         # `serve(app, 0)` twice are two ports, the same two in each worker.
@@ -100,7 +100,7 @@ class WorkerLink:
 
     # --- tasks ---------------------------------------------------------------------------
     async def beat(self) -> None:
-        """Signs of life, for as long as the loop turns."""
+        """Send signs of life for as long as the loop runs."""
         assert self._service is not None
         timeout = self._service.settings.worker_timeout
         pause = min(BEAT_EVERY, timeout / 4) if timeout else BEAT_EVERY
@@ -111,7 +111,7 @@ class WorkerLink:
             await trio.sleep(pause)
 
     async def obey(self) -> None:
-        """Do what the parent says; without a parent there is nothing to go on for."""
+        """Follow the parent's messages; stop if the parent has gone."""
         service = self._service
         assert service is not None
         self._say(op="running")
@@ -131,11 +131,12 @@ class WorkerLink:
 
     # --- what it tells ---------------------------------------------------------------------
     def failed(self, line: str | None, trace: str | None, status: int) -> None:
-        """The worker cannot start; the parent says so, once for all of them."""
+        """The worker cannot start; the parent reports it, once for all of them."""
         self._say(op="failed", line=line, trace=trace, status=status)
 
     def count_requests(self, limit: int) -> Callable[[Any], Any]:
-        """A wrapper of applications that asks to be replaced after about `limit` requests."""
+        """An application wrapper that asks for the worker's replacement after about `limit`
+        requests."""
         # Not all at once: they were started together.
         limit += random.randrange(limit // 10 + 1)
         row = self._row
@@ -153,9 +154,9 @@ class WorkerLink:
 
 
 def run_worker(place: Place, load: Callable[[], Main], settings: Settings) -> None:
-    """Be the worker of `place`. Raises SystemExit at its end.
+    """Run as the worker of `place`. Raises SystemExit at its end.
 
-    What keeps it from starting is told to the parent, in place of being written here.
+    If it cannot start, the reason is sent to the parent, which prints it.
     """
     link = WorkerLink(place)
     faulthandler.enable()  # SIGABRT, which the parent sends to one that hangs, shows where
@@ -190,7 +191,7 @@ def run_worker(place: Place, load: Callable[[], Main], settings: Settings) -> No
 
 
 class WorkerSignals:
-    """SIGTERM begins the end, SIGINT does nothing."""
+    """SIGTERM begins the shutdown, SIGINT does nothing."""
 
     def __init__(self) -> None:
         self._token: trio.lowlevel.TrioToken | None = None
