@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 import trio
@@ -62,6 +64,46 @@ def test_around_a_whole_run(tmp_path: Path) -> None:
         with no_leaks(within=0.05):
             file = (tmp_path / "left.txt").open("w")
     file.close()
+
+
+class Knot:
+    """Holds itself, and a file: only a collection lets go of them."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file, self.itself = file, self
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no list of descriptors")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_what_only_a_cycle_holds_is_no_leak(
+    tmp_path: Path, autojump_clock: trio.abc.Clock
+) -> None:
+    gc.disable()
+    try:
+        async with no_leaks():
+            Knot((tmp_path / "held.txt").open("w"))
+        with no_leaks():
+            Knot((tmp_path / "held.txt").open("w"))
+    finally:
+        gc.enable()
+
+
+async def test_few_collections(
+    nursery: trio.Nursery, autojump_clock: trio.abc.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One takes seconds where there is much."""
+    collected: list[float] = []
+    monkeypatch.setattr(gc, "collect", lambda: collected.append(trio.current_time()))
+    began = trio.current_time()
+    with pytest.raises(Leaked):
+        async with no_leaks(within=10):
+            nursery.start_soon(sleeper)
+    assert [round(at - began) for at in collected] == [0, 5, 10]
+    collected.clear()
+    async with no_leaks():
+        pass
+    assert not collected
+    nursery.cancel_scope.cancel()
 
 
 async def test_the_error_of_the_block_goes_first(

@@ -23,7 +23,7 @@ class ShownTask:
 
     id: str
     name: str
-    frames: list[tuple[FrameType, int]]
+    frames: list[FrameType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ShownTimer:
     where: str
 
 
-def generator_frames(awaitable: object) -> list[tuple[FrameType, int]]:
+def generator_frames(awaitable: object) -> list[FrameType]:
     """Where the generators wait that fill the Future at the end of an awaitable: Tornado's
     coroutines, the outermost first. What awaits such a Future has no frame of theirs.
 
@@ -48,7 +48,7 @@ def generator_frames(awaitable: object) -> list[tuple[FrameType, int]]:
         if inner is None:
             break
         awaitable = inner
-    found: list[tuple[FrameType, int]] = []
+    found: list[FrameType] = []
     futures = [each for each in gc.get_referents(awaitable) if asyncio.isfuture(each)]
     future: object = futures[0] if futures else None
     for _ in range(_DEEPEST):
@@ -57,7 +57,7 @@ def generator_frames(awaitable: object) -> list[tuple[FrameType, int]]:
             break
         frame = generator.gi_frame
         if frame is not None:
-            found.append((frame, frame.f_lineno))
+            found.append(frame)
     return found
 
 
@@ -81,7 +81,7 @@ def running_tasks() -> list[ShownTask]:
         return []
     shown = []
     for task in sorted(asyncio.all_tasks(loop), key=lambda each: each.get_name()):
-        frames = [(frame, frame.f_lineno) for frame in task.get_stack(limit=50)]
+        frames = task.get_stack(limit=50)
         coroutine = getattr(task.get_coro(), "__qualname__", "")
         shown.append(ShownTask(f"{id(task):x}", f"{task.get_name()} {coroutine}", frames))
     return shown

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import trio
 from trio.lowlevel import Task
@@ -17,6 +18,8 @@ from ..client.pool import pools
 from ..server.handler_task import place_of
 
 __all__ = ["Leaked", "no_leaks"]
+
+LOOKS = 20  # as many pauses make up the time that ends may take
 
 
 class Leaked(AssertionError):
@@ -65,12 +68,8 @@ class no_leaks:  # used as a function
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            deadline = time.monotonic() + self.within
-            while left := self._left():
-                if time.monotonic() >= deadline:
-                    raise Leaked("left behind:\n  " + "\n  ".join(left))
-                gc.collect()  # a cycle holds what its owner has let go
-                time.sleep(self.within / 20)
+            for pause in self._pauses(self._left):
+                time.sleep(pause)
 
     async def __aenter__(self) -> no_leaks:
         if self.tasks:
@@ -79,12 +78,26 @@ class no_leaks:  # used as a function
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            deadline = trio.current_time() + self.within
-            while left := self._tasks_left() + self._left():
-                if trio.current_time() >= deadline:
-                    raise Leaked("left behind:\n  " + "\n  ".join(left))
+            for pause in self._pauses(lambda: self._tasks_left() + self._left()):
+                await trio.sleep(pause)
+
+    def _pauses(self, look: Callable[[], list[str]]) -> Iterator[float]:
+        """Seconds to wait before the next look, while something is left.
+
+        A cycle may hold what its owner has let go: what is left at the first look, at the middle
+        one and at the last is looked for once more after a collection. Not at each: in a process
+        with much in it one takes seconds.
+        """
+        for number in range(LOOKS + 1):
+            left = look()
+            if left and number in (0, LOOKS // 2, LOOKS):
                 gc.collect()
-                await trio.sleep(self.within / 20)
+                left = look()
+            if not left:
+                return
+            if number < LOOKS:
+                yield self.within / LOOKS
+        raise Leaked("left behind:\n  " + "\n  ".join(left))
 
     def _tasks_left(self) -> list[str]:
         if not self.tasks:
