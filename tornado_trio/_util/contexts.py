@@ -1,4 +1,4 @@
-"""Running something in another context than the present one. Knows contextvars, nothing else."""
+"""Running code in another context than the current one. Knows contextvars, nothing else."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["InContext", "run_in"]
 
 
 def run_in(context: Context, function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function(*args)` in `context`; directly, where `context` has been entered already.
+    """Call `function(*args)` in `context`; directly, if `context` has already been entered.
 
-    A context cannot be entered twice (`Context.run` raises RuntimeError), and who tells a
-    request of something (that its client left) does not know whether the request itself does.
+    A context cannot be entered twice (`Context.run` raises RuntimeError), and code that notifies a
+    request (of a disconnect, say) does not know whether it runs inside that request.
     """
     try:
         context.run(int)
@@ -23,7 +23,7 @@ def run_in(context: Context, function: Callable[..., Any], *args: Any) -> Any:
 
 
 class InContext:
-    """Awaits something in `context`, step by step; for what is a task of its own elsewhere.
+    """Awaits something in `context`, step by step; for what would be a separate task elsewhere.
 
     Costs a call per step, where a task costs a turn of the loop.
     """

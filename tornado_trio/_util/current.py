@@ -1,4 +1,4 @@
-"""The request that runs, for those who must not know what a request is (`log`)."""
+"""The current request, for modules that must not know requests (`log`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Letting others run while there is always more to do. Knows trio's checkpoints only.
 
-A peer that is faster than we are never makes its task wait, and trio changes tasks only
-where one waits. So every loop over what a peer sent, or takes, counts its steps.
+A peer that is faster than we are never makes its task wait, and trio switches tasks only where one
+waits. So every loop over what a peer sends, or receives, counts its steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Budget"]
 
 @final
 class Budget:
-    """Steps that a task may take in a row before the others get their turn.
+    """Steps that a task may take in a row before other tasks get a turn.
 
     Args:
       steps: so many that they are worth about a millisecond: the checkpoint then costs
@@ -37,7 +37,7 @@ class Budget:
         return True
 
     def renew(self) -> None:
-        """The task has waited: others had their turn."""
+        """The task has waited: other tasks had a turn."""
         self._left = self._steps
 
     async def maybe_checkpoint(self) -> None:

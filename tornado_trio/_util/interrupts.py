@@ -6,8 +6,8 @@ from __future__ import annotations
 def interrupt_in(error: BaseException) -> KeyboardInterrupt | SystemExit | None:
     """The first KeyboardInterrupt or SystemExit in `error`, itself or a group of any depth.
 
-    Nurseries wrap them in groups, which the interpreter would report as a plain error; they
-    are about the process, not about whoever happened to run.
+    Nurseries wrap them in groups, which the interpreter would report as a plain error; they concern
+    the process, not the task that happened to run.
     """
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return error

@@ -1,7 +1,7 @@
 """Find URLs in HTML-escaped plain text and make them links. Linear in the text.
 
-Knows only text. `escape.linkify` is the public door; it escapes first, so a quote or
-an ampersand comes here as an entity.
+Knows only text. `escape.linkify` is the public function; it escapes first, so a quote or an
+ampersand arrives here as an entity.
 
 A URL is a start (`scheme:/`, or `www.`) and then tokens: runs of ordinary characters,
 `&amp;`, `&quot;`, and one level of balanced parentheses (Wikipedia has them). A match

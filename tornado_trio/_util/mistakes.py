@@ -1,7 +1,7 @@
-"""Saying what is wrong with what a program passed, where it passed it, and the remedy.
+"""Error messages for arguments of a wrong kind: what is wrong, where it was passed, and the remedy.
 
-Knows what callables, awaitables and applications look like from outside; asked only where
-something is set up or has failed already, never on the way of a good request.
+Knows what callables, awaitables and applications look like from outside; used only at setup or
+after a failure, never on the path of a good request.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def awaitable(result: Any, where: str) -> Any:
 
 
 def refuse_value(value: Any, where: str) -> None:
-    """TypeError for what a coroutine returned though nobody takes it."""
+    """TypeError for a value that a coroutine returned where it would be dropped."""
     raise TypeError(
         f"{where} returned {_shown(value)}; what is to be sent is given to write() or finish() "
         "(troubleshooting#handler-result)"

@@ -76,9 +76,9 @@ class Program:
         return os.path.dirname(os.path.realpath(self.target))
 
     def run(self) -> None:
-        """Execute it as `__main__`. `sys.path` is the caller's affair (see `path_entry`).
+        """Execute it as `__main__`. Setting `sys.path` is up to the caller (see `path_entry`).
 
-        Whatever the program raises comes out, SystemExit included.
+        What the program raises propagates, SystemExit included.
 
         Raises:
             CannotRun: it cannot be found or read.

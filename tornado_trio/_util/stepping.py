@@ -1,8 +1,8 @@
-"""Stepping a coroutine by hand, and still being seen through.
+"""Stepping a coroutine by hand, visibly to tools that follow `await` chains.
 
-A coroutine that is stepped (`send`, `throw`) by something other than an `await` has nobody that
-awaits it, so tools that follow `cr_await` stop there. What stands between is a `Stepper`: awaited
-in the coroutine's place, it looks like the coroutine. Knows coroutines, nothing else.
+A coroutine that is stepped (`send`, `throw`) by something other than an `await` is not awaited by
+anything, so tools that follow `cr_await` stop there. A `Stepper` closes the gap: awaited instead of
+the coroutine, it looks like the coroutine. Knows coroutines, nothing else.
 """
 
 from __future__ import annotations

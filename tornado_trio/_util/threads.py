@@ -4,8 +4,8 @@ trio runs 40 threads at a time for all `to_thread` calls together. A program tha
 them busy must not stop names from being looked up and uploads from being stored, so each
 kind of work here has its own number, per trio run.
 
-trio's threads are the process's, and idle on for 10 seconds. A run that ends within a process
-that goes on (`asyncio.run` is over, and leaves no thread) has its own instead: `threads_of_run`.
+trio's threads belong to the process, and stay idle for 10 seconds. A run that ends within a process
+that continues (`asyncio.run` leaves no thread behind) has its own instead: `threads_of_run`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Pool:
             try:
                 token.run_sync_soon(over, future)
             except trio.RunFinishedError:
-                pass  # nobody is left to be told
+                pass  # the run is over: nothing waits for the result
 
         def over(future: Future[object]) -> None:
             self._busy -= 1
@@ -83,7 +83,7 @@ _pool: Final[trio.lowlevel.RunVar[_Pool | None]] = trio.lowlevel.RunVar("tornado
 
 @contextmanager
 def threads_of_run() -> Iterator[None]:
-    """For the length of a trio run: its threads are its own, and end with it."""
+    """For the duration of a trio run: it has its own threads, which end with it."""
     pool = _Pool()
     _pool.set(pool)
     try:
@@ -110,8 +110,8 @@ class Threads:
     ) -> _T:
         """What `function(*args)` returns or raises, called in a thread.
 
-        Cancellation: waits for the call; with `abandon_on_cancel` the thread goes on alone
-        and its result is dropped.
+        Cancellation: waits for the call; with `abandon_on_cancel` the thread is left to finish and
+        its result is dropped.
         """
         try:
             limiter = self._limiter.get()

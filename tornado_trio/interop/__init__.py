@@ -1,4 +1,4 @@
-"""asyncio and trio in one thread: trio as a guest of an asyncio loop, coroutines of both worlds.
+"""asyncio and trio in one thread: trio as a guest of an asyncio loop, coroutines that await both.
 
 The only place of the package that imports asyncio.
 """

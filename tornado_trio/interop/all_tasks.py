@@ -1,14 +1,13 @@
-"""What `asyncio.all_tasks()` shows of coroutines that asyncio did not make tasks of.
+"""What `asyncio.all_tasks()` shows of coroutines that are not asyncio tasks.
 
-Those that wait are registered, as asyncio's own are (`Workers.list`). Telling it of each one
-that runs or is about to would cost every coroutine what few programs ask for; so its record is
-given an iterator that looks for them when it is asked:
+Those that wait are registered, as asyncio's own are (`Workers.list`). Registering each one that
+runs or is about to would cost every coroutine for what few programs use; so its registry gets an
+iterator that finds the rest on demand:
 
-- the one that runs, which may not have waited yet;
-- those that were spawned, and whose turn to begin has not come: `asyncio.run` cancels them, and
-  they never begin.
+- the running one, which may not have waited yet;
+- those that were spawned and have not begun: `asyncio.run` cancels them, and they never begin.
 
-Knows asyncio's record of tasks, drivers, and the loops' queues by what `tasks` says of them.
+Knows asyncio's registry of tasks, drivers, and the loops' queues by way of `tasks`.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ __all__ = ["Unbegun", "show_tasks_of"]
 class Unbegun(asyncio.Future[Any]):
     """A coroutine that was spawned and has not begun, as its task. Cancelled, it never begins.
 
-    It stands between the coroutine and who spawned it: `begun` and `ended` are called in place of
-    the callbacks it was spawned with, and hand on.
+    It stands between the coroutine and its spawner: `begun` and `ended` are called instead of the
+    callbacks it was spawned with, and forward to them.
     """
 
     __class__ = as_task
@@ -67,7 +66,7 @@ class Unbegun(asyncio.Future[Any]):
             super().cancel()
         else:
             self.set_exception(error)
-            self.exception()  # whoever spawned it is told
+            self.exception()  # reported to the spawner
         self._on_done(value, error)
 
     def get_coro(self) -> Coro:
@@ -120,7 +119,7 @@ class _Probe:
 def _record() -> object:
     """asyncio's record of tasks that it did not make; None where it keeps it otherwise.
 
-    It has had three names, and none since Python 3.14. So something is registered, and whoever
+    It has had three names, and none since Python 3.14. So something is registered, and whichever
     wants to know of its end is asked who that is.
     """
     probe: Any = _Probe()

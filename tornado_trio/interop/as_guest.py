@@ -1,7 +1,7 @@
-"""`run_as_guest`: run a function in trio, from a task of asyncio's.
+"""`run_as_guest`: run a function in trio, from an asyncio task.
 
-A trio run is the guest of its loop, one for all callers, and the function a task of it that may
-await both. Knows loops and their scopes.
+A trio run is the guest of its loop, one for all callers, and the function runs in one of its tasks,
+which may await both. Knows loops and their scopes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _scopes: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopScope] = WeakKeyDictio
 
 
 def bridged(async_fn: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-    """`async_fn`, which awaits trio, made to be awaited by tasks of asyncio's too.
+    """Wrap `async_fn`, which awaits trio, so that asyncio tasks may await it too.
 
-    For what a foreign program is handed: it may spawn tasks that call it. As it is, where no
-    asyncio loop hosts the trio run.
+    For functions passed to asyncio programs, which may call them from new tasks. Returned as it is
+    where no asyncio loop hosts the trio run.
     """
     if current_guest() is None:
         return async_fn
@@ -55,7 +55,7 @@ async def run_as_guest(async_fn: Callable[..., Awaitable[T]], *args: Any) -> T:
     within = trio.CancelScope()
 
     async def main() -> None:
-        error: BaseException | None = asyncio.CancelledError()  # unless it comes to its end
+        error: BaseException | None = asyncio.CancelledError()  # unless it finishes
         result: Any = None
         try:
             with within:

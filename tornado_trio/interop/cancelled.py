@@ -1,8 +1,8 @@
 """`as_both`: trio's cancellation, raised where a coroutine waits for asyncio.
 
-What waits there is written for asyncio: `TaskGroup`, `wait_for` and programs' own `except
-asyncio.CancelledError` clean up when they see that one, and only then. The scope that was
-cancelled, on the other hand, takes only trio's own back. So the coroutine gets one that is both.
+Code that waits there is written for asyncio: `TaskGroup`, `wait_for` and programs' own `except
+asyncio.CancelledError` clean up only when they see that exception. The cancelled scope, on the
+other hand, catches only trio's own. So the coroutine gets an exception that is both.
 
 Knows the two exceptions; knows nothing of drivers.
 """

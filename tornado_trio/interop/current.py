@@ -1,7 +1,7 @@
-"""Which task of a loop is running: asyncio's record, also for a loop that only stands in.
+"""The current task of a loop in asyncio's registry, also for stand-in loops.
 
-Up to Python 3.13 asyncio takes a task of any loop. 3.14 has one place per thread, for the loop
-that runs there, and refuses others, such as the stand-in of a plain trio run: those are kept here.
+Up to Python 3.13 asyncio accepts a current task for any loop. 3.14 has one entry per thread, for
+its running loop, and refuses others, such as the stand-in of a plain trio run: those are kept here.
 """
 
 from __future__ import annotations

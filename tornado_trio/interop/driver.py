@@ -63,16 +63,16 @@ FAILED = trio.lowlevel.Abort.FAILED
 _NEXT_TURN: Awaited = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
 
 
-#: `__class__` of what passes for a task: `isinstance` asks it, and nobody else pays.
+#: `__class__` of the stand-in for a task: read by `isinstance`, at no cost elsewhere.
 as_task = property(lambda self: asyncio.Task)
 
 
 class Driver:
     """One coroutine being driven; inside it, the current asyncio task.
 
-    `value` and `error` hold the result once `finished`. `identity` is what passes for the task
-    while it runs: the driver itself, or a task that the program's loop has made for it. Programs
-    may set attributes on it.
+    `value` and `error` hold the result once `finished`. `identity` is its current task while it
+    runs: the driver itself, or a task that the program's loop has made for it. Programs may set
+    attributes on it.
     """
 
     __class__ = as_task
@@ -129,7 +129,8 @@ class Driver:
 
     # --- stepping --------------------------------------------------------------
     def advance(self, method: Step, argument: object) -> Trap:
-        """Run the coroutine to its next wait; the trap to park on, None when it finished."""
+        """Run the coroutine to its next wait; returns the trap to park on, None when it has
+        finished."""
         loop, identity = self._loop, self.identity
         enter_task(loop, identity)
         try:
@@ -153,7 +154,7 @@ class Driver:
             return
         self.error = exc
         if isinstance(exc, asyncio.CancelledError):
-            # Kept: the error itself is given up to whoever waits for the coroutine.
+            # Kept: the error itself is passed to the code that waits for the coroutine.
             self._was_cancelled = True
 
     def _wait_for(self, yielded: Awaited) -> Trap:
@@ -179,7 +180,7 @@ class Driver:
 
     def _wait_for_trap(self, trap: Trap) -> Trap:
         if self._must_cancel and type(trap) is WaitTaskRescheduled:
-            # Cancelled while it ran: withdraw the wait before trio hears of it. (Never
+            # Cancelled while it ran: withdraw the wait before trio resumes it. (Never
             # throw into a wait of trio's that was not aborted: a nursery, say, would
             # lose count of its children.)
             if trap.abort_func(self._raise_cancelled_error) is SUCCEEDED:
@@ -205,7 +206,7 @@ class Driver:
         return self._coro.send, None
 
     def resume(self, result: Sent) -> Trap:
-        """Go on in trio's slice with the outcome trio sends; returns as `advance` does."""
+        """Continue in trio's slice with the outcome trio sends; returns as `advance` does."""
         if self._inner:
             self._inner = False
             if not BORROW:
@@ -350,7 +351,7 @@ class Driver:
 
     # --- asyncio.Task, as far as its users look ---------------------------------
     def cancel(self, msg: object = None) -> bool:
-        """Throw `asyncio.CancelledError` into the coroutine at its present or next wait."""
+        """Throw `asyncio.CancelledError` into the coroutine at its current or next wait."""
         if self.finished:
             return False
         self._cancel_requests += 1
@@ -409,7 +410,7 @@ class Driver:
     def result(self) -> Any:
         """What the coroutine returned or raised.
 
-        An exception of a spawned coroutine is kept only for those who had asked to be called.
+        An exception of a spawned coroutine is kept only if a done-callback was added.
         """
         if not self.finished:
             raise asyncio.InvalidStateError("Result is not set.")
@@ -438,7 +439,7 @@ class Driver:
             self._callbacks.append((callback, context))
 
     def remove_done_callback(self, callback: DoneCallback) -> int:
-        """Forget a callback; how many times it was there."""
+        """Remove a callback; returns how many times it was registered."""
         callbacks = self._callbacks or []
         kept = [entry for entry in callbacks if entry[0] != callback]
         if self._callbacks is not None:
@@ -498,8 +499,8 @@ def run_driver(
 ) -> Generator[Trap, Sent, T]:
     """Drive `coro` in the current trio task; its result, or its exception.
 
-    `listed`: `asyncio.all_tasks()` knows of it once it waits. `identity`: what passes for the
-    current task meanwhile.
+    `listed`: `asyncio.all_tasks()` includes it once it waits. `identity`: the current task
+    meanwhile.
     """
     if current_task(loop) is not None:
         # This task is driven already, so `coro` may await what it likes.
@@ -565,7 +566,7 @@ class _Driven(Stepper):
         return trap
 
     def throw(self, *error: Any) -> Trap:
-        """trio throws only for a trap it does not know: the coroutine's mistake. Or a signal's
+        """trio throws only for a trap it does not know: the coroutine's mistake. Or a signal
         handler raised, after the last step was done in a callback."""
         driver = self._driver
         exc = next(each for each in reversed(error) if isinstance(each, BaseException))

@@ -9,10 +9,10 @@ guest belongs to the thread, and whichever of its loops is running turns it:
       ├── LoopScope (asyncio loop A)       ├── nursery of A: its servers, coroutines, ...
       └── LoopScope (asyncio loop B)       └── nursery of B
 
-The guest starts when a running loop first needs it and ends with its last scope. A loop
-that stops freezes the guest; the next one to run goes on with it. A scope ends, its tasks
-cancelled and waited for, when `aclose` is awaited, or by itself when `asyncio.run` shuts
-its loop down (a registered async generator is told so).
+The guest starts when a running loop first needs it and ends with its last scope. A loop that stops
+freezes the guest; the next one to run continues it. A scope ends, its tasks cancelled and waited
+for, when `aclose` is awaited, or when `asyncio.run` shuts its loop down (it notices by a registered
+async generator).
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ class Guest:
     def call(self, function: Callable[[], object]) -> None:
         """Call `function()`, which acts on the run, from any thread; done when this returns.
 
-        Where the run is being turned in another thread it is called there. That is waited for,
-        for a second at most: then it comes when the other thread gets to it.
+        If the run is being turned in another thread, it is called there. This waits at most a
+        second: after that, it is called when the other thread gets to it.
         """
         if self.is_here:
             function()
@@ -355,7 +355,7 @@ class Guest:
         self._interrupt = None
 
     def raise_interrupt(self) -> None:
-        """Raise the Ctrl-C for which the loop, stopped now, had no turn left, if there is one."""
+        """Raise a pending Ctrl-C that the loop stopped too early to raise, if there is one."""
         if self._interrupt is not None:
             self._interrupt.cancel()
             self._interrupt_has_come()
@@ -390,7 +390,7 @@ class Guest:
         """Let the host loop's `run_forever` raise `error` (as asyncio does for SystemExit)."""
         found = interrupt_in(error)
         if found is not None:
-            # Where trio happened to be is of no interest to who pressed Ctrl-C.
+            # trio's own frames are of no use in the traceback of a Ctrl-C.
             error = found.with_traceback(None)
             error.__cause__ = error.__context__ = None
         if self.loop.is_closed() or isinstance(self.loop, _NoLoop):
@@ -402,7 +402,7 @@ class Guest:
         self.loop.call_soon(failed.result)
 
     def end_if_left_behind(self) -> bool:
-        """End the run if all its loops were closed, with tasks left and nobody told."""
+        """End the run if all its loops were closed with tasks left and without notice."""
         if self._turning or not all(scope.loop.is_closed() for scope in self.scopes):
             return False
         if not self.run_to_the_end(EXIT_GRACE):
@@ -470,8 +470,8 @@ _undriven: dict[object, Callable[[Coro], bool] | None] = {}
 def undriven(function: F, which: Callable[[Coro], bool] | None = None) -> F:
     """Mark an async function whose trio tasks await trio only, or drive what they run.
 
-    It saves them a call per step. `which` tells it of a coroutine that has not begun, where that
-    depends on what the function was called with.
+    It saves them a call per step. `which` decides it for a coroutine that has not begun, if that
+    depends on the function's arguments.
     """
     _undriven[function.__code__] = which
     return function

@@ -1,4 +1,5 @@
-"""What interop asks of those it works between: who turns the trio run, whose Futures are awaited.
+"""The interfaces interop works between: what turns the trio run, and the loops whose Futures are
+awaited.
 
 `Host` has two implementations: `Guest`, a trio run that asyncio loops turn, and `PlainHost`, one
 that trio turns itself. A `FutureLoop` is an asyncio loop, or the stand-in of a plain run.
@@ -20,11 +21,11 @@ from .trio_internals import Marks
 __all__ = ["Coro", "Host", "FutureLoop", "Start"]
 
 Coro = Coroutine[Any, Any, Any]  # whatever two libraries send into it
-Start = Callable[..., Coroutine[Any, Any, object]]  # an async function whose result is nobody's
+Start = Callable[..., Coroutine[Any, Any, object]]  # an async function whose result is unused
 
 
 class Host(Protocol):
-    """Whatever turns a trio run."""
+    """What turns a trio run."""
 
     @property
     def dispatcher(self) -> trio.lowlevel.Task | None:
@@ -32,7 +33,7 @@ class Host(Protocol):
 
     @property
     def marks(self) -> Marks:
-        """What says in this thread which trio task runs: `trio_internals.thread_marks()`."""
+        """This thread's record of the running trio task: `trio_internals.thread_marks()`."""
 
     def expect_wake(self) -> None:
         """A task is about to become runnable: turn soon."""
@@ -45,7 +46,7 @@ class Host(Protocol):
 
 
 class FutureLoop(Protocol):
-    """What Futures, their drivers and their timers ask of a loop."""
+    """What Futures, their drivers and their timers need of a loop."""
 
     def call_soon(
         self, callback: Callable[..., object], *args: object, context: Context | None = None

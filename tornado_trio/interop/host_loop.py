@@ -1,13 +1,13 @@
 """What a stock asyncio loop does at a lower price while it hosts us.
 
 `poll_sparingly`: asyncio polls its selector in every turn, which is a system call and a dozen
-function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callbacks are ready
-nobody waits for the answer, so here they are polled for every 100 us at most. I/O is seen later
-by that, or by one turn where a turn takes longer. A loop without ready callbacks polls as ever.
+function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callbacks are ready there
+is no need to poll, so here it polls every 100 us at most. I/O is seen later by that, or by one turn
+where a turn takes longer. A loop without ready callbacks polls as usual.
 
-`handles_ahead`: what `call_soon` was given, and its turn has not come.
+`handles_ahead`: callbacks of `call_soon` that have not run yet.
 
-`tell_of_runs`: to be told when a loop is about to run.
+`tell_of_runs`: a notification when a loop is about to run.
 
 `call_soon_of`: `call_soon` without the checks of debug mode, 0.1 us of a step of 2.2.
 
@@ -50,7 +50,7 @@ def poll_sparingly(loop: asyncio.AbstractEventLoop) -> None:
 def call_soon_of(loop: FutureLoop) -> Callable[..., object]:
     """`loop.call_soon` for callbacks without arguments and with a `context`, in one frame of three.
 
-    Not where loops want to look at each callback: in debug mode, and those that redefine it.
+    Not for loops that check each callback: in debug mode, and those that override it.
     """
     ready = getattr(loop, "_ready", None)
     stock = getattr(type(loop), "call_soon", None) is asyncio.BaseEventLoop.call_soon
@@ -69,9 +69,9 @@ def call_soon_of(loop: FutureLoop) -> Callable[..., object]:
 
 
 def tell_of_runs(loop: Any, about_to_run: Callable[[], object]) -> None:
-    """Have a method called whenever `loop` is about to run, whoever runs it.
+    """Have a method called whenever `loop` is about to run, whichever code runs it.
 
-    It is not kept alive. Nothing happens where a loop has no room for it.
+    It is not kept alive. Does nothing for a loop without such a hook.
     """
     # The check is over before the loop runs: so no frame of ours is in a program's traceback.
     name = "_check_running" if hasattr(loop, "_check_running") else "run_forever"

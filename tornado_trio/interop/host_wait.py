@@ -5,8 +5,8 @@ turn of trio's run loop, a poll of trio's epoll and re-arming it: 20 us of a mes
 25 in all. Here the host's selector wakes the waiting coroutine itself, and the descriptor
 stays registered from one wait to the next, so that a wait costs no system call of its own.
 
-Knows asyncio's readers and the future protocol of the driver. Nothing of streams: who closes
-the descriptor must say so first (`close`), or the selector would keep a dead entry.
+Knows asyncio's readers and the future protocol of the driver. Nothing of streams: call `close`
+before the descriptor is closed, or the selector would keep a dead entry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["HostReadable"]
 
 
 class HostReadable:
-    """Awaitable again and again, by one driven task at a time. It may wake for nothing.
+    """Awaitable repeatedly, by one driven task at a time. Spurious wake-ups are possible.
 
     Cancellation: nothing is consumed, nothing is lost.
 
@@ -51,7 +51,7 @@ class HostReadable:
         self._cancelled = False
         self._closed = False
         self._registered = False
-        self.doubt = False  # the selector looks at the socket: it need not be told
+        self.doubt = False  # the selector checks the socket itself: this is not used
 
     def __await__(self) -> Generator[HostReadable, object, None]:
         if self._closed:
@@ -70,7 +70,7 @@ class HostReadable:
         self._closed = True
         self._unregister()
         if self._callback is not None:
-            # Later: whoever closes must not find itself inside another task's step.
+            # Later: the closing code must not run inside another task's step.
             self._loop.call_soon(self._fire)
 
     def _unregister(self) -> None:

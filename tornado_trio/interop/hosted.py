@@ -24,7 +24,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 def uvloop_factory() -> LoopFactory:
-    """What makes uvloop's loops. Raises ImportError where it is not installed."""
+    """The factory of uvloop's loops. Raises ImportError if it is not installed."""
     from uvloop import new_event_loop
 
     factory: LoopFactory = new_event_loop
@@ -43,7 +43,7 @@ def run_with_asyncio(
     It and every task below it may await trio and asyncio alike; a cancel scope cuts either.
 
     Args:
-        clock, instruments: as of `trio.run`. A clock is trio's only: asyncio's timers follow
+        clock, instruments: as for `trio.run`. The clock is for trio only: asyncio's timers follow
             the loop's.
         loop_factory: makes the loop; None: asyncio's own.
 
@@ -71,7 +71,7 @@ async def _host(
         try:
             result = outcome.Value(await async_fn(*args))
         except trio.Cancelled:
-            raise  # by `scope.aclose`: nobody waits for the result any more
+            raise  # by `scope.aclose`: the result is no longer awaited
         except BaseException as error:
             result = outcome.Error(error)
         finally:

@@ -1,6 +1,6 @@
-"""What asyncio's loop of this thread has to do: tasks, and timers by function. For those who look.
+"""The tasks and timers of this thread's asyncio loop, for inspection.
 
-Knows asyncio, and which of its names are private. Must not know who asks.
+Knows asyncio, and which of its names are private. Must not know its users.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DEEPEST = 200
 
 @dataclass(frozen=True, slots=True)
 class ShownTask:
-    """A task of asyncio's: its name, that of its coroutine too, and its frames with their lines."""
+    """An asyncio task: its name, its coroutine's name, and its frames with their lines."""
 
     id: str
     name: str
@@ -74,7 +74,7 @@ def _filled_by(
 
 
 def running_tasks() -> list[ShownTask]:
-    """Those of the loop that runs in this thread, by name; none without a loop."""
+    """The tasks of the loop that runs in this thread, by name; none without a loop."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -88,9 +88,9 @@ def running_tasks() -> list[ShownTask]:
 
 
 def waiting_timers() -> list[ShownTimer]:
-    """Those of the loop that runs in this thread, the next one first.
+    """The timers of the loop that runs in this thread, the next one first.
 
-    By a private name of asyncio's own loops: of uvloop's there are none to be seen.
+    By a private name of asyncio's own loops: uvloop's timers cannot be seen.
     """
     try:
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Futures in a plain trio run: no asyncio loop is made or run.
 
-`StandInLoop` is what Futures and timers ask of their loop, with callbacks run in order by one
-trio task; `PlainHost` what drivers ask of the run's host; `PlainScope` the tasks of such a loop.
+`StandInLoop` is the loop of Futures and timers, whose callbacks one trio task runs in order;
+`PlainHost` is the run's host for drivers; `PlainScope` has the tasks of such a loop.
 
 Knows trio, and of asyncio only the Future and Handle classes.
 """
@@ -26,7 +26,7 @@ __all__ = ["PlainHost", "PlainScope", "StandInLoop"]
 
 
 class StandInLoop:
-    """What Futures and timers ask of an asyncio loop, in a plain trio run."""
+    """The part of an asyncio loop that Futures and timers need, in a plain trio run."""
 
     def __init__(self) -> None:
         self._ready: deque[asyncio.Handle] = deque()
@@ -137,7 +137,7 @@ class StandInLoop:
 
 
 class PlainHost:
-    """What a driver asks of a host, where trio turns its run itself."""
+    """The host for drivers where trio turns its run itself."""
 
     def __init__(self) -> None:
         self.dispatcher: trio.lowlevel.Task | None = None  # runs the Futures' callbacks

@@ -98,13 +98,13 @@ class LoopScope(TaskScope):
             guest.host_on(self.loop)
 
     def has_run(self) -> None:
-        """The loop has stopped: an interrupt that it had no turn left to raise is raised."""
+        """The loop has stopped: raise a pending interrupt."""
         if self.guest is not None:
             self.guest.raise_interrupt()
 
     @property
     def may_run_here(self) -> bool:
-        """Whether the calling thread has no tasks but those of the loop's own trio run."""
+        """Whether the calling thread has no tasks other than those of the loop's own trio run."""
         present = current_guest()
         return not self.active or present is None or present is self.guest
 
@@ -128,13 +128,13 @@ class LoopScope(TaskScope):
 
     @property
     def active(self) -> bool:
-        """Is the trio run beneath it still going on?"""
+        """Whether the trio run beneath it is still running."""
         return self.guest is not None and not self.guest.finished
 
     def close(self, grace: float = CLOSE_GRACE) -> None:
         """`aclose` on a loop that does not run: it runs until all has ended.
 
-        A SystemExit raised meanwhile leaves when it has; Ctrl-C at once.
+        A SystemExit raised meanwhile propagates afterwards; Ctrl-C at once.
         """
         self.about_to_run()
         # What is cancelled may cancel all tasks that there are, this one too.
@@ -151,7 +151,7 @@ class LoopScope(TaskScope):
     def _run_to_end(self, grace: float) -> bool:
         """Run the loop while the scope is closed; False if the closing was cancelled."""
         loop = self.loop
-        # What ended the loop before comes again by whoever awaits that coroutine.
+        # What ended the loop before is raised again where that coroutine is awaited.
         heard = self.guest.raised if self.guest is not None else None
         ending = loop.create_task(self.aclose(grace))
         ending.add_done_callback(lambda _: loop.stop())
@@ -172,7 +172,7 @@ class LoopScope(TaskScope):
     async def aclose(self, grace: float = CLOSE_GRACE) -> None:
         """Cancel the loop's trio tasks and wait for them, on the running asyncio loop.
 
-        First what `before_end` was given, in its own time.
+        Functions given to `before_end` run first, within their own time.
         Tasks that are still unwinding after `grace` seconds are left behind, with an error
         in the log.
         """

@@ -1,11 +1,11 @@
 """Ctrl-C in a trio run that steps coroutines in callbacks. Knows frames, signals, module names.
 
-trio raises KeyboardInterrupt right where a task of its own happens to be, which must not be
-between two steps of a driver, and only there, which leaves out what callbacks run. So our
-handler asks first: is the program's own code at work? Then it is interrupted, as upstream's
-would be (it may be in a loop without end). In our, trio's or asyncio's code who runs the loop
-is told instead, and raises it between two steps: a plain trio run in its main task, an asyncio
-loop out of `run_forever`, which leaves its tasks as they are, as upstream's.
+trio raises KeyboardInterrupt only inside its tasks: that may be between two steps of a driver,
+where it must not be, and it leaves out code that callbacks run. So our handler first checks whether
+the program's own code is running. If so, that is interrupted, as in upstream (it may be in an
+endless loop). In our, trio's or asyncio's code, the runner of the loop is notified instead, and
+raises it between two steps: a plain trio run in its main task, an asyncio loop out of
+`run_forever`, which leaves its tasks as they are, as in upstream.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _MACHINERY = frozenset(
 
 
 def in_program(frame: FrameType | None) -> bool:
-    """Whether the innermost frame that is not merely the standard library's is a program's.
+    """Whether the innermost frame outside the standard library belongs to the program.
 
-    What is marked by `trio.lowlevel.enable_ki_protection` is none of it.
+    Code marked by `trio.lowlevel.enable_ki_protection` does not count.
     """
     while frame is not None:
         if frame.f_code.co_name == "__del__":  # what it raises is dropped, too
@@ -51,7 +51,8 @@ class SigintHandler:
     """The process's handler of SIGINT from `installed` to `uninstall`, in front of trio's.
 
     `is_turned` says whether the loop is running: if not, nothing would end the run soon.
-    `told` is set from telling who runs it (`tell`) until that one has raised it, and unsets it.
+    `told` is set from the notification of the runner (`tell`) until that has raised it, and resets
+    it.
     """
 
     def __init__(self, tell: Tell, restore: Handler, is_turned: Callable[[], bool]) -> None:
@@ -68,7 +69,7 @@ class SigintHandler:
         tell: Tell | None = None,
         restore: Handler | None = None,
     ) -> SigintHandler | None:
-        """A new one, in place; None where the program has its own, or off the main thread.
+        """Install a new one; None if the program has its own, or outside the main thread.
 
         `tell` is trio's own if None; `restore`, what `uninstall` puts in place, too.
         """
@@ -82,13 +83,14 @@ class SigintHandler:
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self.told or not self._is_turned() or in_program(frame):
-            # Told before: whoever presses Ctrl-C twice does not want to wait for the unwinding.
+            # Already notified: a second Ctrl-C means not to wait for the unwinding.
             raise KeyboardInterrupt
         self.told = True
         self._tell(signum, None)  # no frame: it may not raise here, whatever it thinks
 
     def uninstall(self) -> None:
-        """Put back what was there. Nothing is done off the main thread, which may not."""
+        """Restore the previous handler. Does nothing outside the main thread, where it is not
+        allowed."""
         present: object = signal.getsignal(signal.SIGINT)
         if present is self and _in_main_thread():
             signal.signal(signal.SIGINT, self._restore)

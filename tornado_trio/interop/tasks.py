@@ -1,6 +1,6 @@
 """`TaskScope`: the trio tasks of one loop, kept until there is a nursery to start them in.
 
-Knows workers, and who hosts the run once it is there.
+Knows workers, and the host of the run once there is one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TaskScope:
         self.workers.spawn(*job)
 
     def begin(self, nursery: trio.Nursery, host: Host) -> None:
-        """Start what waits; `nursery` is the scope's from now on."""
+        """Start what is waiting; `nursery` is the scope's from now on."""
         self.nursery = nursery
         waiting, self._waiting = self._waiting, []
         for context, async_fn, name in waiting:
@@ -56,21 +56,21 @@ class TaskScope:
         self.workers.open(nursery, host)
 
     def before_end(self, async_fn: Start, seconds: float) -> None:
-        """Have `async_fn()` run before the tasks are cancelled, for so long at most.
+        """Run `async_fn()` before the tasks are cancelled, within a time limit.
 
-        From now on spawned coroutines are not among those that `asyncio.all_tasks()` shows, and
-        `asyncio.run` cancels before the loop's end: what is waited for may need them.
+        From now on spawned coroutines are left out of `asyncio.all_tasks()`, so that `asyncio.run`
+        does not cancel them before the loop ends: `async_fn` may need them.
         """
         self._farewells.append((async_fn, seconds))
         self.workers.unlist()
 
     @property
     def patience(self) -> float:
-        """Seconds that `say_farewell` may take; 0: there is none to say."""
+        """Seconds that `say_farewell` may take; 0: there is nothing to run."""
         return max((seconds for _, seconds in self._farewells), default=0.0)
 
     async def say_farewell(self) -> None:
-        """Run what `before_end` was given, all at once, within its time.
+        """Run the functions given to `before_end`, concurrently, within their time.
 
         Cancellation: they are cancelled.
         """
@@ -90,7 +90,7 @@ class TaskScope:
             self.nursery.cancel_scope.cancel()
 
     def unbegun(self) -> Iterator[Unbegun]:
-        """What was spawned by `call_soon`, and its turn to begin has not come."""
+        """What was spawned by `call_soon` and has not begun."""
         for handle in handles_ahead(self.future_loop, self.spawn):
             coro, context, on_done, *on_start = handle._args
             known = getattr(on_done, "__self__", None)
@@ -100,7 +100,7 @@ class TaskScope:
             yield known
 
     def forget_spawned(self) -> None:
-        """The loop will not run again: close the coroutines whose turn to begin never comes."""
+        """The loop will not run again: close the coroutines that will never begin."""
         for handle in handles_ahead(self.future_loop, self.spawn):
             self.workers.spawn(*handle._args)
         self.workers.close()

@@ -1,4 +1,4 @@
-"""The private names of trio that interop uses, behind verbs; and what happens when one is missing.
+"""The private names of trio that interop uses, behind functions, with fallbacks if one is missing.
 
 Knows trio's insides and nothing of ours. Everything else in the package uses trio's public
 API only (tests/interop/test_trio_internals.py looks for what does not). Two things are bought
@@ -84,7 +84,7 @@ Marks = tuple[dict[str, object], dict[str, object]]
 
 
 def thread_marks() -> Marks:
-    """What says in this thread which trio task runs (`task`), and which library (`name`).
+    """This thread's records of the running trio task (`task`), and of the async library (`name`).
 
     Setting and clearing both for each borrowed step costs 60 ns this way, 180 by attributes.
     """
@@ -117,7 +117,7 @@ set_abort = cast(Inside, _Task)._abort_func.__set__ if BORROW else _unknown
 
 
 def park(task: Task, abort: Abort) -> bool:
-    """`task` waits from now on, until `abort` or a reschedule; whether it is cancelled already.
+    """Park `task` until `abort` or a reschedule; returns whether it is already cancelled.
 
     If it is, the host has to expect a wake-up, and then to `deliver_cancel`.
     """
@@ -128,7 +128,7 @@ def park(task: Task, abort: Abort) -> bool:
 
 
 def stay_parked(task: Task, abort: Abort) -> bool:
-    """As `park`, for a task whose wait becomes another one: no new cancel point."""
+    """As `park`, for a task whose wait is replaced by another: not a new checkpoint."""
     task._abort_func = abort
     cancelled: bool = task._cancel_status.effectively_cancelled
     return cancelled
@@ -145,7 +145,7 @@ def is_parked(task: Task) -> bool:
 
 
 def abort_wait(task: Task, raise_error: Callable[[], object]) -> None:
-    """Have the wait of a parked task raise what `raise_error` does, if it can be cut short."""
+    """Make the wait of a parked task raise what `raise_error` does, if it can be aborted."""
     task._attempt_abort(raise_error)
 
 
@@ -211,7 +211,7 @@ class GuestRun:
     def of(cls, guest_tick: Callable[[], object]) -> GuestRun | None:
         """The run behind the callback that `start_guest_run` hands to its host.
 
-        None unless it has all we drive it by, a pollable descriptor among it.
+        None unless it has everything needed to drive it, a pollable descriptor included.
         """
         if os.environ.get("TORNADO_TRIO_PUBLIC_ONLY") is not None:
             return None
@@ -236,7 +236,7 @@ class GuestRun:
             self.ended = self._runner.main_task_outcome
             return 0.0
         except BaseException as exc:
-            # Whatever it was, the run is over: those who wait for its end are told so.
+            # Whatever it was, the run is over: report it to those who wait for its end.
             self.ended = outcome.Error(exc)
             return 0.0
         finally:
@@ -245,14 +245,15 @@ class GuestRun:
         return sleep
 
     def events(self, seconds: float = 0) -> Events:
-        """The I/O that has come, waiting for so long; for `turn`."""
+        """The I/O events that arrive within the timeout; for `turn`."""
         events: Events = self._runner.io_manager.get_events(seconds)
         return events
 
     def hooks_in_front(self, hooks: object) -> bool:
-        """Whether others' async generator hooks stand before trio's; they become its second.
+        """Whether other async generator hooks are installed in front of trio's; they become trio's
+        fallback.
 
-        False too where trio does not show whom it hands generators on to.
+        Also False where trio does not show its fallback hooks.
         """
         current = sys.get_asyncgen_hooks()
         generators: Inside = getattr(self._runner, "asyncgens", None)
@@ -262,14 +263,14 @@ class GuestRun:
         return True
 
     def adopt(self) -> None:
-        """Let the run, begun in another thread, go on in this one."""
+        """Continue the run, begun in another thread, in this one."""
         if run_context is None:
             raise RuntimeError("this release of trio cannot move a run to another thread")
         run_context.runner = self._runner
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
-        """Let the calling thread act on the run, which no thread turns at present."""
+        """Let the calling thread act on the run while no thread turns it."""
         own = dict(run_context.__dict__)
         self.adopt()
         try:
@@ -285,7 +286,7 @@ class GuestRun:
             self._generator.close()
 
     def close(self) -> None:
-        """Free what it holds. The descriptor must not be watched any more."""
+        """Release its resources. The descriptor must no longer be watched."""
         os.close(self.descriptor)
         self._generator = self._runner = None  # no cycle through trio's own
 
@@ -300,6 +301,7 @@ def poll_descriptor(runner: Inside) -> int | None:
 
 
 def forget_run() -> None:
-    """The run this thread knew is elsewhere (or a forked parent's): a new one may be started."""
+    """This thread's run now belongs to another thread (or a forked parent): a new one may be
+    started."""
     if run_context is not None:
         run_context.__dict__.clear()

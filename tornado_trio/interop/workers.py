@@ -1,6 +1,6 @@
 """`Workers`: parked trio tasks that drive spawned coroutines.
 
-Knows the driver; knows nothing of loops but how to start a task in a scope.
+Knows the driver; knows nothing of loops except how to start a task in a scope.
 
 Spawning a coroutine hands it to a parked trio task and steps it there and then (a borrowed
 step, see `driver`). One that never waits for trio itself costs no turn of trio's scheduler:
@@ -67,7 +67,7 @@ class Workers:
                 on_done(None, asyncio.CancelledError("the loop was closed"))
             except RuntimeError:
                 if not self.loop.is_closed():
-                    raise  # else: whom it tells would have run on that loop
+                    raise  # else: its callback would have run on that loop
 
     def spawn(
         self,
@@ -125,14 +125,14 @@ class Workers:
             self._start(missing)
 
     def unlist(self) -> None:
-        """Let `asyncio.all_tasks()` know of no more."""
+        """Register no further coroutines with `asyncio.all_tasks()`."""
         self._listed = False
 
     def list(self, driver: Driver) -> None:
-        """Have `asyncio.all_tasks()` know of a coroutine that waits, as of its own tasks.
+        """Register a coroutine that waits with `asyncio.all_tasks()`, like its own tasks.
 
-        Those that never wait need not be known. It keeps weak references, and leaves out
-        what is done.
+        Those that never wait need not be registered. It keeps weak references, and leaves out
+        finished ones.
         """
         if self._listed and driver.identity is driver:
             asyncio._register_task(driver)  # type: ignore[arg-type]
@@ -162,7 +162,7 @@ class Workers:
 
 
 class Seat:
-    """A trio task of the scope, and who sits in it: the driver of one coroutine, or nobody."""
+    """A trio task of the scope, and its occupant: the driver of one coroutine, or none."""
 
     __slots__ = ("_base_status", "_retire", "driver", "task", "trap", "workers")
 
@@ -177,7 +177,7 @@ class Seat:
     def _abort(self, raise_cancel: RaiseCancel) -> trio.lowlevel.Abort:
         driver = self.driver
         if driver is None:
-            self.workers.unpark(self)  # the task is scheduled: nobody may take the seat
+            self.workers.unpark(self)  # the task is scheduled: the seat may not be taken
             return trio.lowlevel.Abort.SUCCEEDED
         return driver._abort(raise_cancel)
 
@@ -211,20 +211,20 @@ class Seat:
                         return
                     result.unwrap()  # idle, and woken: the scope is cancelled
                     continue
-                # Somebody took the seat while we were parked, and needs trio now.
+                # The seat was taken while we were parked, and its driver needs trio now.
                 trap = driver.resume(result)
                 if trap is not None:
                     yield from self._until_done(driver, trap)
 
     def _until_done(self, driver: WorkerDriver, trap: Trap) -> Generator[Trap, Sent, None]:
-        """Yield what `driver`'s coroutine yields to trio until it, or whoever sits here
+        """Yield what `driver`'s coroutine yields to trio until it, or whichever driver sits here
         after it, has come to an end in a slice of trio's."""
         while trap is not None:
             try:
                 result = yield trap
             except BaseException as exc:
                 # trio throws only for a trap it does not know: the coroutine's mistake. Or
-                # a signal's handler raised, and nobody is in the midst of a step.
+                # a signal handler raised, and no driver is in the middle of a step.
                 sitting = self.driver
                 if sitting is None or sitting.finished:
                     raise
@@ -250,7 +250,7 @@ class Seat:
             self.workers.list(driver)
 
     def vacate(self) -> None:
-        """The coroutine ended in a borrowed step: no turn of trio's scheduler is needed.
+        """The coroutine finished in a borrowed step: no turn of trio's scheduler is needed.
 
         The task stays parked, idle from now on.
         """
@@ -270,7 +270,7 @@ class Seat:
         return cancel_status(self.task) is self._base_status
 
     def gone(self) -> None:
-        """The task is ending, cancelled or retired; what was not finished is told so."""
+        """The task is ending, cancelled or retired: cancel what was not finished."""
         self.workers.unpark(self)
         driver = self.driver
         if driver is not None:

@@ -1,7 +1,7 @@
 """Byte streams over trio: sockets, TLS, memory; listeners and connecting. Knows no HTTP.
 
-Names are loaded when first used: who needs only the buffers (compat's streams do) is not
-made to wait for TLS and the rest, some fifteen milliseconds.
+Names are imported on first use: programs that need only the buffers (as compat's streams do) do not
+pay for TLS and the rest, some fifteen milliseconds.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Ports and socket addresses as programs and people write them. No I/O."""
+"""Ports and socket addresses: checking and formatting. No I/O."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MAX_PORT = 65535
 
 
 def check_port(port: Any) -> Any:
-    """`port` as getaddrinfo may have it: an int, digits as an int, or a service's name.
+    """`port` in a form safe for getaddrinfo: an int, digits as an int, or a service name.
 
-    The C library would take 80000 for 14464, silently.
+    The C library would silently take 80000 for 14464.
 
     Raises:
       ValueError: it is not between 0 and 65535.
-      TypeError: it is no port at all.
+      TypeError: it is not a port at all.
     """
     if isinstance(port, str) and port.strip().removeprefix("-").isdigit():
         port = int(port)
@@ -35,7 +35,8 @@ def check_port(port: Any) -> Any:
 
 
 def show_address(address: Any) -> str:
-    """`address`, as the socket module gives it, as people write it: "[::1]:80", "/run/a.sock"."""
+    """`address`, as the socket module gives it, in its usual notation: "[::1]:80",
+    "/run/a.sock"."""
     if not isinstance(address, tuple):
         return os.fsdecode(address) if isinstance(address, bytes) else str(address)
     host, port = address[:2]
@@ -50,5 +51,5 @@ def address_error(code: int, address: Any) -> OSError:
 
 
 def unknown_host(error: socket.gaierror, host: str | None, port: Any) -> socket.gaierror:
-    """`error` of getaddrinfo with the name that it was asked for, in one line."""
+    """`error` of getaddrinfo together with the name, in one line."""
     return type(error)(error.errno, f"{error.strerror}: {show_address((host or '', port))}")

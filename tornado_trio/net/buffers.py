@@ -1,6 +1,6 @@
 """Byte buffers of a stream. Sans-IO: knows bytes, must not know sockets, trio or tasks.
 
-Both doors use them: the native `Stream` and compat's `IOStream`.
+Used by the native `Stream` and compat's `IOStream`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Data = bytes | bytearray | memoryview
 
 @final
 class ReadBuffer:
-    """Bytes received and not yet asked for.
+    """Bytes received and not yet read.
 
     `bytearray` deletes from its front in constant time (it moves its start), so taking is
     one copy of what is taken. The search for a delimiter resumes where the last one ended:
@@ -62,7 +62,7 @@ class ReadBuffer:
         self._data = bytearray()
 
     def edit(self) -> bytearray:
-        """The bytes themselves, to be looked at or changed before anything is taken or added."""
+        """The bytes themselves, to be read or changed before anything is taken or added."""
         self._scanned = 0
         return self._data
 
@@ -101,7 +101,8 @@ class ReadBuffer:
         return count
 
     def take_until(self, delimiter: bytes, max_bytes: int | None = None) -> bytes | None:
-        """Remove and return all to the end of what `find` finds; None while it is not here."""
+        """Remove and return everything up to the end of the `find` match; None while there is
+        none."""
         if max_bytes is None and self._scan_for == delimiter:
             # The next of many lines, which is here already: a call less.
             data = self._data
@@ -123,10 +124,10 @@ class ReadBuffer:
         return None if end is None else self.take(end)
 
     def find(self, delimiter: bytes, max_bytes: int | None = None) -> int | None:
-        """How many bytes reach to the end of the first `delimiter`; None if not here yet.
+        """The number of bytes up to and with the first `delimiter`; None if it has not arrived.
 
         Raises:
-          ReadLimitError: those bytes, or without a delimiter all there are, exceed `max_bytes`.
+          ReadLimitError: they, or without a delimiter all buffered bytes, exceed `max_bytes`.
         """
         if self._scan_for != delimiter:
             self._scan_for = delimiter
@@ -145,8 +146,8 @@ class ReadBuffer:
         """As `find`, to the end of the first match of `pattern`.
 
         A pattern whose matches have a greatest length (`\\r?\\n\\r?\\n`) resumes, too. Others
-        (`.*x`) are searched from the front with each piece that holds the byte they end
-        with: give a bound when the peer is not trusted.
+        (`.*x`) are searched from the front with each chunk that contains the byte they end with:
+        set a limit when the peer is not trusted.
         """
         data = self._data
         if self._scan_for is not pattern:
@@ -175,7 +176,7 @@ class ReadBuffer:
 
 @final
 class WriteBuffer:
-    """Bytes to be sent, in order, as blocks that one send each can take.
+    """Bytes to be sent, in order, in blocks for one send each.
 
     Small pieces are copied into a common block. A large `bytes` object is kept without a
     copy; a large `bytearray` or `memoryview` is copied once, for its owner may change it.

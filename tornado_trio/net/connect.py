@@ -29,12 +29,12 @@ HAPPY_EYEBALLS_DELAY = 0.25
 
 
 async def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> Addresses:
-    """The addresses of `host`, by the system's resolver in a worker thread of its own kind,
-    or by the one of `trio.socket.set_custom_hostname_resolver`.
+    """The addresses of `host`, by the system's resolver in a separate pool of worker threads, or by
+    the one of `trio.socket.set_custom_hostname_resolver`.
 
     Raises:
       socket.gaierror: the name is not known.
-      UnicodeError: it cannot be a name.
+      UnicodeError: it is not a valid name.
     """
     name = _encoded(host)
     try:
@@ -78,11 +78,11 @@ async def open_tcp_stream(
     happy_eyeballs_delay: float = HAPPY_EYEBALLS_DELAY,
     resolver: Resolve = resolve,
 ) -> SocketStream:
-    """Connect to `host`:`port`, trying its addresses with a small head start for each.
+    """Connect to `host`:`port`, trying its addresses with a staggered start.
 
     Raises:
       socket.gaierror: the name is not known.
-      OSError: no address answered; the first one's error, with notes about the others.
+      OSError: no address could be reached; the first one's error, with notes about the others.
       ValueError: there is no such port.
     Cancellation: every attempt is closed.
     """
@@ -117,7 +117,7 @@ async def connect_first(
     source_address: tuple[str, int] | None = None,
     delay: float = HAPPY_EYEBALLS_DELAY,
 ) -> tuple[socket.socket, Any]:
-    """A socket connected to whichever of `addresses` answers first, and that address.
+    """A socket connected to the first of `addresses` that answers, and that address.
 
     An attempt that fails starts the next one at once.
     """

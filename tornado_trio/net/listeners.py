@@ -28,7 +28,7 @@ DEFAULT_BACKLOG = 128
 # Connections taken in one go before other tasks get their turn.
 _ACCEPTS_PER_TURN = 64
 # Out of descriptors or memory: the connection stays in the kernel's queue, so trying again
-# at once would spin. Somebody will close something in a while.
+# at once would spin. Some connection will be closed before long.
 EXHAUSTED = frozenset(getattr(errno, name) for name in ("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"))
 EXHAUSTED_PAUSE = 0.1
 EXHAUSTED_LOG_EVERY = 10.0
@@ -44,7 +44,7 @@ _ONE_CONNECTION = frozenset(
 
 
 class Listener(Protocol):
-    """Where connections arrive: `SocketListener`, `memory.MemoryListener`."""
+    """Accepts connections: `SocketListener`, `memory.MemoryListener`."""
 
     closed: bool
 
@@ -56,7 +56,7 @@ class Listener(Protocol):
         """A connection that is waiting, or None."""
 
     async def wait_acceptable(self) -> None:
-        """Until there may be one. trio.ClosedResourceError: closed meanwhile."""
+        """Wait until there may be one. trio.ClosedResourceError: closed meanwhile."""
 
     def close(self) -> None:
         """Stop listening. Idempotent."""
@@ -93,7 +93,7 @@ class SocketListener:
         )
 
     async def wait_acceptable(self) -> None:
-        """Until `accept_nowait` may have one. trio.ClosedResourceError: closed meanwhile."""
+        """Wait until `accept_nowait` may have one. trio.ClosedResourceError: closed meanwhile."""
         if self.closed:
             raise trio.ClosedResourceError
         await trio.lowlevel.wait_readable(self._fd)
@@ -112,7 +112,7 @@ class SocketListener:
         try:
             trio.lowlevel.notify_closing(self._fd)
         except RuntimeError:
-            pass  # no trio run in this thread, so nobody waits
+            pass  # no trio run in this thread, so nothing waits
         self.socket.close()
 
 
@@ -155,9 +155,9 @@ async def serve_listeners(
 ) -> None:
     """Accept on all `listeners`, a task with `handler(stream)` per connection.
 
-    The stream is closed when its handler returns; a `StreamClosedError` out of a handler
-    is the peer's doing and ends only that connection. Any other exception is the program's,
-    and comes out here, as of `trio.serve_listeners`.
+    The stream is closed when its handler returns; a `StreamClosedError` raised by a handler is
+    caused by the peer and ends only that connection. Any other exception is the program's, and
+    propagates, as in `trio.serve_listeners`.
 
     Args:
       handler_nursery: owner of the connection tasks; by default they end with this call.

@@ -1,8 +1,8 @@
-"""In-memory streams and an in-memory network: the twin of sockets, for tests and embedding.
+"""In-memory streams and an in-memory network, in place of sockets, for tests and embedding.
 
 Knows trio and `Stream`. Must not know sockets.
 
-A pipe holds a bounded number of bytes, as a kernel's does, so back pressure is real.
+A pipe holds a bounded number of bytes, like a kernel's buffer, so backpressure is real.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PIPE_CAPACITY = 64 * 1024
 
 
 class _Pipe:
-    """One direction: bytes on their way, and who waits for them."""
+    """One direction: bytes in transit, and the tasks that wait for them."""
 
     __slots__ = ("capacity", "data", "ended", "readers", "reset", "writers")
 
@@ -145,7 +145,7 @@ def memory_stream_pair(
 
 
 class MemoryListener:
-    """Where connections of a `MemoryNetwork` arrive. The interface of `listeners.Listener`."""
+    """Accepts connections of a `MemoryNetwork`. The interface of `listeners.Listener`."""
 
     def __init__(self, network: MemoryNetwork, address: tuple[str, int], backlog: int) -> None:
         self.address = address
@@ -165,7 +165,7 @@ class MemoryListener:
         return self._queue.popleft() if self._queue else None
 
     async def wait_acceptable(self) -> None:
-        """Until `accept_nowait` may have one. trio.ClosedResourceError: closed meanwhile."""
+        """Wait until `accept_nowait` may have one. trio.ClosedResourceError: closed meanwhile."""
         if self.closed:
             raise trio.ClosedResourceError
         if self._queue:

@@ -1,8 +1,8 @@
-"""What a regular expression needs to see again when more bytes have come. No I/O.
+"""How far a regular expression has to search again when more bytes have arrived. No I/O.
 
-A search that starts anew for every piece is quadratic when a peer sends byte by byte. Two
-facts about a pattern avoid that, both told by the standard library's parser of patterns: no
-match is longer than so many bytes, or every match ends with a certain one.
+A search that restarts for every chunk is quadratic when a peer sends byte by byte. Two properties
+of a pattern avoid that, both found by the standard library's pattern parser: the maximum length of
+a match, or the byte that every match ends with.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _UNKNOWN = Reach(None, None)
 
 @lru_cache(maxsize=64)
 def reach_of(pattern: re.Pattern[bytes]) -> Reach:
-    """The reach of `pattern`. With a lookahead in it nothing is known: it sees what a match
-    does not hold."""
+    """The reach of `pattern`. Nothing is known about one with a lookahead, which reads beyond the
+    match."""
     try:
         parser: Any = importlib.import_module("re._parser")
         parsed = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)

@@ -89,5 +89,5 @@ def _close_fd(fd: int) -> None:
     try:
         trio.lowlevel.notify_closing(fd)
     except RuntimeError:
-        pass  # no trio run in this thread, so nobody waits
+        pass  # no trio run in this thread, so nothing waits
     os.close(fd)

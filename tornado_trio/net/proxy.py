@@ -21,11 +21,11 @@ HEADER_TIMEOUT = 5.0
 
 @final
 class ProxyProtocol:
-    """Whom to believe about the other end of a connection.
+    """Which peers are trusted to state the client's address by a PROXY header.
 
     Args:
       trusted: addresses and networks ("10.0.0.0/8", "::1") whose connections must begin
-        with a header. All others are taken as they are, and a header they send is data.
+        with a header. All others are served as they are, and a header they send is data.
         "unix" trusts Unix sockets.
       timeout: seconds a header may take.
     """
@@ -37,7 +37,7 @@ class ProxyProtocol:
         self._networks = [ipaddress.ip_network(name) for name in names if name != "unix"]
 
     def trusts(self, address: Any) -> bool:
-        """Whether a peer at this socket address is believed."""
+        """Whether a peer at this socket address is trusted."""
         if not isinstance(address, tuple):
             return self._unix
         try:

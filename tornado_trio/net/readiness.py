@@ -1,18 +1,19 @@
-"""`ReadinessHub`: one wait of trio's for many sockets, instead of one for each.
+"""`ReadinessHub`: one trio wait for many sockets, instead of one each.
 
-Knows epoll, descriptors and trio's public traps. Must not know what is read, nor by whom.
+Knows epoll, descriptors and trio's public traps. Must not know what is read, nor the readers.
 
 trio arms a registration for each wait: a system call, and 250 bytecodes of a request that costs
-2500. Here sockets stand registered once, edge-triggered, in an epoll of our own; one task waits for
-that, and wakes whoever waits for what it reports. That is a wait more, so it pays only where one
-turn of trio's loop serves several sockets. The hub looks now and then how many it serves; few wait
-as ever, and where there is no epoll all do.
+2500. Here sockets are registered once, edge-triggered, in an epoll of our own; one task waits for
+that, and wakes the tasks that wait for the reported sockets. That is one more wait, so it pays only
+if one turn of trio's loop serves several sockets. The hub checks at intervals how many it serves;
+if they are few, or where there is no epoll, they wait as usual.
 
-Theory. An edge tells once that something came. A task that begins to wait may rely on the next one
-if it has read all that came before: if the last read found nothing, or less than it asked for.
-Otherwise there is *doubt*: after an edge, until such a read; after a read that took as much as it
-asked for. Then the wait is trio's own, which looks at the socket itself; and so it is for good
-after the end of the peer's side or an error (nothing more will be told), and when the hub ends.
+Theory. An edge reports once that something arrived. A task that begins to wait may rely on the next
+edge if it has read everything that arrived before: if the last read found nothing, or less than it
+asked for. Otherwise there is *doubt*: after an edge, until such a read; after a read that got as
+much as it asked for. Then trio's own wait is used, which checks the socket itself; and it is used
+for good after the peer's end of stream or an error (no further edge will come), and when the hub
+ends.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class _Stream(Protocol):
 
 
 class Readable:
-    """A socket that stands in a hub. Await it for readability, one task at a time.
+    """A socket in a hub. Await it for readability, one task at a time.
 
     Cancellation: nothing is consumed, nothing is lost.
 
@@ -58,7 +59,8 @@ class Readable:
         trio.BusyResourceError: another task is waiting.
 
     Attributes:
-      doubt: see the module; the reader says False after a read that left nothing, else True.
+      doubt: see the module; the reader sets it to False after a read that left nothing, else to
+      True.
     """
 
     __slots__ = ("_fd", "_hub", "_task", "doubt")
@@ -104,7 +106,8 @@ class Readable:
                 trio.lowlevel.reschedule(task, outcome.Error(error))
 
     def report(self, *, last: bool = False) -> None:
-        """Something may have come. `last`: the hub says nothing more, trio is asked from now on."""
+        """Something may have arrived. `last`: the hub reports nothing more, trio's wait is used
+        from now on."""
         self.doubt = True
         if last:
             self._hub = None
@@ -117,11 +120,11 @@ class ReadinessHub:
     """Owned by a server; `run` is a task of its nursery.
 
     Attributes:
-      crowded: joining is worth it now.
+      crowded: whether joining pays at present.
     """
 
     def __init__(self) -> None:
-        # Made by `run`, as `DisconnectWatch` does: children that share an epoll would be told of
+        # Made by `run`, as in `DisconnectWatch`: children that share an epoll would get events for
         # each other's sockets.
         self._epoll: Any = None
         self._members: dict[int, Readable] = {}
@@ -132,7 +135,7 @@ class ReadinessHub:
         return f"<ReadinessHub of {len(self._members)} sockets>"
 
     async def run(self) -> None:
-        """Wake those that wait, until cancelled. Those that still do then wait by trio."""
+        """Wake waiting tasks, until cancelled. Those that still wait then use trio's wait."""
         if not hasattr(select, "epoll"):
             return
         epoll = self._epoll = select.epoll()
@@ -166,8 +169,8 @@ class ReadinessHub:
                 member.report(last=True)
 
     def arrange(self, stream: _Stream) -> None:
-        """Have `stream` wait by the hub while that pays, else by trio. Called by the task that
-        reads it, now and then, between two waits."""
+        """Have `stream` wait by the hub while that pays, else by trio. Called at intervals by the
+        task that reads it, between two waits."""
         if self._epoll is None:
             return
         waiter = stream.waiter
@@ -184,7 +187,7 @@ class ReadinessHub:
             trio.lowlevel.add_instrument(_Look(self._judge))
 
     def part(self, stream: _Stream) -> None:
-        """`stream` leaves the hub, if it stands there; nobody may be waiting by it."""
+        """Take `stream` out of the hub, if it is there; no task may be waiting by it."""
         waiter = stream.waiter
         if type(waiter) is Readable:
             stream.waiter = None

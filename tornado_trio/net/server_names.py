@@ -1,9 +1,9 @@
-"""TLS handshakes with clients whose server name (SNI) is no text. Knows sys and ssl's ways.
+"""TLS handshakes with clients whose server name (SNI) is not text. Knows sys and ssl.
 
-The standard library decodes the name before it calls a context's `sni_callback`. For bytes
-that are not ASCII it refuses the handshake, rightly, but hands the error to
-`sys.unraisablehook`: a traceback on stderr for whatever a stranger sends. There is no way
-to be asked earlier, so that hook is ours for as long as a handshake is stepped.
+The standard library decodes the name before it calls a context's `sni_callback`. For bytes that are
+not ASCII it rightly refuses the handshake, but passes the error to `sys.unraisablehook`: any client
+could cause tracebacks on stderr. There is no earlier hook, so that one is replaced while a
+handshake is stepped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _hook(unraisable: Any) -> None:
 
 
 def step_handshake(sock: ssl.SSLSocket) -> None:
-    """`sock.do_handshake()`, which refuses such a name without a word. Errors as there."""
+    """`sock.do_handshake()`, which refuses such a name silently. Errors as there."""
     global _previous
     if not sock.server_side or sock.context.sni_callback is None:
         sock.do_handshake()

@@ -1,8 +1,8 @@
-"""`SocketStream`: a `Stream` over a non-blocking socket of the kernel.
+"""`SocketStream`: a `Stream` over a non-blocking socket.
 
 Knows sockets and trio's readiness waits. Must not know TLS (`tls`) or HTTP.
 
-System calls are tried first, and trio is asked to wait only when the kernel says so: on a
+System calls are tried first, and trio waits only when the kernel says so: on a
 keep-alive connection that makes one wait, one recv and one send per request.
 """
 
@@ -33,8 +33,8 @@ class SocketStream(Stream):
     the delay would only hurt.
 
     Attributes:
-      waiter: an awaitable that waits for readability in place of trio (a guest run's host may
-        do it cheaper, or a hub); its `close` is called before the socket's, and its `doubt` told
+      waiter: an awaitable that waits for readability instead of trio (a guest run's host or a hub
+        may do it cheaper); its `close` is called before the socket's, and its `doubt` is set to
         whether the last read may have left something.
     """
 
@@ -66,7 +66,7 @@ class SocketStream(Stream):
         return self._sock
 
     def detach(self) -> _socket.socket:
-        """Give the socket away. The stream is closed, the socket is not.
+        """Hand over the socket. The stream is closed, the socket is not.
 
         Raises:
           RuntimeError: bytes are buffered that the new owner would miss.
@@ -164,7 +164,7 @@ class SocketStream(Stream):
         try:
             trio.lowlevel.notify_closing(self._fd)
         except RuntimeError:
-            # No trio run in this thread (any more), so nobody can be waiting.
+            # No trio run in this thread (any more), so no task can be waiting.
             pass
 
     async def send_eof(self) -> None:
@@ -177,7 +177,7 @@ class SocketStream(Stream):
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """Send `count` bytes of `file` from `offset`, copied by the kernel.
 
-        Nobody else may write meanwhile.
+        No other task may write meanwhile.
 
         Raises:
           EOFError: the file is shorter.

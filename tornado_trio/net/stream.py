@@ -1,4 +1,4 @@
-"""`Stream`: what every byte stream offers, over six primitives of its transport.
+"""`Stream`: the interface of every byte stream, over six primitives of its transport.
 
 Knows trio and the buffers. Must not know sockets (`socket_stream`), TLS or HTTP.
 
@@ -108,7 +108,7 @@ class Stream(ABC):
 
     @abstractmethod
     async def send_eof(self) -> None:
-        """Drain, then tell the peer that nothing more will come. Reading goes on."""
+        """Drain, then shut down the sending side. Reading continues."""
 
     @property
     def socket(self) -> _socket.socket | None:
@@ -122,7 +122,7 @@ class Stream(ABC):
     # --- reading ---------------------------------------------------------------
 
     def read_nowait(self, max_bytes: int = CHUNK) -> bytes | None:
-        """What is here now: bytes, b"" at the end of the stream, None if nothing."""
+        """What has arrived: bytes, b"" at the end of the stream, None if nothing."""
         if self._in:
             return self._in.take(max_bytes)
         try:
@@ -141,7 +141,7 @@ class Stream(ABC):
         return data
 
     async def wait_readable(self) -> None:
-        """Until bytes or the end of the stream are pending; nothing is consumed."""
+        """Wait until bytes or the end of the stream are pending; nothing is consumed."""
         if self._in:
             await trio.lowlevel.checkpoint()
         else:
@@ -323,12 +323,12 @@ class Stream(ABC):
         return self._flush_or_start()
 
     def write_more(self, data: Data) -> bool:
-        """`write`, by who writes more at once: the transport may keep back what does not fill
-        a packet, until the next `write`, or `push`, or for a moment (Linux: 200 ms)."""
+        """`write`, for callers that write more right away: the transport may hold back what does
+        not fill a packet, until the next `write`, or `push`, or for a moment (Linux: 200 ms)."""
         return self.write(data)
 
     def push(self) -> None:  # noqa: B027 - most transports keep nothing back
-        """Let go what `write_more` had the transport keep back."""
+        """Send what `write_more` made the transport hold back."""
 
     def _flush_or_start(self) -> bool:
         if self._flushing:
@@ -344,7 +344,7 @@ class Stream(ABC):
         return False
 
     async def drain(self) -> None:
-        """Until everything written is in the transport's hands.
+        """Wait until the transport has taken everything written.
 
         Cancellation: what is unsent stays queued, in order.
         """
@@ -376,17 +376,17 @@ class Stream(ABC):
             await self.drain()
 
     def sendfile_nowait(self, file: IO[bytes] | int, offset: int, count: int) -> int:
-        """How much of it went without waiting; 0: only `sendfile` can tell. Errors as there."""
+        """How much could be sent without waiting; 0: use `sendfile`. Errors as there."""
         return 0
 
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """Send `count` bytes of `file` from `offset`, read in a worker thread.
 
-        Nobody else may write meanwhile.
+        No other task may write meanwhile.
 
         Raises:
           EOFError: the file is shorter.
-        Cancellation: some of it has been sent, and nothing tells how much.
+        Cancellation: an unknown part of it has been sent.
         """
         fd = file if isinstance(file, int) else file.fileno()
         while count:
@@ -422,7 +422,7 @@ class Stream(ABC):
         try:
             await self._flush()
         except StreamClosedError as exc:
-            # The writer is told by its next write or drain; the reader by its own error.
+            # The writer learns of it by its next write or drain; the reader by its own error.
             if not self.closed:
                 self._write_broke(exc.__cause__ or exc)
 
@@ -459,8 +459,8 @@ class Stream(ABC):
             self._flush_lot.unpark_all()
 
     def reset(self) -> None:
-        """Close at once, and so that the peer sees an error where it can: what is in flight may
-        be lost. Idempotent."""
+        """Close at once, with a reset where possible, so that the peer sees an error: data in
+        flight may be lost. Idempotent."""
         self.close()
 
     async def aclose(self) -> None:
@@ -472,7 +472,8 @@ class Stream(ABC):
             if self._out and not self.closed:
                 await self.drain()
         except StreamClosedError:
-            # The peer is gone: there is nobody left to drain for, and closing is what was asked.
+            # The peer has gone: there is nothing left to drain for, and closing was requested
+            # anyway.
             pass
         finally:
             self.close()

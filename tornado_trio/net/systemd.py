@@ -1,6 +1,6 @@
-"""What a service manager gives and wants: inherited sockets (LISTEN_FDS), sd_notify.
+"""The protocols of service managers: inherited sockets (LISTEN_FDS), sd_notify.
 
-Knows the environment and sockets. Linux's systemd speaks this, and others do too.
+Knows the environment and sockets. Used by systemd on Linux, and by others.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def inherited_sockets(
     Empty when there are none, or when they are meant for another process.
 
     Args:
-      forget: remove the variables, so that children do not take them for theirs.
+      forget: remove the variables, so that child processes do not use them.
 
     Raises:
-      ValueError: the variables make no sense.
+      ValueError: the variables are invalid.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
@@ -63,10 +63,10 @@ def inherited_listeners(
 
 
 def notify(state: str, environ: MutableMapping[str, str] = os.environ) -> bool:
-    """Tell the service manager, for example `READY=1`, `STOPPING=1`, `STATUS=...`.
+    """Notify the service manager, for example `READY=1`, `STOPPING=1`, `STATUS=...`.
 
-    Returns: False when nobody asked to be told, or nobody listens: never an error, for a
-    service must not fail because its manager looks away.
+    Returns: False if no notification was requested, or nothing receives it: never an error, since a
+    service must not fail because its manager does not listen.
     """
     address = environ.get("NOTIFY_SOCKET")
     if not address or not hasattr(socket, "AF_UNIX"):
@@ -83,7 +83,8 @@ def notify(state: str, environ: MutableMapping[str, str] = os.environ) -> bool:
 
 
 def watchdog_interval(environ: MutableMapping[str, str] = os.environ) -> float | None:
-    """Seconds between `WATCHDOG=1` notifications the manager wants; None: it wants none.
+    """Seconds between the `WATCHDOG=1` notifications that the manager expects; None: it expects
+    none.
 
     Half of its own limit, as sd_watchdog_enabled(3) recommends.
     """

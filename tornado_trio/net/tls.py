@@ -206,8 +206,8 @@ async def start_tls(
     """Turn a plain stream into an encrypted one; the plain one must not be used any more.
 
     Raises:
-      RuntimeError: plain bytes are still buffered. On a live protocol (STARTTLS) they would
-        be taken for protected ones.
+      RuntimeError: plain bytes are still buffered. In a protocol like STARTTLS they would be taken
+        for encrypted ones.
       DeadlineError: the handshake took more than `handshake_timeout` seconds.
       ssl.SSLError, StreamClosedError: see `TlsStream.handshake`. The socket is then closed.
     Cancellation: the socket is closed.

@@ -43,13 +43,13 @@ class Certificate:
 
 @final
 class ServerTls:
-    """How a server speaks TLS.
+    """The TLS settings of a server.
 
     Args:
       certificate: for clients that name no host, or an unknown one.
       by_name: certificates by host name; `*.example.org` answers for one label.
       alpn: application protocols offered, preferred ones first.
-      client_ca: PEM file of those who sign client certificates; None: none are asked for.
+      client_ca: PEM file of the authorities of client certificates; None: none are requested.
       client_required: a client without a certificate is refused.
       handshake_timeout: seconds.
     """

@@ -4,7 +4,7 @@ Knows zlib and, when they are installed, brotli and zstandard. Knows no message:
 decoder takes bytes and gives bytes.
 
 Decoders give out at most `max_chunk` bytes a step, so that a bomb (1 MB of zeros packs
-1 GB) costs no memory before its size is noticed; whoever reads counts. All members of a
+1 GB) costs no memory before its size is noticed; the reader does the counting. All members of a
 gzip body are decoded; truncation and trailing garbage are errors, never silence.
 """
 

@@ -106,8 +106,8 @@ def make_morsel(
     """One cookie to set; `.OutputString(None)` is the value of its Set-Cookie field.
 
     `others` are attributes the standard library knows (`comment`, `version`).
-    ValueError (`CookieError` for name and attributes) when something does not belong
-    into a Set-Cookie field: it would add attributes, or fields.
+    ValueError (`CookieError` for name and attributes) for characters that are not allowed in a
+    Set-Cookie field: they would add attributes, or fields.
     """
     name, value = to_unicode(name), to_unicode(value)
     _check_attribute("name", name, name)

@@ -64,7 +64,8 @@ def http_date() -> str:
 
 
 def parse_date(value: str) -> int | None:
-    """Seconds since the epoch of an HTTP date in any of its three formats; None if it is none."""
+    """Seconds since the epoch of an HTTP date in any of its three formats; None if it is
+    invalid."""
     # The parser of mail dates is lenient and takes time linear in what it looks at; an
     # HTTP date has 37 characters at most.
     if len(value) > 64:

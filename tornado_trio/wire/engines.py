@@ -1,4 +1,4 @@
-"""Which implementation of HTTP/1.1 speaks on the wire: our own, or h11.
+"""Which implementation of HTTP/1.1 is used: our own, or h11.
 
 Knows their names and where they are. Must not know connections.
 """
@@ -45,8 +45,8 @@ def engine_for(name: str | None, dialect: Dialect) -> WireEngine:
     """The engine called `name`; None: the one that TORNADO_TRIO_ENGINE names, or our own.
 
     Raises:
-      ValueError: there is no such engine; or it was named here, and refuses what `dialect`
-        asks for. (Named by the environment it forgives what it can.)
+      ValueError: unknown engine; or `name` was given, and the engine refuses what `dialect` allows.
+        (One named by the environment forgives what it can.)
     """
     chosen = name if name is not None else os.environ.get(VARIABLE) or "own"
     if chosen not in _NAMES:

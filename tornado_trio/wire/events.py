@@ -1,7 +1,7 @@
 """What an HTTP/1.1 message is made of once parsed. Knows headers.
 
 `ServerWire.next_event` and `ClientWire.next_event` return one of: a head, body bytes
-(plain `bytes`: an object around each chunk would cost and tell nothing), `EndOfMessage`,
+(plain `bytes`: an object around each chunk would cost time and add nothing), `EndOfMessage`,
 or a `Signal`. No type of the engine behind them (h11, or another) appears above `wire`.
 """
 
@@ -64,7 +64,7 @@ class ResponseStartLine(NamedTuple):
 
 
 class Signal(Enum):
-    """Nothing to hand on: why."""
+    """Why there is no event."""
 
     #: More bytes are needed (call `feed`).
     NEED_DATA = "need data"
@@ -109,7 +109,7 @@ class RequestHead:
         self.upgrade = False
 
     def again(self, start_line: RequestStartLine, headers: HTTPHeaders) -> RequestHead:
-        """Another one, of which fields say the same."""
+        """A copy, for another message with the same fields."""
         head = _new_request_head(RequestHead)
         head.start_line = start_line
         head.headers = headers

@@ -1,7 +1,7 @@
 """Form bodies: urlencoded and multipart, whole, into arguments and files.
 
-Knows the formats and their limits. Nothing of requests. `wire/multipart.py` is the
-incremental parser beneath, for those who stream.
+Knows the formats and their limits, nothing of requests. `wire/multipart.py` is the incremental
+parser beneath, for streaming.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Steps = Generator[None, None, None]
 
 
 def is_form(content_type: str) -> bool:
-    """Does `parse_body_arguments` do anything with such a body?"""
+    """Whether `parse_body_arguments` parses such a body."""
     return media_type(content_type) in (_URLENCODED, _MULTIPART)
 
 
@@ -104,7 +104,7 @@ def body_argument_steps(
     if kind not in (_URLENCODED, _MULTIPART):
         return
     if headers is not None and (coding := headers.get("Content-Encoding")):
-        # What parses as a form here is gzip to whoever reads the field: refuse.
+        # What parses as a form here is gzip according to the header: refuse.
         raise HTTPInputError(f"Unsupported Content-Encoding: {coding}")
     if kind == _URLENCODED:
         try:

@@ -1,11 +1,11 @@
-"""h11 as the engine: what `wire.http1` offers, in both roles, with h11 reading and writing.
+"""h11 as the engine: the interface of `wire.http1`, in both roles, with h11 parsing and writing.
 
 For programs that want the reference implementation on the wire, and for our tests, which hold
 the two engines to the same corpus. It takes about four times as long per head. Knows h11 and
 the rules for messages around it; must not know I/O.
 
 h11 parses and writes heads, bodies and chunks, and refuses what breaks RFC 9112's grammar or
-the order of messages. This much it leaves to its user; it is added here, or inherited:
+the order of messages. The following it leaves to its user; it is added here, or inherited:
 
     bare LF, folded lines, controls in values        `_check_lines`, before h11 is asked
     sizes of heads (414, 431), number of fields      inherited, `_check_lines`

@@ -7,9 +7,9 @@ user most of what keeps a server safe (obs-fold, bare LF, controls in values, Ho
 Content-Length beside Transfer-Encoding): those need a look at the raw bytes anyway.
 So the raw bytes are checked by one regular expression over the whole head, which
 accepts exactly token ":" value CRLF lines; what passed can be split without doubt
-(5 µs and 9 µs). Heads that decide over framing beyond Content-Length
-(Transfer-Encoding, Upgrade, Expect, CONNECT) are shown to h11 as well, which must agree:
-there smuggling lives, and they are rare. tests/fuzz compares the two on everything.
+(5 µs and 9 µs). Heads that affect framing beyond Content-Length (Transfer-Encoding, Upgrade,
+Expect, CONNECT) are parsed by h11 as well, which must agree: this is where smuggling happens, and
+they are rare. tests/fuzz compares the two on everything.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
 
 
 def judge_request(line: RequestStartLine, headers: HTTPHeaders, dialect: Dialect) -> RequestHead:
-    """What line and fields mean together: the peer's wishes, and where its body ends.
+    """What the request line and the fields mean together: persistence, expectations, and the
+    framing of the body.
 
     Raises `PeerError` (400, 417, 501) and `LimitError` (413).
     """
@@ -238,7 +239,7 @@ def _bad_request_line(first: str) -> PeerError:
 
 
 def check_length(value: str | list[str], dialect: Dialect) -> int:
-    """The Content-Length. Only 1*DIGIT (GHSA-qppv-j76h-2rpx); no huge int(), no list."""
+    """Parse the Content-Length: only 1*DIGIT (GHSA-qppv-j76h-2rpx); no huge int(), no list."""
     text = value if isinstance(value, str) else ",".join(value)
     if "," in text:
         pieces = {piece.strip(" \t") for piece in text.split(",")}
@@ -276,7 +277,7 @@ def _framing_of_request(head: RequestHead, dialect: Dialect) -> None:
             status = 501 if named - _KNOWN_CODINGS else 400
             raise PeerError(f"Unsupported Transfer-Encoding {coding}", status)
         if version == "HTTP/1.0" and not dialect.chunked_http10:
-            # RFC 9112 6.1: the framing is faulty, whoever sent it did not understand it.
+            # RFC 9112 6.1: the framing is faulty, the sender did not understand it.
             raise PeerError("Transfer-Encoding in an HTTP/1.0 request")
         head.chunked = True
     expect = head.headers.get("Expect")

@@ -41,7 +41,7 @@ _NO_LINE = ("", "", "HTTP/1.0")
 
 
 class ServerWire(Wire):
-    """The server's end of one connection.
+    """The server's side of one connection.
 
     Attributes:
       head: of the request being answered.
@@ -58,7 +58,7 @@ class ServerWire(Wire):
         self.responded = False
 
     def _fail(self, error: PeerError) -> NoReturn:
-        # Whoever answers it, and however: the answer says that it is the last.
+        # Any response to it, from the application or the server, has to announce the close.
         self.close_after = True
         super()._fail(error)
 
@@ -155,8 +155,8 @@ class ServerWire(Wire):
     def response_head(self, code: int, reason: str, headers: HTTPHeaders) -> bytes:
         """The response head; adds what framing and persistence need to `headers`.
 
-        Framing is ours (RFC 9112 6): a Transfer-Encoding that the program gave is dropped, as
-        programs give it that hand on another server's fields. Of 1xx codes only 101 ends the
+        Framing is decided here (RFC 9112 6): a Transfer-Encoding set by the program is dropped, as
+        programs that forward another server's fields set it. Of 1xx codes only 101 ends the
         request's dialogue. Raises `HTTPOutputError`; then another head may be given instead.
         """
         head = self.head
@@ -247,7 +247,7 @@ class ServerWire(Wire):
         return self.responded and not (self._chunking or self._mute) and self._left is None
 
     def give_back(self) -> bytes:
-        """What came after the request, which has ended, for another reader of the stream."""
+        """Return the bytes after the request, which has ended, for another reader of the stream."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         if rest and self._ends_alone():
@@ -255,17 +255,17 @@ class ServerWire(Wire):
         return rest
 
     def _ends_alone(self) -> bool:
-        """A chunked body from a 1.0 client (`Dialect.chunked_http10`): whoever forwarded it may
-        have seen another end, and what came along with it is no request."""
+        """A chunked body from a 1.0 client (`Dialect.chunked_http10`): a proxy that forwarded it
+        may have seen another end, and what came along with it is no request."""
         head = self.head
         return bool(head and head.chunked and head.start_line.version == "HTTP/1.0")
 
     def raw_response(self) -> None:
-        """The program writes its head by itself, as bytes of the body: unchecked."""
+        """The program writes its own head, as bytes of the body: unchecked."""
         self.responded = True
 
     def next_cycle(self) -> bool:
-        """Go on to the next request, if this connection may have one."""
+        """Proceed to the next request, if this connection may have one."""
         if self._state != DONE or self.close_after:
             return False
         if self._buffer and self._ends_alone():
@@ -281,7 +281,7 @@ class ServerWire(Wire):
 
 
 class ClientWire(Wire):
-    """The client's end of one connection.
+    """The client's side of one connection.
 
     Attributes:
       keep_alive: another request may follow (meaningful once the response ended).
@@ -380,7 +380,7 @@ class ClientWire(Wire):
     def next_cycle(self, *, pipelined: bool = False) -> bool:
         """Make ready for another request, if the connection may carry one.
 
-        Bytes that nobody asked for end it, unless they answer a `pipelined` request.
+        Unsolicited bytes end it, unless they answer a `pipelined` request.
         """
         if self._state != DONE or not self.keep_alive:
             return False

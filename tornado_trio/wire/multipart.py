@@ -2,11 +2,11 @@
 
 Plan. Everything between two delimiters is searched with `bytes.find`, from where the
 last search ended, so time is linear however the bytes are cut (CVE-2023-46136,
-CVE-2024-53981), and only a possible piece of a delimiter is held back: data goes out as
-it comes. A delimiter followed by anything but a line end, "--" or padding is data
-(RFC 2046 5.1.1): from the first such one on, a pattern finds the real ones, so that a body
-full of them makes no object for each. Part heads are bounded, parts are counted, and the
-first malformed part ends the whole (CVE-2025-47287: one error, not a line of log for each).
+CVE-2024-53981), and only a possible piece of a delimiter is held back: data is passed on as it
+arrives. A delimiter followed by anything but a line end, "--" or padding is data (RFC 2046 5.1.1):
+from the first such one on, a pattern finds the real ones, so that a body full of them makes no
+object for each. Part heads are bounded, parts are counted, and the first malformed part ends the
+whole (CVE-2025-47287: one error, not a line of log for each).
 
 Why not a library: `multipart` 2.0 is well made and three times as fast at small forms,
 but ignores `filename*`, lets controls through in names, and refuses bodies that

@@ -1,7 +1,7 @@
 """The phrases beside status codes: those of `http.client.responses`, without loading that module.
 
-It brings the parsers of mail: 4 % of what a program of this library takes to start. Programs may
-put phrases of their own into its table; whoever does has loaded it. Knows status codes only.
+It imports the mail parsers: 4 % of a program's start-up time. Programs may add phrases to its
+table; those that do have imported it. Knows status codes only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PROXY protocol, versions 1 and 2: who is really at the other end of a proxied connection.
+"""PROXY protocol, versions 1 and 2: the original addresses of a proxied connection.
 
 Sans-IO. The specification is HAProxy's `proxy-protocol.txt`. Whether the peer may be
 believed is not decided here (`net.proxy` does).
@@ -24,11 +24,11 @@ _V2_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """What the proxy says.
+    """A parsed header.
 
-    `source` and `destination` are as the socket module writes addresses; None when the
-    proxy speaks for itself (health checks: LOCAL) or does not know. `tlvs` are version 2's
-    extra fields by type number.
+    `source` and `destination` are addresses as of the socket module; None for connections of the
+    proxy itself (health checks: LOCAL) or if unknown. `tlvs` are version 2's extra fields by type
+    number.
     """
 
     source: tuple[str, int] | str | None
@@ -53,7 +53,7 @@ def parse_proxy_header(data: bytes) -> tuple[ProxyHeader, int] | None:
 
 
 def surely_missing(data: bytes) -> int:
-    """How many bytes after `data`, an incomplete header, are surely part of it.
+    """How many bytes after `data`, an incomplete header, certainly belong to it.
 
     Reading no more than that leaves what follows the header where it was: a TLS handshake
     must not find its first bytes in a buffer for plain ones.

@@ -1,8 +1,8 @@
 """Byte ranges (RFC 9110 14). Knows only numbers and the fields' text.
 
-One range a request: several would be answered in one multipart body, which no browser
-asks for and CVE-2011-3192 was made of. Several, or anything malformed, count as no
-Range at all, which RFC 9110 allows.
+One range a request: several would be answered in one multipart body, which no browser asks for and
+which CVE-2011-3192 abused. Several, or anything malformed, count as no Range at all, which RFC 9110
+allows.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class UnsatisfiableRange(HTTPInputError):
 
 
 def resolve_range(value: str | None, size: int) -> ByteRange | None:
-    """What a Range field asks of a body of `size` bytes; None: nothing, send the whole.
+    """The range that a Range field requests of a body of `size` bytes; None: send the whole.
 
     The `ByteRange` may be the whole body, when that was asked for. Raises
     `UnsatisfiableRange`.

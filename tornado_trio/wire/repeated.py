@@ -1,10 +1,10 @@
-"""Heads that repeat the one before them: clients that keep a connection mostly say the same.
+"""Heads that repeat the previous one: on a persistent connection most are alike.
 
-Knows request heads and what of them depends on what. Must not know connections.
+Knows request heads and which of their parts depend on which. Must not know connections.
 
 A poll, a client of an API, a proxy's health check send the same fields with each request, often
 the very same head. Parsing a small one costs 29 k instructions, a browser's 95 k; seeing that the
-bytes are those of the last time, and copying what came of them, 3 k (6 k with another target).
+bytes are the same as last time, and copying the result, 3 k (6 k with another target).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _MAX_KEPT = 1024
 class HeadMemory:
     """Parses the heads of one connection, and remembers the fields of the last ones.
 
-    They are kept once the same have come twice in a row, so a connection with one request, or
-    with others each time, keeps a number. What is given out is always a copy.
+    They are kept once the same ones came twice in a row, so a connection with one request, or with
+    different ones each time, keeps only a number. What is returned is always a copy.
     """
 
     __slots__ = ("_fields", "_hash", "_head", "_line", "_values")

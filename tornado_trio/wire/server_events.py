@@ -20,10 +20,10 @@ _MAX_EVENT: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One event as a client has it.
+    """One event as a client sees it.
 
-    data: its text, lines joined by newlines. event: its type. id: the last id the server said,
-    "" for none. retry: seconds to wait before connecting again, if the server said so with it.
+    data: its text, lines joined by newlines. event: its type. id: the last id the server sent, ""
+    for none. retry: seconds to wait before reconnecting, if the event has it.
     """
 
     data: str
@@ -61,9 +61,9 @@ def encode_comment(text: str = "") -> bytes:
 
 
 class EventParser:
-    """Reads a stream as it comes: `feed` returns the events that are complete.
+    """Parses a stream incrementally: `feed` returns the events that are complete.
 
-    last_id: what a client that connects again says. retry: in seconds, None until it was said.
+    last_id: what a client sends when it reconnects. retry: in seconds, None until it was sent.
     """
 
     def __init__(self, last_id: str = "", max_event: int = _MAX_EVENT) -> None:

@@ -44,7 +44,7 @@ def create_signed_value(
 ) -> bytes:
     """`value`, signed and timestamped, bound to `name`; nothing in it is secret.
 
-    `secret` may be a dict of keys by version; `key_version` then says which signs.
+    `secret` may be a dict of keys by version; `key_version` then selects the signing key.
     ValueError for an unknown version or a missing `key_version`.
     """
     timestamp = str(int((clock or time.time)())).encode()
@@ -224,7 +224,7 @@ def _unbase64(encoded: bytes) -> bytes | None:
 
 
 class XsrfToken(NamedTuple):
-    """A token taken apart: what to compare, and how it was written."""
+    """A parsed token: what to compare, and its format."""
 
     version: int
     token: bytes
@@ -252,8 +252,8 @@ def decode_xsrf_token(
 ) -> XsrfToken | None:
     """A token from a cookie or form; None when it is malformed (never raises).
 
-    What is no format of ours is taken as a token of format 1 by its bytes, as Tornado
-    does: programs choose tokens of their own ("deadbeef", "xoxo").
+    Text in no known format is taken as a format 1 token by its bytes, as Tornado does: programs
+    choose their own tokens ("deadbeef", "xoxo").
     """
     try:
         data = utf8(value)

@@ -38,8 +38,7 @@ def parse_host(value: str) -> tuple[str, int | None]:
     """(host, port) of a Host field. HTTPInputError unless it is valid (RFC 9110 7.2).
 
     Stricter than `split_host_and_port`: URLs are rebuilt from what passes here, so the
-    brackets must balance, the port must be a number, and two fields joined by a comma
-    are no host.
+    brackets must balance, the port must be a number, and two fields joined by a comma are refused.
     """
     parsed = abnf.split_host(value)
     if parsed is None:
@@ -67,7 +66,7 @@ def host_name_of(value: str) -> str:
 def split_absolute_form(target: str) -> tuple[str, str] | None:
     """(authority, path and query) of an absolute-form request target; None for others.
 
-    A server must accept "GET http://host/path", whoever sends it (RFC 9112 3.2.2).
+    A server must accept "GET http://host/path" from any client (RFC 9112 3.2.2).
     """
     if target[:1] == "/" or "://" not in target:
         return None

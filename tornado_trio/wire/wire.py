@@ -77,7 +77,7 @@ class Wire:
             self.eof = True
 
     def passes(self, data: bytes) -> bool:
-        """Whether `data`, just received, is body as it stands: then it need not be fed.
+        """Whether `data`, just received, is body bytes as they are: then it need not be fed.
 
         Saves two copies of each byte of a large body (64 MB: 20 of 30 ms).
         """
@@ -95,11 +95,11 @@ class Wire:
 
     @property
     def buffered(self) -> int:
-        """Bytes received and not yet handed on."""
+        """Bytes received and not yet passed on."""
         return len(self._buffer)
 
     def take_rest(self) -> bytes:
-        """Everything received after the last message. The wire is of no more use."""
+        """Everything received after the last message. The wire cannot be used afterwards."""
         self._state = SWITCHED
         rest = bytes(self._buffer)
         self._buffer.clear()
@@ -110,10 +110,9 @@ class Wire:
         return self._reader
 
     def hand_over_body(self) -> tuple[BodyReader | None, bytes]:
-        """Let somebody else read the body: its reader, and what has been received.
+        """Hand over the body to another reader: returns the body reader, and the bytes received.
 
-        For the wire the message has come to its end. Raises `PeerError` for a body that would
-        be refused.
+        For the wire the message has ended. Raises `PeerError` for a body that would be refused.
         """
         if self._state != BODY:
             return None, b""

@@ -33,15 +33,15 @@ _SLICE: Final = 4096
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeflateOptions:
-    """What we want of compression.
+    """Settings of compression.
 
     Args:
         level: zlib level of what we send (-1, 0 to 9).
         mem_level: zlib memory level of what we send, 1 to 9.
         window_bits: our own window, 9 to 15.
-        peer_window_bits: the window asked of the peer, 8 to 15; None: no wish.
+        peer_window_bits: the window requested of the peer, 8 to 15; None: no request.
         no_context_takeover: start every message of ours afresh.
-        peer_no_context_takeover: ask the peer to do so.
+        peer_no_context_takeover: request the same of the peer.
         min_size: messages of fewer bytes are sent as they are.
 
     The defaults keep a busy connection at about 20 KiB for what it sends (2^(bits+2) +
@@ -125,11 +125,11 @@ class Inflater:
         self._z: _Decompress | None = None
 
     def decompress(self, data: bytes, fin: bool, out: bytearray, limit: int | None) -> None:
-        """Append to `out` what the next piece of a message holds.
+        """Append the next decompressed piece of a message to `out`.
 
         Raises:
             WebSocketProtocolError: 1009 as soon as `out` would pass `limit`; 1007 for bytes
-                that are not deflate, and for more final blocks than any sender has use for.
+                that are not deflate, and for more final blocks than any sender needs.
         """
         try:
             self._feed(data, out, limit)

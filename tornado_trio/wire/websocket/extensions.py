@@ -2,8 +2,8 @@
 
 RFC 6455 section 9.1 and RFC 7692 sections 5 to 7. Pure functions over strings.
 
-An offer that makes no sense (unknown or repeated parameter, bad window) is declined, the
-next one looked at; a field that cannot be read at all is a 400. Neither is ever a 500.
+An invalid offer (unknown or repeated parameter, bad window) is declined, and the next one
+considered; a malformed field is a 400. Neither is ever a 500.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BLANK = re.compile(r"[ \t]*")
 
 
 class ExtensionError(ValueError):
-    """The field cannot be read, or the peer's answer does not fit what was offered."""
+    """The field is malformed, or the peer's answer does not match the offer."""
 
 
 def _skip(field: str, at: int) -> int:

@@ -105,7 +105,7 @@ def valid_close_code(code: int) -> bool:
 def encode_close(code: int | None, reason: str | bytes = b"") -> bytes:
     """The payload of a close frame.
 
-    The reason is cut (between characters) where a control frame ends.
+    The reason is truncated (between characters) to fit a control frame.
 
     Raises:
         ValueError: the code may not be sent, or there is a reason but no code.

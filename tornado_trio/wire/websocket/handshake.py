@@ -99,12 +99,12 @@ def check_upgrade(method: str, version: str, headers: Mapping[str, str]) -> None
 
 
 def is_spoken(headers: Mapping[str, str]) -> bool:
-    """Whether a request asks for the version of the protocol that there is (RFC 6455)."""
+    """Whether a request asks for the supported protocol version, 13 (RFC 6455)."""
     return headers.get("Sec-WebSocket-Version", "").strip(" \t") == "13"
 
 
 def key_of(headers: Mapping[str, str]) -> str:
-    """The key of a request. HandshakeError if there is none, or not one that is valid."""
+    """The key of a request. HandshakeError if it is missing or invalid."""
     key = headers.get("Sec-WebSocket-Key", "").strip(" \t")
     if not valid_key(key):
         raise HandshakeError("Missing/Invalid WebSocket headers")
@@ -125,7 +125,7 @@ def valid_subprotocol(name: str) -> bool:
 
 
 def parse_subprotocols(field: str | None) -> list[str]:
-    """The subprotocols a client offers, in its order; what is no token is left out."""
+    """The subprotocols a client offers, in its order; invalid tokens are left out."""
     if not field:
         return []
     names = (part.strip(" \t") for part in field.split(","))
@@ -133,7 +133,7 @@ def parse_subprotocols(field: str | None) -> list[str]:
 
 
 def origin_matches_host(origin: str, host: str | None) -> bool:
-    """Does the Origin of a browser name the Host it asked? (Ports count, schemes do not.)"""
+    """Whether a browser's Origin names the Host of the request. (Ports count, schemes do not.)"""
     try:
         netloc = urlsplit(origin).netloc
     except ValueError:
@@ -169,7 +169,7 @@ def check_answer(
     subprotocols: Sequence[str] = (),
     deflate: DeflateOptions | None = None,
 ) -> tuple[str | None, DeflateParams | None]:
-    """A client's look at the answer: the subprotocol and the compression agreed on.
+    """Check the server's answer; returns the negotiated subprotocol and compression.
 
     Raises:
         HandshakeError: it is no 101, or not one for our request; `status` is the answer's.

@@ -1,9 +1,9 @@
 """`apply_mask(data, mask)`: XOR with a four-byte key (RFC 6455, 5.3).
 
 The `websockets` package has it in C: 0.15 us for 100 B and 1.3 us for 64 KiB, against 0.5 and
-70 us here. Of that package its extension module alone is imported: the rest takes 15 ms and is
-of no use here, and where a program has a module `websockets` of its own, that is found
-instead, has no such submodule, and is not run.
+70 us here. Only its extension module is imported: the rest takes 15 ms and is not needed here. If
+the program has its own module `websockets`, that is found instead, has no such submodule, and is
+not run.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class WebSocketProtocol:
     # --- receiving -------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take what the stream gave. After the peer's close frame it is dropped."""
+        """Feed bytes from the stream. After the peer's close frame they are dropped."""
         if self.close_received is None:
             self.reader.feed(data)
 
@@ -194,7 +194,7 @@ class WebSocketProtocol:
         )
 
     def send_close_payload(self, payload: bytes, meaning: Close) -> bytes:
-        """As `send_close`, for a payload that the caller answers for."""
+        """As `send_close`, for a payload that the caller has checked."""
         if self.close_sent is not None or self.state is State.CLOSED:
             return b""
         self.close_sent = meaning
@@ -209,7 +209,7 @@ class WebSocketProtocol:
         return self.send_close(close.code)
 
     def fail(self, error: WebSocketProtocolError) -> bytes:
-        """Give up on the peer: the close frame to send before closing the stream."""
+        """Fail the connection: returns the close frame to send before closing the stream."""
         frame = self.send_close(error.code, error.reason)
         self.state = next_state(self.state, Trigger.FAIL)
         return frame
@@ -238,7 +238,7 @@ class WebSocketProtocol:
         return "" if self.close_sent is None else self.close_sent.reason
 
     def closed_error(self) -> ConnectionClosed:
-        """What to raise for using the connection now."""
+        """The exception for using the connection now."""
         return ConnectionClosed(self.close_code, self.close_reason)
 
     def admit_shared(self, frame: bytes) -> None:

@@ -1,17 +1,17 @@
 """Bytes from a peer into messages and control frames (RFC 6455 section 5, RFC 7692 section 6).
 
-Knows one direction of one connection. No I/O, no answers: what a ping or a close asks for
-is for `protocol.py` and its callers.
+Knows one direction of one connection. No I/O, no answers: reacting to a ping or a close is up to
+`protocol.py` and its callers.
 
 Strategy:
  1. Pull, not push: `feed` stores, `next_event` hands out one event at a time, so a caller
     that stops asking holds at most the bytes it fed, never a list of inflated messages.
  2. The usual frame (whole, in one message, not compressed) is cut straight out of the bytes
     that were received: no copy but the payload's own.
- 3. A frame of which only a part has come is worked off as it comes: unmasked, inflated,
-    checked. So invalid UTF-8 is found with its first byte (RFC 6455 8.1 allows, Autobahn
-    6.4 asks), a bomb with the byte that passes the limit, and one-byte reads cost linear time.
- 4. Lengths are judged as announced, before any of the payload is there.
+ 3. A frame that has arrived only in part is processed as it arrives: unmasked, inflated, checked.
+    So invalid UTF-8 is found with its first byte (RFC 6455 8.1 allows, Autobahn 6.4 asks), a bomb
+    with the byte that passes the limit, and one-byte reads cost linear time.
+ 4. Lengths are checked as announced, before any of the payload has arrived.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class MessageReader:
 
     @property
     def mid_frame(self) -> bool:
-        """Would an end of the stream now cut a frame or a message?"""
+        """Whether an end of the stream now would cut off a frame or a message."""
         return self._remaining > 0 or self._opcode != 0 or self.buffered > 0
 
     def next_event(self) -> Event | None:

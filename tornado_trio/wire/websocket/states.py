@@ -1,9 +1,9 @@
 """The closing of a WebSocket as a table (RFC 6455, section 7).
 
-Theory. A connection ends by a handshake: each side sends one close frame, whoever begins.
-What has happened so far is all there is to know, so the states are the four combinations of
-"we sent ours" and "theirs came", with everything that ends the connection without a
-handshake (end of stream, an error, a deadline) leading to the last one, too:
+Theory. A connection ends by a handshake: each side sends one close frame, whichever begins. Only
+what has happened so far matters, so the states are the four combinations of "we sent ours" and
+"theirs came", with everything that ends the connection without a handshake (end of stream, an
+error, a deadline) leading to the last one, too:
 
                     SEND_CLOSE
         OPEN ------------------------> CLOSE_SENT
@@ -19,8 +19,8 @@ Rules:
  2. The table does not know which side we are. The one asymmetry (the server ends the TCP
     connection, the client waits for that) is the session's.
  3. Sending data is legal until SEND_CLOSE; receiving in OPEN and CLOSE_SENT, since messages may
-    have been on their way when we said goodbye. (In CLOSE_RECEIVED too: 5.5.1 lets the answer to
-    a close frame wait for what is being said. The session begins nothing new there.)
+    have been in transit when we sent our close frame. (In CLOSE_RECEIVED too: 5.5.1 lets the answer
+    to a close frame wait for a message in progress. The session begins no new one there.)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["TRANSITIONS", "State", "Trigger", "next_state"]
 
 
 class State(Enum):
-    """Where a connection stands."""
+    """The state of a connection."""
 
     OPEN = "open"
     CLOSE_SENT = "close sent"
@@ -41,7 +41,7 @@ class State(Enum):
 
 
 class Trigger(Enum):
-    """What happens to a connection."""
+    """An event of a connection."""
 
     SEND_CLOSE = "send close"
     RECEIVE_CLOSE = "receive close"

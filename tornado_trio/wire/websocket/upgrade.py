@@ -1,6 +1,6 @@
-"""The server's answer to an upgrade request, put together from the pieces beside it.
+"""The server's answer to an upgrade request.
 
-Pure: looks at a request's fields, says which fields answer it and what was agreed.
+Pure: looks at a request's fields, returns the fields of the answer and what was agreed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SelectSubprotocol = Callable[[list[str]], "str | None"]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What a handshake came to. `headers` are the fields of the 101 answer."""
+    """The result of a handshake. `headers` are the fields of the 101 answer."""
 
     headers: dict[str, str]
     subprotocol: str | None
@@ -42,7 +42,7 @@ class Agreement:
 
 
 def first_match(supported: Sequence[str]) -> SelectSubprotocol:
-    """Choose what we like best (`supported` in our order) of what the client offers."""
+    """Choose the one we prefer (`supported` is in our order) among the client's offers."""
 
     def select(offered: list[str]) -> str | None:
         return next((name for name in supported if name in offered), None)
@@ -78,7 +78,7 @@ def answer(
 
     Raises:
         HandshakeError: Sec-WebSocket-Extensions cannot be read.
-        ValueError: `select_subprotocol` returned what is no subprotocol name.
+        ValueError: `select_subprotocol` returned an invalid subprotocol name.
     """
     fields = {
         "Upgrade": "websocket",
