@@ -54,19 +54,20 @@ _WITHOUT_BODY = frozenset((204, 304))
 
 # --- headers and status --------------------------------------------------------------
 
-_default_fields: dict[str, Any] = {}
-_default_key: tuple[int, str] = (0, "")
+_default: tuple[tuple[int, str], dict[str, Any]] = ((0, ""), {})  # when and whose, and what
 
 
 def default_headers(server: str) -> HTTPHeaders:
     """The headers a response starts with: 0.35 us, since they change only once a second."""
-    global _default_key, _default_fields
+    global _default
     key = (int(time.time()), server)
-    if key != _default_key:
-        _default_fields = {"Server": server, "Content-Type": _HTML, "Date": http_date()}
-        _default_key = key
+    known = _default
+    if known[0] != key:
+        # One assignment of a pair: servers of several threads may race here.
+        known = (key, {"Server": server, "Content-Type": _HTML, "Date": http_date()})
+        _default = known
     headers = HTTPHeaders.__new__(HTTPHeaders)
-    headers._fields = _default_fields.copy()
+    headers._fields = known[1].copy()
     return headers
 
 

@@ -410,6 +410,8 @@ def _joined(value: _Repeated) -> str:
 
 def _as_text(value: object) -> str:
     """A stored value as text: `h["Content-Length"] = 5` stores an int, other code bytes."""
+    if isinstance(value, str):
+        return str.__str__(value)  # what it is equal to, not how a member of an Enum is shown
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
