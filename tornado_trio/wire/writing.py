@@ -40,7 +40,7 @@ def status_line(code: int, reason: str) -> bytes:
         raise HTTPOutputError(f"Illegal reason phrase {reason!r}")
     try:
         # What is equal is answered alike, as it shares one line: 200.0, members of an Enum.
-        return ("HTTP/1.1 %d " % code + reason + "\r\n").encode("latin-1")
+        return f"HTTP/1.1 {int(code)} {str.__str__(reason)}\r\n".encode("latin-1")
     except UnicodeEncodeError as exc:
         raise HTTPOutputError(f"Illegal reason phrase {reason!r}") from exc
 
