@@ -17,10 +17,11 @@ GENERATION ?= $(VERSION)
 JOBS ?= 2
 PORT ?= 8888
 
-.PHONY: help demo test test-portable check upstream parity own-words autobahn bench docs wheel clean
+.PHONY: help demo test test-portable check upstream parity own-words autobahn bench docs wheel \
+	release-check clean
 
 help:
-	@echo "make demo      run examples/chat, an ordinary Tornado program, on port $(PORT)"
+	@echo "make demo      a Tornado chat, unmodified; its native twin; a live tree: on port $(PORT)"
 	@echo "make test      the test suite (PYTHON=python3.14: on that one, 3.11 to 3.15)"
 	@echo "make test-portable  the same without what only Linux has"
 	@echo "make check     ruff, and mypy for Linux, macOS and Windows"
@@ -31,6 +32,7 @@ help:
 	@echo "make bench     side-by-side speed against upstream Tornado"
 	@echo "make docs      build the documentation into site/"
 	@echo "make wheel     build the wheel into dist/"
+	@echo "make release-check  sdist and wheel into dist/, all that has to hold before an upload"
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -46,7 +48,7 @@ $(READY): $(INSTALLED)
 	@touch $@
 
 demo: $(INSTALLED)
-	$(RUN) -m compat examples/chat/chat.py --port=$(PORT)
+	$(RUN) -m examples.demo --port=$(PORT)
 
 test: $(READY)
 	$(RUN) -m pytest $(ARGS)
@@ -90,6 +92,15 @@ docs: $(INSTALLED)
 
 wheel: $(INSTALLED)
 	$(PIP) wheel --no-deps --wheel-dir dist .
+
+# What builds and looks at a release, in an environment of its own.
+$(VENV)/release/.ready:
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	@touch $@
+
+release-check: $(VENV)/release/.ready
+	$(VENV)/release/bin/python -m tests.release dist
 
 clean:
 	rm -rf .venv .venv-* dist site

@@ -9,6 +9,8 @@ const empty = document.getElementById("empty");
 let last = Number(document.body.dataset.last);
 let socket = null;
 
+if (window === window.top) textField.focus(); // within another page the visitor may be elsewhere
+
 const me = () => nameField.value.trim().replace(/\s+/g, " ") || "Guest";
 const pick = (words) => words.split(" ")[Math.floor(Math.random() * words.split(" ").length)];
 // A name for each tab, so that two windows of one browser are two people.

@@ -1,0 +1,165 @@
+"""What `make demo` shows: as a process of its own, by plain HTTP and in headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .chromium import Browser, chromium
+from .programs import ROOT, environment, free_port, get
+
+pytestmark = pytest.mark.timeout(240)
+
+AXE = """
+axe.run(document).then(found => found.violations.map(each => each.id + ": " + each.nodes
+    .slice(0, 5).map(node => node.target + " " + node.failureSummary).join("; ")))
+"""
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[int]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "examples.demo", f"--port={port}"],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        get(url(port), 90)
+        yield port
+    finally:
+        chats = [
+            int(p) for p in re.findall(r'<iframe[^>]* src="http://[^:]*:(\d+)', get(url(port)))
+        ]
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert f"The demo is at {url(port)} " in output
+    assert "Traceback" not in output
+    assert len(chats) == 3  # the two, and the live page; with the demo they are gone
+    for other in chats:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", other), 5)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(shared: Browser) -> Iterator[Browser]:
+    """The browser; the pages must not have complained."""
+    shared.complaints.clear()
+    yield shared
+    shared.close_pages()
+    assert shared.complaints == []
+
+
+def url(port: int, path: str = "") -> str:
+    return f"http://127.0.0.1:{port}/{path}"
+
+
+def waits(port: int) -> list[dict[str, object]]:
+    """What the page is told of requests, now."""
+    with urllib.request.urlopen(url(port, "waits"), timeout=20) as answer:
+        line = answer.readline().decode()
+    told: list[dict[str, object]] = json.loads(line.removeprefix("data: "))
+    return told
+
+
+def until_newest(port: int, **expected: object) -> None:
+    deadline = time.monotonic() + 60
+    while not (told := waits(port)) or not expected.items() <= told[0].items():
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
+
+
+def test_everything_is_linked(demo: int) -> None:
+    page = get(url(demo))
+    assert "python -m compat examples/chat/chat.py" in page
+    frames = re.findall(r'<iframe[^>]* src="([^"]+)"', page)
+    tornado, native, live = map(get, frames)
+    assert "Trio Chat" in tornado and "Trio Chat" in native
+    assert "<title>" in live and "Trio Chat" not in live
+    for source in re.findall(r'href="(/source/[^"]+)"', page):
+        file = ROOT / "examples" / source.removeprefix("/source/")
+        assert get(url(demo, source[1:])) == file.read_text()
+    assert "404" in get(url(demo, "source/../../pyproject.toml"))
+    for path in re.findall(r"<code>([\w/]+(?:\.\w+|/))</code>", page):
+        assert (ROOT / path).exists(), path
+
+
+def test_a_request_ends_with_its_client(demo: int) -> None:
+    with socket.create_connection(("127.0.0.1", demo), timeout=30) as client:
+        client.sendall(b"GET /wait HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        until_newest(demo, state="waiting", tasks=2)
+    until_newest(demo, state="gone", tasks=0)
+
+
+def newest(what: str) -> str:
+    return f"document.querySelector('#list li')?.{what}"
+
+
+def test_tabs_in_the_page(browser: Browser, demo: int) -> None:
+    page = browser.page(url(demo))
+    page.call("Log.enable")
+    page.evaluate("document.getElementById('open').click()")
+    page.wait_for(newest("classList.contains('waiting')"), 60)
+    page.wait_for(f"{newest('innerText')}.includes('waits, with 2 tasks')", 60)
+    number = page.evaluate(newest("dataset.number"))
+    page.evaluate("document.querySelector('.tab button').click()")
+    page.wait_for(newest("classList.contains('gone')"), 60)
+    page.wait_for(f"{newest('innerText')}.includes('0 tasks left')", 60)
+    assert page.evaluate(newest("dataset.number")) == number
+
+
+def test_both_chats_are_live(browser: Browser, demo: int) -> None:
+    """The frames have their websockets; `present` is what each chat says of itself."""
+    page = browser.page(url(demo))
+    page.call("Log.enable")
+    frames = re.findall(r'<iframe[^>]* src="([^"]+)"', get(url(demo)))
+    for frame in frames[:2]:
+        deadline = time.monotonic() + 60
+        while not re.search(r'id="present">1<', get(frame)):
+            assert time.monotonic() < deadline, get(frame)
+            time.sleep(0.1)
+    page.evaluate("document.querySelector('.tree').scrollIntoView()")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_overflows_and_axe_is_content(
+    browser: Browser, demo: int, width: int, scheme: str
+) -> None:
+    if not os.environ.get("CI"):
+        pytest.importorskip("axe_core_python", reason="axe-core is not installed")
+    import axe_core_python
+
+    script = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+    page = browser.page(url(demo))
+    page.resize(width, 900)
+    media = [{"name": "prefers-color-scheme", "value": scheme}]
+    page.call("Emulation.setEmulatedMedia", features=media)
+    page.evaluate("document.getElementById('open').click()")
+    page.wait_for(newest("classList.contains('waiting')"), 60)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.evaluate(f"{script}; null")
+    found = page.evaluate(AXE)
+    assert found == [], "\n".join(found)
