@@ -141,6 +141,12 @@ def test_code_can_be_copied(browser: Browser, site: Path) -> None:
     page = tab(browser)
     go(page, site / "tutorial/first-service.html", 1280)
     page.wait_for("document.querySelectorAll('pre button, .md-code__nav button').length > 2")
+    # Of a terminal, what one types: the theme marks a block while it copies it.
+    typed = page.evaluate(
+        "(code => { code.setAttribute('data-md-copying', ''); return code.innerText; })"
+        "(document.querySelector('.gp').closest('code'))"
+    )
+    assert typed.split("\n")[0] == "python3 -m venv env"
 
 
 AXE = """
