@@ -7,6 +7,8 @@ What it costs and how that stays low (keep-alive GET, one core):
 
 * one wait, one recv, one send a request; after a response the next recv is not tried
   before a wait (a client that waits for the response cannot have sent more: 2 µs);
+* while many are served by a turn of trio's loop, the wait is the server's hub's, which
+  needs no system call for each; asked for after every eighth request;
 * one nursery per connection, not per request: its cancel scope is the handler's scope
   and its deadline is the one deadline, moved only when a wait would otherwise outlast
   it; a request whose children outlive it keeps it, and the next one is another
