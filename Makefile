@@ -29,7 +29,7 @@ help:
 	@echo "make parity    how much of Tornado's public API there is (VERSION=...)"
 	@echo "make own-words places where our source reads like Tornado's (of three releases)"
 	@echo "make autobahn  the Autobahn websocket suite, all cases (PYTHON2=python2.7; 30 minutes)"
-	@echo "make bench     side-by-side speed against upstream Tornado"
+	@echo "make bench     speed beside upstream Tornado and other servers (ARGS=\"--only hello --quick\")"
 	@echo "make docs      build the documentation into site/"
 	@echo "make wheel     build the wheel into dist/"
 	@echo "make release-check  sdist and wheel into dist/, all that has to hold before an upload"
@@ -83,8 +83,15 @@ $(VENV)/upstream/.ready:
 	$(VENV)/upstream/bin/python -m pip install --quiet --disable-pip-version-check tornado==6.6.1
 	@touch $@
 
-bench: $(READY) $(VENV)/upstream/.ready
+# The servers of others, and what this project needs to run beside them.
+$(VENV)/peers/.ready: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench: $(READY) $(VENV)/upstream/.ready $(VENV)/peers/.ready
 	$(RUN) benchmarks/compare.py --upstream $(VENV)/upstream/bin/python $(ARGS)
+	$(RUN) benchmarks/side_by_side.py --python $(VENV)/peers/bin/python $(ARGS)
 
 docs: $(INSTALLED)
 	$(PIP) install --editable '.[docs]'

@@ -241,6 +241,9 @@ def main() -> int:
         options.rounds, options.seconds = 1, 0.5
     words = [word.strip() for word in options.only.split(",") if word.strip()]
     cases = [case for case in CASES if not words or any(word in case.name for word in words)]
+    if not cases:
+        print("no case of Tornado's is named", file=sys.stderr)
+        return 0
     with contextlib.suppress(ValueError, OSError):  # then thousands of connections may fail
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
