@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -64,6 +66,28 @@ def test_sigusr1(tmp_path: Path) -> None:
             process.popen.send_signal(signal.SIGUSR1)
             process.wait_for(r"GET /stuck #\w+")
             process.wait_for(r"wait_for_the_moon")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
+@pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="workers need a Unix system")
+def test_sigusr1_to_the_parent_shows_all_workers(tmp_path: Path) -> None:
+    """Each once, on its own standard error, with what waits in it."""
+    (tmp_path / "app.py").write_text(APP)
+    options = ("--port=0", "--workers=2", f"--inspect=127.0.0.1:{free_port()}")
+    with service(*SERVE, "app:app", *options, cwd=tmp_path) as process:
+        url = process.url()
+        process.wait_for("2 workers are ready")
+        with contextlib.ExitStack() as asked:
+            for _ in range(8):  # so that both have some
+                asked.enter_context(ask(url, "/stuck"))
+            process.popen.send_signal(signal.SIGUSR1)
+            numbers = {process.wait_for(r"^worker (\d)")[1]}
+            process.wait_for(r"wait_for_the_moon")
+            numbers.add(process.wait_for(r"^worker (\d)")[1])
+            process.wait_for(r"wait_for_the_moon")
+            assert numbers == {"1", "2"}
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.wait() == 0  # the parent had taken the signal as nothing else
 
 
 SLOW = """

@@ -103,7 +103,11 @@ def test_a_killed_worker_is_replaced(folder: Path) -> None:
         load.until(500)
         [victim, survivor] = pids_of(url, 2)
         os.kill(victim, signal.SIGKILL)
-        process.wait_for(rf"worker \d \(pid {victim}\) was killed by SIGKILL; another is started$")
+        found = process.wait_for(
+            rf"worker (\d) \(pid {victim}\) was killed by SIGKILL; another is started$"
+        )
+        ready = process.wait_for(rf"worker {found[1]} \(pid (\d+)\) is ready, [\d.]+ s after")
+        assert int(ready[1]) not in (victim, survivor)
         load.until(load.total + 500)
         after = pids_of(url, 2)
         assert survivor in after and victim not in after
@@ -193,6 +197,8 @@ def test_a_worker_that_blocks_its_loop_is_replaced(folder: Path) -> None:
             assert int(found[2]) in before
             process.wait_for("in get")  # where it hung
             process.wait_for(r"was killed by SIGABRT; another is started")
+            ready = process.wait_for(rf"worker {found[1]} \(pid (\d+)\) is ready")
+            assert int(ready[1]) not in before
             deadline = time.monotonic() + PATIENCE
             while pids_of(url, 2) == before:
                 assert time.monotonic() < deadline

@@ -67,7 +67,7 @@ class _Series:
 class Meter(ExchangeHook):
     """Sees each exchange at its end, or is called with each `Finished`.
 
-    Costs 160 bytecodes for a successful request: 4.5 % of a hello (`benchmarks/inspection.py`). To
+    Costs 130 bytecodes for a successful request: 4.5 % of a hello (`benchmarks/inspection.py`). To
     keep it so low, there is one sum per route, `take_recent` computes the changes of each second,
     and a record is made only of errors.
 

@@ -8,7 +8,7 @@ Unless the program has set up an SDK, spans are no-ops, and not worth their cost
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +17,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ..client.tracing import set_tracer
 from ..exchange import App, Exchange
-from ..websocket.session import WebSocket
-from ..websocket.tracing import set_session_tracer
+from ..websocket.tracing import TracedSession, set_session_tracer
 from ..wire.headers import HTTPHeaders
 
 __all__ = ["ClientSpan", "trace_client", "trace_websockets", "traced"]
@@ -104,13 +103,18 @@ _handshake: ContextVar[tuple[Span, Exchange, str] | None] = ContextVar("handshak
 _ERROR_CODES = frozenset((1002, 1003, 1007, 1008, 1009, 1010, 1011))
 
 
-def _session_began(ws: WebSocket) -> Callable[[BaseException | None], None]:
-    """A span from here on, within that of the handshake (of a server's, which ends now)."""
+def _session_began(
+    ws: TracedSession, handshake: Context | None
+) -> Callable[[BaseException | None], None]:
+    """A span from here on, within that of the handshake (of a server's, which ends now).
+
+    `handshake` is where the span of another's instrumentation is current, which has ended.
+    """
     name, attributes = "websocket", {"network.protocol.name": "websocket"}
     if ws.subprotocol is not None:
         attributes["websocket.subprotocol"] = ws.subprotocol
     # A client's, opened by a handler, is no concern of the request that is served.
-    found = None if ws._link.protocol.client else _handshake.get()
+    found = None if ws.client else _handshake.get()
     if found is not None:
         _handshake.set(None)
         span, exchange, method = found
@@ -119,8 +123,9 @@ def _session_began(ws: WebSocket) -> Callable[[BaseException | None], None]:
         if exchange.route_pattern is not None:
             name = f"websocket {exchange.route_pattern}"
             attributes["http.route"] = exchange.route_pattern
-    session = _tracer().start_span(name, kind=SpanKind.INTERNAL, attributes=attributes)
-    if found is not None:
+    parent = None if handshake is None else handshake.run(context.get_current)
+    session = _tracer().start_span(name, parent, SpanKind.INTERNAL, attributes=attributes)
+    if not ws.client:
         context.attach(trace.set_span_in_context(session))  # of the request's own context
 
     def ended(error: BaseException | None) -> None:
@@ -143,9 +148,9 @@ def _session_began(ws: WebSocket) -> Callable[[BaseException | None], None]:
 
 
 def trace_websockets() -> None:
-    """Make a span for each native WebSocket of this process from now on, of servers and clients:
-    from the end of the handshake to the end of the connection, with counts of messages and the
-    close code."""
+    """Make a span for each WebSocket of this process from now on, of servers and clients, those
+    of Tornado's own API too: from the end of the handshake to the end of the connection, with
+    counts of messages and the close code."""
     set_session_tracer(_session_began)
 
 

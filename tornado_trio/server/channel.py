@@ -213,14 +213,11 @@ class RequestChannel(ABC):
     def record(self, exchange: Http1Exchange, *, last: bool = False) -> None:
         """Pass it to the hook, once; `last`: there will be no later call."""
         hook = self.server.options.access_log
-        if hook is None or not exchange.take_record(last):
-            return
         if isinstance(hook, ExchangeHook):
-            exchange.show_to(hook)
-            hook = hook.then
-            if hook is None:
-                return
-        self.in_context(exchange.record, hook)
+            if exchange.show_to(hook, last) and hook.then is not None:
+                self.in_context(exchange.record, hook.then)
+        elif hook is not None and exchange.take_record(last):
+            self.in_context(exchange.record, hook)
 
     def lend_nursery(self) -> trio.Nursery:
         self._lent = True

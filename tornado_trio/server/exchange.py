@@ -440,12 +440,16 @@ class Http1Exchange(Exchange):
         except Exception:
             app_log.exception("Uncaught exception in the access log hook, at %s", self.describe())
 
-    def show_to(self, hook: ExchangeHook) -> None:
-        """As `record`."""
+    def show_to(self, hook: ExchangeHook, last: bool) -> bool:
+        """As `take_record` and `record`, in one call: each request of a service with metrics
+        makes it."""
+        if (self._extras is not None or not last) and not self.take_record(last):
+            return False
         try:
             hook.see(self)
         except Exception:
             app_log.exception("Uncaught exception in the access log hook, at %s", self.describe())
+        return True
 
     def take_record(self, last: bool) -> bool:
         """Whether its record is still to be made; `last`: there will be no later call."""

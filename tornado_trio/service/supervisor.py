@@ -194,7 +194,7 @@ class Supervisor:
     def _told(self, worker: WorkerProcess, message: Message) -> None:
         match message["op"]:
             case "ready":
-                self._ready(message)
+                self._ready(worker, message)
             case "recycle" if self.workers.get(worker.number) is worker:
                 logger.info(
                     "worker %d (pid %d) has answered %d requests, and is replaced",
@@ -203,13 +203,18 @@ class Supervisor:
                 assert self._nursery is not None
                 self._nursery.start_soon(self._replace, worker.number)
 
-    def _ready(self, message: Message) -> None:
+    def _ready(self, worker: WorkerProcess, message: Message) -> None:
         text = repr((message["addresses"], message["tls"]))
         if text not in self._announced:
             self._announced.add(text)
             addresses = [tuple(a) if isinstance(a, list) else a for a in message["addresses"]]
             announce(addresses, message["tls"])
-        if not self._ever_ready and all(w.state == "ready" for w in self.workers.values()):
+        if self._ever_ready:
+            logger.info(
+                "worker %d (pid %d) is ready, %.2f s after its start",
+                worker.number, worker.pid, worker.age,
+            )  # fmt: skip
+        elif all(w.state == "ready" for w in self.workers.values()):
             self._ever_ready = True
             count = len(self.workers)
             logger.info("%d %s ready", count, "worker is" if count == 1 else "workers are")

@@ -151,6 +151,11 @@ class WebSocket:
         return self._link.protocol.state is not State.OPEN
 
     @property
+    def client(self) -> bool:
+        """This end is the client's."""
+        return self._link.protocol.client
+
+    @property
     def slow_consumer(self) -> SlowConsumer:
         """What happens to messages for this peer when it does not keep up."""
         return self._outbox.policy
@@ -407,7 +412,7 @@ class run_session:  # used as a function
         nursery.start_soon(ws._read, name="websocket reader")
         tracer = session_tracer()
         if tracer is not None:
-            self._traced = tracer(ws)
+            self._traced = tracer(ws, None)
         return ws
 
     async def __aexit__(

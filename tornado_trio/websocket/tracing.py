@@ -6,16 +6,41 @@ One for the process, as for the requests of clients (`client.tracing`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from contextvars import Context
+from typing import Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from .session import WebSocket
+__all__ = ["SessionTracer", "TracedSession", "session_tracer", "set_session_tracer"]
 
-__all__ = ["SessionTracer", "session_tracer", "set_session_tracer"]
 
-#: Called with a session when it begins, in the task that opens it; what it returns is called once
-#: when the session has ended, with the exception that ended its block, if one did.
-SessionTracer: TypeAlias = "Callable[[WebSocket], Callable[[BaseException | None], None]]"
+class MessageCounts(Protocol):
+    """As of `WebSocketStatistics`."""
+
+    @property
+    def received(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+
+
+class TracedSession(Protocol):
+    """What a tracer asks of a session: the native `WebSocket` has it."""
+
+    @property
+    def client(self) -> bool: ...
+    @property
+    def subprotocol(self) -> str | None: ...
+    @property
+    def close_code(self) -> int | None: ...
+    def statistics(self) -> MessageCounts: ...
+
+
+#: Called with a session when it begins, in the task that opens it, and the context that its
+#: handshake was answered in, if that has been left since; what it returns is called once when the
+#: session has ended, with the exception that ended its block, if one did.
+SessionTracer: TypeAlias = (
+    "Callable[[TracedSession, Context | None], Callable[[BaseException | None], None]]"
+)
 
 _tracer: SessionTracer | None = None
 

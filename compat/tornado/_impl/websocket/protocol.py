@@ -15,6 +15,7 @@ import asyncio
 import functools
 import sys
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from struct import Struct
 from typing import Any
 
@@ -30,6 +31,7 @@ from tornado._impl.websocket.base import (
     _WebSocketParams,
 )
 from tornado._impl.websocket.callbacks import CallbackProtocol
+from tornado._impl.websocket.traced import TracedConnection
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.ioloop import IOLoop
@@ -40,6 +42,7 @@ from tornado_trio.interop.host_wait import HostReadable
 from tornado_trio.net.socket_stream import SocketStream
 from tornado_trio.net.stream import Stream
 from tornado_trio.websocket.link import Link
+from tornado_trio.websocket.tracing import session_tracer
 from tornado_trio.wire.websocket import (
     BINARY,
     CLOSE,
@@ -85,6 +88,7 @@ class WebSocketProtocol13(CallbackProtocol):
     _shown: Any = None
     _close_callback: Callable[[], None] | None = None  # of those who see the stream
     _subprotocol: str | None = None
+    _traced: Callable[[BaseException | None], None] | None = None
     _finishing = False
     _aborted = False
     _message_bytes_out = 0
@@ -211,8 +215,10 @@ class WebSocketProtocol13(CallbackProtocol):
         handler.set_status(101)
         for name, value in agreement.headers.items():
             handler.set_header(name, value)
+        # An instrumentation may let go of the request's span as it ends.
+        traced = None if session_tracer() is None else copy_context()
         handler.finish()
-        self._attach(handler._detach_stream())
+        self._attach(handler._detach_stream(), traced)
         self.start_pinging()
 
     async def _serve(self, handler: Any) -> None:
@@ -225,10 +231,12 @@ class WebSocketProtocol13(CallbackProtocol):
                 # by `on_message` and `on_close`.
                 await self._busy(result)
         except trio.Cancelled:
+            self._end_trace(None)
             raise
-        except (Exception, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError) as error:
             handler.log_exception(*sys.exc_info())
             handler._open_failed()
+            self._end_trace(error)
             self._abort()
             return
         continue_with = handler._continue_with()
@@ -250,15 +258,29 @@ class WebSocketProtocol13(CallbackProtocol):
             client=True, max_size=self.params.max_message_size, deflate=params, options=deflate
         )
 
-    def _attach(self, native: Stream) -> None:
-        """The handshake is done: `native` carries frames from now on."""
+    def _attach(self, native: Stream, handshake: Context | None = None) -> None:
+        """The handshake is done, in that context: `native` carries frames from now on."""
         assert self._wire is not None
         native.max_write_buffer_size = self.params.max_buffer_size
         self._native = native
+        receiver = self._receiver()
+        tracer = session_tracer()
+        if tracer is not None:
+            connection = TracedConnection(self._wire, self._subprotocol)
+            receiver = connection.receiving(receiver)
+            self.write_message = connection.sending(self.write_message)  # type: ignore[method-assign]
+            self._traced = tracer(connection, handshake)
         self._link = Link(
-            native, self._wire, self._receiver(), _CLOSE_TIMEOUT, spawn=start_soon, later=_later
+            native, self._wire, receiver, _CLOSE_TIMEOUT, spawn=start_soon, later=_later
         )
         self._link.send_pong = self._send_pong
+
+    def _end_trace(self, error: BaseException | None) -> None:
+        """The conversation is over, by an error of the program's or without one."""
+        ended, self._traced = self._traced, None
+        if ended is not None:
+            del self.write_message
+            ended(error)
 
     # --- receiving --------------------------------------------------------------------
 
@@ -305,6 +327,8 @@ class WebSocketProtocol13(CallbackProtocol):
         self._stop_timers()
         if self._link is not None:
             self._link.abort()
+        if self._traced is not None:
+            self._end_trace(None)
         # They hold bound methods of ours: reference cycles, and with them the handler.
         self._link = self._look_ahead = None
         callback, self._close_callback = self._close_callback, None
@@ -413,6 +437,7 @@ class WebSocketProtocol13(CallbackProtocol):
         if self._link is not None:
             self._link.send_close(CloseCode.INTERNAL_ERROR)
         self._abort()
+        self._end_trace(sys.exc_info()[1])
 
     def _abort(self) -> None:
         # What has been read is looked at still: the peer's close frame may be among it.
