@@ -1,8 +1,7 @@
 """The overlay: makes `import tornado` mean the package in this folder.
 
-Importing this package activates it. Knows where `tornado/` lies and nothing of what is in
-it; must not import tornado_trio or trio, so that a program which only wants the path pays
-nothing for it.
+Importing this package activates it. Knows where `tornado/` is and nothing about its content; must
+not import tornado_trio or trio, so that a program which only needs the path does not load them.
 
     import compat                  # or: compat.activate()
     import tornado.web             # ours, whether or not upstream's Tornado is installed
@@ -56,13 +55,13 @@ def activate(*, generation: str | None = None) -> str:
     May be called any number of times.
 
     Args:
-        generation: the release to answer for where releases contradict each other: "4.5",
+        generation: the release to stand in for where releases contradict each other: "4.5",
             "5.1". Child processes inherit it, as TORNADO_TRIO_GENERATION.
 
     Raises:
-        ImportError: another `tornado` is imported already. Its classes are in use by then, so
-            replacing it would leave two of each in the program. Or ours is, and answers for
-            another generation; or there is no such generation.
+        ImportError: another `tornado` has already been imported. Its classes are in use by then, so
+            replacing it would leave two of each in the program. Or ours has been, for another
+            generation; or there is no such generation.
     """
     folder = path()
     _refuse_other_tornado(folder)
@@ -95,7 +94,7 @@ def _choose_generation(generation: str) -> None:
         del os.environ[name]
         if before is not None:
             os.environ[name] = before
-        # Nobody need have set that variable.
+        # That variable may not be set.
         message = str(error).replace(f"{name}={generation!r}", f"generation={generation!r}")
         raise ImportError(message) from None
 

@@ -1,6 +1,6 @@
 """Tornado's own API, over tornado_trio.
 
-Tiny: nothing but the versions is loaded until a submodule is asked for.
+Tiny: only the versions; submodules are imported on first use.
 """
 
 import importlib

@@ -2,9 +2,9 @@
 
     AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
 
-Knows libcurl's multi interface and how it is driven by an IOLoop: libcurl tells which
-sockets and which timeout it waits for, and is called when they are due. What one request
-sets on its handle is in `_curl_requests`.
+Knows libcurl's multi interface and how it is driven by an IOLoop: libcurl reports the sockets and
+the timeout it waits for, and is called when they are due. What one request sets on its handle is in
+`_curl_requests`.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             self.handle_callback_exception(callback)
 
     def handle_callback_exception(self, callback: Any) -> None:
-        """An exception nobody else can be told about."""
+        """An exception that cannot be reported elsewhere."""
         app_log.error("Exception in callback %r", callback, exc_info=True)
 
 

@@ -151,9 +151,9 @@ def with_timeout(
 ) -> Future:
     """`future`'s outcome, or `TimeoutError` after `timeout` (a deadline or a timedelta).
 
-    `message` (or what it returns when called) is the error's text. The operation itself
-    goes on; an exception it ends with later is logged, but for those
-    of `quiet_exceptions`. (In Tornado 4 `io_loop` was the third argument.)
+    `message` (or what it returns when called) is the error's text. The operation itself continues;
+    an exception it ends with later is logged, except those in `quiet_exceptions`. (In Tornado 4
+    `io_loop` was the third argument.)
     """
     if quiet_exceptions is None or isinstance(quiet_exceptions, IOLoop):
         quiet_exceptions, io_loop = io_loop or (), quiet_exceptions
@@ -167,7 +167,7 @@ def with_timeout(
         try:
             future.result()
         except asyncio.CancelledError:
-            pass  # giving up what nobody waits for is no error
+            pass  # dropping a result that is not awaited is no error
         except Exception as exc:
             if not isinstance(exc, quiet_exceptions):
                 app_log.error("Exception in Future %r after timeout", future, exc_info=True)

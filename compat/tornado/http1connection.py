@@ -1,9 +1,8 @@
 """`tornado.http1connection`: HTTP/1.1 over an `IOStream`, for either role.
 
 Knows IOStreams, message delegates and the sans-IO wire, which does all parsing and framing.
-These classes are for programs that have a stream of their own. An `HTTPServer` serves its sockets
-natively, and so does an `HTTP1ServerConnection` its stream; an `HTTP1Connection` reads and writes
-one message by itself.
+These classes are for programs with their own streams. An `HTTPServer` serves its sockets natively,
+and an `HTTP1ServerConnection` its stream; an `HTTP1Connection` reads and writes one message itself.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """`callback` runs once if the connection closes before the message is over.
 
-        Not for those who have a delegate with `on_connection_close`.
+        Not needed with a delegate that has `on_connection_close`.
         """
         self._close_callback = callback
 
@@ -144,13 +143,13 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
             self._finish_future.set_result(None)
 
     def abort(self) -> None:
-        """Break the response off; the peer must not take what it has for the whole."""
+        """Cut the response off; the peer must not take what it has for the whole."""
         if not (self.is_client or self._wire.responded or self.stream.closed()):
             self.stream.write(bare_response(500))
         self.close()
 
     def detach(self) -> IOStream:
-        """Take the stream over, with what the peer sent ahead. HTTP ends here."""
+        """Take over the stream, with the bytes the peer has sent ahead. HTTP ends here."""
         self._clear_callbacks()
         self._give_back()
         self._detached = True
@@ -290,7 +289,8 @@ class HTTP1ServerConnection:
         self._serving: Future | None = None
 
     async def close(self) -> None:
-        """Close the stream; done when serving has ended. Handlers that run on are told."""
+        """Close the stream; done when serving has ended. `on_connection_close` of running handlers
+        is called."""
         native, serving = self._native, self._serving
         if native is not None:
             from tornado._impl.http.loop_server import close_native, turns_until_idle

@@ -1,6 +1,6 @@
 """Blocking and non-blocking HTTP clients behind one interface.
 
-Two implementations stand behind `AsyncHTTPClient`: `tornado.simple_httpclient` (the
+`AsyncHTTPClient` has two implementations: `tornado.simple_httpclient` (the
 default) and `tornado.curl_httpclient`. This module knows neither; it knows what a request,
 a response and an error look like, and how a client is found or made.
 
@@ -103,7 +103,7 @@ class AsyncHTTPClient(Configurable):
     """A non-blocking client, one per IOLoop and class.
 
     Calling the class gives the IOLoop's own instance; `force_instance=True` a new one, which
-    the caller closes. Arguments given with the first call count for the shared instance;
+    the caller closes. Arguments of the first call apply to the shared instance;
     `AsyncHTTPClient.configure(impl, **defaults)` sets implementation and arguments for all.
     """
 
@@ -163,8 +163,8 @@ class AsyncHTTPClient(Configurable):
         """Free what the client holds. Needed only for `force_instance` clients, and for
         shared ones whose IOLoop is closed too.
 
-        No fetch may be made afterwards, by a redirect neither; those under way go on, and
-        their connections are closed with the last of them (libcurl's: at once).
+        No fetch may be made afterwards, not even by a redirect; those under way continue, and their
+        connections are closed with the last of them (libcurl's: at once).
         """
         if self._closed:
             return
@@ -238,7 +238,7 @@ class AsyncHTTPClient(Configurable):
             AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
             AsyncHTTPClient.configure(None, defaults=dict(user_agent="MyUserAgent"))
 
-        It concerns clients made from now on.
+        It applies to clients made from now on.
         """
         super().configure(impl, **kwargs)
 
@@ -263,7 +263,7 @@ class HTTPRequest:
       validate_cert (True), ca_certs, client_key, client_cert: TLS, by file names; or
         ssl_options: an `ssl.SSLContext` (or the arguments of one) instead.
       allow_ipv6: None for the default of the implementation, which is yes.
-      expect_100_continue: wait for the server's consent before the body is sent.
+      expect_100_continue: wait for "100 Continue" before the body is sent.
 
     An argument that is None has the default of the client, or else of this class.
     """

@@ -47,9 +47,9 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
       idle_connection_timeout, body_timeout: seconds.
 
     Attributes:
-      drain_grace: seconds that requests under way get to be answered when the loop ends (which
-        is when a program that was told to stop has called `stop` and returned). None: they are
-        lost, as with Tornado. By default what `--drain` of the launcher said; not in Tornado.
+      drain_grace: seconds that requests under way get to be answered when the loop ends (that is,
+        when a program that is being stopped has called `stop` and returned). None: they are lost,
+        as with Tornado. By default the launcher's `--drain`; not in Tornado.
 
     The remaining methods are those of `TCPServer`.
     """
@@ -125,7 +125,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         return self._native.listen(sock)
 
     def handle_stream(self, stream: Any, address: Any) -> None:
-        """Serve a connection that is an IOStream already, as all are: by native tasks.
+        """Serve a connection that is already an IOStream, by native tasks like all others.
 
         The stream stays the program's: it is `request.connection.stream`, and reading from it
         takes the connection over.
@@ -135,7 +135,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     async def close_all_connections(self) -> None:
         """Close every connection; done when they are closed. Call `stop` first.
 
-        Handlers that are running learn it by `on_connection_close`, and run on.
+        Running handlers are notified by `on_connection_close`, and keep running.
         """
         await self._native.close_connections()
         for connection in list(self._connections):

@@ -235,7 +235,7 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
     def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:
         """The client's TLS certificate as `ssl.SSLSocket.getpeercert` gives it, or None.
 
-        It is asked for when the server's `ssl.SSLContext` has a `verify_mode` for it.
+        Requested from clients if the server's `ssl.SSLContext` has a `verify_mode` for it.
         """
         stream = getattr(self.connection, "stream", None)
         if stream is None:
@@ -262,7 +262,7 @@ class HTTPServerConnectionDelegate:
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        """A request comes in on `server_conn`; it is answered through `request_conn`."""
+        """A request arrives on `server_conn`; it is answered through `request_conn`."""
         raise NotImplementedError()
 
     def on_close(self, server_conn: object) -> None:
@@ -270,27 +270,27 @@ class HTTPServerConnectionDelegate:
 
 
 class HTTPMessageDelegate:
-    """Is told of one request or response as it comes in."""
+    """Receives one request or response as it arrives."""
 
     def headers_received(
         self,
         start_line: RequestStartLine | ResponseStartLine,
         headers: HTTPHeaders,
     ) -> Awaitable[None] | None:
-        """The head is there. What is returned is awaited before the body is read."""
+        """The head has arrived. The result is awaited before the body is read."""
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Some of the body is there. What is returned is awaited before more is read."""
+        """A chunk of the body has arrived. The result is awaited before more is read."""
 
     def finish(self) -> None:
-        """All of the message was given out."""
+        """The message is complete."""
 
     def on_connection_close(self) -> None:
         """The connection ended first; `finish` will not be called."""
 
 
 class HTTPConnection:
-    """Through which a response is written. What the methods return may be awaited."""
+    """Writes a response. The results of its methods may be awaited."""
     def write_headers(
         self,
         start_line: RequestStartLine | ResponseStartLine,

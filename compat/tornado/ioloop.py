@@ -278,7 +278,7 @@ class IOLoop(Configurable):
         raise NotImplementedError
 
     def remove_timeout(self, timeout: Any) -> None:
-        """Cancel a pending timeout. One that has run already is no error."""
+        """Cancel a pending timeout. One that has already run is no error."""
         raise NotImplementedError
 
     # --- callbacks -----------------------------------------------------------------
@@ -293,7 +293,7 @@ class IOLoop(Configurable):
         raise NotImplementedError
 
     def spawn_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Call back on the next turn, on nobody's behalf: its errors are logged."""
+        """Call back on the next iteration; errors are logged, there is no result."""
         self.add_callback(callback, *args, **kwargs)
 
     def add_future(self, future: Any, callback: Callable[[Any], Any]) -> None:
@@ -327,7 +327,7 @@ class IOLoop(Configurable):
     def _run_callback(self, callback: Callable[..., Any], *args: Any) -> None:
         """Run a callback; a coroutine or Future that it returns goes on by itself.
 
-        Errors of either are logged: there is nobody else to tell.
+        Errors of either are logged: there is no caller to report them to.
         """
         try:
             result = callback(*args)
@@ -345,14 +345,14 @@ class IOLoop(Configurable):
         try:
             result = convert_yielded(result)
         except BadYieldError:
-            return  # not awaitable: the value is nobody's
+            return  # not awaitable: the value is not used
         self.add_future(result, self._discard_future_result)
 
     def _discard_future_result(self, future: Any) -> None:
         future.result()
 
     def _run_discarded(self, coro: Any) -> None:
-        """Drive a coroutine whose result nobody asked for."""
+        """Drive a coroutine whose result is not used."""
         self.add_future(self._make_task(coro), self._discard_future_result)
 
     def handle_callback_exception(self, callback: Any) -> None:
@@ -413,7 +413,7 @@ class IOLoop(Configurable):
         return self._run_task(coro, context)
 
     def _raise_out(self, error: BaseException) -> None:
-        """Let whoever runs the loop raise an interrupt, between two callbacks."""
+        """Have the runner of the loop raise an interrupt, between two callbacks."""
         raise NotImplementedError
 
     def _driver_parts(self) -> tuple[Any, Any]:
@@ -466,7 +466,7 @@ class PeriodicCallback:
         self._schedule_next()
 
     def stop(self) -> None:
-        """No more calls; one that is going on is not interrupted."""
+        """No more calls; one in progress is not interrupted."""
         self._running = False
         if self._timeout is not None:
             assert self.io_loop is not None
@@ -540,7 +540,7 @@ def _current_or_singleton(instance: bool = True) -> IOLoop | None:
     if loop is not None or not instance:
         return loop
     if asyncio._get_running_loop() is not None or trio.lowlevel.in_trio_run():
-        return current_loop()  # of what runs here, and is nobody else's
+        return current_loop()  # of the code that runs here
     return IOLoop.instance()
 
 

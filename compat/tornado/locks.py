@@ -3,8 +3,8 @@
 Knows Futures, and the IOLoop's timeouts for waits that have one. Not for threads.
 
 Everywhere a `timeout` is a deadline on the scale of `IOLoop.time()` or a
-`datetime.timedelta` from now; None waits for ever, and a moment that is past means the
-loop's next iteration. Cancelling a Future that was returned here gives up its place.
+`datetime.timedelta` from now; None waits forever, and a time in the past means the loop's next
+iteration. Cancelling a Future returned here gives up its place in the queue.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Condition(_TimeoutGarbageCollector):
         return waiter
 
     def notify(self, n: int = 1) -> None:
-        """Wake the `n` that wait longest."""
+        """Wake the `n` longest waiters."""
         # All are taken out before the first one is woken: its callbacks may notify in turn.
         chosen = []
         while n and self._waiters:
@@ -169,7 +169,7 @@ async def _enter(future: Future, release: Callable[[], None]) -> None:
 
 
 class Semaphore(_TimeoutGarbageCollector):
-    """Lets a fixed number through; the others wait, first come, first served.
+    """Lets a fixed number of coroutines through; the others wait, first come, first served.
 
     async with semaphore: ...
     with (yield semaphore.acquire()): ...
@@ -187,7 +187,7 @@ class Semaphore(_TimeoutGarbageCollector):
         return f"{object.__repr__(self)[:-1]} [{','.join(states)}]>"
 
     def release(self) -> None:
-        """Increase the counter, or let the one through that waits longest."""
+        """Increment the counter, or let the longest waiter through."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -196,7 +196,7 @@ class Semaphore(_TimeoutGarbageCollector):
         self._value += 1
 
     def acquire(self, timeout: _Deadline = None) -> Future:
-        """Decrease the counter, waiting while it is zero.
+        """Decrement the counter, waiting while it is zero.
 
         Returns:
             A Future of a context manager that releases; `TimeoutError` after `timeout`.
@@ -251,7 +251,7 @@ class BoundedSemaphore(Semaphore):
         self._initial_value = value
 
     def release(self) -> None:
-        """Increase the counter, and wake the one that waits longest.
+        """Increment the counter, and wake the longest waiter.
 
         Raises:
             ValueError: nothing is acquired.
@@ -262,7 +262,7 @@ class BoundedSemaphore(Semaphore):
 
 
 class Lock:
-    """Lets one through at a time; the others wait, first come, first served.
+    """Lets one coroutine through at a time; the others wait, first come, first served.
 
     async with lock: ...
     with (yield lock.acquire()): ...
@@ -283,7 +283,7 @@ class Lock:
         return self._block.acquire(timeout)
 
     def release(self) -> None:
-        """Unlock; the one that waits longest gets the lock.
+        """Unlock; the longest waiter gets the lock.
 
         Raises:
             RuntimeError: it is not locked.

@@ -128,13 +128,13 @@ class _Acceptor:
         self._complained = 0.0
 
     def resume(self) -> None:
-        """Begin, or begin again, to accept."""
+        """Start or resume accepting."""
         self._pause = None
         if not self._removed:
             self._io_loop.add_handler(self._sock, self._accept, IOLoop.READ)
 
     def remove(self) -> None:
-        """Accept no more."""
+        """Stop accepting."""
         if self._removed:
             return
         self._removed = True
@@ -244,7 +244,7 @@ def _resolve_addr(
 
 
 def _numeric(host: str, port: int, family: int) -> list[tuple[int, Any]] | None:
-    """The addresses of an address: nobody has to be asked, nor a thread to wait for it."""
+    """The addresses of an IP address: no resolver is needed, nor a thread."""
     # Bytes and None (the loopback interface) mean something to the system, too.
     if not isinstance(host, str) or not (":" in host or host[-1:].isdigit()):
         return None
@@ -410,7 +410,7 @@ _Options = dict[str, Any]
 
 
 def _require(context: ssl.SSLContext, options: _Options) -> None:
-    # A name cannot be checked in a certificate that nobody looks at.
+    # A name cannot be checked in a certificate that is not verified.
     context.check_hostname &= options["cert_reqs"] != ssl.CERT_NONE
     context.verify_mode = options["cert_reqs"]
 
@@ -437,7 +437,7 @@ def ssl_options_to_context(
 
     Args:
       server_side: True for a server, False for a client (which then verifies the server);
-        None makes a context for either, which verifies nobody by itself.
+        None makes a context for either, which does not verify the peer by default.
     """
     if isinstance(ssl_options, ssl.SSLContext):
         return ssl_options
@@ -449,7 +449,7 @@ def ssl_options_to_context(
     }[server_side]  # fmt: skip
     context = ssl.SSLContext(ssl_options.get("ssl_version", protocol))
     if server_side is False and before(6, 2):
-        # Options in a dict verified nobody, unless they said so.
+        # Options in a dict did not verify the peer, unless they said so.
         ssl_options = {"cert_reqs": ssl.CERT_NONE, **ssl_options}
     for option, apply in _SSL_OPTIONS.items():
         if option in ssl_options:
@@ -485,7 +485,7 @@ SSLCertificateError = ssl.CertificateError
 
 
 def ssl_match_hostname(cert: Any, hostname: str) -> None:
-    """`ssl.match_hostname` of old; today a context with `check_hostname` does it."""
+    """The former `ssl.match_hostname`; today a context with `check_hostname` does it."""
     from tornado._impl.legacy.ssl_names import match_hostname
 
     match_hostname(cert, hostname)

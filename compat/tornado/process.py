@@ -31,10 +31,10 @@ def cpu_count() -> int:
 
 
 def fork_processes(num_processes: int | None, max_restarts: int | None = None) -> int:
-    """Fork children and watch over them; returns in each child, with its number.
+    """Fork children and supervise them; returns in each child, with its number.
 
-    A child that dies (of a signal, or with a status other than 0) is started again, with
-    the same number. The parent never returns: it exits when all children have ended well. A
+    A child that dies (of a signal, or with a status other than 0) is restarted with the same
+    number. The parent never returns: it exits when all children have exited with status 0. A
     SIGTERM to it ends the children, and then the parent.
 
     Args:
@@ -146,8 +146,8 @@ class Subprocess:
 
     @classmethod
     def initialize(cls, io_loop: Any = None) -> None:
-        """Prepare for `set_exit_callback`. Not needed any more: the kernel tells us of each
-        child by itself, without a SIGCHLD handler, in any thread."""
+        """Prepare for `set_exit_callback`. Not needed any more: the kernel reports the end of each
+        child without a SIGCHLD handler, in any thread."""
 
     @classmethod
     def uninitialize(cls) -> None:

@@ -4,7 +4,7 @@ Knows Futures, `locks.Event` for `join`, and the IOLoop's timeouts for waits tha
 Not for threads.
 
 A `timeout` is a deadline on the scale of `IOLoop.time()` or a `datetime.timedelta` from
-now; None waits for ever, and a moment that is past means the loop's next iteration.
+now; None waits forever, and a time in the past means the loop's next iteration.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def _checked_size(maxsize: int) -> int:
 
 
 class Queue(Generic[_T]):
-    """A queue for producers and consumers, with back pressure when `maxsize` is positive.
+    """A queue for producers and consumers, with backpressure when `maxsize` is positive.
 
-    `async for item in queue` gets items for ever. Subclasses may override `_init`, `_get`
+    `async for item in queue` gets items forever. Subclasses may override `_init`, `_get`
     and `_put`, which keep the items (in `self._queue`).
     """
 
@@ -76,27 +76,27 @@ class Queue(Generic[_T]):
 
     @property
     def maxsize(self) -> int:
-        """How many items there may be; 0: no limit."""
+        """The maximum number of items; 0: no limit."""
         return self._maxsize
 
     def qsize(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         return len(self._queue)
 
     def empty(self) -> bool:
-        """Is nothing there to be taken at once?"""
+        """Whether there is no item to get at once."""
         return not self._queue
 
     def full(self) -> bool:
-        """Would `put` have to wait?"""
+        """Whether `put` would have to wait."""
         return 0 < self._maxsize <= self.qsize()
 
     def put(self, item: _T, timeout: _Deadline = None) -> Future[None]:
         """Put an item, waiting for room.
 
         Returns:
-            A Future that is None once the item is in; `TimeoutError` after `timeout`, and
-            then it never is.
+            A Future that is None once the item is in the queue; `TimeoutError` after `timeout`, and
+            then it is not put.
         """
         future: Future[None] = Future()
         if self._try_put(item):
@@ -120,8 +120,8 @@ class Queue(Generic[_T]):
         """Get an item, waiting for one.
 
         Returns:
-            A Future of the item; `TimeoutError` after `timeout`. An item is lost if the
-            Future is dropped, so a getter which loses interest has to cancel it.
+            A Future of the item; `TimeoutError` after `timeout`. An item is lost if the Future is
+            dropped, so cancel it if it is no longer needed.
         """
         future: Future[_T] = Future()
         # Not by way of get_nowait: an exception on each wait costs more than the rest.
@@ -149,7 +149,7 @@ class Queue(Generic[_T]):
         raise QueueEmpty
 
     def task_done(self) -> None:
-        """Say that the work for one item got from the queue is finished; see `join`.
+        """Mark the work for one item as finished; see `join`.
 
         Raises:
             ValueError: it was called more often than items were put.
@@ -199,7 +199,7 @@ class Queue(Generic[_T]):
         self._put(item)
 
     def _take(self) -> _T:
-        """The next item, when there is one or somebody waits to put one."""
+        """The next item, if there is one or a `put` is waiting."""
         if self._putters:
             item, putter = self._putters.popleft()
             self._store(item)

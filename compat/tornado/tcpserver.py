@@ -142,7 +142,7 @@ class TCPServer:
         self.add_sockets(sockets)
 
     def stop(self) -> None:
-        """Accept no more. Connections that there are go on."""
+        """Stop accepting. Existing connections continue."""
         if self._stopped:
             return
         self._stopped = True
@@ -156,8 +156,8 @@ class TCPServer:
     def handle_stream(self, stream: IOStream, address: Any) -> Awaitable[None] | None:
         """Serve one connection. To be overridden; may be a coroutine, whose errors are logged.
 
-        `address` is the peer's. With TLS the handshake may not be over (and may fail):
-        `stream.wait_for_handshake()` if something depends on it.
+        `address` is the peer's. With TLS the handshake may not be complete (and may fail): await
+        `stream.wait_for_handshake()` if it matters.
         """
         raise NotImplementedError
 

@@ -216,7 +216,7 @@ class AsyncTestCase(unittest.TestCase):
             timeout: seconds; `get_async_test_timeout()` when None, none at all when 0.
 
         Raises:
-            AssertionError: the time is over.
+            AssertionError: the timeout has passed.
         """
         if not self.__stopped:
             seconds = get_async_test_timeout() if timeout is None else timeout
@@ -518,7 +518,7 @@ _UNITTEST_ARGUMENTS: dict[str, tuple[str, Any]] = {
 def main(**kwargs: Any) -> None:
     """Run the tests named on the command line, else what the main module's `all` returns.
 
-    Tornado's options are understood besides (--logging, --verbose, --quiet, --failfast,
+    Tornado's options are understood as well (--logging, --verbose, --quiet, --failfast,
     --buffer, --catch, --exception-on-interrupt). `kwargs` go to `unittest.main`.
     """
     from tornado.options import define, options, parse_command_line

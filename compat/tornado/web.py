@@ -190,7 +190,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
                 self.clear_header(name)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Override for error pages of your own; `get_error_html` of Tornado 2 serves too."""
+        """Override for error pages of your own; `get_error_html` of Tornado 2 works too."""
         if hasattr(self, "get_error_html"):
             self.finish(error_html(self.get_error_html, status_code, kwargs))
         else:
@@ -220,7 +220,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
 
     def _handle_exception_guarded(self, exc: BaseException) -> None:
         if isinstance(exc, trio.Cancelled):
-            raise exc  # no error, though a CancelledError too: whoever cancelled answers
+            raise exc  # no error, though a CancelledError too: the canceller answers
         if isinstance(exc, asyncio.CancelledError):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -245,7 +245,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
 
 
 def _as_future(awaitable: Awaitable[None]) -> Future[None]:
-    """A Future of an output method's result; a failure nobody asks about is not logged."""
+    """A Future of an output method's result; a failure that is not retrieved is not logged."""
     if hasattr(awaitable, "add_done_callback"):
         return cast("Future[None]", awaitable)
     if type(awaitable) is Pending:
@@ -464,13 +464,13 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
         return None
 
     async def respond(self, exchange: Any) -> None:
-        """Answer one exchange; the way compat's `HTTPServer` takes."""
+        """Answer one exchange; used by compat's `HTTPServer`."""
         request = httputil.HTTPServerRequest.from_exchange(exchange)
         delegate = self.find_handler(request)
         if isinstance(delegate, (_HandlerDelegate, Surrounded)):
             await delegate.respond(exchange)
             if not exchange.finished:
-                # Finished by somebody else, later: a fallback, or _auto_finish = False.
+                # Finished elsewhere, later: a fallback, or _auto_finish = False.
                 await exchange.wait_finished()
         else:
             await drive_delegate(delegate, exchange)

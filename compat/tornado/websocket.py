@@ -116,7 +116,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         self.finish(reason)
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """The protocol object for this request; None for a version that is not spoken."""
+        """The protocol object for this request; None for an unsupported version."""
         if not is_spoken(self.request.headers):
             return None
         params = _WebSocketParams(
@@ -160,10 +160,10 @@ class WebSocketHandler(tornado.web.RequestHandler):
         return None
 
     def check_origin(self, origin: str) -> bool:
-        """May a page of `origin` connect? By default those of this host, and trusted ones.
+        """Whether a page of `origin` may connect. By default those of this host, and trusted ones.
 
-        Override it to allow others. Only browsers send an origin; a client without one is not
-        asked.
+        Override it to allow others. Only browsers send an Origin; it is not called for clients
+        without one.
         """
         return may_connect(self, origin)
 
@@ -178,15 +178,15 @@ class WebSocketHandler(tornado.web.RequestHandler):
         raise NotImplementedError
 
     def on_ping(self, data: bytes) -> None:
-        """Invoked when a ping came (it has been answered)."""
+        """Invoked when a ping has arrived (it has been answered)."""
 
     def on_pong(self, data: bytes) -> None:
-        """Invoked when a pong came."""
+        """Invoked when a pong has arrived."""
 
     def on_close(self) -> Awaitable[None] | None:
-        """Invoked when the connection is closed: `close_code` and `close_reason` tell how.
+        """Invoked when the connection is closed; see `close_code` and `close_reason`.
 
-        May be `async def`; it goes on in a task of the loop's then.
+        May be `async def`; it then runs in a task of the loop.
         """
         return None
 
@@ -228,14 +228,14 @@ class WebSocketHandler(tornado.web.RequestHandler):
             self.ws_connection = None
 
     def set_nodelay(self, value: bool) -> None:
-        """Small messages at once (True; so it is by default), or joined by the kernel."""
+        """Send small messages at once (True, the default), or let the kernel combine them."""
         assert self.ws_connection is not None
         self.ws_connection.set_nodelay(value)
 
     # --- the end of the connection --------------------------------------------------------
 
     def on_connection_close(self) -> None:
-        """The client left, before or after the handshake."""
+        """The client disconnected, before or after the handshake."""
         connection, self.ws_connection = self.ws_connection, None
         if connection is not None:
             connection.on_connection_close()
@@ -280,7 +280,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         """How to go on without the request's own stack, which weighs 5 KB; None: not at all.
 
         A `get` of the program's own may do something when the connection is closed, so then it
-        must last as long. And one in a task of its own (behind a router) has nobody to hand over
+        must last as long. And one in a separate task (behind a router) has no one to hand over
         to: the connection's own task has ended when the stream was taken.
         """
         if self._in_task or type(self).get is not WebSocketHandler.get:

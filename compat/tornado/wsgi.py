@@ -68,9 +68,9 @@ class WSGIContainer:
         IOLoop.current().spawn_callback(self.handle_request, request)
 
     async def handle_request(self, request: httputil.HTTPServerRequest) -> None:
-        """Run the application for one request and send what it says.
+        """Run the application for one request and send its response.
 
-        An application that fails is logged and answered for with 500.
+        The failure of an application is logged and answered with 500.
         """
         try:
             call, body = await self._answer(request)

@@ -168,7 +168,7 @@ def test_answers() -> None:
     wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "5"}))
     piece = bytearray(b"ab")
     assert wire.body(piece) is piece
-    wire.account(3)
+    wire.count_sent(3)
     with pytest.raises(HTTPOutputError):
         wire.body(b"more")
     wire, _ = request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -201,7 +201,7 @@ def test_a_request() -> None:
     assert wire.end() == b"0\r\n\r\n"
     wire = H11ClientWire(LIMITS)
     wire.request_head("POST", "/x", HTTPHeaders({"Host": "a", "Content-Length": "3"}))
-    wire.account(1)
+    wire.count_sent(1)
     assert wire.body(b"bc") == b"bc" and wire.end() == b""
     with pytest.raises(HTTPOutputError):
         H11ClientWire(LIMITS).request_head("GET", "/", HTTPHeaders())  # h11 wants a Host

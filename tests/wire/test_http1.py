@@ -307,8 +307,8 @@ def test_response_lengths_are_kept() -> None:
     with pytest.raises(HTTPOutputError, match="already"):
         wire.response_head(200, "OK", HTTPHeaders())
     with pytest.raises(HTTPOutputError):
-        wire.account(4)
-    wire.account(3)
+        wire.count_sent(4)
+    wire.count_sent(3)
     assert wire.end() == b""
 
 
@@ -656,11 +656,11 @@ def test_body_that_need_not_be_fed(engine: str) -> None:
     if engine == "h11":
         return  # sees all of it
     wire = server(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-    assert not wire.passes(b"abc")  # nobody has asked for the body yet
+    assert not wire.passthrough(b"abc")  # nobody has asked for the body yet
     assert wire.next_event() is Signal.NEED_DATA
-    assert wire.passes(b"abc")
-    assert not wire.passes(b"defg")
-    assert not wire.passes(b"")
+    assert wire.passthrough(b"abc")
+    assert not wire.passthrough(b"defg")
+    assert not wire.passthrough(b"")
     wire.feed(b"de")
     assert wire.next_event() == b"de"
     assert isinstance(wire.next_event(), EndOfMessage)

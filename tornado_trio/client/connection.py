@@ -195,7 +195,7 @@ class Connection:
                 # Framing without payload (chunk heads in trickles) is progress too, but
                 # the total deadline bounds it.
                 idle_at = None
-                if wire.passes(data):
+                if wire.passthrough(data):
                     await self._maybe_checkpoint(deadlines)
                     return data
                 wire.feed(data)

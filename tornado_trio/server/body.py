@@ -184,7 +184,7 @@ class RequestBody:
             source.on_disconnect(Cause.CLIENT_GONE, exc)
             raise
         wire = source.wire
-        if len(data) > wire.limits.chunk_size or not wire.passes(data):
+        if len(data) > wire.limits.chunk_size or not wire.passthrough(data):
             wire.feed(data)
             data = b""
         if self._budget.spent():

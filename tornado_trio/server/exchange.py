@@ -298,7 +298,7 @@ class Http1Exchange(Exchange):
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:
         """Body bytes of a file, by the kernel on plain sockets. Only with Content-Length."""
         connection = self._connection
-        connection.wire.account(count)
+        connection.wire.count_sent(count)
         self.sent += count
         await connection.send_file(file, offset, count)
 

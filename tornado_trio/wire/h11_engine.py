@@ -303,14 +303,14 @@ class H11ServerWire(ServerWire):
         return connection
 
     def body(self, chunk: Chunk) -> Chunk:
-        if self._writing is None or self._mute:
+        if self._writing is None or self._suppress_body:
             return super().body(chunk)
         if not self._chunking:
             chunk = super().body(chunk)
         return _body(self._writing, chunk)
 
-    def account(self, count: int) -> None:
-        super().account(count)
+    def count_sent(self, count: int) -> None:
+        super().count_sent(count)
         if self._writing is not None and count:
             _send(self._writing, h11.Data, data=_SentPast(count))
 
@@ -389,8 +389,8 @@ class H11ClientWire(ClientWire):
             chunk = super().body(chunk)
         return _body(self._exchange, chunk)
 
-    def account(self, count: int) -> None:
-        super().account(count)
+    def count_sent(self, count: int) -> None:
+        super().count_sent(count)
         if self._exchange is not None and count:
             _send(self._exchange, h11.Data, data=_SentPast(count))
 

@@ -185,15 +185,15 @@ class ServerWire(Wire):
             return data
         length: object = fields.get("Content-Length")
         if type(length) is str and length.isdigit() and length.isascii():
-            self._left = int(length)
+            self._body_remaining = int(length)
             framed = True
         else:
             framed = self._frame(headers)
         if method == "HEAD":
-            self._mute = True
-            self._left = None
+            self._suppress_body = True
+            self._body_remaining = None
         elif code in _NO_BODY_CODES:
-            self._left = 0
+            self._body_remaining = 0
         elif not framed:
             if version == "HTTP/1.1":
                 fields["Transfer-Encoding"] = "chunked"
@@ -234,8 +234,8 @@ class ServerWire(Wire):
 
     def retract_head(self) -> None:
         """The head that was made is not sent after all: another one may be."""
-        self.responded = self._chunking = self._mute = False
-        self._left = None
+        self.responded = self._chunking = self._suppress_body = False
+        self._body_remaining = None
 
     def end_after_response(self) -> None:
         """The connection ends with this response; said in its head, if that is not sent yet."""
@@ -244,7 +244,11 @@ class ServerWire(Wire):
     @property
     def ends_by_closing(self) -> bool:
         """The body being sent has neither length nor chunks: the close alone is its end."""
-        return self.responded and not (self._chunking or self._mute) and self._left is None
+        return (
+            self.responded
+            and not (self._chunking or self._suppress_body)
+            and self._body_remaining is None
+        )
 
     def give_back(self) -> bytes:
         """Return the bytes after the request, which has ended, for another reader of the stream."""
@@ -274,8 +278,8 @@ class ServerWire(Wire):
         self.head = None
         self.responded = False
         self._empty_lines = 0
-        self._chunking = self._mute = False
-        self._left = None
+        self._chunking = self._suppress_body = False
+        self._body_remaining = None
         self.max_body_size = self.limits.max_body_size
         return True
 
@@ -304,13 +308,13 @@ class ClientWire(Wire):
         "Transfer-Encoding: chunked" (then `body` and `end` do the chunking), or no body."""
         self._method = method
         self._upgrading = "Upgrade" in headers
-        self._left = None
+        self._body_remaining = None
         framed = self._frame(headers)
-        self._chunking = framed and self._left is None
+        self._chunking = framed and self._body_remaining is None
         if self._chunking and headers["Transfer-Encoding"].lower() != "chunked":
             raise HTTPOutputError("Only Transfer-Encoding: chunked can be sent")
-        if self._chunking is False and self._left is None:
-            self._left = 0
+        if self._chunking is False and self._body_remaining is None:
+            self._body_remaining = 0
         if "close" in headers.get("Connection", "").lower():
             self.keep_alive = False
         return self._encode(request_line(method, target), headers)
@@ -391,6 +395,6 @@ class ClientWire(Wire):
         self._informational = 0
         self.head = None
         self._chunking = False
-        self._left = None
+        self._body_remaining = None
         self.max_body_size = self.limits.max_body_size
         return True

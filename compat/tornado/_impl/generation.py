@@ -1,4 +1,4 @@
-"""Which release of Tornado this process answers for, and the report of old idioms.
+"""Which release of Tornado this process stands in for, and the report of old idioms.
 
 `TORNADO_TRIO_GENERATION` names a release ("4.5", "5.1"); it is read once, at import. Almost
 everything old works without it; the few places where releases contradict each other ask
@@ -56,7 +56,7 @@ def before(*release: int) -> bool:
 
 
 # --- the report --------------------------------------------------------------------------
-#: (file, line, idiom), in the order met; None while nobody asked for a report.
+#: (file, line, idiom), in the order met; None unless a report was requested.
 _seen: dict[tuple[str, int, str], None] | None = None
 
 
@@ -90,7 +90,7 @@ def _is_ours(frame: types.FrameType) -> bool:
 
 
 def start_report() -> None:
-    """Collect what `old_idiom` is told from now on; print it when the process ends.
+    """Collect what is reported to `old_idiom` from now on; print it when the process ends.
 
     By SIGTERM or SIGHUP too, unless the program has a handler of its own: that one ends it as it
     pleases, and exits.

@@ -309,7 +309,7 @@ class BaseAsyncIOLoop(_Loop):
 class AsyncIOMainLoop(BaseAsyncIOLoop):
     """The IOLoop of the asyncio loop that is current when it is made.
 
-    Made by `IOLoop.current()` as needed; whoever made the asyncio loop closes it.
+    Made by `IOLoop.current()` as needed; closing the asyncio loop is up to its creator.
     """
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]

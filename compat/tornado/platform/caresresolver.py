@@ -20,7 +20,7 @@ _TICK = 1.0
 
 
 class CaresResolver(Resolver):
-    """Asks the name servers itself.
+    """Queries the name servers itself.
 
     Results may differ from the system's resolver, which also reads other sources of names.
     """
@@ -33,7 +33,7 @@ class CaresResolver(Resolver):
         self._tick: Any = None
 
     def close(self) -> None:
-        """Give up what is being asked."""
+        """Abort pending queries."""
         self.channel.cancel()
         for fd in list(self.fds):
             self._sock_state(fd, False, False)

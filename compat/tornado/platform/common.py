@@ -39,7 +39,7 @@ class Waker(interface.Waker):
         try:
             self.writer.send(b"x")
         except OSError:
-            pass  # full: it is readable already; closed: nobody is left to wake
+            pass  # full: it is already readable; closed: there is nothing to wake
 
     def consume(self) -> None:
         try:

@@ -1,4 +1,5 @@
-"""What `tornado.platform.auto` offers, described. Kept from Tornado 5, for those who import it."""
+"""What `tornado.platform.auto` offers, described. Kept from Tornado 5 for programs that import
+it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Waker(common.Waker):
         try:
             self.writer.write(b"x")
         except (OSError, ValueError):
-            pass  # full: it is readable already; closed: nobody is left to wake
+            pass  # full: it is already readable; closed: there is nothing to wake
 
     def consume(self) -> None:
         try:

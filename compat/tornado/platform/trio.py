@@ -1,4 +1,4 @@
-"""`tornado.platform.trio`: how Tornado's world reaches the trio run of its loop.
+"""`tornado.platform.trio`: access to the trio run of an IOLoop.
 
     start_soon(async_fn, *args)   a background trio task, owned by the loop
     run_task(coroutine)           a coroutine as a trio task; a Future of its result

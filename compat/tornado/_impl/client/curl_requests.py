@@ -160,7 +160,7 @@ class _CurlStreamingBuffer:
         return message or "unknown error"
 
     def finish(self, error: BaseException | None) -> BytesIO | None:
-        """Deliver what is left: the program hears of the end last."""
+        """Deliver what is left, the end last."""
         self.paused = False
         self.flush()
         # A flush may still be scheduled: it will find nothing, and must not keep us alive.

@@ -1,7 +1,7 @@
 """One request of the simple client: what is sent, and what is made of the answer.
 
 Knows `HTTPRequest` and the native engine. The client (queue, limits) is only asked for its
-engine and routes, and told when the request is over.
+engine and routes, and notified when the request is over.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class HTTPFetch(httputil.HTTPMessageDelegate):
     async def _read_response(self, hop: Hop) -> None:
         head = hop.head
         if head.start_line.code == 101:
-            # Nobody asked for another protocol, and there is no HTTP to read after it.
+            # Another protocol was not requested, and there is no HTTP to read after it.
             raise HTTPStreamClosedError("Stream closed")
         if head.start_line.code == 204 and head.content_length:
             # RFC 9112 6.3 would have it end at its head, as it does natively; Tornado's own

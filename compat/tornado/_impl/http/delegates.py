@@ -46,7 +46,7 @@ class PushedBody:
     def put(self, chunk: bytes) -> Future | None:
         """Give a chunk to the reader; the result is done when it asks for the next one."""
         if self.abandoned:
-            return None  # nobody will read it
+            return None  # it will not be read
         self._chunk = chunk
         self._taken = Future()
         self._wake()
@@ -146,7 +146,7 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
     def execute(self) -> Future:
         """Run the handler as a task of its own; the body has been read, or is pushed."""
         handler, transforms = self.start()
-        # What it sets is its own, and seen by `on_connection_close`, whoever calls that.
+        # What it sets is its own, and seen by `on_connection_close`, wherever that is called.
         context = self._context = contextvars.copy_context()
         if handler._close_callback_set:
             self.connection.set_close_callback(self._client_left)

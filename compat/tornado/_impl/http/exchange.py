@@ -58,7 +58,7 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
         try:
             return await super().read_chunk()
         except PeerError as exc:
-            # Tornado answers a malformed or oversized body itself; the handler is told
+            # Tornado answers a malformed or oversized body itself; the handler is notified
             # that the connection is gone.
             error = StreamClosedError()
             self._connection.refuse(exc)

@@ -1,7 +1,7 @@
 """`LoopServer`: a native server among the tasks of an IOLoop.
 
 Knows `serve_connections`, which owns the connections, and how an IOLoop's tasks are driven. Whose
-requests they are, and who answers them, is a subclass's affair or a connection's (`on_stream`).
+requests they are, and what answers them, is decided by a subclass or a connection (`on_stream`).
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _handled_by_its_task(fd: Any, events: int) -> None:
 
 
 def close_native(connection: Any) -> None:
-    """Close a connection under its handler, who is told by `on_connection_close`."""
+    """Close a connection under its handler, whose `on_connection_close` is called."""
     connection.close()
     connection.on_disconnect(Cause.ABORTED, trio.ClosedResourceError("closed by the server"))
 

@@ -151,7 +151,7 @@ class MessageReading:
                 try:
                     await self._feed_head(deadline)
                 except (gen.TimeoutError, StreamClosedError):
-                    # Between messages, or too slow: nobody is owed an explanation.
+                    # Between messages, or too slow: no error response is due.
                     self.close()
                     return None
                 continue

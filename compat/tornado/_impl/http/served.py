@@ -48,7 +48,7 @@ class ServedConnection(HTTP1ServerConnection):
         raise RuntimeError("this connection is being served")
 
     async def close(self) -> None:
-        """Close the stream at once; the handler of a request under way is told."""
+        """Close the stream at once; the handler of a request under way is notified."""
         close_native(self._native)
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 They tell how much is left to do ("stop when nothing waits any more"), whether the loop runs, and
 which one it is. What they show is a view made when asked for: changing it changes nothing, and is
-refused where that can be told.
+refused where that can be detected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LoopNames:
     _stopped = False
 
     def _clear_current_hook(self) -> None:
-        """The thread has no loop then, whoever made it (later, asyncio's stays)."""
+        """The thread has no loop then, whichever code made it (later, asyncio's stays)."""
         found: object = loops.get(thread_loop(False))
         if found is self:
             asyncio.set_event_loop(None)

@@ -17,7 +17,8 @@ __all__ = ["StopsEarly", "becomes_current", "log_as_tornado"]
 def becomes_current(make_current: bool | None) -> bool:
     """Whether a new loop becomes the thread's, by the rules before Tornado 6.2.
 
-    The first one does, unless told otherwise; later ones do not, and cannot be told to.
+    The first one does, unless `make_current` is False; later ones do not, and True is an error for
+    them.
     """
     if make_current is False:
         return False

@@ -18,7 +18,7 @@ def match_hostname(cert: Any, hostname: str) -> None:
     if any(_matches(kind, name, hostname) for kind, name in names):
         return
     if not any(kind in ("DNS", "IP Address") for kind, _name in names):
-        # Certificates of old times have the name in the subject only.
+        # Old certificates have the name in the subject only.
         subject = [value for part in cert.get("subject", ()) for key, value in part
                    if key == "commonName"]  # fmt: skip
         if any(_matches("DNS", name, hostname) for name in subject):

@@ -33,7 +33,7 @@ def with_callback(
       result: whether the callback gets the result.
       failure: logged with the error when there will be no call back.
 
-    The callback is told from today's second argument by being callable, so both ways of
+    The callback is distinguished from today's second argument by being callable, so both ways of
     calling work side by side.
     """
     names = ("callback", *after)

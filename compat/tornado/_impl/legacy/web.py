@@ -50,7 +50,7 @@ def call_when_flushed(future: Any, callback: Callable[[], Any]) -> None:
     from tornado.ioloop import IOLoop
 
     def done(future: Any) -> None:
-        # Not when it failed: on_connection_close tells of a client that has gone.
+        # Not when it failed: on_connection_close reports a client that has gone.
         if not future.cancelled() and future.exception() is None:
             callback()
 

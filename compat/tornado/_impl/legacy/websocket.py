@@ -1,7 +1,7 @@
 """What a WebSocket's protocol object had in old releases.
 
 `last_ping` and `last_pong` until Tornado 6.5: knows that the protocol notes in `_received_pong`
-when it pings and is answered. An `_accept_connection` without arguments, which nobody waits for,
+when it pings and is answered. An `_accept_connection` without arguments, which is not awaited,
 until Tornado 6: knows the two halves of accepting, `_answer` and `_serve`.
 """
 

@@ -81,7 +81,7 @@ class _WSGIConnection(httputil.HTTPConnection):
         if self.method != "HEAD" and start_line.code != 304 and "Content-Length" in headers:
             self._left = int(headers["Content-Length"])
         if chunk:
-            self.write(chunk)  # first: the server is told once, and of what can be sent
+            self.write(chunk)  # first: the server is notified once, and of what can be sent
         status = f"{start_line.code} {start_line.reason}"
         self.start_response(status, [(str(k), str(v)) for k, v in headers.get_all()])
         return _DONE

@@ -114,7 +114,7 @@ class Runner:
                     error = exc
                 awaited = None
                 try:
-                    # Outside of any `except`, lest the generator's exceptions get a context.
+                    # Outside of any `except`, so that the generator's exceptions get no context.
                     if error is None:
                         yielded = self.gen.send(value)
                         del value
@@ -176,7 +176,7 @@ class Runner:
         self.ctx_run(self.run)
 
     def _result_done(self, result: Any) -> None:
-        """The coroutine's Future is done: if somebody else cancelled it, so is the coroutine.
+        """The coroutine's Future is done: if it was cancelled elsewhere, so is the coroutine.
 
         (Being this callback of the Future also keeps the runner alive while it waits.)
         """

@@ -17,7 +17,7 @@ Ended = Callable[["int | None"], Any]
 def watch(pid: int, io_loop: Any, ended: Ended) -> None:
     """Call `ended(status)` on the loop when the child `pid` has ended, and reap it.
 
-    `status` is as of waitpid; None if somebody else has reaped it.
+    `status` is as of waitpid; None if it was reaped elsewhere.
     """
     try:
         fd: int = os.pidfd_open(pid)  # type: ignore[attr-defined, unused-ignore]

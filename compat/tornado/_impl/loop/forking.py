@@ -26,7 +26,7 @@ class Parent:
     """The children of `fork_processes`, and the signals that end the parent while it waits.
 
     SIGTERM and SIGHUP, where the program left them alone, go to the children; the parent dies of
-    them when the last child has ended, so that whoever waits for it has waited for all. A handler
+    them when the last child has ended, so that waiting for it waits for all. A handler
     of the program's own is left in place; if it ends the parent by an exception (`sys.exit`), the
     children get a SIGTERM before. Ctrl-C is everybody's: a terminal tells the children too.
     """
@@ -41,7 +41,7 @@ class Parent:
         """Fork child `number`. True in the child, which knows nothing of this any more."""
         if self._ended_by:
             return False
-        # No signal may come while a child is there that nobody has written down, nor to a child
+        # No signal may arrive while there is a child that has not been recorded, nor to a child
         # that still has its parent's handlers.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         try:

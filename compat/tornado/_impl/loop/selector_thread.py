@@ -20,7 +20,7 @@ _selector_loops: set[SelectorThread] = set()
 
 
 def _atexit_callback() -> None:
-    """What nobody closed: end the threads, free their sockets."""
+    """At exit, for loops that were not closed: end the threads, free their sockets."""
     for loop in list(_selector_loops):
         loop.close()
     _selector_loops.clear()
@@ -98,7 +98,7 @@ class SelectorThread:
         try:
             self._waker_r.recv(1024)
         except BlockingIOError:
-            pass  # somebody else has read it
+            pass  # it has already been read
 
     def _start_select(self) -> None:
         with self._condition:
@@ -132,7 +132,7 @@ class SelectorThread:
                     context=self._main_thread_ctx,
                 )
             except RuntimeError:
-                return  # the loop is closed: nobody to tell
+                return  # the loop is closed: nothing to notify
             except AttributeError:
                 return  # a proactor loop that is being closed says so this way
 

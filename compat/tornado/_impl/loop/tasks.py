@@ -74,7 +74,7 @@ class TaskFuture(Future):
             self.set_exception(error)
         if error is not None and interrupt_in(error) is not None:
             if not self.cancelled():
-                self.exception()  # the loop raises it: nobody need ask for it here
+                self.exception()  # the loop raises it: it need not be retrieved here
             loop = current_loop(instance=False)
             if loop is not None:
                 loop._raise_out(error)

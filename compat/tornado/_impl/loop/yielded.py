@@ -23,7 +23,7 @@ class KeyReuseError(Exception):
 
 
 class UnknownKeyError(Exception):
-    """A key of the callback protocol was waited for that nobody registered."""
+    """A key of the callback protocol was waited for that was not registered."""
 
 
 class LeakedCallbackError(Exception):
@@ -31,7 +31,7 @@ class LeakedCallbackError(Exception):
 
 
 class ReturnValueIgnoredError(Exception):
-    """A value was returned where nobody could receive it."""
+    """A value was returned where it could not be received."""
 
 
 class BadYieldError(Exception):
@@ -156,7 +156,8 @@ def multi_future(
 
 
 def _when_done(future: Any, callback: Callable[[Any], None]) -> None:
-    """Call back when `future` is done (now, if it is), in this thread whoever finishes it."""
+    """Call back when `future` is done (now, if it is), in this thread, whichever thread finishes
+    it."""
     if future.done():
         callback(future)
     elif isinstance(future, asyncio.Future):

@@ -37,7 +37,7 @@ class IOStreamAdapter(Stream):
 
     Attributes:
       iostream: the stream beneath.
-      on_program_read: called when somebody else begins to read from it.
+      on_program_read: called when the program begins to read from it.
     """
 
     __slots__ = ("_reading", "_written", "iostream", "on_program_read")

@@ -303,7 +303,7 @@ class BaseIOStream(PrivateNames):
         """The descriptor is readable."""
         take = self._read_take
         if take is None or self._read_future is None:
-            # Nobody reads, we watch for the end. One chunk is kept for the next read.
+            # No read is pending, we watch for the end. One chunk is kept for the next read.
             self._read_chunk()
             return
         try:
@@ -473,8 +473,8 @@ class BaseIOStream(PrivateNames):
     def _fail(self, future: Future, error: BaseException) -> None:
         if not future.done():
             future.set_exception(error)
-            # Whoever closes a stream need not wait for what was pending on it, so that
-            # nobody looks at this future is nothing to log.
+            # Code that closes a stream need not wait for what was pending on it, so a failure of
+            # this future that is not retrieved is not logged.
             future.exception()
 
     # --- state -----------------------------------------------------------------------

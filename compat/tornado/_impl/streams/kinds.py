@@ -43,7 +43,7 @@ class IOStream(BaseIOStream):
 
     def _fd_owner(self) -> Any:
         # The object, not its number: a number closed behind a socket's back is closed
-        # again with the socket, when somebody else may have it.
+        # again with the socket, when its number may be in use again.
         return self.socket
 
     def close_fd(self) -> None:
@@ -329,7 +329,7 @@ class SSLIOStream(IOStream):
     def _pending_futures(self) -> list[Future]:
         if self._ssl_connect_future is not None:
             # Told what it was, and not only that the stream is closed: a certificate that
-            # is refused must be told from a server that is down.
+            # is refused must be distinguished from a server that is down.
             future, self._ssl_connect_future = self._ssl_connect_future, None
             self._fail(future, self.error or StreamClosedError())
         futures = super()._pending_futures()

@@ -3,7 +3,7 @@
 It is an IOStream from the first, for `isinstance`; but the socket is the native stream's, which
 answers what programs ask of it most (is it closed, its socket, a close callback, bytes past the
 protocol). Reading takes the connection over: the object becomes an IOStream of its own over the
-socket, and whoever had the native stream (`Owner`) has it no longer.
+socket, and the previous owner of the native stream (`Owner`) has it no longer.
 
 Knows native streams and IOStreams. Costs nothing until a program asks for the stream.
 """
@@ -28,7 +28,7 @@ __all__ = ["Owner", "ShownStream", "as_iostream", "as_native", "show"]
 
 
 class Owner(Protocol):
-    """Whoever reads from the native stream."""
+    """The reader of the native stream."""
 
     def let_go(self) -> Stream:
         """Give the stream away, what was read ahead of it in its buffer.
@@ -57,7 +57,7 @@ def _hand_back(adapter: IOStreamAdapter, owner: Owner) -> None:
     try:
         owner.let_go()
     except StreamClosedError:
-        return  # nobody else reads any more: what was sent after a request, for one
+        return  # there is no other reader any more: what was sent after a request, for one
     adapter.give_back()
 
 
@@ -141,7 +141,7 @@ class ShownStream(IOStream):
             callback()
 
     def close(self, exc_info: Any = False) -> None:
-        """Drop the connection; those who have it in use are told."""
+        """Drop the connection; its users are notified."""
         if not self._native.closed:
             self._native.close()
             self._run_close_callback()

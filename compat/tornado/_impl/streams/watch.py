@@ -45,7 +45,7 @@ class Watch:
 
     @state.setter
     def state(self, state: int | None) -> None:
-        # Somebody else has told the loop.
+        # The loop has been notified elsewhere.
         if state is None:
             self._fd = None
         self.events = (state or 0) & ~_ERROR

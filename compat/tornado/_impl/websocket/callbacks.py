@@ -137,7 +137,7 @@ class CallbackProtocol(_PingingProtocol):
             self._received_pong = True
 
     def _lost_ahead(self) -> None:
-        """The peer vanished while `on_message` waits: it is told now, not when it is done."""
+        """The peer vanished while `on_message` waits: it is notified now, not when it is done."""
         self._ended()
         self._tell_closed()
 

@@ -164,7 +164,7 @@ class WebSocketClientConnection(_HTTPConnection):
         return super().headers_received(start_line, headers)
 
     def _should_follow_redirect(self) -> bool:
-        return False  # the caller is told, and may connect to where it is sent
+        return False  # the caller gets the redirect, and may follow it
 
     def finish(self) -> None:
         if self._session is None:

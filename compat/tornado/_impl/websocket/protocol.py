@@ -460,7 +460,7 @@ def _settle(future: Future[None], error: Exception | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(WebSocketClosedError())
-        future.exception()  # nobody has to look at it
+        future.exception()  # marked as retrieved
 
 
 def _wait_on_host(native: Stream) -> None:
