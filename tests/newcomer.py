@@ -1,7 +1,7 @@
 """What a newcomer does, literally: README, tutorials, how-tos, with each Python named.
 
-    python tests/newcomer.py python3.11 python3.12 python3.13
-    python tests/newcomer.py --pages=README.md --port=8889 /usr/bin/python3
+    python -m tests.newcomer python3.11 python3.12 python3.13
+    python -m tests.newcomer --pages=README.md --port=8889 /usr/bin/python3
 
 A copy of what git has committed, an environment of the system's own folders in which `python3` is
 the one named, no `.venv`, nothing of this shell's. First with a Python as Debian and Ubuntu have it

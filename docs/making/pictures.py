@@ -1,4 +1,4 @@
-"""Makes docs/images: the chat of `make demo`, and the live page of a service under a little load.
+"""Makes docs/images: the page of `make demo`, and the live page of a service under a little load.
 
     python docs/making/pictures.py            needs Chromium
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,26 +54,28 @@ def save(page: Page, name: str) -> None:
     (IMAGES / name).write_bytes(base64.b64decode(data))
 
 
-def chat(browser: Browser) -> None:
-    with program("-m", "compat", "examples/chat/chat.py", "--port=PORT") as port:
-        people = {}
-        for name in ("Ada", "Grace"):
-            people[name] = browser.page(f"http://127.0.0.1:{port}/")
-            people[name].resize(760, 460)
-            people[name].write("#name", name)
-            people[name].wait_for("document.getElementById('via').textContent === 'websocket'")
-        said = [
-            ("Ada", "This program was written for Tornado."),
-            ("Grace", "And not a line of it was changed?"),
-            ("Ada", "Not one. It runs on trio now."),
-        ]
-        for number, (name, text) in enumerate(said, 1):
-            people[name].write("#text", text)
-            people[name].press_enter()
-            for page in people.values():
-                page.wait_for(f"document.querySelectorAll('.message').length === {number}")
-        time.sleep(1)  # a message fades in
-        save(people["Grace"], "demo.png")
+def demo(browser: Browser) -> None:
+    """Two people in either chat, and two requests, of which one has lost its tab."""
+    with program("-m", "examples.demo", "--port=PORT") as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+            chats = re.findall(r'<iframe[^>]* src="([^"]+)"', answer.read().decode())[:2]
+        page = browser.page(f"http://127.0.0.1:{port}/")
+        page.resize(1200, 1080)
+        for number, said in enumerate(["Written for Tornado 6.", "Not a line was changed?"], 1):
+            for chat in chats:
+                visitor = browser.page(chat)
+                visitor.write("#name", ("Ada", "Grace")[number - 1])
+                visitor.wait_for("document.getElementById('via').textContent === 'websocket'")
+                visitor.write("#text", said)
+                visitor.press_enter()
+                visitor.wait_for(f"document.querySelectorAll('.message').length === {number}")
+        for count in (1, 2):
+            page.evaluate("document.getElementById('open').click()")
+            page.wait_for(f"document.querySelectorAll('#list li').length === {count}")
+        page.evaluate("document.querySelector('.tab button').click()")
+        page.wait_for("document.querySelector('#list .gone')?.innerText.includes('0 tasks')")
+        time.sleep(2)  # messages fade in
+        save(page, "demo.png")
 
 
 def live(browser: Browser) -> None:
@@ -106,7 +110,7 @@ def live(browser: Browser) -> None:
 
 if __name__ == "__main__":
     with chromium() as browser:
-        chat(browser)
+        demo(browser)
         live(browser)
     for file in sorted(IMAGES.glob("*.png")):
         print(file.relative_to(ROOT), file.stat().st_size, "bytes")
