@@ -7,6 +7,9 @@ valgrind counts the processor's instructions in user space as well: some minutes
 that the project should be installed, not editable: an editable one is imported by more steps.
 
 The cases: a text; JSON of path and query; a posted JSON body of 20 objects, sent back.
+
+Beside `native` and `compat` there are two doors for the text alone: `function`, which answers
+exchanges itself, and `mounted`, an ASGI application that does the same (apps/mounted.py).
 """
 
 from __future__ import annotations
@@ -32,7 +35,13 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 CONNECTIONS = 16
-PROGRAMS = {"native": "answers_native", "compat": "answers"}
+PROGRAMS = {
+    "native": "answers_native",
+    "compat": "answers",
+    "function": "mounted",
+    "mounted": "mounted",
+}
+ONLY_TEXT = ("function", "mounted")
 BODY = json.dumps(
     {"items": [{"id": i, "name": f"item {i}", "price": i + 0.5} for i in range(20)]},
     separators=(",", ":"),
@@ -137,18 +146,21 @@ def count_here(door: str, case: str, rounds: int) -> list[tuple[str, float, floa
 
     sys.settrace(counter.trace)
     try:
-        _serve_compat(ask) if door == "compat" else _serve_native(ask)
+        _serve_compat(ask) if door == "compat" else _serve_native(_application(door), ask)
     finally:
         sys.settrace(None)
     return counter.rows(rounds * CONNECTIONS)
 
 
-def _serve_native(ask: Callable[[int], None]) -> None:
+def _application(door: str) -> Any:
+    program = importlib.import_module(PROGRAMS[door])
+    return program.make_app(*([door] if door in ONLY_TEXT else []))
+
+
+def _serve_native(app: Any, ask: Callable[[int], None]) -> None:
     import trio
 
     from tornado_trio import serve
-
-    app = importlib.import_module(PROGRAMS["native"]).make_app()
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -169,7 +181,7 @@ def _serve_compat(ask: Callable[[int], None]) -> None:
     ioloop = importlib.import_module("tornado.ioloop")
     netutil = importlib.import_module("tornado.netutil")
     httpserver = importlib.import_module("tornado.httpserver")
-    app = importlib.import_module(PROGRAMS["compat"]).make_app()
+    app = _application("compat")
 
     async def main() -> None:
         (sock,) = netutil.bind_sockets(0, "127.0.0.1")
@@ -197,6 +209,7 @@ def _instructions(door: str, case: str, requests: int) -> int:
     port = _free_port()
     program = str(HERE / "apps" / f"{PROGRAMS[door]}.py")
     command = [sys.executable, *(["-m", "compat"] if door == "compat" else []), program, str(port)]
+    command += [door] if door in ONLY_TEXT else []
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", *command],
@@ -270,7 +283,7 @@ def main() -> None:
         print(json.dumps(count_here(doors[0], cases[0], args.rounds)))
         return
     for door in doors:
-        for case in cases:
+        for case in cases[:1] if door in ONLY_TEXT else cases:
             # Each in a process of its own: one library's imports are not the other's cost.
             child = [sys.executable, __file__, "--here", f"--door={door}", f"--case={case}"]
             done = subprocess.run(

@@ -158,3 +158,16 @@ def test_profile_of_a_request(door: str) -> None:
         costs = [float(row) for row in rows]
         assert costs == sorted(costs, reverse=True)
         assert 500 < sum(costs) < total < 20_000
+
+
+def test_price_of_a_mount() -> None:
+    """A mounted application and a function of exchanges, each by the text alone."""
+    command = [sys.executable, str(FOLDER / "profile_request.py"), "--door=function,mounted"]
+    command += ["--rounds=2", "--top=60"]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=50)
+    assert re.findall(r"^(\w+ \w+): \d+ bytecodes", shown.stdout, re.MULTILINE) == [
+        "function hello",
+        "mounted hello",
+    ]
+    function, _, mounted = shown.stdout.partition("mounted hello")
+    assert "MountedRequest.send" in mounted and "MountedRequest" not in function

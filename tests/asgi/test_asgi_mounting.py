@@ -152,6 +152,37 @@ async def test_requests(autojump_clock: trio.testing.MockClock) -> None:
     assert EVENTS[-1] == "down"
 
 
+async def test_each_request_has_a_scope_of_its_own() -> None:
+    """What one application writes into it, no other request sees, also for the same target."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        shown = ("method", "path", "raw_path", "query_string", "server", "client", "scheme")
+        seen.append([scope[name] for name in shown])
+        assert scope["type"] == "http" and scope["asgi"]["version"] == "3.0"
+        assert "mark" not in scope and "mark" not in scope["extensions"]
+        assert "mark" not in scope["asgi"] and "mark" not in scope["state"]
+        assert dict(scope["headers"])[b"host"]
+        for each in (scope, scope["extensions"], scope["asgi"], scope["state"]):
+            each["mark"] = 1
+        scope["path"] = scope["headers"] = scope["type"] = None
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    long = "/" + "x" * 500
+    async with memory_server(mount(app), grace=1) as server:
+        for target in ("/a%20b?q=%31", "/a%20b?q=%31", "/a%20b?q=2", long, long):
+            assert (await server.get(target)).code == 200
+        other = b"GET /a%20b?q=2 HTTP/1.1\r\nHost: h:81\r\n\r\n"
+        assert (await server.request(other)).code == 200
+    same, again, query, first, second, host = seen
+    assert same == again
+    assert same[:4] == ["GET", "/a b", b"/a%20b", b"q=%31"]
+    assert query[3] == b"q=2"
+    assert first == second and first[1] == long
+    assert host[:4] == query[:4] and host[4] == ("h", 81)
+
+
 async def test_failures_are_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as server:
         assert (await server.get("/shop/bug")).code == 500

@@ -6,6 +6,7 @@ import copy
 import doctest
 import pickle
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,6 +43,26 @@ def test_name_caches_are_bounded() -> None:
     assert len(headers._raw_names) <= headers._CACHE_SIZE
     assert len(headers._checked_names) <= headers._CACHE_SIZE
     assert "y" * 100 not in headers._spelling
+
+
+def test_fields_of_responses() -> None:
+    """Known ones and others give what `from_raw` gives, each time; nothing bad is remembered."""
+    vary = [(b"Vary", b"a"), (b"vary", b"b")]
+    some = [(b"content-type", b"text/plain"), (b"set-cookie", b"a=\xe9"), (b"X-Own", b"1")]
+    lists: Any = [[b"content-type", b"text/plain"], [bytearray(b"x-own"), b"1"]]
+    for fields in (some, vary, lists, tuple(some), []):
+        for _ in range(2):
+            found = HTTPHeaders.of_response(fields)
+            assert list(found.get_all()) == list(HTTPHeaders.from_raw(fields).get_all())
+            found["Content-Type"] = "other"
+    for bad in ((b"content-type", b"a\nb"), (b"a b", b"1"), (b"", b"")):
+        for _ in range(2):
+            with pytest.raises(HTTPInputError):
+                HTTPHeaders.of_response([bad])
+    assert ("set-cookie" in str(headers._given.__self__).lower()) is False  # type: ignore[attr-defined]
+    for i in range(3000):
+        HTTPHeaders.of_response([(b"content-length", b"%d" % i)])
+    assert len(headers._given.__self__) <= headers._CACHE_SIZE  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\n", "\u00e9", "a\x00", "(", "a\u1234"])

@@ -42,7 +42,7 @@ def line_of(status: int) -> ResponseStartLine:
 def headers_of(fields: Iterable[tuple[bytes, bytes]]) -> HTTPHeaders:
     """The fields of an application's response. ValueError: one of them is not valid in a head."""
     try:
-        return HTTPHeaders.from_raw(fields)
+        return HTTPHeaders.of_response(fields)
     except HTTPInputError as error:
         raise refused(error) from None
 
@@ -55,15 +55,15 @@ def refused(error: HTTPInputError) -> ValueError:
 class MountedRequest:
     """`receive` and `send` of one request."""
 
-    # Most requests change few of these.
-    _gone: trio.Event | None = None
-    _read_all = False
-    _start: Message | None = None  # what was said, and waits for the body
-    _sized = False  # by a Content-Length
-    _trailers: HTTPHeaders | None = None  # where the application has announced some
+    __slots__ = ("_exchange", "_gone", "_read_all", "_sized", "_start", "_trailers")
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._gone: trio.Event | None = None
+        self._read_all = False
+        self._start: Message | None = None  # what was said, and waits for the body
+        self._sized = False  # by a Content-Length
+        self._trailers: HTTPHeaders | None = None  # where the application has announced some
 
     def unfinished(self, app: AsgiApplication) -> RuntimeError:
         """The application has returned without completing its response."""
@@ -97,8 +97,8 @@ class MountedRequest:
         """Handle a message; waits while the client's buffer is full. OSError: it has
         disconnected."""
         kind = each["type"]
-        exchange = self._exchange
         if kind == "http.response.body":
+            exchange = self._exchange
             start = self._start
             if start is None or each.get("more_body") or self._trailers is not None:
                 await self._send_piece(each)
@@ -108,7 +108,7 @@ class MountedRequest:
                 body = bytes(body)
             status = start["status"]
             try:
-                headers = HTTPHeaders.from_raw(start.get("headers", ()))
+                headers = HTTPHeaders.of_response(start.get("headers", ()))
             except HTTPInputError as error:
                 raise refused(error) from None
             self._start = None
@@ -123,7 +123,7 @@ class MountedRequest:
             if done is not READY:
                 await awaited(done)
         elif kind == "http.response.start":
-            if self._start is not None or exchange.status:
+            if self._start is not None or self._exchange.status:
                 raise RuntimeError("http.response.start was sent twice")
             self._start = each
             if each.get("trailers"):
