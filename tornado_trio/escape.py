@@ -37,7 +37,7 @@ __all__ = [
 
 # --- bytes and text ----------------------------------------------------------------
 
-# Python 2 told these apart: the type of a plain literal, and what could be text there.
+# Python 2 distinguished these: the type of a plain literal, and what could be text there.
 native_str = to_unicode
 to_basestring = to_unicode
 
@@ -121,7 +121,7 @@ def _dumps(value: Any) -> str:
 
 
 def json_decode(value: str | bytes) -> Any:
-    """The value of a JSON text (UTF-8 if bytes). ValueError when it is none."""
+    """The value of a JSON text (UTF-8 if bytes). ValueError if it is not valid JSON."""
     return json.loads(to_unicode(value))
 
 

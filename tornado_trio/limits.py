@@ -52,7 +52,7 @@ class Timeouts:
     idle: float = 3600.0
     #: The whole request body; None: as long as bytes keep coming. Tornado: None.
     body: float | None = None
-    #: The peer sends nothing for so long of a body that is waited for. Tornado: for ever,
+    #: The peer sends nothing of a body that is waited for during this time. Tornado: no limit,
     #: nginx: 60.
     stall: float | None = 60.0
     #: The peer takes nothing of a response for so long.

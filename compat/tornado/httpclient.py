@@ -145,7 +145,7 @@ class AsyncHTTPClient(Configurable):
         # one that was called.
         instance._instance_cache = table
         if table is not None:
-            # A client refers to its loop, so weak keys alone keep both for ever: programs
+            # A client refers to its loop, so weak keys alone keep both alive forever: programs
             # that call asyncio.run() again and again would collect them.
             for known in [known for known in table if _is_closed(known)]:
                 del table[known]

@@ -325,7 +325,7 @@ class IOLoop(Configurable):
         self._executor = executor
 
     def _run_callback(self, callback: Callable[..., Any], *args: Any) -> None:
-        """Run a callback; a coroutine or Future that it returns goes on by itself.
+        """Run a callback; a coroutine or Future that it returns continues by itself.
 
         Errors of either are logged: there is no caller to report them to.
         """

@@ -158,7 +158,7 @@ class _ReleasingContextManager:
 async def _enter(future: Future, release: Callable[[], None]) -> None:
     """Wait for an acquired `future`; if interrupted after it was granted, give it back.
 
-    Otherwise a task cancelled in the very moment it gets its turn would hold it for ever.
+    Otherwise a task cancelled at the very moment it gets its turn would hold it forever.
     """
     try:
         await future

@@ -239,7 +239,7 @@ def _deadline(timeout: float | datetime.timedelta | None) -> float | None:
 
 
 async def _within(awaitable: Any, deadline: float | None, message: str | Callable[[], str]) -> Any:
-    """Await until the deadline. A Future that is given up is not cancelled."""
+    """Await until the deadline. An abandoned Future is not cancelled."""
     if deadline is None:
         return await awaitable
     try:

@@ -196,7 +196,7 @@ class TCPServer:
             return None
         except OSError as exc:
             connection.close()
-            # The peer was gone before we came to wrap its socket: its affair, not a failure.
+            # The peer was gone before its socket was wrapped: not a failure of ours.
             if exc.errno in (errno.ECONNABORTED, errno.EINVAL, errno.ENOTCONN, errno.ECONNRESET):
                 return None
             raise

@@ -37,7 +37,7 @@ TimeoutError = TimeoutError
 class GzipDecompressor:
     """Decompress gzip data as it comes, all its members, so many bytes at a time.
 
-    Raises `zlib.error` for what is no gzip data, and for garbage after it.
+    Raises `zlib.error` for invalid gzip data, and for garbage after it.
     """
 
     def __init__(self) -> None:

@@ -215,7 +215,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
         super().clear_all_cookies(path=path, domain=domain, **kwargs)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Send an error response in place of what was written."""
+        """Send an error response instead of what was written."""
         super().send_error(status_code, **kwargs)
 
     def _handle_exception_guarded(self, exc: BaseException) -> None:
@@ -225,7 +225,7 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 # Not something the handler awaited: the handler itself was cancelled. The
-                # client still gets an answer, and the cancellation goes on its way.
+                # client still gets an answer, and the cancellation propagates.
                 if not self._finished:
                     self.send_error(500)
                 raise exc

@@ -277,7 +277,7 @@ class WebSocketHandler(tornado.web.RequestHandler):
         return as_native(self.detach())
 
     def _continue_with(self) -> Any:
-        """How to go on without the request's own stack, which weighs 5 KB; None: not at all.
+        """How to continue without the request's own stack, which takes 5 KB; None: not possible.
 
         A `get` of the program's own may do something when the connection is closed, so then it
         must last as long. And one in a separate task (behind a router) has no one to hand over

@@ -27,7 +27,7 @@ _NON_ASCII: Final = re.compile(rb"[\x80-\xff]")
 
 
 def unquote_to_bytes(data: bytes) -> bytes:
-    """Percent-decode; what is no valid escape is kept. Linear in time and memory.
+    """Percent-decode; invalid escapes are kept. Linear in time and memory.
 
     By the decoder of quoted-printable, which is written in C: valid escapes cost a twentieth
     of what `urllib.parse.unquote_to_bytes` needs, broken ones (of which that module makes an

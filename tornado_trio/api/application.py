@@ -238,7 +238,7 @@ class Application(_Routes, web.Application, Generic[State]):
         self.version = version
         self.description = description
         self.openapi_path = openapi_path
-        #: Dependency -> what is used in its place. See `overriding`.
+        #: Dependency -> its replacement. See `overriding`.
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.described: dict[tuple[str, str], Operation] = {}
         self._functions: dict[str, type[FunctionHandler]] = {}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Overrides", "Plan"]
 
-#: Dependency -> what is used in its place, in tests.
+#: Dependency -> its replacement, in tests.
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 
 

@@ -41,7 +41,7 @@ class Conversation(Generic[In, Out]):
         return self
 
     async def __anext__(self) -> In:
-        """The next message. The end of the conversation, also by a message that is none, ends
+        """The next message. The end of the session, also by an invalid message, ends
         the iteration."""
         message = await self.raw.__anext__()
         data = message.encode() if isinstance(message, str) else message

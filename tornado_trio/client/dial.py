@@ -56,7 +56,7 @@ async def open_route(route: Route, deadlines: Deadlines) -> Stream:
         raise ConnectError(message, phase, error) from None
     except UnicodeError as error:
         # Of the resolver or of TLS: IDNA takes labels of 1 to 63 octets. Not looked for before:
-        # what a program's own `dial` or resolver makes of a host is its affair.
+        # a program's own `dial` or resolver may interpret a host as it likes.
         name = deadlines.where if deadlines.phase == "resolve" else route.where
         raise InvalidRequest(f"bad host name {name!r}: {error}") from None
 

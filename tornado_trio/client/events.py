@@ -117,7 +117,7 @@ class EventStream:
                 raise ResponseError(str(error), "body") from error
             return
         self._close()
-        # That the server has ended a stream is no failure.
+        # A stream ended by the server is not a failure.
         await trio.sleep(self._pause())
 
     async def _connect(self) -> Response | None:

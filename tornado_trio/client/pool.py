@@ -302,7 +302,7 @@ class Pool(Generic[C]):
         self._forget_if_empty(origin, lane)
 
     def _forget_if_empty(self, origin: Hashable, lane: _Lane[C]) -> None:
-        # An origin seen once must not cost memory for ever (a crawler sees millions).
+        # An origin seen once must not cost memory forever (a crawler sees millions).
         if not lane.taken and not lane.idle and not lane.waiting:
             self._lanes.pop(origin, None)
 

@@ -36,7 +36,7 @@ class Cause(Enum):
     UPGRADED = "upgraded"
     #: The client closed the connection, or reset it.
     CLIENT_GONE = "client gone"
-    #: The client ended its sending side, and was not heard of since.
+    #: The client ended its sending side, and gave no sign of life since.
     HALF_CLOSED = "half-closed"
     #: The client took nothing of its response for `Timeouts.write`.
     NOT_READING = "client does not read"
@@ -44,7 +44,7 @@ class Cause(Enum):
     REQUEST_DEADLINE = "request deadline"
     #: `Timeouts.body`, `set_body_timeout`.
     BODY_DEADLINE = "body deadline"
-    #: Nothing came of a body that was waited for, for `Timeouts.stall`.
+    #: No bytes of an awaited body arrived within `Timeouts.stall`.
     BODY_STALLED = "stalled body"
     #: The server's grace was over.
     DRAIN = "drain"

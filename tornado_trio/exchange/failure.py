@@ -47,7 +47,7 @@ class Failure:
     Attributes:
       kind: the name of its class.
       message: its first line, without what may be secret; at most 200 characters.
-      place: "shop.py:12 in get", the innermost line of the program; "" where there is none.
+      place: "shop.py:12 in get", the innermost line of the program; "" if there is none.
     """
 
     kind: str

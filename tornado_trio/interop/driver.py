@@ -4,8 +4,8 @@ Knows trio's traps and asyncio's future protocol; knows nothing of loops, HTTP o
 
 A coroutine yields one of two things when it waits: a trap of trio's, which is passed
 through to trio, or an object of asyncio's future protocol (`_asyncio_future_blocking`).
-For the latter the trio task parks and the future's done-callback goes on with the
-coroutine. Where that happens:
+For the latter the trio task parks and the future's done-callback resumes the coroutine. Where that
+happens:
 
     trio's slice  : the task was resumed by trio's run loop (after a trap of trio's).
     borrowed step : the future's callback steps the coroutine itself, in the name of the
@@ -121,7 +121,7 @@ class Driver:
         self._waiting: Awaited = None
         self._resume_with: tuple[Step, object] | None = None
         self._raise_cancel: RaiseCancel | None = None
-        # The cancelled scope that a wait for asyncio has heard of.
+        # The cancelled scope for which a wait for asyncio has already been cut.
         self._told_of: trio.CancelScope | None = None
         self.finished = False
         self.value: Any = None

@@ -2,8 +2,8 @@
 
 `poll_sparingly`: asyncio polls its selector in every turn, which is a system call and a dozen
 function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callbacks are ready there
-is no need to poll, so here it polls every 100 us at most. I/O is seen later by that, or by one turn
-where a turn takes longer. A loop without ready callbacks polls as usual.
+is no need to poll, so here it polls every 100 us at most. I/O is noticed that much later, or one
+turn later where a turn takes longer. A loop without ready callbacks polls as usual.
 
 `handles_ahead`: callbacks of `call_soon` that have not run yet.
 

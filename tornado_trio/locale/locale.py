@@ -55,7 +55,7 @@ def set_default_locale(code: str) -> None:
 
 
 def load_translations(directory: str, encoding: str | None = None) -> None:
-    """Load translations from the CSV files of a directory, in place of all loaded before.
+    """Load translations from the CSV files of a directory, replacing all loaded before.
 
     A file ``es_GT.csv`` has rows of two or three columns: message, translation, and
     ``plural`` or ``singular`` (``unknown`` or nothing if the translation serves both). The encoding
@@ -66,7 +66,7 @@ def load_translations(directory: str, encoding: str | None = None) -> None:
 
 
 def load_gettext_translations(directory: str, domain: str) -> None:
-    """Load ``{directory}/{language}/LC_MESSAGES/{domain}.mo`` in place of all loaded before."""
+    """Load ``{directory}/{language}/LC_MESSAGES/{domain}.mo``, replacing all loaded before."""
     catalogue.load_gettext(directory, domain)
     Locale._cache = {}
 

@@ -38,7 +38,7 @@ async def resolve(host: str, port: int, family: int = socket.AF_UNSPEC) -> Addre
     """
     name = _encoded(host)
     try:
-        # An address is no name: no thread for it.
+        # An IP address needs no name resolution, so no thread.
         found: list[Any] = socket.getaddrinfo(
             name, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
         )

@@ -216,7 +216,7 @@ def bind_tcp_sockets(
     if not host:
         host = None
     if not socket.has_ipv6 and family == socket.AF_UNSPEC:
-        # A Python without IPv6 may still be told of IPv6 addresses, and fail to bind them.
+        # A Python without IPv6 may still get IPv6 addresses, and fail to bind them.
         family = socket.AF_INET
     try:
         found = socket.getaddrinfo(

@@ -216,7 +216,7 @@ class ReadinessHub:
             except FileExistsError:
                 self._epoll.modify(fd, mask)
         except OSError:
-            return  # out of memory, or of watches: it goes on as it did
+            return  # out of memory, or of watches: it keeps using trio's wait
         member = self._members[fd] = Readable(self, fd)
         stream.waiter = member
 

@@ -438,7 +438,7 @@ class Stream(ABC):
             raise _broken(self._write_error) from self._write_error
 
     def _write_broke(self, exc: BaseException) -> StreamClosedError:
-        """Writing is over; reading may go on (the peer's last words are often worth it)."""
+        """Writing is over; reading may continue (the peer's last bytes are often useful)."""
         self._write_error = exc
         self._out.clear()
         return _broken(exc)

@@ -40,7 +40,7 @@ class TlsStream(SocketStream):
         self._recv_wants_write = False
         self._send_wants_read = False
 
-    # --- what the handshake told ---------------------------------------------------
+    # --- results of the handshake --------------------------------------------------
 
     def peer_certificate(self, binary_form: bool = False) -> Any:
         return self._sock.getpeercert(binary_form)

@@ -110,7 +110,7 @@ class ServerTls:
         )
 
     def reload(self) -> None:
-        """Read the certificates again. New handshakes use them, connections go on.
+        """Read the certificates again. New handshakes use them, existing connections continue.
 
         All or nothing: if one file is unreadable or a key does not match, nothing changes.
 

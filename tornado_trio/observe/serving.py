@@ -57,7 +57,7 @@ async def serve_pages(
     source: Source, sockets: Sequence[socket.socket], token: str | None = None
 ) -> None:
     """Serve the page, metrics and tree of `source` until cancelled."""
-    current_host.set(None)  # it is no part of the service: nor counted, nor drained with it
+    current_host.set(None)  # not part of the service: neither counted nor drained with it
     application = Application(routes(source, Guard(token)), log_function=_quiet)
     listeners = [SocketListener(sock) for sock in sockets]
     await serve(application, listeners=listeners, grace=0.0)

@@ -113,7 +113,7 @@ def _session_began(
     name, attributes = "websocket", {"network.protocol.name": "websocket"}
     if ws.subprotocol is not None:
         attributes["websocket.subprotocol"] = ws.subprotocol
-    # A client's, opened by a handler, is no concern of the request that is served.
+    # A client's websocket, opened by a handler, does not concern the request being served.
     found = None if ws.client else _handshake.get()
     if found is not None:
         _handshake.set(None)

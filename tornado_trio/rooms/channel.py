@@ -192,8 +192,8 @@ class Channel:
         return found
 
     async def _is_behind(self, position: Position) -> bool:
-        """Whether the log has `position`, and only we have not heard so far: another process
-        was told sooner. Then waits until we have."""
+        """Whether the log has `position`, and only this process has not received it yet: another
+        was notified sooner. Then waits until it has."""
         newest = await self._broker.newest(self.room, 1)
         if not newest or newest[-1].position < position:
             return False

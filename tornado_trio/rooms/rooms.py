@@ -43,7 +43,7 @@ class RoomsStatistics:
     listeners: int
     #: Messages given to the broker, by this process.
     published: int
-    #: Messages told by the broker, counted once for each room.
+    #: Messages received from the broker, counted once for each room.
     heard: int
 
 
@@ -220,7 +220,7 @@ class Rooms:
         return "" if position == BEGINNING else show_id(position)
 
     async def _listened_to(self, room: str) -> None:
-        """Those here who listen without a broker hear what is kept only once there is one."""
+        """Wait for the broker: local listeners get kept messages only once it is connected."""
         channel = self._channels.get(room)
         if channel is not None and not channel.ready.is_set():
             with trio.move_on_after(self._settings.timeout):

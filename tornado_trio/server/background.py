@@ -27,7 +27,7 @@ class Releasing(Protocol):
 
 
 async def continue_connection(connection: Releasing) -> None:
-    """Serve on what `connection` lets go of: a task of the server's nursery."""
+    """Continue to serve the stream that `connection` releases: a task of the server's nursery."""
     successor = connection.make_successor()
     if successor is None:
         return

@@ -21,7 +21,7 @@ class Waiting(Protocol):
 
 
 class BodyReadTimeouts:
-    """Owned by a server. `seconds` is how long a client may be silent; None: for ever."""
+    """Owned by a server. `seconds` is how long a client may be silent; None: no limit."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = inf if seconds is None else seconds

@@ -309,7 +309,7 @@ class RequestChannel(ABC):
         self.handler.in_context(function, *args)
 
     def call_back(self, what: str, function: Callable[..., object], *args: object) -> None:
-        """Call a function of the program's, whose failure is its own affair."""
+        """Call a function of the program; its failure is logged and has no other effect."""
         try:
             function(*args)
         except Exception:
@@ -404,7 +404,7 @@ class RequestChannel(ABC):
         )
 
     def start_beside(self, *task: Any, name: str) -> bool:
-        """Start a task in the server's nursery; it is no request's and sees nothing of one."""
+        """Start a task in the server's nursery, outside of any request and its context."""
         nursery = self.server.nursery
         if nursery is None:
             return False

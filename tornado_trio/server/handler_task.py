@@ -84,7 +84,7 @@ class HandlerTask:
         return coro, coro.send(None)
 
     async def adopt(self, context: contextvars.Context, name: str) -> None:
-        """Go on in `context` as `name`: what follows is no request's, but came of one."""
+        """Continue in `context` as `name`: what follows is outside of the request that began it."""
         self._context = self.task.context = context
         self._name = self.task.name = name
         await trio.lowlevel.cancel_shielded_checkpoint()  # from here on in that context
@@ -114,7 +114,7 @@ class HandlerTask:
         run_in(self.task.context, function, *args)
 
     def start_beside(self, nursery: trio.Nursery, *task: Any, name: str) -> None:
-        """Start a task that is no request's and sees nothing of one."""
+        """Start a task outside of any request and its context."""
         self._context.copy().run(partial(nursery.start_soon, *task, name=name))
 
 

@@ -95,7 +95,7 @@ class Serving(Protocol):
     def limiter(self) -> ConnectionLimiter | None: ...
     @property
     def nursery(self) -> trio.Nursery | None:
-        """Owner of tasks beside connections; None: there are none."""
+        """Owner of tasks beside connections; None: no such tasks can be started."""
 
     def client_of(self, stream: Stream) -> tuple[str, str]:
         """Whose connection it is: its address, and "http" or "https"."""
@@ -123,7 +123,7 @@ class Watched(ToClient, Protocol):
     @property
     def exchange(self) -> Exchange | None: ...
     def start_beside(self, *task: object, name: str) -> bool:
-        """Start a task beside the connection; False: there is no place for one."""
+        """Start a task beside the connection; False: there is no nursery for it."""
     def on_input(self) -> None:
         """More came from the client while the handler waits."""
     def on_end(self) -> None:

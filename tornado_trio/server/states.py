@@ -7,8 +7,8 @@ alone:
             BYTES          HEAD_READ                      FINISHED
      IDLE --------> HEAD -----------> REQUEST ------------------------> IDLE
        \\______________________________/  |  \\
-              HEAD_READ                  |   \\-- DETACH --> DETACHED   the stream is somebody's
-                                         |    \\- RELEASE -> RELEASED   another goes on with it
+              HEAD_READ                  |   \\-- DETACH --> DETACHED   the stream has a new owner
+                                         |    \\- RELEASE -> RELEASED   another continues it
                                          v
      FAIL from IDLE, HEAD, REQUEST --> FAILED     nothing the client sends is believed
      END from everywhere -----------> CLOSING     the last response drains
@@ -17,7 +17,7 @@ Rules:
  1. Everything that changes the state goes through `TRANSITIONS`; a missing entry is a mistake
     of ours, never of the client.
  2. DETACHED and RELEASED connections touch neither stream nor wire: they are others' by then.
- 3. A handler may go on in any state but IDLE and HEAD; in RELEASED nothing else does.
+ 3. A handler may be running in any state but IDLE and HEAD; in RELEASED nothing else is.
 
 Deadlines:  IDLE `Timeouts.idle` (draining: `drain_idle`) · HEAD `Timeouts.head`, then 408 ·
 REQUEST see `deadlines` · CLOSING `Timeouts.write`, `Timeouts.linger`

@@ -84,7 +84,7 @@ class DisconnectWatch:
 
     def _arm(self, fd: int, observer: Observer, mask: int) -> None:
         epoll = self._epoll
-        # One shot: a half-closed socket would be reported for ever.
+        # One shot: a half-closed socket would be reported again and again.
         mask |= select.EPOLLONESHOT
         try:
             if self._armed.get(fd) is observer:

@@ -10,7 +10,7 @@ The shutdown is this table. Each row has its bound; a second signal goes straigh
     serving     the first `serve`      ready
     leaving     the first signal       not ready; listeners still open          drain_delay
     draining    that time is over      each `serve` drains, and returns         its grace + 5 s
-    finishing   the last one returned  `main` goes on to its end: nurseries     CLEANUP
+    finishing   the last one returned  `main` runs to its end: nurseries     CLEANUP
                                        that it waits for are cancelled
     cutting     that time is over,     requests are cut, `main` is cancelled    CUT, then the
                 or a second signal                                              process exits

@@ -2,7 +2,7 @@
 
 it lived for a while           at once
 it died soon                   the first time at once, then after 0.5, 1, 2, ... 30 seconds
-all die soon, again and again  given up
+all die soon, again and again  not any more
 """
 
 from __future__ import annotations

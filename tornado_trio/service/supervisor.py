@@ -283,7 +283,7 @@ class Supervisor:
                 await trio.sleep(self.policy.longest)
 
     def _fail(self, error: CannotStart) -> None:
-        """There is no service, and will be none."""
+        """The service has failed for good."""
         if self.error is None and not self.status:
             self.error = error
             self._stop_all(error.status)

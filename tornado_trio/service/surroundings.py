@@ -26,7 +26,7 @@ def reap_orphans(workers: set[int]) -> None:
         except ChildProcessError:
             return
         if found is None or found.si_pid in workers:
-            return  # a worker: `reap` collects it, and the next look goes on
+            return  # a worker: `reap` collects it, and the next check continues
         try:
             os.waitpid(found.si_pid, os.WNOHANG)
         except ChildProcessError:

@@ -84,7 +84,7 @@ class no_leaks:  # used as a function
     def _pauses(self, look: Callable[[], list[str]]) -> Iterator[float]:
         """Seconds to wait before the next look, while something is left.
 
-        A cycle may hold what its owner has let go: what is left at the first look, at the middle
+        A cycle may hold what its owner has released: what is left at the first look, at the middle
         one and at the last is looked for once more after a collection. Not at each: in a process
         with much in it one takes seconds.
         """

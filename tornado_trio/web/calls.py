@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["BodyFilter", "Call", "Middleware", "Next", "Response", "check_middleware", "put_around"]
 
 #: Changes a body on its way: called with each piece, and whether it is the last (which may be
-#: empty); returns what is sent in its place.
+#: empty); returns what is sent instead.
 BodyFilter: TypeAlias = Callable[[bytes, bool], bytes]
 
 _PIECE = 64 * 1024

@@ -51,7 +51,7 @@ CONVERTERS: Final[dict[str, Converter]] = {
     "path": Converter(".+"),
 }
 
-# A brace before a digit is a quantifier of a regular expression, before a name it is none.
+# A brace before a digit is a quantifier of a regular expression, before a name it is not.
 _PART = re.compile(r"\{([A-Za-z_]\w*)(?::([A-Za-z_]\w*))?\}")
 
 

@@ -237,7 +237,7 @@ class StaticFileHandler(RequestHandler):
         self._stat_path = absolute_path
         if self.path.endswith(static_paths.OF_DIRECTORIES):
             if absolute_path == static_paths.join(root, self.path):
-                raise HTTPError(404)  # a file is no directory
+                raise HTTPError(404)  # a file is not a directory
         return absolute_path
 
     def _check_path(self, root: str, absolute_path: str) -> str:

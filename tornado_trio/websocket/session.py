@@ -118,7 +118,7 @@ class WebSocket:
         self._received = 0
         # The reader, while the inbox is full.
         self._room: trio.lowlevel.ParkingLot | None = None
-        # Receivers, while it is empty, and who waits for the end. A list: a ParkingLot weighs
+        # Receivers, while it is empty, and tasks that wait for the end. A list: a ParkingLot weighs
         # 0.6 KB, and this one is in use on every idle connection.
         self._waiting: list[_Waiting] = []
         # No message will come any more; and the stream is closed, which may take a while longer.
@@ -364,7 +364,7 @@ class WebSocket:
         link.stream.nursery = None  # it is cancelled: who drains, flushes
         with trio.CancelScope(shield=True) as scope:
             scope.deadline = trio.current_time() + self._options.cancel_timeout
-            await self.wait_closed()  # until the reader task has let go
+            await self.wait_closed()  # until the reader task has finished
             if not link.stream.closed:
                 link.send_close(CloseCode.GOING_AWAY)
                 await link.run()

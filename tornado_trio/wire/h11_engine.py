@@ -18,7 +18,7 @@ the order of messages. The following it leaves to its user; it is added here, or
     trailers; chunks in one step                     hand h11 what they let pass
     keep-alive with HTTP/1.0 (h11 always closes);    inherited. So each direction of each
     pipelining; heads that are taken back            exchange has an h11 connection of its own
-    sendfile, bytes that are sent past the engine    inherited, told to h11 by their number
+    sendfile, bytes that are sent past the engine    inherited; h11 is given their number
 
 Some leniences of `Dialect` h11 does not have (`REFUSED`). In two heads it says more than our own
 engine: "Connection: close" to HTTP/1.0, "Transfer-Encoding: chunked" in an answer to HEAD.

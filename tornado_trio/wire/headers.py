@@ -30,7 +30,7 @@ SECRET_FIELDS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "cookie2", "set-cookie"}
 )
 
-# Names a peer makes up must not grow these for ever: a full cache starts again.
+# Names a peer makes up must not grow these without bound: a full cache is cleared.
 _CACHE_SIZE: Final = 1000
 _spelling: dict[str, str] = {}  # any spelling -> usual spelling, checked or not
 _raw_names: dict[bytes, str] = {}  # bytes from the wire -> usual spelling, checked
@@ -156,7 +156,8 @@ class HTTPHeaders(MutableMapping[str, str]):
     def from_raw(cls, fields: Iterable[tuple[bytes, bytes]]) -> HTTPHeaders:
         """The fields of a head as bytes from the wire, blanks around values removed.
 
-        Raises HTTPInputError for a name that is no token and for a value with controls.
+        Raises HTTPInputError for a name that is not a token and for a value with control
+        characters.
         """
         self = cls.__new__(cls)
         names = _raw_names

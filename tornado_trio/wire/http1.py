@@ -179,7 +179,7 @@ class ServerWire(Wire):
             # RFC 9110 8.6, 9.3.6: no framing at all may stand there.
             fields.pop("Content-Length", None)
         if tunnel:
-            # What follows is no body, and nothing follows the tunnel.
+            # What follows is not a body, and nothing follows the tunnel.
             data = self._encode(first, headers)
             self.responded = self.close_after = True
             return data
@@ -260,7 +260,7 @@ class ServerWire(Wire):
 
     def _ends_alone(self) -> bool:
         """A chunked body from a 1.0 client (`Dialect.chunked_http10`): a proxy that forwarded it
-        may have seen another end, and what came along with it is no request."""
+        may have seen another end, so bytes that came with it are not taken for a request."""
         head = self.head
         return bool(head and head.chunked and head.start_line.version == "HTTP/1.0")
 

@@ -1,4 +1,4 @@
-"""Names that upstream's modules have by importing them, and programs came to use.
+"""Names that upstream's modules have because they import them, and that programs use.
 
 `tornado.web.gen`, `tornado.httputil.urlencode`, `tornado.iostream.errno`: no documentation names
 them, and code in use reads them. The table holds those of 4.5.3, 5.1.1 and 6.6.1, taken from

@@ -1,8 +1,8 @@
-"""Names that a module of Tornado's hands on from elsewhere, loaded when first asked for.
+"""Names that a Tornado module re-exports from elsewhere, imported on first use.
 
 What old releases had in a module and newer ones have in another, and what few programs need.
-A module that hands on says so in one line: `__getattr__ = handing_on("tornado.gen")`. Knows the
-table; the module of a row stands above the one that hands it on.
+A module that does so has one line: `__getattr__ = handing_on("tornado.gen")`. Knows the
+table; the module of a row is in a higher layer than the one that re-exports it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Module-level names with an underscore that programs in use take from Tornado's modules.
 
-Each means what it means upstream, in a few lines; those that are only another name of something
-of ours stand in `tornado._impl.names` alone. Loaded when first asked for.
+Each means what it means upstream, in a few lines; those that are only other names for something of
+ours are in `tornado._impl.names`. Imported on first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Names of upstream's that are not here on purpose, and why.
+"""Upstream's names that are missing on purpose, and why.
 
-A name that is there and means something else is worse than one that is missing: asking for one
-of these is an AttributeError with its reason. docs/discussion/compatibility.md lists them.
+A name with another meaning is worse than a missing one: accessing one of these is an AttributeError
+with the reason. docs/discussion/compatibility.md lists them.
 """
 
 from __future__ import annotations

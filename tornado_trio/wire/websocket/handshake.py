@@ -112,7 +112,7 @@ def key_of(headers: Mapping[str, str]) -> str:
 
 
 def valid_key(key: str) -> bool:
-    """One Sec-WebSocket-Key: 16 bytes in base64 (RFC 6455 4.2.1). Two of them are none."""
+    """One Sec-WebSocket-Key: 16 bytes in base64 (RFC 6455 4.2.1). Two of them are invalid."""
     try:
         return len(base64.b64decode(key.encode("ascii"), validate=True)) == 16
     except (binascii.Error, UnicodeEncodeError):

@@ -175,7 +175,7 @@ class MessageReader:
             pos = end
             available = len(buf) - pos
         if not available:
-            self._buf = b""  # lets go of a large read while the connection idles
+            self._buf = b""  # releases a large read while the connection is idle
             self._pos = 0
         return None
 
@@ -247,7 +247,7 @@ class MessageReader:
             self._check = _UTF8() if opcode == TEXT else None
 
     def _go_on(self) -> Event | None:
-        """Use what has come of the current frame's payload."""
+        """Process what has arrived of the current frame's payload."""
         buf = self._buf
         pos = self._pos
         data = buf[pos : pos + self._remaining] if pos or len(buf) > self._remaining else buf

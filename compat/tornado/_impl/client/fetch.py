@@ -1,4 +1,4 @@
-"""One request of the simple client: what is sent, and what is made of the answer.
+"""One request of the simple client: what is sent, and how the response is handled.
 
 Knows `HTTPRequest` and the native engine. The client (queue, limits) is only asked for its
 engine and routes, and notified when the request is over.

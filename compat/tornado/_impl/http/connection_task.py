@@ -1,8 +1,8 @@
-"""The task of a connection, where the program's loop makes tasks in its own way (`own_tasks`).
+"""The task of a connection, if the program's loop makes its own tasks (`own_tasks`).
 
 In Tornado each connection is served by a task, from which those of its handlers come. Here it is a
-trio task that serves it; for those who look, there is one of the loop's as well: requests are taken
-in in its name, it ends with the connection, and cancelling it ends the connection.
+trio task that serves it; for inspection, there is also a task of the loop: requests are received in
+its name, it ends with the connection, and cancelling it ends the connection.
 
 Knows asyncio's tasks and native streams.
 """

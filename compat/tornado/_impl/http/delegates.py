@@ -1,9 +1,9 @@
-"""How a request gets to a handler when delegates carry it, and how delegates are driven.
+"""How a request reaches a handler through delegates, and how delegates are driven.
 
-Two ways lead to a `RequestHandler`. The short one, `Application.respond`, is native: one
+There are two paths to a `RequestHandler`. The short one, `Application.respond`, is native: one
 coroutine per request over an exchange. The long one is Tornado's chain of
-`HTTPMessageDelegate`s, for routers, targets and servers of other making; this module holds
-both ends of it. Knows httputil's delegates and the native `HandlerCall`.
+`HTTPMessageDelegate`s, for custom routers, targets and servers; this module has both ends of it.
+Knows httputil's delegates and the native `HandlerCall`.
 """
 
 from __future__ import annotations

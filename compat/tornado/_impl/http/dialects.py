@@ -1,4 +1,4 @@
-"""What the overlay forgives in messages: what Tornado 6.6 does, as far as its tests ask for it.
+"""What the overlay forgives in messages: what Tornado 6.6 does, as far as its tests require it.
 
 The older releases, which programs may ask for by their generation, forgave more. Knows the
 generation and `tornado_trio.limits.Dialect`.

@@ -1,6 +1,6 @@
-"""Bodies that come compressed, on their way to a message delegate.
+"""Decompression of bodies for a message delegate.
 
-Knows delegates and the decoder, which bounds what comes out.
+Knows delegates and the decoder, which bounds its output.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`LateTls`: how a server speaks TLS whose `ssl_options` may change while it runs.
+"""`LateTls`: the TLS settings of a server whose `ssl_options` may change while it runs.
 
 Knows TLS options and their files.
 """

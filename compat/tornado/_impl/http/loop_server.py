@@ -226,7 +226,7 @@ def options_of(
             chunks_per_step=1 if before(6, 6) else 400,
             max_write_buffer=None,
         ),
-        # Tornado waits for ever for a client to send its body, or to take its response; an
+        # Tornado waits without limit for a client to send its body, or to take its response; an
         # hour is a pause that no player of videos makes.
         timeouts=Timeouts(
             idle=idle,

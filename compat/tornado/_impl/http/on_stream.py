@@ -1,9 +1,9 @@
-"""`serve`: an `HTTP1ServerConnection` of a program's, served by the native server.
+"""`serve`: an `HTTP1ServerConnection` made by a program, served by the native server.
 
 A program that makes such a connection has an IOStream, parameters, a context and a delegate of its
 own; `StreamServing` is the server as the native connection on that stream sees it. What connections
-share (who watches for clients that leave, what a drain waits for) is the `HTTPServer`'s that is the
-delegate, or that of all such connections of a loop.
+share (the disconnect watch, what a drain waits for) belongs to the `HTTPServer` that is the
+delegate, or to all such connections of a loop.
 """
 
 from __future__ import annotations

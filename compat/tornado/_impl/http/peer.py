@@ -1,7 +1,7 @@
-"""Who is at the other end of a connection: what `request.connection.context` is.
+"""The other end of a connection: what `request.connection.context` is.
 
-Knows addresses, and the fields in which proxies state the client's address; how those are read is
-the native server's affair.
+Knows addresses, and the fields in which proxies state the client's address; reading those is done
+by the native server.
 """
 
 from __future__ import annotations

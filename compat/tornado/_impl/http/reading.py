@@ -130,7 +130,7 @@ class MessageReading:
         except (_QuietException, StreamClosedError):
             pass  # logged, or the peer's doing: the connection is over either way
         finally:
-            # A server's delegate that was never told of a request is owed nothing.
+            # A server's delegate that was never given a request need not be notified.
             if not finished and (self._delegate_told or self.is_client):
                 with suppress(_QuietException), _calling_delegate:
                     delegate.on_connection_close()

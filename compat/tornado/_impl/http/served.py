@@ -1,7 +1,7 @@
-"""What lasts as long as a connection that is served natively, as Tornado's programs know it.
+"""Objects with the lifetime of a natively served connection, as Tornado programs know them.
 
-`ServedConnection` is what `request.server_connection` is, and what `start_request` and
-`on_close` are told; `Connections` are those of a server.
+`ServedConnection` is what `request.server_connection` is, and what `start_request` and `on_close`
+get; `Connections` are those of a server.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ServedConnection(HTTP1ServerConnection):
 class Connections(MutableSet[HTTP1ServerConnection]):
     """`HTTPServer._connections`: those whose requests are answered, and what a program adds.
 
-    As in Tornado a connection that was detached, for a websocket, is none of them.
+    As in Tornado, a connection that was detached (for a websocket) does not count.
     """
 
     def __init__(self, native: NativeServer) -> None:

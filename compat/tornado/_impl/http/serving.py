@@ -1,7 +1,7 @@
 """`NativeServer`: the native server of an `HTTPServer`.
 
-Knows listening sockets, IOStreams, and what Tornado does otherwise than the native server: which
-TLS options hold, what is logged. The `HTTPServer` is known by its attributes.
+Knows listening sockets, IOStreams, and what Tornado does differently from the native server: which
+TLS options apply, what is logged. The `HTTPServer` is known by its attributes.
 """
 
 from __future__ import annotations

@@ -10,6 +10,6 @@ __all__ = ["xhtml_escape"]
 def xhtml_escape(value: str | bytes) -> str:
     """`value` safe in HTML; the apostrophe in decimal, as it once was.
 
-    Templates go on writing it as `&#x27;`, which is the same to every reader of HTML.
+    Templates still write it as `&#x27;`, which is the same to every reader of HTML.
     """
     return escape.xhtml_escape(value).replace("&#x27;", "&#39;")

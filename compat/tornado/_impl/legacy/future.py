@@ -1,5 +1,5 @@
-"""Futures of Tornado before 5: callbacks run at once, not on the loop's next turn, and no loop
-need be there when one is made.
+"""Futures of Tornado before 5: callbacks run at once, not on the loop's next turn, and no loop is
+needed to make one.
 
 Knows asyncio's Future, and which loop is a thread's. Only loaded by the switch of generations.
 """

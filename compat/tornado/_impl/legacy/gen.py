@@ -356,7 +356,7 @@ class LegacyRunner(coroutines.Runner):
         return self.results is not None and key in self.results
 
     def set_result(self, key: Any, result: Any) -> None:
-        """Set the result for `key`; go on if that was all that is waited for."""
+        """Set the result for `key`; continue if nothing else is waited for."""
         if self.finished or self.results is None:
             return
         self.results[key] = result

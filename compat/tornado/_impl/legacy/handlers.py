@@ -1,4 +1,5 @@
-"""What handlers did otherwise in old releases, where both cannot hold: asked for by generation.
+"""What handlers did differently in old releases, where both are not possible: selected by
+generation.
 
 Knows handlers by their methods; nothing here is used unless `generation` says so.
 """

@@ -1,8 +1,8 @@
-"""Attributes of Tornado 4's loops that programs read: asked for by generation.
+"""Attributes of Tornado 4's loops that programs read: selected by generation.
 
-They tell how much is left to do ("stop when nothing waits any more"), whether the loop runs, and
-which one it is. What they show is a view made when asked for: changing it changes nothing, and is
-refused where that can be detected.
+They show how much is left to do ("stop when nothing waits any more"), whether the loop runs, and
+which one it is. They are views made on access: changing them has no effect, and is refused where
+that can be detected.
 """
 
 from __future__ import annotations

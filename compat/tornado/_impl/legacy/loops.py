@@ -1,4 +1,4 @@
-"""What loops did otherwise in old releases: asked for by generation.
+"""What loops did differently in old releases: selected by generation.
 
 Knows which loop is current, and asyncio's exception handlers.
 """

@@ -1,8 +1,8 @@
 """The sign-in mixins of Tornado 2 and 3 whose providers are gone: `GoogleMixin` (OpenID),
 `FacebookMixin` (the REST API before Graph), `FriendFeedMixin`.
 
-Programs derive from them, so the names have to be there; what needs the provider says that it is
-gone and what has taken its place. `GoogleMixin` works with another provider's endpoint.
+Programs derive from them, so the names have to exist; what needs the provider raises an error that
+names its replacement. `GoogleMixin` works with another provider's endpoint.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The callback interfaces of `tornado.iostream` before Tornado 6.
 
-`callback=` arguments are built on the Futures of the present interface. As in their time,
-a callback is not called when the stream closes first: that is what `set_close_callback`
-is for. An exception in a callback closes the stream.
+`callback=` arguments are built on the Futures of the current interface. As they did then, a
+callback is not called if the stream closes first: that is what `set_close_callback` is for. An
+exception in a callback closes the stream.
 """
 
 from __future__ import annotations

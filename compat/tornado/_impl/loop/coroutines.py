@@ -1,8 +1,8 @@
 """Coroutines written as generators: the decorator, and what runs them.
 
 Knows Futures and the current loop; what may be yielded is in `yielded`. A generator-based
-coroutine runs in the callbacks of the Futures it yields, in their order. `tornado.gen` is its
-face.
+coroutine runs in the callbacks of the Futures it yields, in their order. `tornado.gen` re-exports
+it.
 """
 
 from __future__ import annotations

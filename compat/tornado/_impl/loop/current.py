@@ -1,7 +1,7 @@
 """Which IOLoop is current: asyncio's idea of it, and trio's.
 
-Loops enter themselves here. A loop that has to be made is made by name: the classes stand above,
-and `tornado.ioloop` alone needs none of them.
+Loops enter themselves here. A new loop is made by the name of its class, since the classes are in
+higher layers, and `tornado.ioloop` alone needs none of them.
 """
 
 from __future__ import annotations

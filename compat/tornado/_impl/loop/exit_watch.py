@@ -1,7 +1,7 @@
 """Telling a loop that a child process has ended. Knows pidfds and, where there are none,
 a thread that waits.
 
-No SIGCHLD handler: it would be the main thread's alone, and reap children of others.
+No SIGCHLD handler: it would work in the main thread only, and reap other children as well.
 """
 
 from __future__ import annotations

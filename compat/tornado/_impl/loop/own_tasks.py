@@ -1,12 +1,12 @@
-"""Tasks that the program's asyncio loop makes: where it has a task factory, or a `create_task` that
-is not asyncio's own. (Agents that trace programs wrap it, to hand a trace from task to task.)
+"""Tasks made by the program's asyncio loop, if it has a task factory, or a `create_task` that is
+not asyncio's own. (Tracing agents wrap it, to pass a trace from task to task.)
 
-Such a loop is to see each coroutine that Tornado makes a task of, in Tornado's number and order.
+Such a loop has to see each coroutine that Tornado makes a task of, in the same number and order.
 The task is the program's; it waits for a driver that runs the coroutine, which may await trio and
 asyncio alike, in the task's name: `asyncio.current_task()` is the program's task there.
 
-Knows asyncio's tasks and how coroutines are spawned. Costs those who have neither one look at
-the loop for a coroutine that is spawned, and none for a request.
+Knows asyncio's tasks and how coroutines are spawned. Without either it costs one check of the loop
+per spawned coroutine, and nothing per request.
 """
 
 from __future__ import annotations

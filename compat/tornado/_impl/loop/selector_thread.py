@@ -1,7 +1,7 @@
-"""`SelectorThread` and its friends: add_reader for asyncio loops that lack it.
+"""`SelectorThread` and related functions: add_reader for asyncio loops that lack it.
 
-Knows asyncio and threads. Windows' proactor loop cannot watch a socket for readiness; a
-thread that sits in `select` does so for it. Importable everywhere, needed only there.
+Knows asyncio and threads. Windows' proactor loop cannot watch a socket for readiness; a thread that
+waits in `select` does so for it. Importable everywhere, needed only there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a coroutine may yield, and several of them at once.
 
-Knows Futures, the current loop's tasks, and nothing of generators. `tornado.gen` is its face.
+Knows Futures, the current loop's tasks, and nothing of generators. `tornado.gen` re-exports it.
 """
 
 from __future__ import annotations

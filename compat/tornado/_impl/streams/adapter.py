@@ -1,8 +1,8 @@
 """`IOStreamAdapter`: a native `Stream` over an IOStream, which stays the program's.
 
-So what is native (the server's connections, websockets) runs on a stream that a program has
-made, subclassed or looks at. The two share their buffers: what one has read ahead the other
-reads next. Bytes come and go by the IOStream's own operations.
+So native code (the server's connections, websockets) runs on a stream that a program has made,
+subclassed or inspects. The two share their buffers: what one has read ahead the other reads next.
+Bytes are read and written by the IOStream's own operations.
 
 Knows both kinds of streams. It waits as trio does, so its tasks need not be driven.
 """
@@ -169,7 +169,7 @@ class IOStreamAdapter(Stream):
 
 
 async def _done(future: Future[Any], given_up: Callable[[], object]) -> None:
-    """Until `future` is done, whatever came of it.
+    """Wait until `future` is done, whatever its outcome.
 
     Cancellation: leaves the Future as it is; `given_up` is called.
     """

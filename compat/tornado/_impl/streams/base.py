@@ -1,7 +1,7 @@
 """The machinery of `tornado.iostream`: `BaseIOStream`.
 
 Knows the IOLoop's handlers and the native byte buffers. What a stream reads from and
-writes to is a subclass's affair (`_stream_kinds`, or a program's own class): it needs
+writes to is up to a subclass (`_stream_kinds`, or a program's own class): it needs
 `fileno`, `read_from_fd`, `write_to_fd` and `close_fd`. Must not know sockets or trio.
 """
 
@@ -190,7 +190,7 @@ class BaseIOStream(PrivateNames):
 
     def _check_not_reading(self) -> None:
         if self._read_future is not None:
-            # A pending read that the closing has doomed is no mistake of the caller's.
+            # A pending read that fails by the closing is not a mistake of the caller.
             self._check_closed()
             raise AssertionError("Already reading")
 
@@ -498,7 +498,7 @@ class BaseIOStream(PrivateNames):
         """The Future of something that did not have to wait; now and then it waits a turn.
 
         Awaiting a Future that is done does not yield. With a peer that is always faster, a
-        coroutine could otherwise go on for ever, and nothing else would.
+        coroutine could otherwise run forever, and nothing else would.
         """
         future = Future()
         self._immediate -= 1

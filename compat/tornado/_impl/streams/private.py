@@ -1,6 +1,6 @@
 """Attributes of a stream with an underscore that programs read, assign and call.
 
-What is left in the buffer before a `select`, a read given up by hand, a handler of the loop's
+What is left in the buffer before a `select`, a read abandoned by hand, a handler of the loop's
 added again, TLS after a greeting: each means here what it means upstream. Knows a stream's
 buffer, its pending read and its `Watch`; costs nothing until asked for.
 """
@@ -57,7 +57,7 @@ class PrivateNames:
 
     @_state.setter
     def _state(self, state: int | None) -> None:
-        """For those who have told the loop already, by `remove_handler` or `update_handler`."""
+        """For programs that have already called `remove_handler` or `update_handler`."""
         self._watch.state = state
 
     def _add_io_state(self, state: int) -> None:

@@ -1,7 +1,7 @@
 """A native stream shown as an IOStream: what `request.connection.stream` is, and a WebSocket's.
 
 It is an IOStream from the first, for `isinstance`; but the socket is the native stream's, which
-answers what programs ask of it most (is it closed, its socket, a close callback, bytes past the
+provides what programs use most (is it closed, its socket, a close callback, bytes past the
 protocol). Reading takes the connection over: the object becomes an IOStream of its own over the
 socket, and the previous owner of the native stream (`Owner`) has it no longer.
 
@@ -172,7 +172,7 @@ class ShownStream(IOStream):
         return IOLoop.ERROR | IOLoop.READ | (IOLoop.WRITE if self._native.unsent else 0)
 
     def _add_io_state(self, state: int) -> None:
-        """Who has put something in `_write_buffer` has it sent; reading goes on anyway."""
+        """Send what a program has put in `_write_buffer`; reading continues anyway."""
         if state & IOLoop.WRITE and self._native.unsent and not self._native.closed:
             self._write(b"")
 

@@ -1,7 +1,7 @@
-"""What comes in, as calls of a handler's `on_message`, `on_ping`, `on_pong` and end.
+"""Incoming events, as calls of a handler's `on_message`, `on_ping`, `on_pong` and end.
 
 Knows handlers by these methods, and coroutines; the native `LookAhead` watches a connection whose
-handler takes its time.
+handler is busy.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ class WebSocketClientConnection(_HTTPConnection):
             try:
                 protocol.start_pinging()
                 if self.connect_future.cancelled():
-                    protocol._abort()  # who asked for it has given up
+                    protocol._abort()  # the caller no longer waits for it
                 else:
                     future_set_result_unless_cancelled(self.connect_future, self)
                 await protocol._receive_frame_loop()

@@ -42,7 +42,7 @@ class PingingProtocol(WebSocketProtocol):
 
     @property
     def ping_timeout(self) -> float:
-        """Seconds a pong may take, at most and by default the interval; 0: for ever."""
+        """Seconds a pong may take, at most and by default the interval; 0: no limit."""
         timeout = self.params.ping_timeout
         interval = self.ping_interval
         if timeout is None:
