@@ -198,7 +198,7 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
         try:
             return self.__dict__["cookies"]
         except KeyError:
-            raise AttributeError("_cookies: nobody has asked for the cookies yet") from None
+            raise AttributeError("_cookies: the cookies have not been parsed yet") from None
 
     @_cookies.setter
     def _cookies(self, jar: Any) -> None:

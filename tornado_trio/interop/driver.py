@@ -87,7 +87,7 @@ class Driver:
         "_park",
         "_raise_cancel",
         "_resume_with",
-        "_told_of",
+        "_notified_scope",
         "_waiting",
         "error",
         "finished",
@@ -122,7 +122,7 @@ class Driver:
         self._resume_with: tuple[Step, object] | None = None
         self._raise_cancel: RaiseCancel | None = None
         # The cancelled scope for which a wait for asyncio has already been cut.
-        self._told_of: trio.CancelScope | None = None
+        self._notified_scope: trio.CancelScope | None = None
         self.finished = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -253,7 +253,7 @@ class Driver:
             if isinstance(error, asyncio.CancelledError):
                 cancelled: Sent = outcome.capture(raise_cancel)
                 error = as_both(cancelled.error)
-                self._told_of = cancelled_scope(self.task)
+                self._notified_scope = cancelled_scope(self.task)
         if self._must_cancel and not isinstance(error, asyncio.CancelledError):
             error = self._cancelled_error()
         if self._must_cancel:
@@ -334,7 +334,7 @@ class Driver:
         asyncios = waiting is _NEXT_TURN or isinstance(waiting, asyncio.Future)
         if asyncios and self._guest.dispatcher is None and not closed:
             scope = cancelled_scope(self.task)
-            if scope is not None and scope is self._told_of:
+            if scope is not None and scope is self._notified_scope:
                 return FAILED
         if waiting is not _NEXT_TURN:
             if not closed:
@@ -346,7 +346,7 @@ class Driver:
                     return FAILED
             waiting.remove_done_callback(self._wake)
         self._waiting = None
-        self._told_of = scope
+        self._notified_scope = scope
         return SUCCEEDED
 
     # --- asyncio.Task, as far as its users look ---------------------------------

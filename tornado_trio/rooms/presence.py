@@ -74,7 +74,7 @@ class Tracker:
         try:
             member = json.dumps([f"{self._process}:{self._count}", key, dict(meta or {})])
         except TypeError as error:
-            raise ValueError(f"what is told of a member has to be JSON: {error}") from None
+            raise ValueError(f"the meta of a member has to be JSON: {error}") from None
         if len(member) > _MAX_META:
             raise ValueError(f"a member's key and meta take {len(member)} of {_MAX_META} bytes")
         return member

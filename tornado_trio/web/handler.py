@@ -92,7 +92,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
     _auto_finish = True
     _close_callback_set = False
     _cause: Cause | None = None
-    _was_told = False
+    _close_notified = False
     _flushes: Budget | None = None
     _transforms: Sequence[OutputTransform] = ()
     _ui: ObjectDict | None = None
@@ -210,8 +210,8 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def _client_left(self) -> None:
         """Call `on_connection_close`, once, whichever caller comes first."""
-        if not self._was_told:
-            self._was_told = True
+        if not self._close_notified:
+            self._close_notified = True
             self.on_connection_close()
 
     def _give_up(self) -> None:

@@ -1,7 +1,7 @@
 """A connection of the protocol objects as tracers see it (`tornado_trio.websocket.tracing`).
 
-Its messages are counted by what is put around the two ways that they take, so that nobody counts
-while nobody traces. Knows the wire protocol; must not know who traces.
+Its messages are counted by wrappers around reading and writing, so that nothing is counted without
+a tracer. Knows the wire protocol; must not know the tracer.
 """
 
 from __future__ import annotations
