@@ -126,7 +126,8 @@ def curves(section: Table) -> str:
         dashes = f' stroke-dasharray="{1 + number * 2} {number + 1}"' if number else ""
         drawn = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
         parts.append(f'<polyline class="{kind}"{dashes} points="{drawn}"/>')
-        ends.append((points[-1][1], f"{name} {shown(row[-1])}", f"{points[-1][0]:.1f}"))
+        last = [value for value in row if value][-1]
+        ends.append((points[-1][1], f"{name} {shown(last)}", f"{points[-1][0]:.1f}"))
     parts += labels(ends)
     return drawing(section, parts, bottom + 36)
 
