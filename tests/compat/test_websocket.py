@@ -98,7 +98,7 @@ class EndsTest(Base):
         peer, handler = await self.peer()
         assert handler.ws_connection is not None
         stream = handler.ws_connection.stream
-        assert not stream.closed() and stream.fileno() == stream.socket.fileno()
+        assert not stream.closed() and stream.fileno() is stream.socket
         stream.close()
         assert stream.closed()
         assert await self.settle(handler) == ["open", ("close", None, None)]
