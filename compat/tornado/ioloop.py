@@ -24,7 +24,7 @@ import trio
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.current import current_loop, loops
-from tornado._impl.loop.tasks import shown_as
+from tornado._impl.loop.tasks import TaskFuture, shown_as
 from tornado._impl.loop.yielded import BadYieldError, convert_yielded, plain_coroutine
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future as Future
@@ -33,6 +33,8 @@ from tornado.log import app_log
 from tornado.util import Configurable as Configurable
 from tornado.util import TimeoutError as TimeoutError
 from tornado.util import import_object as import_object
+
+from tornado_trio._util.interrupts import interrupt_in
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
@@ -252,17 +254,18 @@ class IOLoop(Configurable):
 
     # --- time ----------------------------------------------------------------------
     def add_timeout(
-        self, deadline: float | datetime.timedelta, callback: Callable[..., Any],
-        *args: Any, **kwargs: Any,
+        self,
+        deadline: float | datetime.timedelta,
+        callback: Callable[..., Any],
+        *args: Any,
+        **kwargs: Any,
     ) -> object:
         """Call back at `deadline` (as `time()`, or a timedelta from now); a handle for it."""
         # The usual types by name: the ABC takes 0.3 us to ask.
         if type(deadline) is float or isinstance(deadline, numbers.Real):
             return self.call_at(float(deadline), callback, *args, **kwargs)
         if isinstance(deadline, datetime.timedelta):
-            return self.call_at(
-                self.time() + deadline.total_seconds(), callback, *args, **kwargs
-            )
+            return self.call_at(self.time() + deadline.total_seconds(), callback, *args, **kwargs)
         raise TypeError(f"Unsupported deadline {deadline!r}")
 
     def call_later(
@@ -349,6 +352,10 @@ class IOLoop(Configurable):
         self.add_future(result, self._discard_future_result)
 
     def _discard_future_result(self, future: Any) -> None:
+        if isinstance(future, (asyncio.Task, TaskFuture)) and not future.cancelled():
+            error = future.exception()
+            if error is not None and interrupt_in(error) is not None:
+                return  # it has left the loop, and must not leave the next run as well
         future.result()
 
     def _run_discarded(self, coro: Any) -> None:
@@ -385,9 +392,7 @@ class IOLoop(Configurable):
         log_stack(self, frame)
 
     # --- trio ------------------------------------------------------------------------
-    def _start_soon(
-        self, async_fn: Callable[..., Any], *args: Any, name: object = None
-    ) -> None:
+    def _start_soon(self, async_fn: Callable[..., Any], *args: Any, name: object = None) -> None:
         """Start a trio task owned by the loop. See `tornado.platform.trio.start_soon`."""
         raise NotImplementedError
 

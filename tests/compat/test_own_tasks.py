@@ -421,14 +421,31 @@ async def test_nothing_waits_for_the_collector(seen: Any) -> None:
         gc.enable()
 
 
-def test_what_leaves_the_loop_leaves_it_once() -> None:
+def as_coroutine(exits: Any) -> Any:
+    """A callback that is a coroutine function."""
+    return exits
+
+
+def as_task(exits: Any) -> Any:
+    """A callback that returns a task: what loops do themselves once contexts were taught."""
+    return lambda: asyncio.ensure_future(exits())
+
+
+def as_yielded(exits: Any) -> Any:
+    return lambda: gen.convert_yielded(exits())
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("callback", [as_coroutine, as_task, as_yielded])
+def test_what_leaves_the_loop_leaves_it_once(callback: Any, own: bool) -> None:
     async def exits() -> None:
-        await trio.sleep(0.001)
+        await (asyncio.sleep(0.001) if callback is as_task else trio.sleep(0.001))  # noqa: ASYNC105
         raise SystemExit(3)
 
     async def main() -> None:
-        asyncio.get_running_loop().set_task_factory(factory)
-        IOLoop.current().spawn_callback(exits)
+        if own:
+            asyncio.get_running_loop().set_task_factory(factory)
+        IOLoop.current().spawn_callback(callback(exits))
         await asyncio.sleep(5)
 
     with pytest.raises(SystemExit, match="3"):

@@ -255,9 +255,7 @@ class BaseAsyncIOLoop(_Loop):
     def _run_task(self, coro: Any, context: contextvars.Context | None = None) -> Future:
         future = TaskFuture(loop=self.asyncio_loop)
         context = contextvars.copy_context() if context is None else context
-        self.asyncio_loop.call_soon(
-            self._scope.spawn, coro, context, future._ended, future._begun
-        )
+        self.asyncio_loop.call_soon(self._scope.spawn, coro, context, future._ended, future._begun)
         return future
 
     @property
@@ -274,18 +272,13 @@ class BaseAsyncIOLoop(_Loop):
 
     def _run_discarded(self, coro: Any) -> None:
         if makes_tasks(self.asyncio_loop):
-            self.add_future(self._make_task(coro), self._discard_task_result)
+            self.add_future(self._make_task(coro), self._discard_future_result)
             return
         # A Future of the result would be made, watched and called back (1.5 us) for the few
         # that fail: it is made when one does.
         self.asyncio_loop.call_soon(
             self._scope.spawn, coro, contextvars.copy_context(), self._discard_outcome
         )
-
-    def _discard_task_result(self, task: Any) -> None:
-        # An interrupt has left the loop, and must not leave the next run as well.
-        if task.cancelled() or interrupt_in(task.exception()) is None:
-            task.result()
 
     def _discard_outcome(self, value: Any, error: BaseException | None) -> None:
         if error is None:
