@@ -1,6 +1,7 @@
 """The list of examples is complete, and each example says what it is."""
 
 import ast
+from pathlib import Path
 
 from .programs import EXAMPLES
 
@@ -18,6 +19,16 @@ def test_each_example_is_listed() -> None:
         assert described, name
         if name not in PARTS:
             assert f"examples/{name}" in described, f"{name} does not say how to run it"
+
+
+def test_each_example_has_a_test() -> None:
+    """By its path, or for a package its module's name; this list of names is no test of them."""
+    here = Path(__file__)
+    texts = [f.read_text() for f in here.parent.glob("*.py") if f != here]
+    for path in EXAMPLES.rglob("*.py"):
+        name = str(path.relative_to(EXAMPLES))
+        spoken = f"examples.{path.parent.name}" if path.name == "__main__.py" else name
+        assert name in PARTS or any(f'"{spoken}"' in text for text in texts), name
 
 
 def test_commands_name_options_first() -> None:
