@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.asgi import service
+from tests.platforms import HAS_EPOLL, WITHOUT_EPOLL
 
 ROOT = Path(__file__).parents[2]
 
@@ -202,6 +203,8 @@ def test_a_client_that_leaves_cancels(served: Served) -> None:
 
 
 def test_a_client_that_leaves_an_unread_body_cancels(served: Served) -> None:
+    if served.name == "ours" and not HAS_EPOLL:
+        pytest.skip(WITHOUT_EPOLL)
     http2 = served.name.endswith("h2")
 
     def body() -> Iterator[bytes]:

@@ -48,7 +48,7 @@ class _HTTPRequestContext:
         self.address_family = None if sock is None else sock.family
         self.protocol = protocol or ("https" if isinstance(sock, ssl.SSLSocket) else "http")
         self.remote_ip = "0.0.0.0"  # what Tornado says of Unix sockets
-        if self.address_family in _INTERNET and address is not None:
+        if self.address_family in _INTERNET and isinstance(address, tuple):
             self.remote_ip = address[0]
         self.trusted_downstream = set(trusted_downstream or ())
         self._orig_remote_ip, self._orig_protocol = self.remote_ip, self.protocol
