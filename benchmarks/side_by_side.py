@@ -24,6 +24,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -133,6 +134,7 @@ def main() -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     socket.setdefaulttimeout(120)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers are ended
     for name in sections:
         alone = name in ("instructions", "workers")  # these use all processors
         os.sched_setaffinity(0, AVAILABLE if alone else processors()[1])
