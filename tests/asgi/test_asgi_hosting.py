@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trio
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -294,3 +295,38 @@ def test_one_date() -> None:
         answer = httpx.get(f"http://127.0.0.1:{port}/")
         assert len(answer.headers.get_list("date")) == 1
         process.terminate()
+
+
+async def test_scopes_with_no_more_than_is_required() -> None:
+    """As Daphne's websockets, which have no scheme."""
+    app = service.app
+    sent: list[dict[str, object]] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    received = iter([{"type": "http.request"}])
+
+    async def receive() -> dict[str, object]:
+        for event in received:
+            return event
+        await trio.sleep_forever()
+        raise AssertionError
+
+    http = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/"}
+    await app({**http, "query_string": b""}, receive, send)
+    assert sent[0]["status"] == 400  # no Host, and no server whose name could stand for it
+    sent.clear()
+    received = iter([{"type": "http.request"}])
+    await app({**http, "query_string": b"", "server": ("127.0.0.1", 80)}, receive, send)
+    assert sent[0]["status"] == 200 and sent[1]["body"] == b"hello world"
+
+    sent.clear()
+    received = iter(
+        [
+            {"type": "websocket.connect"},
+            {"type": "websocket.disconnect", "code": 1000},
+        ]
+    )
+    await app({"type": "websocket", "path": "/echo", "server": ("a", None)}, receive, send)
+    assert sent[0]["type"] == "websocket.accept"

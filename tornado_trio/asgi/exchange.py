@@ -50,7 +50,7 @@ def request_head(scope: Scope) -> tuple[RequestStartLine, HTTPHeaders]:
     )
     query: bytes = scope.get("query_string") or b""
     target = (path + b"?" + query if query else path).decode("latin-1")
-    headers = HTTPHeaders.from_raw(scope["headers"])
+    headers = HTTPHeaders.from_raw(scope.get("headers") or ())
     if "Host" not in headers and scope.get("server"):
         host, port = scope["server"]
         headers["Host"] = host if port is None else f"{host}:{port}"
@@ -66,7 +66,7 @@ class AsgiExchange(Exchange):
     def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
         self.scope = scope
         self.start_line, self.headers = request_head(scope)
-        self.protocol = "https" if scope["scheme"] in ("https", "wss") else "http"
+        self.protocol = "https" if scope.get("scheme") in ("https", "wss") else "http"
         client = scope.get("client")
         self.remote_ip = client[0] if client else ""
         self.context = None

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import trio
 
+from .._util.groups import sole
 from .._util.mistakes import check_app
 from ..errors import PeerError, StreamClosedError
 from ..exchange import (
@@ -259,10 +260,8 @@ async def answer(app: App, exchange: AsgiExchange) -> None:
                     await exchange.wait_finished()
                 # Children end with the request; what watched its client, too.
                 nursery.cancel_scope.cancel()
-    except PeerError as error:
-        failed = error
     except Exception as error:
-        failed = error
+        failed = sole(error)
     if exchange.finished or exchange.cause in CLIENT_LEFT:
         return
     conclude(exchange, failed)
