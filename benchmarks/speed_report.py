@@ -2,9 +2,9 @@
 
     python benchmarks/speed_report.py
 
-Reads docs/speed.json; writes the tables into docs/discussion/speed.md, charts into docs/images/
-(SVG, light or dark as the reader's system is), and the row of README's table that is from there
-(docs/figures.json).
+Reads docs/speed.json; writes the tables into docs/discussion/speed.md and, of what is measured as
+load or sizes grow, into speed-with-load.md; charts into docs/images/ (SVG, light or dark as the
+reader's system is); and the row of README's table that is from there (docs/figures.json).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "speed.json"
 PLACE = re.compile(r"(?<=<!-- speed -->\n).*?(?=<!-- end of speed -->)", re.DOTALL)
+#: Sections of the first page; all others are on the second, so that neither is long.
+FIRST = ("instructions", "requests", "engines")
 # The row of docs/figures.json that is made from here.
 ROW = "Thousand instructions for a hello"
 
@@ -169,6 +172,17 @@ def page(data: dict[str, Table]) -> str:
     return "\n" + "\n".join(parts) + "\n"
 
 
+def pages(data: dict[str, Table]) -> dict[str, dict[str, Table]]:
+    """File of docs/discussion -> the sections that it shows."""
+    first = {name: section for name, section in data.items() if name in FIRST}
+    second = {name: section for name, section in data.items() if name not in FIRST}
+    return {"speed.md": first, "speed-with-load.md": second}
+
+
+def _between_marks(text: str, _: re.Match[str]) -> str:
+    return text
+
+
 def figures_row(section: Table) -> dict[str, str] | None:
     """README's row: hello, ours beside the others."""
     if "hello" not in section["columns"]:
@@ -188,8 +202,9 @@ def write(root: Path) -> None:
     data = json.loads((docs / "speed.json").read_text())
     for name, section in data.items():
         (docs / "images" / f"speed-{name}.svg").write_text(chart(section))
-    place = docs / "discussion" / "speed.md"
-    place.write_text(PLACE.sub(lambda _: page(data), place.read_text()))
+    for place, shown_there in pages(data).items():
+        path = docs / "discussion" / place
+        path.write_text(PLACE.sub(partial(_between_marks, page(shown_there)), path.read_text()))
     row = figures_row(data["instructions"]) if "instructions" in data else None
     figures = docs / "figures.json"
     if row is None or not figures.exists():

@@ -81,7 +81,9 @@ def test_pages_and_charts_are_those_of_the_data(scripts: dict[str, ModuleType]) 
     report = scripts["speed_report"]
     data = json.loads(DATA.read_text())
     assert "instructions" in data
-    assert report.page(data) in (ROOT / "docs" / "discussion" / "speed.md").read_text()
+    assert [name for each in report.pages(data).values() for name in each] != []
+    for name, shown in report.pages(data).items():
+        assert report.page(shown) in (ROOT / "docs" / "discussion" / name).read_text()
     for name, section in data.items():
         assert (ROOT / "docs" / "images" / f"speed-{name}.svg").read_text() == report.chart(section)
     row = report.figures_row(data["instructions"])
@@ -95,7 +97,9 @@ def test_write(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     (tmp_path / "docs" / "discussion").mkdir()
     page = tmp_path / "docs" / "discussion" / "speed.md"
     page.write_text("before\n<!-- speed -->\nold\n<!-- end of speed -->\nafter\n")
-    (tmp_path / "docs" / "speed.json").write_text(json.dumps({"instructions": SECTION}))
+    shutil.copy(page, page.with_name("speed-with-load.md"))
+    data = {"instructions": SECTION, "routes": SECTION}
+    (tmp_path / "docs" / "speed.json").write_text(json.dumps(data))
     old = {"what": scripts["speed_report"].ROW, "here": "1", "beside": "", "how": "x"}
     figures = {"python": "3", "day": "today", "rows": [old]}
     (tmp_path / "docs" / "figures.json").write_text(json.dumps(figures))
@@ -105,6 +109,8 @@ def test_write(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     first = page.read_text()
     scripts["speed_report"].write(tmp_path)
     assert page.read_text() == first
+    other = page.with_name("speed-with-load.md").read_text()
+    assert "speed-routes.svg" in other and "speed-instructions.svg" not in other
     assert first.startswith("before\n") and first.endswith("after\n") and "old" not in first
     assert "native 12, compat 20" in (tmp_path / "README.md").read_text()
     assert (tmp_path / "docs" / "images" / "speed-instructions.svg").exists()
