@@ -111,7 +111,7 @@ def _refuse_other_tornado(folder: str) -> None:
         raise ImportError(
             f"another tornado ({version}) is already imported from {origin}; import compat "
             "before anything that imports tornado, or start the program with "
-            "`python -m compat` or `tornado-trio run` (troubleshooting#another-tornado)"
+            "`python -m compat` or `tornado-trio run` (tornado-trio explain another-tornado)"
         )
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("tornado_trio/", "compat/")
 STUBS = ("compat/tornado/", "tornado-stubs/")  # the overlay's modules once more, for type checkers
+PAGE = ("docs/troubleshooting.md", "tornado_trio/troubleshooting.md")  # for `tornado-trio explain`
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 # Programs of examples/: the extra they need, their command, a page of theirs and what it holds.
@@ -65,6 +66,7 @@ def wheel_faults(names: Iterable[str], files: Set[str]) -> list[str]:
     expected = {name for name in files if name.startswith(PACKAGES)}
     before, after = STUBS
     expected |= {after + name[len(before) :] for name in expected if name.startswith(before)}
+    expected |= {PAGE[1]} if PAGE[0] in files else set()
     faults = [f"the wheel lacks {name}" for name in sorted(expected - held)]
     faults += [f"the wheel holds {name} besides" for name in sorted(held - record - expected)]
     kept = {name.partition(".dist-info/")[2] for name in record}

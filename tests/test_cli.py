@@ -164,7 +164,7 @@ def test_path_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["runn", "app.py"],
-            "no command 'runn'; the commands are run, serve, inspect, openapi and path\n",
+            "no command 'runn'; the commands are run, serve, inspect, openapi, explain and path\n",
         ),
         (["--runn"], "error: no option '--runn'"),
         ([__file__], f"(tornado-trio run {__file__}, perhaps)"),

@@ -11,15 +11,23 @@ import pytest
 
 from .release import ROOT, SERVERS, page_of, sdist_faults, wheel_faults
 
-FILES = {"README.md", ".github/workflows/ci.yml", "tornado_trio/py.typed", "compat/tornado/web.py"}
+FILES = {
+    "README.md",
+    ".github/workflows/ci.yml",
+    "docs/troubleshooting.md",
+    "tornado_trio/py.typed",
+    "compat/tornado/web.py",
+}
 SDIST = [
     "tt-1/PKG-INFO",
     "tt-1/README.md",
+    "tt-1/docs/troubleshooting.md",
     "tt-1/tornado_trio/py.typed",
     "tt-1/compat/tornado/web.py",
 ]
 WHEEL = [
     "tornado_trio/py.typed",
+    "tornado_trio/troubleshooting.md",
     "compat/tornado/web.py",
     "tornado-stubs/web.py",
     "tt-1.dist-info/METADATA",

@@ -52,6 +52,13 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+def test_explain(python: Path, tmp_path: Path) -> None:
+    """The wheel has the page that messages lead to."""
+    said = run(python, "-m", "tornado_trio", "explain", "port-in-use", cwd=tmp_path)
+    assert said.startswith("> cannot listen: Address already in use")
+    assert "**Cure.**" in said
+
+
 def test_contents(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     folders = {name.split("/")[0] for name in names}

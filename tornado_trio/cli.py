@@ -1,4 +1,4 @@
-"""The command `tornado-trio`: run programs with the overlay, print its path, or serve.
+"""The command `tornado-trio`: run programs with the overlay, print its path, serve, and more.
 
 Knows where the overlay's folder lies (beside this package) and how `sys.path` and
 PYTHONPATH look with it; must not import it, nor (but for `serve`, which is
@@ -40,14 +40,17 @@ usage: tornado-trio serve [OPTION...] MODULE:NAME
        tornado-trio run [OPTION...] [-m MODULE | -c CODE | SCRIPT] [ARGUMENT...]
        tornado-trio inspect [OPTION...] URL
        tornado-trio openapi MODULE:NAME
+       tornado-trio explain [NAME]
        tornado-trio path
        tornado-trio --version
 
 serve  run a native service; `tornado-trio serve --help` says more
 run    {RUN}inspect  show what the tasks of a running service do; `tornado-trio inspect --help`
 openapi  print the OpenAPI document of an api.Application
+explain  say what a message means that names it, and what to do
 path   print the overlay's folder, to be put on PYTHONPATH
 """
+COMMANDS = "run, serve, inspect, openapi, explain and path"
 
 
 def overlay_folder() -> str:
@@ -76,6 +79,10 @@ def main(argv: list[str] | None = None) -> int:
             return openapi_command(target)
         case ["openapi", *_]:
             error = "openapi takes one argument: MODULE:NAME, an api.Application"
+        case ["explain", *names]:
+            from tornado_trio._util.troubles import explain_command
+
+            return explain_command(names)
         case ["path"]:
             print(overlay_folder())
             return 0
@@ -89,11 +96,11 @@ def main(argv: list[str] | None = None) -> int:
             error = f"path takes no arguments, and not {word!r}"
         case [word, *_]:
             kind = "option" if word.startswith("-") else "command"
-            error = f"no {kind} {word!r}; the commands are run, serve, inspect, openapi and path"
+            error = f"no {kind} {word!r}; the commands are {COMMANDS}"
             if os.path.exists(word):
                 error += f" (tornado-trio run {word}, perhaps)"
         case _:
-            error = "a command is required: run, serve, inspect, openapi or path"
+            error = f"a command is required; the commands are {COMMANDS}"
     print(f"{USAGE}\ntornado-trio: error: {error}", file=sys.stderr)
     return 2
 

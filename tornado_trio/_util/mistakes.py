@@ -13,6 +13,8 @@ from typing import Any
 
 import trio
 
+from .troubles import Trouble
+
 __all__ = [
     "asyncio_runs",
     "awaitable",
@@ -36,7 +38,7 @@ def require_trio(what: str, how: str) -> None:
         return
     running = ", and asyncio's loop is running" if asyncio_runs() else ""
     raise RuntimeError(
-        f"{what} needs trio, which is not running here{running}: {how} (troubleshooting#needs-trio)"
+        f"{what} needs trio, which is not running here{running}: {how} {Trouble.NEEDS_TRIO}"
     )
 
 
@@ -77,13 +79,13 @@ def check_app(app: Any, caller: str) -> None:
     if not callable(app):
         raise TypeError(
             f"{caller} serves an application, or an async function over an exchange, "
-            f"and not {app!r} (troubleshooting#not-an-application)"
+            f"and not {app!r} {Trouble.NOT_AN_APPLICATION}"
         )
     if not takes_one(app):
         raise TypeError(
             f"{caller} calls its application with one argument, an Exchange, and "
             f"{name_of(app)} takes others (ASGI and WSGI applications do) "
-            "(troubleshooting#not-an-application)"
+            f"{Trouble.NOT_AN_APPLICATION}"
         )
 
 
@@ -99,14 +101,14 @@ def awaitable(result: Any, where: str) -> Any:
         mistake = "has a yield, which makes it an async generator: write() what it yields"
     else:
         mistake = f"returned {_shown(result)}; what is to be sent is given to write() or finish()"
-    raise TypeError(f"{where} {mistake} (troubleshooting#handler-result)")
+    raise TypeError(f"{where} {mistake} {Trouble.HANDLER_RESULT}")
 
 
 def refuse_value(value: Any, where: str) -> None:
     """TypeError for a value that a coroutine returned where it would be dropped."""
     raise TypeError(
         f"{where} returned {_shown(value)}; what is to be sent is given to write() or finish() "
-        "(troubleshooting#handler-result)"
+        f"{Trouble.HANDLER_RESULT}"
     )
 
 
@@ -131,7 +133,7 @@ def explain_asyncio(error: BaseException, where: str) -> None:
             "trio.Event, trio.fail_after, trio.open_memory_channel), or have the service hosted "
             "by asyncio's loop, where both work: tornado_trio.run(main, asyncio=True), "
             "`tornado-trio serve --asyncio`, or TORNADO_TRIO_ASYNCIO=1 "
-            "(troubleshooting#asyncio-waits)"
+            f"{Trouble.ASYNCIO_WAITS}"
         )
 
 

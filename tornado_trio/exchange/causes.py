@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from .._util.troubles import Trouble
+
 __all__ = ["CLIENT_LEFT", "OUTCOMES", "Cause", "Outcome"]
 
 
@@ -102,7 +104,7 @@ OUTCOMES: Final[dict[Cause, Outcome]] = {
     Cause.REQUEST_DEADLINE: Outcome(
         503,
         logging.WARNING,
-        "{request}: took longer than it may (troubleshooting#too-slow)",
+        f"{{request}}: took longer than it may {Trouble.TOO_SLOW}",
         "The request took longer than it may.",
     ),
     Cause.BODY_DEADLINE: Outcome(
@@ -129,7 +131,7 @@ OUTCOMES: Final[dict[Cause, Outcome]] = {
     Cause.UNFINISHED: Outcome(
         500,
         logging.ERROR,
-        "{request}: the handler ended without finishing its response (troubleshooting#unfinished)",
+        f"{{request}}: the handler ended without finishing its response {Trouble.UNFINISHED}",
         own=True,
     ),
     # Status and text are the error's.

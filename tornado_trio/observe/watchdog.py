@@ -17,6 +17,7 @@ from typing import Any
 import trio
 
 from .._util.current import current_request
+from .._util.troubles import Trouble
 from ..interop.trio_internals import is_run_loop, task_of_step
 
 __all__ = ["Watchdog"]
@@ -102,7 +103,7 @@ class Watchdog:
         )
         of = "" if request is None else f", {request}"
         logger.warning(
-            "the loop was held for %.0f ms by %s%s (troubleshooting#loop-held)",
+            f"the loop was held for %.0f ms by %s%s {Trouble.LOOP_HELD}",
             1000 * seconds,
             where,
             of,

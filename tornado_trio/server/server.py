@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import trio
 
 from .._util.interrupts import interrupt_in
+from .._util.troubles import Trouble
 from ..exchange import App, Cause
 from ..log import gen_log
 from ..net.readiness import ReadinessHub
@@ -219,7 +220,7 @@ class Server:
                 busy += 1
                 connection.in_context(
                     gen_log.warning,
-                    "drain: does not end: %s (troubleshooting#does-not-end)",
+                    f"drain: does not end: %s {Trouble.DOES_NOT_END}",
                     connection.describe(),
                 )
             connection.close()

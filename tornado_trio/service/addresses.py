@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+from .._util.troubles import Trouble
 from ..net.addresses import show_address
 from ..net.listeners import bind_tcp_sockets, bind_unix_socket
 from ..net.systemd import inherited_sockets
@@ -97,7 +98,7 @@ def _explanation(error: Exception, port: int) -> str:
         taken = f", by {owner}" if owner else ""
         return (
             f"{text}{taken}; choose another with --port or {PREFIX}PORT=NUMBER "
-            "(troubleshooting#port-in-use)"
+            f"{Trouble.PORT_IN_USE}"
         )
     if code == errno.EACCES:
         return f"{text}; ports below 1024 need a privilege, choose another with --port"

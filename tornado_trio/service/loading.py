@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .._util.troubles import Trouble
 from .errors import CannotStart
 from .traces import program_part, show
 
@@ -49,7 +50,7 @@ def load(spec: str) -> tuple[str, Any]:
     if not module_name:
         raise CannotStart(
             f"{spec!r} names no module: give MODULE:NAME, such as app:app "
-            "(troubleshooting#cannot-load)",
+            f"{Trouble.CANNOT_LOAD}",
             2,
         )
     module = _import(module_name)
@@ -90,7 +91,7 @@ def _import(name: str) -> ModuleType:
         if f"{name}.".startswith(f"{missing}."):
             raise CannotStart(
                 f"there is no module {missing!r} in {folder} or on sys.path "
-                "(troubleshooting#cannot-load)",
+                f"{Trouble.CANNOT_LOAD}",
                 2,
             ) from None
         raise _load_error(name, error) from None

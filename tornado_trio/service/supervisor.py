@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from .._util.troubles import Trouble
 from ..net import systemd
 from .board import Board
 from .bound import BoundSockets
@@ -317,7 +318,7 @@ class Supervisor:
             await worker.dead.wait()
             return
         logger.error(
-            "worker %d (pid %d) did not end within %g s: killed (troubleshooting#does-not-end)",
+            f"worker %d (pid %d) did not end within %g s: killed {Trouble.DOES_NOT_END}",
             worker.number, worker.pid, seconds,
         )  # fmt: skip
         worker.kill()

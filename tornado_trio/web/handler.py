@@ -20,6 +20,7 @@ from .. import __version__
 from .._util.fairness import Budget
 from .._util.object_dict import ObjectDict
 from .._util.percent import quote_non_ascii
+from .._util.troubles import Trouble
 from ..escape import json_encode, utf8
 from ..exchange import READY
 from ..template import BaseLoader
@@ -545,7 +546,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         if not self.application.settings.get(name):
             raise Exception(
                 f"You must define the '{name}' setting in your application to use {feature} "
-                "(troubleshooting#missing-setting)"
+                f"{Trouble.MISSING_SETTING}"
             )
 
     def reverse_url(self, name: str, *args: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .._util.troubles import Trouble
 from ..escape import xhtml_escape
 from ..wire.signing import decode_xsrf_token, encode_xsrf_token, new_xsrf_token
 from .errors import HTTPError
@@ -124,13 +125,13 @@ def check_xsrf_cookie(handler: RequestHandler) -> None:
         or headers.get("X-Csrftoken")
     )
     if not sent:
-        raise HTTPError(403, "'_xsrf' argument missing from POST (troubleshooting#xsrf)")
+        raise HTTPError(403, f"'_xsrf' argument missing from POST {Trouble.XSRF}")
     decoded = decode_xsrf_token(sent)
     if decoded is None or not decoded.token:
-        raise HTTPError(403, "'_xsrf' argument has invalid format (troubleshooting#xsrf)")
+        raise HTTPError(403, f"'_xsrf' argument has invalid format {Trouble.XSRF}")
     _, expected, _ = handler._get_raw_xsrf_token()
     if not hmac.compare_digest(decoded.token, expected):
-        raise HTTPError(403, "XSRF cookie does not match POST argument (troubleshooting#xsrf)")
+        raise HTTPError(403, f"XSRF cookie does not match POST argument {Trouble.XSRF}")
 
 
 def _cookie_name(handler: RequestHandler) -> str:
