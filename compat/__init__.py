@@ -3,10 +3,12 @@
 Importing this package activates it. Knows where `tornado/` is and nothing about its content; must
 not import tornado_trio or trio, so that a program which only needs the path does not load them.
 
-    import compat                  # or: compat.activate()
-    import tornado.web             # ours, whether or not upstream's Tornado is installed
+```python
+import compat  # or: compat.activate()
+import tornado.web  # ours, whether or not upstream's Tornado is installed
 
-    from compat import IOLoop, Future, PeriodicCallback, Queue, gen, coroutine, spawn_callback
+from compat import IOLoop, Future, PeriodicCallback, Queue, gen, coroutine, spawn_callback
+```
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Tornado's web framework and networking library, rebuilt on structured concurrency.
 
-    from tornado_trio import run, serve, web
+```python
+from tornado_trio import run, serve, web
+```
 
 Knows where its parts are, and imports each on first use.
 """

@@ -3,8 +3,10 @@
 Knows loaded modules, files' modification times and how to replace a process; must not know
 servers. What must be closed first registers a hook.
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(autoreload.reload_on_change)
+```python
+async with trio.open_nursery() as nursery:
+    nursery.start_soon(autoreload.reload_on_change)
+```
 
 or, around a program that need not know of it and survives its syntax errors:
 

@@ -3,10 +3,12 @@
 Knows trio and the log. Must not know servers or processes: a job is a task in a nursery of the
 program, and ends with it.
 
-    async with trio.open_nursery() as nursery:
-        supervise(nursery, consume, name="consumer", critical=True)
-        supervise(nursery, partial(every, 60, clean_up), name="clean-up")
-        await serve(app, 8888)
+```python
+async with trio.open_nursery() as nursery:
+    supervise(nursery, consume, name="consumer", critical=True)
+    supervise(nursery, partial(every, 60, clean_up), name="clean-up")
+    await serve(app, 8888)
+```
 
 With several workers, each runs its own jobs. A job for only one of them checks the number of
 `service.current_service()`. For times of the day use a library (`croniter`).

@@ -4,11 +4,13 @@ Knows only how text becomes typed values and how options are listed; it must not
 any option means. The logging options are defined on the global parser at the end, since
 every program that parses options wants them.
 
-    from tornado_trio.options import define, options, parse_command_line
+```python
+from tornado_trio.options import define, options, parse_command_line
 
-    define("port", default=8888, help="the port to listen on")
-    parse_command_line()
-    options.port
+define("port", default=8888, help="the port to listen on")
+parse_command_line()
+options.port
+```
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """WSGI applications (PEP 3333) on our server: Flask, Django, Bottle beside native handlers.
 
-    app = web.Application([("/admin/.*", wsgi.mount(django_app, threads=8)), ("/.*", Ours)])
+```python
+app = web.Application([("/admin/.*", wsgi.mount(django_app, threads=8)), ("/.*", Ours)])
+```
 
 An application runs in a worker thread per request, at most `threads` at once. Its input is read
 from the client as it asks, and its output is sent as it comes: neither is kept. Knows exchanges

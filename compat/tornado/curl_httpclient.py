@@ -1,6 +1,8 @@
 """`AsyncHTTPClient` over libcurl (`pycurl`): for what only libcurl can do.
 
-    AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+```python
+AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+```
 
 Knows libcurl's multi interface and how it is driven by an IOLoop: libcurl reports the sockets and
 the timeout it waits for, and is called when they are due. What one request sets on its handle is in

@@ -4,7 +4,9 @@
 default) and `tornado.curl_httpclient`. This module knows neither; it knows what a request,
 a response and an error look like, and how a client is found or made.
 
-    response = await AsyncHTTPClient().fetch("http://www.example.com/")
+```python
+response = await AsyncHTTPClient().fetch("http://www.example.com/")
+```
 
 The default client keeps connections open for the next request; otherwise it behaves on
 the wire as Tornado's does.
@@ -235,8 +237,10 @@ class AsyncHTTPClient(Configurable):
 
         Useful ones are `max_clients` and `defaults` (of `HTTPRequest` arguments):
 
-            AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
-            AsyncHTTPClient.configure(None, defaults=dict(user_agent="MyUserAgent"))
+        ```python
+        AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+        AsyncHTTPClient.configure(None, defaults=dict(user_agent="MyUserAgent"))
+        ```
 
         It applies to clients made from now on.
         """

@@ -349,11 +349,13 @@ def gen_test(func: Callable[..., Any]) -> Callable[..., None]: ...
 def gen_test(func: Callable[..., Any] | None = None, timeout: float | None = None) -> Any:
     """Make a test method of an `AsyncTestCase` from a coroutine, old style or native.
 
-        @gen_test
-        async def test_something(self): ...
+    ```python
+    @gen_test
+    async def test_something(self): ...
 
-        @gen_test(timeout=10)
-        def test_slow(self): yield ...
+    @gen_test(timeout=10)
+    def test_slow(self): yield ...
+    ```
 
     The test ends when the coroutine does. After `timeout` seconds (default
     `get_async_test_timeout()`, asked when the test is decorated) `TimeoutError` is raised
@@ -405,8 +407,10 @@ def _suspended(coroutine: Any) -> bool:
 class ExpectLog(logging.Filter):
     """Expect a log message in a `with` block, and keep it out of the output.
 
-        with ExpectLog("tornado.application", "Uncaught exception"):
-            response = self.fetch("/broken")
+    ```python
+    with ExpectLog("tornado.application", "Uncaught exception"):
+        response = self.fetch("/broken")
+    ```
 
     Attributes:
         matched: a message matched.

@@ -1,19 +1,21 @@
 """Typed handlers: parameters and responses by annotation, and an OpenAPI document from the same
 annotations.
 
-    from tornado_trio import api
+```python
+from tornado_trio import api
 
-    app = api.Application(title="Orders")
+app = api.Application(title="Orders")
 
-    @app.get("/orders/{id:int}")
-    async def order(id: int, store: Annotated[Store, api.Depends(open_store)]) -> Order:
-        return await store.order(id)
+@app.get("/orders/{id:int}")
+async def order(id: int, store: Annotated[Store, api.Depends(open_store)]) -> Order:
+    return await store.order(id)
 
-    class Orders(api.Handler):
-        async def get(self, limit: Annotated[int, Meta(le=100)] = 20) -> list[Order]: ...
-        async def post(self, order: NewOrder) -> Annotated[Order, api.Status(201)]: ...
+class Orders(api.Handler):
+    async def get(self, limit: Annotated[int, Meta(le=100)] = 20) -> list[Order]: ...
+    async def post(self, order: NewOrder) -> Annotated[Order, api.Status(201)]: ...
 
-    app.add("/orders", Orders)
+app.add("/orders", Orders)
+```
 
 Types are those of msgspec (extra `api`): structs, dataclasses, attrs classes, TypedDict, enums,
 dates, UUIDs, constraints in ``Annotated[..., msgspec.Meta(...)]``; pydantic's models where it is

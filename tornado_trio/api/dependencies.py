@@ -1,12 +1,16 @@
 """Values that a method needs and the request does not contain: opened before the call, closed after
 it.
 
-    @asynccontextmanager
-    async def transaction(pool: Annotated[Pool, Depends(pool)]) -> AsyncIterator[Connection]:
-        async with pool.acquire() as connection, connection.transaction():
-            yield connection
+```python
+@asynccontextmanager
+async def transaction(pool: Annotated[Pool, Depends(pool)]) -> AsyncIterator[Connection]:
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
 
-    async def post(self, order: NewOrder, db: Annotated[Connection, Depends(transaction)]): ...
+async def post(
+    self, order: NewOrder, db: Annotated[Connection, Depends(transaction)]
+) -> None: ...
+```
 
 A dependency is a function: an async context manager (or an async generator that could be one), a
 coroutine function, or a plain one; a class or a callable instance works too. Its own parameters are

@@ -130,9 +130,11 @@ def names_in(regex: Any, where: str) -> frozenset[str]:
 class Handler(TypedMethods, RequestHandler, Generic[State]):
     """A handler with typed methods: parameters by annotation, the return value is the answer.
 
-        class Orders(api.Handler[State]):
-            async def get(self) -> list[Order]:
-                return await self.app.state.orders()
+    ```python
+    class Orders(api.Handler[State]):
+        async def get(self) -> list[Order]:
+            return await self.app.state.orders()
+    ```
 
     Errors are problem documents. Everything of `RequestHandler` is available: a method that writes
     its answer itself returns None.

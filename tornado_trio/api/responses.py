@@ -51,8 +51,10 @@ class Response(Generic[T]):
 def raises(*statuses: int) -> Callable[[F], F]:
     """Declare the problems that a method itself raises, for its OpenAPI document.
 
-        @api.raises(404)
-        async def get(self, id: int) -> Order: ...
+    ```python
+    @api.raises(404)
+    async def get(self, id: int) -> Order: ...
+    ```
 
     Those that follow from its signature, and the 503 of `web.timeout`, are always included.
     ValueError if it is not an error status.

@@ -1,6 +1,8 @@
 """Credentials as parameters, known to the OpenAPI document too.
 
-    async def get(self, token: Annotated[str, api.Bearer()]) -> Profile: ...
+```python
+async def get(self, token: Annotated[str, api.Bearer()]) -> Profile: ...
+```
 
 A request without them is answered 401 with a challenge (RFC 9110 11.6.1); checking them is up to a
 dependency. If the parameter has a default, they may be missing.

@@ -72,10 +72,12 @@ class Conversation(Generic[In, Out]):
 class Socket(WebSocketHandler, Generic[In, Out]):
     """A handler of websockets with typed messages: override `talk`.
 
-        class Prices(api.Socket[Subscribe, Price]):
-            async def talk(self, peer: api.Conversation[Subscribe, Price]) -> None:
-                async for wanted in peer:
-                    await peer.send(await price_of(wanted.symbol))
+    ```python
+    class Prices(api.Socket[Subscribe, Price]):
+        async def talk(self, peer: api.Conversation[Subscribe, Price]) -> None:
+            async for wanted in peer:
+                await peer.send(await price_of(wanted.symbol))
+    ```
 
     SignatureError, when the class is defined, for types that a JSON document cannot hold.
     """

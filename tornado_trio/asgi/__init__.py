@@ -1,7 +1,9 @@
 """ASGI both ways.
 
-    asgi_app = AsgiApp(app)                     an Application of ours, under any ASGI server
-    ("/shop/.*", mount(django_app, "/shop"))    an ASGI application, on our server
+```python
+asgi_app = AsgiApp(app)  # an Application of ours, under any ASGI server
+app = web.Application([("/shop/.*", mount(django_app, "/shop"))])  # the other way round
+```
 
 `AsgiApp` runs in pure trio if the server does (Hypercorn's trio worker, which brings HTTP/2
 and HTTP/3), and as a guest of an asyncio loop (uvicorn, granian, Daphne). A mounted application

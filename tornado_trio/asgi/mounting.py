@@ -1,6 +1,8 @@
 """`mount`: an ASGI application as a rule's target, or as the application of a server.
 
-    app = web.Application([("/shop/.*", mount(django_app, "/shop")), ("/.*", Ours)])
+```python
+app = web.Application([("/shop/.*", mount(django_app, "/shop")), ("/.*", Ours)])
+```
 
 Knows exchanges and ASGI's messages. Disconnect policy, deadlines and drain are the server's:
 `receive()` returns `http.disconnect`, and a request is cut like any other.

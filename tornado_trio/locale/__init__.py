@@ -1,8 +1,10 @@
 """Translations and localised formatting, with Tornado's names.
 
-    locale.load_translations("translations")
-    user_locale = locale.get("es_LA")
-    user_locale.translate("Sign out")
+```python
+locale.load_translations("translations")
+user_locale = locale.get("es_LA")
+user_locale.translate("Sign out")
+```
 
 Pure but for reading translation files. Load them once, before serving.
 """

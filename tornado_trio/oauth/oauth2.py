@@ -1,10 +1,17 @@
 """OAuth 2.0, the authorization code flow (RFC 6749) with state and PKCE (RFC 7636). Pure: no I/O.
 
-    provider = Provider(authorize_url=..., token_url=..., client_id=..., client_secret=...)
-    sign_in = provider.start("https://me.example/callback", scope=["email"])
-    # send the browser to sign_in.url; keep sign_in.state and sign_in.verifier in its session
-    request = provider.exchange(sign_in, arguments)     # arguments of the callback
-    token = parse_token(status, body)                   # of the answer to that request
+```python
+provider = Provider(
+    authorize_url="https://id.example/authorize",
+    token_url="https://id.example/token",
+    client_id="me",
+    client_secret="known to both",
+)
+sign_in = provider.start("https://me.example/callback", scope=["email"])
+# send the browser to sign_in.url; keep sign_in.state and sign_in.verifier in its session
+request = provider.exchange(sign_in, arguments)     # arguments of the callback
+token = parse_token(status, body)                   # of the answer to that request
+```
 
 Sending the requests is the caller's: `tornado_trio.oauth.mixins` does it for handlers.
 """

@@ -51,8 +51,10 @@ class RoomsStatistics:
 class Rooms:
     """Rooms: what is published in one is received by everyone in it.
 
-        async with Rooms("redis://127.0.0.1:6379/0") as rooms:
-            await rooms.publish("lobby", "hello")
+    ```python
+    async with Rooms("redis://127.0.0.1:6379/0") as rooms:
+        await rooms.publish("lobby", "hello")
+    ```
 
     Args:
       url: the broker that the processes share: `redis://`, `rediss://`, `unix://`,
@@ -289,9 +291,11 @@ class Rooms:
     ) -> AsyncIterator[Member]:
         """`ws` receives the messages of `room`, for the duration of a block.
 
-            async with rooms.join("lobby", ws, key=user):
-                async for message in ws:
-                    await rooms.publish("lobby", message)
+        ```python
+        async with rooms.join("lobby", ws, key=user):
+            async for message in ws:
+                await rooms.publish("lobby", message)
+        ```
 
         Args:
           since, last: as for `subscribe`.

@@ -2,8 +2,12 @@
 
 Know handlers, the service of the running task, and its jobs.
 
-    (r"/health", Health)
-    (r"/ready", Ready, {"checks": {"database": pool.ping}})
+```python
+rules = [
+    (r"/health", Health),
+    (r"/ready", Ready, {"checks": {"database": pool.ping}}),
+]
+```
 """
 
 from __future__ import annotations

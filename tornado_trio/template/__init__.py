@@ -1,7 +1,9 @@
 """Tornado's template language: templates compiled to Python functions.
 
-    loader = Loader("templates")
-    page = loader.load("page.html").generate(title="Hello")
+```python
+loader = Loader("templates")
+page = loader.load("page.html").generate(title="Hello")
+```
 
 Pure: no I/O but reading template files, no event loop. A template that awaits
 (``{{ await expression }}``, ``{% async for ... %}``, ``{% await expression %}``) is run by

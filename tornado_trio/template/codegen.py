@@ -2,11 +2,13 @@
 
 A template becomes one function, `_tt_execute`, that returns the output as bytes:
 
-    def _tt_execute(_tt_escape, _tt_text, _tt_utf8):  # page.html:0
-        _tt_buffer = []  # page.html:0
-        _tt_buffer.append(b'Hello ')  # page.html:1
-        _tt_buffer.append(_tt_escape((name)))  # page.html:1
-        return b''.join(_tt_buffer)  # page.html:0
+```python
+def _tt_execute(_tt_escape, _tt_text, _tt_utf8):  # page.html:0
+    _tt_buffer = []  # page.html:0
+    _tt_buffer.append(b'Hello ')  # page.html:1
+    _tt_buffer.append(_tt_escape((name)))  # page.html:1
+    return b''.join(_tt_buffer)  # page.html:0
+```
 
 The variables of the template are the function's globals, so that ``{% set %}`` makes locals.
 The comment on each line is what a traceback shows: the template's line, and how it came there.

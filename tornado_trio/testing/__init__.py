@@ -1,9 +1,11 @@
 """Testing without ports and sleeps: an in-memory network running the real server.
 
+```python
 async def test_hello(autojump_clock):
     async with memory_server(app) as server:
         response = await server.get("/hello")
         assert response.body == b"Hello"
+```
 """
 
 from .leaks import Leaked, no_leaks

@@ -1,10 +1,12 @@
 """The web framework: applications, routing, handlers, static files.
 
-    class Hello(web.RequestHandler):
-        async def get(self):
-            self.write("Hello, world")
+```python
+class Hello(web.RequestHandler):
+    async def get(self):
+        self.write("Hello, world")
 
-    app = web.Application([(r"/", Hello)])
+app = web.Application([(r"/", Hello)])
+```
 
 An application is an async callable over an `Exchange`; whatever produces exchanges (our
 server, a test network, an ASGI host) can serve it.

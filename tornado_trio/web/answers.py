@@ -149,9 +149,11 @@ class AnswerMethods:
     ) -> AbstractAsyncContextManager[EventSender]:
         """Send server-sent events for as long as the block runs.
 
-            async with self.events(heartbeat=15) as send:
-                async for number, news in feed.after(send.last_id):
-                    await send(news, id=number)
+        ```python
+        async with self.events(heartbeat=15) as send:
+            async for number, news in feed.after(send.last_id):
+                await send(news, id=number)
+        ```
 
         Args:
             heartbeat: seconds of silence after which a comment is sent, so that proxies keep the
@@ -170,7 +172,9 @@ class AnswerMethods:
     def early_hints(self, *links: str) -> Awaitable[None]:
         """Send 103 with Link fields (RFC 8297), before the answer is ready.
 
-            self.early_hints("</style.css>; rel=preload; as=style")
+        ```python
+        self.early_hints("</style.css>; rel=preload; as=style")
+        ```
 
         ValueError for an invalid field value. Nothing is sent to HTTP/1.0 clients.
         """

@@ -211,7 +211,9 @@ class Application(ReversibleRouter):
     `write_error` makes the page, or a plain function `(handler, exception)`. The most specific
     class of an exception applies.
 
-        Application(rules, errors={LookupError: 404, Overloaded: say_when_to_try_again})
+    ```python
+    Application(rules, errors={LookupError: 404, Overloaded: say_when_to_try_again})
+    ```
 
     `middleware` runs around everything that the application answers, errors included, the first of
     the list outermost; see `calls`, and `middleware` for the ready-made ones.

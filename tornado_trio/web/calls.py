@@ -1,15 +1,17 @@
 """Middleware: what runs around the answering of a request.
 
-    async def timed(call: Call, next: Next) -> None:
-        began = trio.current_time()
+```python
+async def timed(call: Call, next: Next) -> None:
+    began = trio.current_time()
 
-        def stamp(response: Response) -> None:
-            response.headers["Server-Timing"] = f"app;dur={1000 * (trio.current_time() - began)}"
+    def stamp(response: Response) -> None:
+        response.headers["Server-Timing"] = f"app;dur={1000 * (trio.current_time() - began)}"
 
-        call.on_response(stamp)
-        await next(call)
+    call.on_response(stamp)
+    await next(call)
 
-    Application(rules, middleware=[timed])
+Application(rules, middleware=[timed])
+```
 
 Theory. A middleware is a coroutine around the rest. What it does to a response it does in a
 function that is called when the head is about to be sent: by then the rest has decided on the

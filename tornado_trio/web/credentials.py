@@ -1,8 +1,10 @@
 """The credentials in a request's Authorization field, parsed.
 
-    async def current_user(self) -> User | None:
-        token = web.bearer_token(self.request)
-        return None if token is None else await self.users.of(token)
+```python
+async def current_user(self) -> User | None:
+    token = web.bearer_token(self.request)
+    return None if token is None else await self.users.of(token)
+```
 
 Functions of a request, native or Tornado's. They say what a client claims, not whether it is true:
 compare secrets with `secrets.compare_digest`. Must not know handlers.

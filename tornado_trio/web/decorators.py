@@ -80,8 +80,10 @@ def _to_login(handler: RequestHandler) -> Any:
 def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) -> Any:
     """Require a user with all of these scopes for a method; without scopes, any user.
 
-        @requires("orders:write")
-        async def post(self) -> None: ...
+    ```python
+    @requires("orders:write")
+    async def post(self) -> None: ...
+    ```
 
     The scopes of a user are what `RequestHandler.user_scopes` says: its `scopes`, unless that is
     overridden.

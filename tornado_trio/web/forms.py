@@ -1,14 +1,16 @@
 """Multipart forms, part by part as they arrive: uploads of any size in bounded memory.
 
-    @stream_request_body
-    class Upload(RequestHandler):
-        async def post(self):
-            async for part in form_parts(self.request):
-                if part.filename is None:
-                    title = await part.read()
-                else:
-                    async for chunk in part:
-                        await store(chunk)
+```python
+@stream_request_body
+class Upload(RequestHandler):
+    async def post(self):
+        async for part in form_parts(self.request):
+            if part.filename is None:
+                title = await part.read()
+            else:
+                async for chunk in part:
+                    await store(chunk)
+```
 
 Knows a request and the parser; the exchange supplies the bytes. Not reading them is the
 backpressure: the client is slowed down to the pace of the loop.

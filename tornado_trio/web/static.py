@@ -37,7 +37,9 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY"
 class StaticFileHandler(RequestHandler):
     """Serves the files of a directory.
 
-        (r"/content/(.*)", StaticFileHandler, {"path": "/var/www"})
+    ```python
+    (r"/content/(.*)", StaticFileHandler, {"path": "/var/www"})
+    ```
 
     `default_filename` is served for directories. Symlinks that lead out of the directory are
     refused, unless into `allowed_symlink_directory` (one or several, in place of `path`).

@@ -26,10 +26,12 @@ __all__ = ["WebSocketHandler"]
 class WebSocketHandler(RequestHandler):
     """Override `open`: it runs for as long as the connection is open.
 
-        class Echo(WebSocketHandler):
-            async def open(self, ws):
-                async for message in ws:
-                    await ws.send(message)
+    ```python
+    class Echo(WebSocketHandler):
+        async def open(self, ws):
+            async for message in ws:
+                await ws.send(message)
+    ```
 
     Attributes:
         websocket_options: of the sessions; the setting of the same name unless overridden.

@@ -71,8 +71,10 @@ class _Waiting:
 class WebSocket:
     """An open WebSocket; made by `accept`, `open_websocket` or `run_session`.
 
-        async for message in ws:        # str for text, bytes for binary
-            await ws.send(message)
+    ```python
+    async for message in ws:        # str for text, bytes for binary
+        await ws.send(message)
+    ```
 
     The iteration ends with the peer's close frame, a protocol error of the peer, or its connection;
     `close_code` says which.

@@ -1,9 +1,11 @@
 """Ready-made middleware.
 
-    from tornado_trio.web.middleware import CORS, Compression, SecurityHeaders
+```python
+from tornado_trio.web.middleware import CORS, Compression, SecurityHeaders
 
-    shop = CORS(["https://shop.example"])
-    Application(rules, middleware=[SecurityHeaders(), shop, Compression()])
+shop = CORS(["https://shop.example"])
+Application(rules, middleware=[SecurityHeaders(), shop, Compression()])
+```
 
 The first of the list is outermost: it sees a request first and its answer last. `web.calls` says
 how to write more.
