@@ -201,7 +201,7 @@ def test_unix_sockets_and_descriptors(folder: Path) -> None:
         (["nowhere:app"], 2, "there is no module 'nowhere'"),
         (["app:Hello"], 2, "app:Hello is a handler class"),
         (["app:app", "--port=x"], 2, "--port=x: it is no number"),
-        (["app:app", "--port=0", "--tls-cert=none.pem"], 1, "the certificate none.pem cannot be used"),
+        (["app:app", "--port=0", "--tls-cert=no.pem"], 1, "the certificate no.pem cannot be used"),
         (["app:app", "--check", "--port=0"], 0, "app:app: ok"),
     ],
 )
