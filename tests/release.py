@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -72,6 +73,28 @@ def wheel_faults(names: Iterable[str], files: Set[str]) -> list[str]:
     kept = {name.partition(".dist-info/")[2] for name in record}
     needed = {"METADATA", "RECORD", "entry_points.txt", "licenses/LICENSE"}
     return faults + [f"the wheel's metadata lacks {name}" for name in sorted(needed - kept)]
+
+
+def readme_faults(metadata: str) -> list[str]:
+    """Links of the description that lead nowhere at an index."""
+    description = metadata.partition("\n\n")[2]
+    assert description.startswith("# tornado_trio\n"), description[:100]
+    return [
+        f"the description links to {target}, which is not there at an index"
+        for target in re.findall(r"\]\(([^)]+)\)", description)
+        if not re.match(r"https?://|#", target)
+    ]
+
+
+def addresses(metadata: str) -> str:
+    """What the metadata says of where the project lives."""
+    found = re.findall(r"^Project-URL: (.+)$", metadata.partition("\n\n")[0], re.MULTILINE)
+    if found:
+        return "project URLs: " + "; ".join(found)
+    return (
+        "NOT SET: the project has no address. An index will show no URLs and no badges, and README's "
+        "links as paths. Set `repository` in [tool.tornado-trio] of pyproject.toml; check again."
+    )
 
 
 def call(*command: object, cwd: Path) -> None:
@@ -161,6 +184,9 @@ def main() -> None:
         files = tracked()
         faults = sdist_faults((m.name for m in packed if m.isfile()), files)
         faults += wheel_faults(zipped.namelist(), files)
+        (name,) = (n for n in zipped.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = zipped.read(name).decode()
+        faults += readme_faults(metadata)
     if faults:
         sys.exit("\n".join(faults))
     print(f"{sdist.name}, {wheel.name}: every file, none besides", flush=True)
@@ -173,6 +199,7 @@ def main() -> None:
             (unpacked,) = Path(temporary).iterdir()
             (unpacked / "examples").rename(Path(temporary, "examples"))
             try_out(archive, Path(temporary))
+    print(addresses(metadata))
 
 
 if __name__ == "__main__":
