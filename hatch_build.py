@@ -1,4 +1,4 @@
-"""Metadata besides that of pyproject.toml: the project's addresses, and README as an index shows it.
+"""What pyproject.toml cannot say: the project's addresses, and README as an index shows it.
 
 All of it comes from one setting, `repository` in [tool.tornado-trio] of pyproject.toml. While it
 is empty there are no addresses and no badges, and README's links become the paths they lead to.

@@ -92,8 +92,8 @@ def addresses(metadata: str) -> str:
     if found:
         return "project URLs: " + "; ".join(found)
     return (
-        "NOT SET: the project has no address. An index will show no URLs and no badges, and README's "
-        "links as paths. Set `repository` in [tool.tornado-trio] of pyproject.toml; check again."
+        "NOT SET: the project has no address. An index will show no URLs and no badges, and "
+        "README's links as paths. Set `repository` in [tool.tornado-trio] of pyproject.toml."
     )
 
 

@@ -7,4 +7,5 @@ The page has, side by side, `examples/chat` (unmodified, in a process of its own
 that waits until its tab is closed, and the live tree of this process's tasks.
 
     __main__.py   the processes and servers        waiting.py   the request that waits
+    pages.py      README and docs, to read on
 """

@@ -16,6 +16,7 @@ from tornado_trio import run, serve, web
 from tornado_trio.options import options, parse_command_line
 from tornado_trio.rooms import Rooms
 
+from .pages import Shown, find
 from .waiting import Followed, Waiting, Waits
 
 HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ class Index(web.RequestHandler):
         assert self.xsrf_token
         host = self.request.host_name
         pages = {name: f"http://{host}:{port}/" for name, port in self.settings["ports"].items()}
-        self.render("index.html", **pages)
+        self.render("index.html", reads=find("README.md") is not None, **pages)
 
 
 class Source(web.RequestHandler):
@@ -53,6 +54,7 @@ def make_app(waits: Waits, ports: dict[str, int]) -> web.Application:
             (r"/wait", Waiting),
             (r"/waits", Followed),
             (r"/source/(.*)", Source),
+            (r"/read/(.*)", Shown),
         ],
         waits=waits,
         ports=ports,

@@ -13,8 +13,11 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, urljoin
 
 import pytest
+
+from examples.demo.pages import find
 
 from .chromium import Browser, chromium
 from .programs import ROOT, environment, free_port, get
@@ -105,6 +108,30 @@ def test_everything_is_linked(demo: int) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_readme_and_docs_are_served_with_their_links(demo: int) -> None:
+    """From the page on: whatever is reached by links of this host is there."""
+    known, queue = set(), re.findall(r'href="(/read/[^"]*)"', get(url(demo)))
+    while queue:
+        path = queue.pop().partition("#")[0]
+        if path in known:
+            continue
+        known.add(path)
+        with urllib.request.urlopen(url(demo, path[1:]), timeout=20) as answer:
+            if not path.endswith((".md", "/")):
+                continue
+            links = re.findall(r'(?:href|src)="([^"]+)"', answer.read().decode())
+        queue += [urljoin(path, link) for link in links if not re.match(r"[a-z]+:|/|#", link)]
+    pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")}
+    assert {f"/read/{page}" for page in pages} - known == set()
+    assert {"/read/LICENSE", "/read/docs/images/demo.png"} & known
+
+
+@pytest.mark.parametrize("name", [".git/config", "../x", "tests/conftest.py", ".ci/run", "docs"])
+def test_nothing_else_is_served(demo: int, name: str) -> None:
+    assert find(name) is None
+    assert "404" in get(url(demo, f"read/{quote(name, safe='')}"))
+
+
 def test_a_request_ends_with_its_client(demo: int) -> None:
     with socket.create_connection(("127.0.0.1", demo), timeout=30) as client:
         client.sendall(b"GET /wait HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -159,6 +186,12 @@ def test_nothing_overflows_and_axe_is_content(
     page.call("Emulation.setEmulatedMedia", features=media)
     page.evaluate("document.getElementById('open').click()")
     page.wait_for(newest("classList.contains('waiting')"), 60)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.evaluate(f"{script}; null")
+    found = page.evaluate(AXE)
+    assert found == [], "\n".join(found)
+    page.call("Page.navigate", url=url(demo, "read/README.md"))
+    page.wait_for("document.readyState === 'complete' && document.querySelector('.shown')")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.evaluate(f"{script}; null")
     found = page.evaluate(AXE)

@@ -7,7 +7,7 @@ from .programs import EXAMPLES
 
 PARTS = {"board/store.py"}  # of other programs
 PARTS |= {f"orders/{name}.py" for name in ("__init__", "app", "db", "handlers", "live", "state")}
-PARTS |= {"demo/__init__.py", "demo/waiting.py"}
+PARTS |= {"demo/__init__.py", "demo/pages.py", "demo/waiting.py"}
 
 
 def test_each_example_is_listed() -> None:
