@@ -12,6 +12,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tornado_trio import web, wsgi
+from tornado_trio.errors import StreamClosedError
 from tornado_trio.testing import memory_server
 
 
@@ -187,6 +188,18 @@ async def test_a_response_that_fails_in_the_middle_breaks_off() -> None:
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert not (await client.stream.read_until_close()).endswith(b"0\r\n\r\n")
         await wait_all_tasks_blocked()
+
+
+def loses_its_own(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    raise StreamClosedError("of the program")
+
+
+async def test_a_stream_of_the_programs_own_is_not_the_client(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with memory_server(wsgi.mount(loses_its_own)) as server:
+        assert (await server.get("/")).code == 500
+    assert "StreamClosedError: of the program" in caplog.text
 
 
 def test_arguments() -> None:

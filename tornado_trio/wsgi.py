@@ -157,6 +157,8 @@ class _Sent(Call):
             if not self.begun:
                 self._send_head(b"", whole=True)
         except StreamClosedError:
+            if self._exchange.gone is None:
+                raise  # of another connection, which the application has
             logger.debug("%s: the client has gone", self._exchange.describe())
 
     def write(self, chunk: bytes) -> None:

@@ -154,6 +154,8 @@ class Echo(web.WebSocketHandler):
             if message == "close":
                 await ws.close(4000, "asked to")
                 break
+            if message == "fail":
+                raise OSError("the program's own")
             await ws.send(message)
         note(f"echo ended {ws.close_code}")
 

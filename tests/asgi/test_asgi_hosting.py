@@ -240,6 +240,17 @@ def test_websocket(served: Served) -> None:
     served.wait_note("echo ended 4000")
 
 
+def test_a_websocket_that_fails(served: Served) -> None:
+    if served.name.endswith("h2"):
+        pytest.skip("the client here speaks websocket over HTTP/1.1 only")
+    with connect(served.websocket + "/echo") as ws:
+        ws.send("fail")
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1011
+
+
 def test_what_is_no_websocket(served: Served) -> None:
     if served.name.endswith("h2"):
         pytest.skip("the client here speaks websocket over HTTP/1.1 only")

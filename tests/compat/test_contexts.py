@@ -293,6 +293,26 @@ async def test_generator_coroutines_keep_theirs(kind: type[HTTPServer], wait: An
 
 @both
 @in_loop
+async def test_a_delegates_own_stream_is_not_the_client(
+    kind: type[HTTPServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Delegate(httputil.HTTPMessageDelegate):
+        def headers_received(self, start_line: Any, headers: Any) -> None:
+            raise StreamClosedError(OSError("of the program"))
+
+    class Router(httputil.HTTPServerConnectionDelegate):
+        def start_request(self, server_conn: object, request_conn: Any) -> Delegate:
+            return Delegate()
+
+    async with serving(Router(), kind) as (_, connect):
+        stream = await connect()
+        await stream.write(get())
+        await stream.read_until_close()
+    assert "of the program" in caplog.text
+
+
+@both
+@in_loop
 async def test_delegates_of_the_program(kind: type[HTTPServer]) -> None:
     class Delegate(httputil.HTTPMessageDelegate):
         def __init__(self, connection: Any) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 import trio
 
 from tornado_trio.errors import StreamClosedError
+from tornado_trio.exchange import Exchange
 from tornado_trio.net import memory_stream_pair
 from tornado_trio.testing import memory_server
-from tornado_trio.web import Application, RequestHandler, on_disconnect
+from tornado_trio.web import Application, RequestHandler, StaticFileHandler, on_disconnect
 
 from .support import get
 
@@ -59,3 +61,39 @@ async def test_a_stream_of_the_programs_own_is_not_the_client(
     assert (await get(Gateway)).code == 500
     assert "Uncaught exception GET /" in caplog.text
     assert StreamClosedError.__name__ in caplog.text
+
+
+async def test_nor_in_a_function(caplog: pytest.LogCaptureFixture) -> None:
+    """The application's page answers it, as any other error of a function."""
+
+    async def gateway(exchange: Exchange) -> None:
+        raise StreamClosedError("of the program")
+
+    async with memory_server(Application([("/", gateway)])) as server:
+        answer = await server.get("/")
+    assert answer.code == 500 and b"<html><title>500: Internal Server Error" in answer.body
+    assert "StreamClosedError: of the program" in caplog.text
+
+
+async def test_nor_in_what_a_static_file_is_read_from(caplog: pytest.LogCaptureFixture) -> None:
+    class Stored(StaticFileHandler):
+        def validate_absolute_path(self, root: str, absolute_path: str) -> str:
+            return absolute_path
+
+        @classmethod
+        def get_content(cls, abspath: str, start: int | None = None, end: int | None = None) -> Any:
+            raise StreamClosedError("of the store")
+
+        def get_content_size(self) -> int:
+            return 9
+
+        def get_modified_time(self) -> None:
+            return None
+
+        @classmethod
+        def get_version(cls, settings: dict[str, Any], path: str) -> str:
+            return "1"
+
+    async with memory_server(Application([("/(.*)", Stored, {"path": "x"})])) as server:
+        assert (await server.get("/file")).code == 500
+    assert "StreamClosedError: of the store" in caplog.text

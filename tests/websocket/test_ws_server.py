@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 
+from tornado_trio.errors import StreamClosedError
 from tornado_trio.exchange import Exchange
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.server import Server
@@ -155,11 +156,14 @@ async def test_odd_subprotocols(autojump_clock: Any) -> None:
         assert "sec-websocket-protocol: v1" in head
 
 
-async def test_handler_fails(autojump_clock: Any, caplog: Any) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("0"), StreamClosedError("of the program")])
+async def test_handler_fails(autojump_clock: Any, caplog: Any, error: Exception) -> None:
+    """Also by what would mean that the peer has left, of its own connection."""
+
     async def broken(exchange: Exchange) -> None:
         async with accept(exchange) as ws:
             await ws.receive()
-            raise ZeroDivisionError
+            raise error
 
     async with connected(broken) as stream:
         await exchange_heads(stream, request())
@@ -171,7 +175,7 @@ async def test_handler_fails(autojump_clock: Any, caplog: Any) -> None:
         stream.write(protocol.answer_close())
         assert await stream.read_some() == b""
         await trio.sleep(1)  # the handler's task ends after its stream
-    assert "ZeroDivisionError" in caplog.text
+    assert [each.exc_info[1] for each in caplog.records if each.exc_info] == [error]
 
 
 async def test_drain_says_goodbye(autojump_clock: Any, caplog: Any) -> None:

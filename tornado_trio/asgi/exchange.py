@@ -80,7 +80,9 @@ class AsgiExchange(Exchange):
         self.trailers = None
         self.route = None
         self.logged = False
-        self.outbox = Outbox(send)
+        self.outbox = Outbox(send, self.client_left)
+        self.detached = False
+        self.then: Callable[[], Any] | None = None  # of a websocket: `continue_with`
         self.responder: ErrorResponder | None = None
         self._extensions = scope.get("extensions") or {}
         self._ahead = ReadAhead(receive, self.client_left)
@@ -289,6 +291,11 @@ class AsgiExchange(Exchange):
         elif policy.kind == "grace":
             self.nursery.start_soon(partial(self._end_after, policy.seconds))
         self._done.set()
+
+    @property
+    def left(self) -> bool:
+        """The client has: errors of this connection's come of that."""
+        return self.gone is not None
 
     async def _end_after(self, seconds: float) -> None:
         await trio.sleep(seconds)

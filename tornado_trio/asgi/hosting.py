@@ -7,7 +7,6 @@ a connection of a `Server` that has no listeners. Each runs in its own task and 
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from time import perf_counter
@@ -15,9 +14,9 @@ from typing import Any, Final
 
 import trio
 
-from .._util.groups import sole
+from .._util.groups import consists_of, sole
 from .._util.mistakes import check_app
-from ..errors import PeerError, StreamClosedError
+from ..errors import Disconnected, PeerError, StreamClosedError
 from ..exchange import (
     CLIENT_LEFT,
     OUTCOMES,
@@ -31,16 +30,16 @@ from ..exchange import (
     running,
 )
 from ..limits import Limits
+from ..log import app_log, gen_log
 from ..server import Server, ServerOptions
 from ..server.forwarded import corrected_origin
+from ..server.outcomes import log_refusal
 from .exchange import AsgiExchange
 from .outbox import message
-from .sockets import UpgradeExchange, serve_websocket
+from .sockets import UpgradeExchange
 from .types import Receive, Scope, Send
 
 __all__ = ["CANCEL_GRACE", "AsgiApp", "AsgiRequest"]
-
-logger = logging.getLogger("tornado.general")
 
 GRACE: Final = 30.0  # seconds that requests get when the lifespan ends
 CANCEL_GRACE: Final = 5.0  # seconds that they get once they are cancelled
@@ -110,7 +109,7 @@ class AsgiApp:
                 await receive()
                 await self.server.drain(self.grace, CANCEL_GRACE)
         except Exception as error:
-            logger.error("the lifespan of the application failed", exc_info=error)
+            app_log.error("the lifespan of the application failed", exc_info=error)
             kind = "shutdown" if started else "startup"
             await send(message(f"lifespan.{kind}.failed", message=str(error)))
             return
@@ -154,21 +153,15 @@ class AsgiRequest:
         current_exchange.set(exchange)
         if self._server.draining:
             exchange.begin_drain()
-        try:
-            async with trio.open_nursery() as outer:
-                exchange.outbox.nursery = outer
-                try:
-                    await self._answer()
-                except Exception:
-                    raise  # a websocket's: the ASGI server logs it
-                except BaseException:  # `Cancelled`, or a group of them
-                    self._cut()
-                    raise
-                finally:
-                    await _deliver(exchange)
-        except* OSError:
-            # The client has gone while the last bytes were on their way.
-            exchange.client_left(OSError())
+        async with trio.open_nursery() as outer:
+            exchange.outbox.nursery = outer
+            try:
+                await self._answer()
+            except BaseException:  # `Cancelled`, or a group of them
+                self._cut()
+                raise
+            finally:
+                await _deliver(exchange)
         self._note(perf_counter() - began)
 
     async def _answer(self) -> None:
@@ -220,7 +213,8 @@ class AsgiSocket(AsgiRequest):
 
     async def _answer(self) -> None:
         assert isinstance(self._exchange, UpgradeExchange)
-        await serve_websocket(self._server.app, self._exchange)
+        if await self._exchange.connected():
+            await answer(self._server.app, self._exchange)
 
 
 async def _in_trio(async_fn: Callable[..., Awaitable[None]], *args: Any) -> None:
@@ -242,12 +236,18 @@ async def _deliver(exchange: AsgiExchange) -> None:
     """What was said is sent, in thirty seconds; sooner if the request was cut. Then, no more."""
     if exchange.gone is None:
         with trio.CancelScope(deadline=trio.current_time() + 30, shield=True):
-            await exchange.outbox.drain()
+            try:
+                await exchange.outbox.drain()
+            except StreamClosedError as error:
+                exchange.client_left(error)  # while the last bytes were on their way
     exchange.outbox.end_by(trio.current_time())
 
 
 async def answer(app: App, exchange: AsgiExchange) -> None:
-    """Have `app` answer; conclude what it leaves unfinished. Raises only `Cancelled`."""
+    """Have `app` answer; log its failure, conclude what it leaves unfinished.
+
+    Raises only `Cancelled`. Cancellation of a websocket: its session is closed with 1001.
+    """
     failed: BaseException | None = None
     try:
         with exchange.cancel_scope:
@@ -258,13 +258,26 @@ async def answer(app: App, exchange: AsgiExchange) -> None:
                     await result
                 else:
                     await exchange.wait_finished()
+                if exchange.then is not None:
+                    await exchange.then()
                 # Children end with the request; what watched its client, too.
-                nursery.cancel_scope.cancel()
+                if not exchange.detached:
+                    nursery.cancel_scope.cancel()
     except Exception as error:
         failed = sole(error)
     if exchange.finished or exchange.cause in CLIENT_LEFT:
+        if failed is not None:
+            _log_failure(exchange, failed)
         return
     conclude(exchange, failed)
+
+
+def _log_failure(exchange: AsgiExchange, error: BaseException) -> None:
+    """What the application let through. That its client has left is no error of its."""
+    if exchange.left and consists_of(error, Disconnected):
+        gen_log.debug("%s: the client has gone: %r", exchange.describe(), error)
+    else:
+        app_log.error("Uncaught exception in %s", exchange.describe(), exc_info=error)
 
 
 def conclude(exchange: AsgiExchange, failed: BaseException | None) -> None:
@@ -281,9 +294,12 @@ def conclude(exchange: AsgiExchange, failed: BaseException | None) -> None:
         exchange.end(cause)
     outcome = OUTCOMES[cause]
     if failed is not None and not isinstance(failed, PeerError):
-        logger.error("Uncaught exception in %s", exchange.describe(), exc_info=failed)
+        _log_failure(exchange, failed)
+    elif isinstance(failed, PeerError):
+        log_refusal(failed, exchange.remote_ip)
     elif outcome.level:
         client = exchange.remote_ip
+        logger = app_log if outcome.own else gen_log
         logger.log(outcome.level, outcome.log.format(request=exchange.describe(), client=client))
     if exchange.status:
         return  # broken off: a server cuts a response that has no end
@@ -291,7 +307,7 @@ def conclude(exchange: AsgiExchange, failed: BaseException | None) -> None:
     if exchange.responder is not None:
         exchange.responder(cause, status, failed)
     if not exchange.finished:
-        _plain(exchange, status, outcome.text)
+        _plain(exchange, status, str(failed) if isinstance(failed, PeerError) else outcome.text)
 
 
 def _plain(exchange: AsgiExchange, status: int, text: str) -> None:

@@ -7,7 +7,7 @@ result of `write` waits for that task. Bounded, like a stream's write buffer.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import trio
 
 from ..errors import Disconnected, StreamClosedError, WriteBufferFull
 from ..exchange import READY, Failed, Pending
+from ..log import gen_log
 from .types import Message, Send
 
 __all__ = ["Outbox"]
@@ -25,12 +26,17 @@ _LIMIT: Final = 64 * 1024 * 1024  # as of our streams
 class Outbox:
     """Messages in order, sent by one task of `nursery` while there are any.
 
+    `gone` is called with the error if the server says that there is no client to send to.
+
     Attributes:
       error: why nothing more can be sent; None while it can.
     """
 
-    def __init__(self, send: Send, limit: int = _LIMIT) -> None:
+    def __init__(
+        self, send: Send, gone: Callable[[Exception], object], limit: int = _LIMIT
+    ) -> None:
         self._send = send
+        self._gone = gone
         self._limit = limit
         self._waiting: deque[tuple[Message, int]] = deque()
         self._size = 0
@@ -87,18 +93,30 @@ class Outbox:
         if self._sender is not None:
             self._sender.deadline = deadline
 
+    def _lose(self, error: Exception) -> None:
+        closed = StreamClosedError(*error.args)
+        closed.__cause__ = error
+        self.fail(closed)
+        self._gone(closed)
+
     async def _run(self) -> None:
+        kind = ""
         try:
             with trio.CancelScope(shield=True, deadline=self._deadline) as self._sender:
                 while self._waiting:
                     message, size = self._waiting.popleft()
+                    kind = message["type"]
                     await self._send(message)
                     self._size -= size
             if self._sender.cancelled_caught:
                 self.fail(StreamClosedError("the response was not taken in time"))
-        except (OSError, RuntimeError, Disconnected) as error:
-            # Servers say so that a client has gone, each in its own way (ASGI 2.4: OSError).
-            self.fail(StreamClosedError(*error.args))
+        except (OSError, Disconnected) as error:  # the client has gone (ASGI 2.4)
+            self._lose(error)
+        except RuntimeError as error:
+            # A message out of place; and what Granian says of a client that has gone.
+            if self.error is None:
+                gen_log.warning("the ASGI server did not take %s: %s", kind, error)
+            self._lose(error)
         finally:
             self._sending = False
             self._sender = None

@@ -12,7 +12,8 @@ from typing import Any
 
 import trio
 
-from ..exchange import READY, App, Cause, HTTPHeaders, ResponseStartLine
+from ..errors import StreamClosedError
+from ..exchange import READY, Cause, HTTPHeaders, ResponseStartLine
 from ..limits import Limits
 from ..net.memory import memory_stream_pair
 from ..net.stream import Stream
@@ -23,7 +24,7 @@ from .exchange import AsgiExchange
 from .outbox import message
 from .types import Receive, Scope, Send
 
-__all__ = ["UpgradeExchange", "serve_websocket"]
+__all__ = ["UpgradeExchange"]
 
 _KEY = "AAAAAAAAAAAAAAAAAAAAAA=="  # the answer to it is not checked
 
@@ -42,9 +43,7 @@ class UpgradeExchange(AsgiExchange):
         if scope.get("subprotocols"):
             headers["Sec-WebSocket-Protocol"] = ", ".join(scope["subprotocols"])
         self._receive = receive
-        self.stream: Stream | None = None
-        self.far_end: Stream | None = None
-        self.then: Callable[[], Any] | None = None
+        self._stream: Stream | None = None
 
     def begin(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery  # its messages are those of the session
@@ -76,7 +75,8 @@ class UpgradeExchange(AsgiExchange):
             )
         if "websocket.http.response" not in self._extensions:
             self.status = start_line.code
-            return self.outbox.put(message("websocket.close", code=1008, reason=""))
+            code = 1011 if self.status >= 500 else 1008
+            return self.outbox.put(message("websocket.close", code=code, reason=""))
         result = super().write_headers(start_line, headers, chunk)
         return result
 
@@ -96,31 +96,56 @@ class UpgradeExchange(AsgiExchange):
         self.finished = True
         self.cause = Cause.UPGRADED
         self._done.set()
-        self.stream, self.far_end = memory_stream_pair()
-        self.nursery.start_soon(self._translate, self.far_end, name="messages of the ASGI server")
-        return self.stream
+        self.detached = True
+        self._stream, far_end = memory_stream_pair()
+        self.nursery.start_soon(self._translate, far_end, name="messages of the ASGI server")
+        return self._stream
 
     def continue_with(self, then: Callable[[], Any]) -> None:
         self.then = then
 
+    def client_left(self, error: Exception) -> None:
+        if not self.detached:
+            super().client_left(error)
+        elif self.gone is None:
+            self.gone = error
+            self.outbox.fail(error)
+
+    @property
+    def left(self) -> bool:
+        return super().left or (self._stream is not None and self._stream.closed)
+
     async def _translate(self, far_end: Stream) -> None:
         protocol = WebSocketProtocol(client=True, max_size=None)
         options = WebSocketOptions(max_message_size=None, ping_interval=None)
-        async with run_session(far_end, protocol, options) as ws, trio.open_nursery() as nursery:
-            nursery.start_soon(self._from_peer, ws)
+        session = run_session(far_end, protocol, options)
+        ws: WebSocket | None = None
+        try:
+            async with session as ws, trio.open_nursery() as nursery:
+                nursery.start_soon(self._from_peer, ws)
+                await self._to_peer(ws)
+                nursery.cancel_scope.cancel()
+        finally:  # cancelled, it has heard 1001
+            code = ws.close_code if ws is not None else None
+            reason = ws.close_reason if ws is not None else None
+            code = 1000 if code in (None, 1005, 1006) else code
+            self.outbox.put(message("websocket.close", code=code, reason=reason or ""))
+
+    async def _to_peer(self, ws: WebSocket) -> None:
+        try:
             async for each in ws:
                 key = "text" if isinstance(each, str) else "bytes"
                 await self.outbox.put(message("websocket.send", **{key: each}))
-            code = ws.close_code if ws.close_code not in (None, 1005, 1006) else 1000
-            self.outbox.put(message("websocket.close", code=code, reason=ws.close_reason or ""))
-            nursery.cancel_scope.cancel()
+        except StreamClosedError:  # the peer has left
+            if not ws.closed:
+                ws.abort()
 
     async def _from_peer(self, ws: WebSocket) -> None:
         while True:
             found = await self._receive()
             if found["type"] == "websocket.disconnect":
                 code = found.get("code", 1005)
-                self.outbox.fail(OSError("the peer has closed the websocket"))
+                self.client_left(StreamClosedError("the peer has closed the websocket"))
                 if code in (1005, 1006):
                     ws.abort()
                 else:
@@ -136,24 +161,6 @@ _HANDSHAKE = frozenset(
         *("sec-websocket-extensions", "date"),
     )
 )
-
-
-async def serve_websocket(app: App, exchange: UpgradeExchange) -> None:
-    """Run a websocket to its end. Cancellation: its session is closed with 1001."""
-    if not await exchange.connected():
-        return
-    with exchange.cancel_scope:
-        async with trio.open_nursery() as nursery:
-            exchange.begin(nursery)
-            result = app(exchange)
-            if result is not None:
-                await result
-            else:
-                await exchange.wait_finished()
-            if exchange.then is not None:
-                await exchange.then()
-            if exchange.stream is None:
-                nursery.cancel_scope.cancel()
 
 
 def _responses_of_a_socket(send: Send) -> Send:

@@ -386,7 +386,8 @@ class Application(ReversibleRouter):
     def _recover(self, request: Request, exc: Exception) -> bool:
         """Answer what came out of a router, a function, a handler's constructor, if it can be."""
         exchange: Any = request.connection
-        if exchange.finished or exchange.status or isinstance(exc, StreamClosedError):
+        left = exchange.gone is not None and isinstance(exc, StreamClosedError)
+        if exchange.finished or exchange.status or left:
             return False
         explain_asyncio(exc, "the handler")
         self._error_handler(request)._handle_exception_guarded(exc)

@@ -161,6 +161,8 @@ class StaticFileHandler(RequestHandler):
                 self.write(chunk)
                 await self.flush()
         except StreamClosedError:
+            if getattr(self.request.connection, "gone", None) is None:
+                raise  # a stream that `get_content` reads, then
             return  # the client has what it wanted of the file
         except FileNotFoundError:
             raise HTTPError(404) from None  # it was there a moment ago

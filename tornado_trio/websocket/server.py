@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import final
 
+from .._util.groups import consists_of
+from ..errors import Disconnected
 from ..exchange import Exchange, ResponseStartLine
+from ..log import app_log
 from ..wire.headers import HTTPHeaders
 from ..wire.websocket import HandshakeError
 from ..wire.websocket.handshake import origin_matches_host
@@ -49,7 +52,7 @@ class accept:  # used as a function
     """
 
     # A class for the reason `run_session` is one; it reads in the request's nursery.
-    __slots__ = ("_arguments", "_session")
+    __slots__ = ("_arguments", "_session", "_ws")
 
     def __init__(
         self,
@@ -68,13 +71,14 @@ class accept:  # used as a function
             headers or {},
         )
         self._session: run_session | None = None
+        self._ws: WebSocket | None = None
 
     async def __aenter__(self) -> WebSocket:
         assert self._arguments is not None
         exchange = self._arguments[0]
         self._session = await _shake(*self._arguments)
         self._arguments = None
-        ws = await self._session.__aenter__()
+        ws = self._ws = await self._session.__aenter__()
         exchange.set_drain_callback(ws.going_away)
         return ws
 
@@ -85,6 +89,16 @@ class accept:  # used as a function
         traceback: TracebackType | None,
     ) -> bool:
         assert self._session is not None
+        assert self._ws is not None
+        if (
+            isinstance(error, Exception)
+            and not self._ws.closed
+            and consists_of(error, Disconnected)
+        ):
+            # Of another connection, then. Hosts cannot tell once this one is closed, too.
+            app_log.error(
+                "Uncaught exception in the websocket of %r", self._ws.request, exc_info=error
+            )
         return await self._session.__aexit__(kind, error, traceback)
 
 

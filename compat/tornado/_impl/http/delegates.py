@@ -223,7 +223,7 @@ async def drive_delegate(delegate: httputil.HTTPMessageDelegate, exchange: Any) 
                 await result
     except BaseException as exc:  # cancelled too, when the time for the body is up
         delegate.on_connection_close()
-        if isinstance(exc, StreamClosedError):
+        if isinstance(exc, StreamClosedError) and exchange.gone is not None:
             return
         raise
     delegate.finish()
