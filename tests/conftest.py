@@ -1,8 +1,10 @@
 """What every test may rely on."""
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,33 @@ CHECKED = frozenset(
     ("api", "asgi", "client", "interop", "net", "oauth", "observe", "rooms", "server", "service")
     + ("web", "websocket")
 )
+
+
+def _loggers() -> dict[logging.Logger, tuple[int, bool, bool, list[Any], list[Any]]]:
+    """How the loggers of this package, Tornado's and the root are set up."""
+    names = [name for name in list(logging.Logger.manager.loggerDict) if name.startswith("tornado")]
+    return {
+        each: (each.level, each.propagate, each.disabled, each.handlers[:], each.filters[:])
+        for each in (logging.getLogger(), *map(logging.getLogger, names))
+    }
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Services and `parse_command_line` set up logging, and tests do: it ends with the test.
+
+    What later tests see in their log must not depend on those before.
+    """
+    before = _loggers()
+    yield
+    for logger in _loggers():
+        level, propagate, disabled, handlers, filters = before.get(
+            logger, (logging.NOTSET, True, False, [], [])
+        )
+        if logger.level != level:
+            logger.setLevel(level)  # it keeps what it has computed; so only then
+        logger.propagate, logger.disabled = propagate, disabled
+        logger.handlers[:], logger.filters[:] = handlers, filters
 
 
 @pytest.fixture(autouse=True)
