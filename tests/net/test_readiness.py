@@ -95,6 +95,27 @@ async def test_what_came_before_joining_is_seen() -> None:
             stream.close()
 
 
+async def test_a_read_that_ends_at_urgent_data_is_followed_by_another() -> None:
+    """It is short, and more is there: the one read that proves nothing."""
+    async with open_hub() as hub:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            theirs = socket.create_connection(listener.getsockname())
+            ours, _ = listener.accept()
+        with theirs:
+            stream = SocketStream(ours)
+            hub.arrange(stream)
+            for _ in range(3):
+                theirs.sendall(b"before")
+                theirs.send(b"!", socket.MSG_OOB)
+                theirs.sendall(b"after")
+                got = b""
+                with trio.fail_after(5):
+                    while got != b"beforeafter":
+                        await stream.wait_readable()
+                        got += stream.read_nowait() or b""
+            stream.close()
+
+
 async def test_what_a_read_left_is_seen() -> None:
     """The edge has told of all of it already."""
     async with open_hub() as hub, member(hub) as (stream, theirs):

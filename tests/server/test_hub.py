@@ -116,6 +116,24 @@ async def test_a_crowd_joins_and_leaves() -> None:
         raw.close()
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["in turns", "at once"])
+async def test_urgent_data_does_not_hold_up_what_follows(together: bool) -> None:
+    """A read ends at its mark, short of what is there: no proof that nothing is left."""
+    async with socket_server(app) as (server, connect):
+        crowd = Crowd((await connect()).stream.socket.getpeername(), MEMBERS)
+        await crowd.join(server)
+        for _ in range(3):
+            for sock in crowd.sockets:
+                sock.sendall(GET[:7])
+                if not together:
+                    await trio.lowlevel.checkpoint()
+                sock.send(b"!", socket.MSG_OOB)
+                sock.sendall(GET[7:])
+            with trio.fail_after(20):
+                await crowd.answers(b"hello")
+        crowd.close()
+
+
 async def test_few_never_join() -> None:
     async with socket_server(app) as (server, connect):
         client = await connect()

@@ -12,8 +12,8 @@ Theory. An edge reports once that something arrived. A task that begins to wait 
 edge if it has read everything that arrived before: if the last read found nothing, or less than it
 asked for. Otherwise there is *doubt*: after an edge, until such a read; after a read that got as
 much as it asked for. Then trio's own wait is used, which checks the socket itself; and it is used
-for good after the peer's end of stream or an error (no further edge will come), and when the hub
-ends.
+for good after the peer's end of stream or an error (no further edge will come), after urgent data
+(a read ends where it was sent, though more is there), and when the hub ends.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ class ReadinessHub:
                     if member is None:
                         continue
                     if mask != select.EPOLLIN:
-                        # The end of the peer's side, or an error: no edge will follow.
+                        # The end of the peer's side, or an error: no edge will follow. Or
+                        # urgent data: reads do not tell any more whether something is left.
                         self.forget(fd, member)
                         member.report(last=True)
                     else:
@@ -206,7 +207,7 @@ class ReadinessHub:
         fd = stream.socket.fileno()
         if fd < 0:
             return
-        mask = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+        mask = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET
         before = self._members.pop(fd, None)
         if before is not None:
             before.report(last=True)  # its socket was closed under it, and the number is used again
