@@ -9,7 +9,9 @@ import pytest
 from tornado_trio.client.errors import InvalidRequest
 from tornado_trio.client.targets import (
     Origin,
+    check_base,
     encode_basic,
+    join_base,
     parse_target,
     resolve_location,
     show_url,
@@ -161,3 +163,27 @@ def test_basic() -> None:
     assert encode_basic("test", "123£") == "Basic dGVzdDoxMjPCow=="
     with pytest.raises(InvalidRequest):
         encode_basic("a:b", "c")
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("/things", "https://a.test/v1/things"),
+        ("things", "https://a.test/v1/things"),
+        ("", "https://a.test/v1"),
+        ("?q=http://b.test", "https://a.test/v1?q=http://b.test"),
+        ("//b.test/x", "https://a.test/v1/b.test/x"),  # no way to another host
+        ("/x?u=http://b.test", "https://a.test/v1/x?u=http://b.test"),
+        ("http://b.test/x", "http://b.test/x"),
+    ],
+)
+def test_a_url_after_the_base(url: str, whole: str) -> None:
+    assert join_base("https://a.test/v1", url) == whole
+    if url:
+        assert join_base("https://a.test/v1/", url).replace("/v1/?", "/v1?") == whole
+
+
+@pytest.mark.parametrize("base", ["a.test", "ftp://a.test", "http://a.test/?q=1", "http://a.test/#f"])
+def test_what_cannot_be_a_base_is_refused(base: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        check_base(base)

@@ -9,9 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tornado_trio import web
+from tornado_trio.client import InvalidRequest, open_client
+from tornado_trio.client.websocket import open_websocket
 from tornado_trio.exchange import Exchange
 from tornado_trio.net import MemoryNetwork
 from tornado_trio.testing import MemoryServer
+from tornado_trio.websocket import WebSocket
 
 from .apps import hello, reply
 
@@ -54,3 +58,48 @@ async def test_whose_loop_it_is(host: str) -> None:
     else:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
+
+
+class Visits(web.RequestHandler):
+    async def get(self) -> None:
+        count = int(self.get_cookie("visits") or 0) + 1
+        self.set_cookie("visits", str(count))
+        self.write({"visits": count, "q": self.get_query_argument("q", None)})
+
+    async def post(self) -> None:
+        self.write(self.request.body)
+
+
+class Echo(web.WebSocketHandler):
+    async def open(self, ws: WebSocket) -> None:
+        await ws.send(self.get_cookie("visits") or "none")
+
+
+async def test_the_client_of_a_server(memory_serve: MemoryServe) -> None:
+    app = web.Application(
+        [("/visits", Visits), ("/live", Echo), web.url("/old", web.RedirectHandler, {"url": "/visits"})]
+    )
+    await memory_serve(hello, host="other.local", port=81)
+    server = await memory_serve(app, port=8080)
+    assert server.url == "http://test.local:8080"
+    async with server.client() as client:
+        posted = await client.post("/visits", json={"a": [1]})
+        assert posted.json() == {"a": [1]}
+        assert (await client.get("/visits", params={"q": "x"})).json() == {"visits": 1, "q": "x"}
+        assert (await client.get("/old")).json() == {"visits": 2, "q": None}
+        async with open_websocket("/live", client=client) as ws:
+            assert await ws.receive() == "2"
+        assert (await client.get("http://other.local:81/")).status == 200
+
+
+async def test_a_websocket_without_a_base_needs_a_whole_url() -> None:
+    async with open_client() as client:
+        with pytest.raises(InvalidRequest, match="not a ws:// or wss:// URL"):
+            async with open_websocket("/live", client=client):
+                pass
+
+
+async def test_a_base_that_is_none_is_refused_when_the_client_is_made() -> None:
+    with pytest.raises(ValueError, match="base_url: Unsupported url scheme"):
+        async with open_client(base_url="api.example/v1"):
+            pass

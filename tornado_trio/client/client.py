@@ -24,7 +24,7 @@ from .options import ClientTimeouts, Network, Policy
 from .redirects import follow
 from .response import Response
 from .routes import Route, bypasses
-from .targets import Origin, parse_target
+from .targets import Origin, join_base, parse_target
 from .tracing import Tracer, tracer
 
 
@@ -136,6 +136,11 @@ class Client:
         """`request("DELETE", ...)`."""
         return await self.request("DELETE", url, **options)
 
+    @property
+    def base_url(self) -> str | None:
+        """What comes before a URL that has no scheme."""
+        return self._policy.base_url
+
     def statistics(self) -> dict[str, Any]:
         """The pool's counts (see `Pool.statistics`)."""
         return self._engine.pool.statistics()
@@ -143,9 +148,11 @@ class Client:
     # --- how ------------------------------------------------------------------
     async def _send(self, method: str, url: str, options: RequestOptions) -> Response:
         """Follow redirects and challenges until there is a response to hand out."""
+        policy = self._policy
+        if policy.base_url is not None:
+            url = join_base(policy.base_url, url)
         if "params" in options:
             url = with_params(url, options["params"])
-        policy = self._policy
         call = Call(method, url, options, policy)
         deadlines = Deadlines(options.get("timeouts", self._timeouts), call.started)
         follows = options.get("follow_redirects", policy.follow_redirects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import final
 
 import trio
@@ -27,20 +28,24 @@ async def open_client(
     network: Network | None = None,
     policy: Policy | None = None,
     cookies: CookieJar | None = None,
+    base_url: str | None = None,
 ) -> AsyncIterator[Client]:
     """A client for the duration of the block; leaving it closes every connection.
 
     Args:
       options: all of them in one object; a group of options given separately takes precedence.
       cookies: where cookies are stored; None: nowhere.
+      base_url: that of the policy: what comes before a URL that has no scheme.
 
-    RuntimeError outside trio.
+    RuntimeError outside trio; ValueError for a `base_url` that is none.
     Cancellation: calls in progress end with the block.
     """
     require_trio("open_client", "use it in an async function that trio.run runs")
     options = options or ClientOptions()
     limits, timeouts = limits or options.limits, timeouts or options.timeouts
     network, policy = network or options.network, policy or options.policy
+    if base_url is not None:
+        policy = replace(policy, base_url=base_url)
     if network.proxy is not None:
         # What is wrong with it is an error here and not at the first request.
         parse_proxy(network.proxy)

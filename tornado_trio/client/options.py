@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..limits import RESPONSES
 from ..wire.engines import engine_for
-from .targets import show_url
+from .targets import check_base, show_url
 
 if TYPE_CHECKING:
     from ..net import Stream
@@ -66,7 +66,10 @@ class ClientTimeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Defaults for requests; each call may override them."""
+    """Defaults for requests; each call may override them.
+
+    ValueError for a `base_url` that is none.
+    """
 
     #: Redirects are followed; False: they are the response.
     follow_redirects: bool = True
@@ -78,6 +81,13 @@ class Policy:
     user_agent: str | None = "tornado_trio"
     #: Fields of every request that does not set them itself. Not shown: they may be secret.
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: What comes before a URL that has no scheme: "/things" of "https://api.example/v1" is
+    #: "https://api.example/v1/things". None: URLs are whole.
+    base_url: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.base_url is not None:
+            check_base(self.base_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

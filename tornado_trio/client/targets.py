@@ -104,6 +104,32 @@ def parse_target(url: str) -> Target:
     return Target(url, origin, quote(path, safe=_TARGET_SAFE), shown, credentials)
 
 
+_BEGINS_WITH_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def join_base(base: str, url: str) -> str:
+    """`url` after `base`, with one slash between them, unless it is a whole URL itself.
+
+    "/things" after "https://api.example/v1" is "https://api.example/v1/things": no `url` that
+    lacks a scheme leads away from the base.
+    """
+    if not isinstance(url, str) or _BEGINS_WITH_SCHEME.match(url):
+        return url
+    if not url or url[0] in "?#":
+        return base + url
+    return f"{base.rstrip('/')}/{url.lstrip('/')}"
+
+
+def check_base(base: str) -> None:
+    """ValueError for what cannot be a base: no http URL, or one with a query or a fragment."""
+    try:
+        parse_target(base)
+    except InvalidRequest as error:
+        raise ValueError(f"base_url: {error}") from None
+    if "?" in base or "#" in base:
+        raise ValueError(f"base_url has no query and no fragment: {show_url(base)!r}")
+
+
 def ascii_host(host: str) -> str:
     """`host` in lower case and ASCII (IDNA); raise `InvalidRequest` if it is not a valid host."""
     if not host.isascii():

@@ -20,7 +20,7 @@ from .errors import InvalidRequest
 from .opening import open_client
 from .options import ClientTimeouts, Network
 from .response import Response
-from .targets import show_url
+from .targets import join_base, show_url
 
 __all__ = ["WebSocketRefused", "open_websocket"]
 
@@ -40,7 +40,10 @@ class WebSocketRefused(HandshakeError):
         self.body = body
 
 
-def _http_url(url: str) -> str:
+def _http_url(url: str, client: Client | None) -> str:
+    base = None if client is None else client.base_url
+    if base is not None and join_base(base, url) != url:
+        return url  # which the client completes
     for scheme, other in (("ws://", "http://"), ("wss://", "https://")):
         if url[: len(scheme)].lower() == scheme:
             return other + url[len(scheme) :]
@@ -68,8 +71,8 @@ async def open_websocket(
     """Connect to `url` (ws:// or wss://) and open a session for the duration of a block.
 
     Args:
-        client: whose network, credentials and cookies to use; otherwise a client is opened, with
-            `network`.
+        client: whose network, credentials, cookies and base URL to use; otherwise a client is
+            opened, with `network`.
         subprotocols: those offered, the preferred one first.
         headers: additional fields of the request.
         timeouts: of connecting and the handshake; 40 seconds in all unless set.
@@ -80,7 +83,7 @@ async def open_websocket(
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
     options = options or WebSocketOptions()
-    address, key = _http_url(url), make_key()
+    address, key = _http_url(url, client), make_key()
     made = request_headers(key, subprotocols=subprotocols, deflate=options.deflate)
     fields = [*HTTPHeaders(made).get_all(), *headers]
     async with AsyncExitStack() as stack:

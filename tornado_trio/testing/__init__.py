@@ -6,6 +6,9 @@ async def test_hello(autojump_clock):
         response = await server.get("/hello")
         assert response.body == b"Hello"
 ```
+
+`server.client()` is the HTTP client, for JSON, forms, cookies and streams; `server.connect()` sends
+bytes as they are.
 """
 
 from .leaks import Leaked, no_leaks

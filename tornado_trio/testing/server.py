@@ -1,6 +1,6 @@
 """An application on an in-memory network: the real parser and server, no sockets.
 
-Knows the server and `MemoryNetwork`. Under trio's autojump clock timeouts take no real time.
+Knows the server, the client and `MemoryNetwork`. Under trio's autojump clock timeouts take no real time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import trio
 
 from .._util.interrupts import interrupt_in
 from .._util.mistakes import check_app, require_trio
+from ..client import Client, ClientTimeouts, CookieJar, Network, Policy, open_client
 from ..exchange import App, running
 from ..limits import Limits
 from ..net.memory import MemoryNetwork
@@ -109,6 +110,36 @@ class MemoryServer:
         self.host = host
         self.port = port
         self._clients: list[Stream] = []
+
+    @asynccontextmanager
+    async def client(
+        self,
+        *,
+        timeouts: ClientTimeouts | None = None,
+        policy: Policy | None = None,
+        cookies: CookieJar | None = None,
+    ) -> AsyncIterator[Client]:
+        """The HTTP client on this network: a path is a URL, cookies are kept, redirects followed.
+
+            async with server.client() as client:
+                response = await client.post("/orders", json={"item": "tea"})
+
+        Other servers of the network are reached by whole URLs. The options are those of
+        `open_client`. Websockets: `open_websocket("/live", client=client)`.
+        """
+        async with open_client(
+            timeouts=timeouts,
+            network=Network(dial=self.network.connect),
+            policy=policy,
+            cookies=CookieJar() if cookies is None else cookies,
+            base_url=self.url,
+        ) as client:
+            yield client
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a path: "http://test.local"."""
+        return f"http://{self.host}" + (f":{self.port}" if self.port != 80 else "")
 
     async def connect(self) -> RawClient:
         """A new connection; closed when the block ends."""
