@@ -183,7 +183,7 @@ def test_a_url_after_the_base(url: str, whole: str) -> None:
         assert join_base("https://a.test/v1/", url).replace("/v1/?", "/v1?") == whole
 
 
-@pytest.mark.parametrize("base", ["a.test", "ftp://a.test", "http://a.test/?q=1", "http://a.test/#f"])
+@pytest.mark.parametrize("base", ["a.test", "ftp://a.test", "http://a.test/?q", "http://a.test/#f"])
 def test_what_cannot_be_a_base_is_refused(base: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
         check_base(base)

@@ -76,9 +76,8 @@ class Echo(web.WebSocketHandler):
 
 
 async def test_the_client_of_a_server(memory_serve: MemoryServe) -> None:
-    app = web.Application(
-        [("/visits", Visits), ("/live", Echo), web.url("/old", web.RedirectHandler, {"url": "/visits"})]
-    )
+    old = web.url("/old", web.RedirectHandler, {"url": "/visits"})
+    app = web.Application([("/visits", Visits), ("/live", Echo), old])
     await memory_serve(hello, host="other.local", port=81)
     server = await memory_serve(app, port=8080)
     assert server.url == "http://test.local:8080"
