@@ -66,8 +66,44 @@ def test_functions_of_one_name() -> None:
     app.post("/b/{x}")(named)
     app.post("/c")(method(dict[str, int], None))
     document = checked(app)
-    assert document["paths"]["/a/{x}"]["post"]["operationId"] == "post_post"
-    assert document["paths"]["/b/{x}"]["post"]["operationId"] == "post_post_b_x"
+    assert document["paths"]["/a/{x}"]["post"]["operationId"] == "post"
+    assert document["paths"]["/b/{x}"]["post"]["operationId"] == "post_b_x"
+
+
+def test_operations_are_called_as_their_functions() -> None:
+    """Also where several answer at one path: generators of clients make methods of these names."""
+    app: api.Application[None] = api.Application()
+
+    @app.post("/things")
+    async def add() -> None: ...
+
+    @app.get("/things")
+    async def search() -> None: ...
+
+    async def thing(x: str) -> None: ...
+
+    for path in ("/things/{x}", "/others/{x}"):
+        app.get(path)(thing)
+        app.put(path)(thing)
+
+    class Class(api.Handler[None]):
+        async def get(self) -> None: ...
+
+    app.add("/class", Class)
+    found = {
+        f"{verb} {path}": each["operationId"]
+        for path, methods in checked(app)["paths"].items()
+        for verb, each in methods.items()
+    }
+    assert found == {
+        "post /things": "add",
+        "get /things": "search",
+        "get /things/{x}": "thing",
+        "put /things/{x}": "thing_things_x",
+        "get /others/{x}": "thing_others_x",
+        "put /others/{x}": "put_thing_others_x",
+        "get /class": "get_Class",
+    }
 
 
 def _with_x() -> Any:

@@ -19,6 +19,7 @@ from tornado_trio.client import HTTPStatusError, Network
 from tornado_trio.client.websocket import open_websocket
 from tornado_trio.testing import memory_server
 from tornado_trio.web import Application, RequestHandler, WebSocketHandler
+from tornado_trio.web.middleware import CORS, RequestLimit
 
 
 class Hello(RequestHandler):
@@ -315,3 +316,44 @@ async def test_a_status_is_a_code() -> None:
             with pytest.raises(HTTPStatusError) as caught:
                 response.raise_for_status()
             assert caught.value.status == caught.value.code == 404
+
+
+# --- decorators and middleware ---------------------------------------------------------------
+
+
+def test_a_timeout_without_its_seconds() -> None:
+    async def get(self: RequestHandler) -> None: ...
+
+    with pytest.raises(TypeError, match=r"write @timeout\(5\)"):
+        web.timeout(get)  # type: ignore[arg-type]
+    for seconds in (0, -1):
+        with pytest.raises(ValueError, match="above 0 seconds"):
+            web.timeout(seconds)
+    with pytest.raises(ValueError, match=r'"cancel", "finish" or grace\(seconds\)'):
+        web.on_disconnect("ignore")
+
+
+def test_middleware_that_cannot_be_called() -> None:
+    async def three(request: Any, call_next: Any, more: Any) -> None: ...
+
+    async def one(request: Any) -> None: ...
+
+    async def yields(call: Any, next: Any) -> Any:
+        yield
+
+    for middleware, message in (
+        (three, "three is called with two arguments, call and next"),
+        (one, "one is called with two arguments, call and next"),
+        (yields, "yields has a yield"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            Application(middleware=[middleware])
+
+
+def test_origins_that_no_browser_sends() -> None:
+    for origin in ("shop.example", "https://shop.example/path", "https://*.example"):
+        with pytest.raises(ValueError, match="is no origin"):
+            CORS([origin])
+    CORS(["https://shop.example/", "http://localhost:3000", "null", "http://[::1]:80"])
+    with pytest.raises(TypeError, match="requests a second"):
+        RequestLimit("10/minute")  # type: ignore[arg-type]

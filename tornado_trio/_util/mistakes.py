@@ -22,6 +22,7 @@ __all__ = [
     "explain_asyncio",
     "name_of",
     "require_trio",
+    "takes",
     "takes_one",
 ]
 
@@ -50,12 +51,17 @@ def asyncio_runs() -> bool:
 
 def takes_one(function: Any) -> bool:
     """Whether `function` can be called with one argument, as far as its signature tells."""
+    return takes(function, 1)
+
+
+def takes(function: Any, count: int) -> bool:
+    """Whether `function` can be called with so many arguments, as far as its signature tells."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return True  # of C, perhaps
     try:
-        signature.bind(None)
+        signature.bind(*[None] * count)
     except TypeError:
         return False
     return True

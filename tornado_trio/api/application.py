@@ -8,19 +8,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from .. import web
 from ..web.calls import Call, Middleware, Next, check_middleware, put_around
-from ..web.path_templates import path_matcher
+from ..web.path_templates import CONVERTERS, odd_part, path_matcher
 from ..web.rules import RuleLike
 from .handlers import FunctionHandler, Handler, State, TypedMethods, names_in
+from .marks import SignatureError
 from .problems import Problem
 from .security import Scheme
+from .sockets import socket_of
 
 __all__ = ["Application", "Operation", "Router"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# What other frameworks let a decorator say, and where it is said here.
+_SAID_HERE = {
+    "dependencies": "parameters with Annotated[..., api.Depends(...)], or middleware=[...]",
+    "description": "the docstring",
+    "include_in_schema": "hidden=True",
+    "methods": "a decorator for each method",
+    "operation_id": "the function's name",
+    "response_class": "the return annotation: -> api.Response[...]",
+    "response_description": "-> Annotated[..., api.Status(200, 'description')]",
+    "response_model": "the return annotation",
+    "responses": "@api.raises(404), and the return annotation",
+    "status_code": "the return annotation: -> Annotated[..., api.Status(201)]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,29 @@ class Operation:
     def __post_init__(self) -> None:
         if isinstance(self.tags, str):
             raise TypeError(f"tags is a list: [{self.tags!r}]")
+
+
+class Described(TypedDict, total=False):
+    """The fields of `Operation`, as arguments of a decorator."""
+
+    tags: Iterable[str]
+    summary: str | None
+    deprecated: bool
+    hidden: bool
+    examples: dict[str, Any]
+
+
+def _operation(verb: str, described: Described) -> Operation:
+    """TypeError for an argument that no decorator has, with where it is said instead."""
+    unknown = described.keys() - Described.__annotations__.keys()
+    if unknown:
+        name = min(unknown)
+        remedy = _SAID_HERE.get(name, f"one of {', '.join(Described.__annotations__)}")
+        raise TypeError(f"{verb}() has no argument {name!r}; here it is {remedy}")
+    tags = described.get("tags", ())
+    if not isinstance(tags, str):  # which is an error of Operation's
+        tags = tuple(tags)
+    return Operation(**{**described, "tags": tags})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +102,11 @@ class _Routes:
         path: str,
         name: str | None,
         middleware: Iterable[Middleware],
-        described: dict[str, Any],
+        described: Described,
     ) -> Callable[[F], F]:
         if path or not self._may_be_empty:
             check_path(path)
-        operation = Operation(**described)
+        operation = _operation(verb, described)
         around = tuple(middleware)
 
         def decorate(function: F) -> F:
@@ -84,7 +123,7 @@ class _Routes:
         *,
         name: str | None = None,
         middleware: Iterable[Middleware] = (),
-        **described: Any,
+        **described: Unpack[Described],
     ) -> Callable[[F], F]:
         """Answer GET (and HEAD) of `path` with the decorated function.
 
@@ -100,7 +139,7 @@ class _Routes:
         *,
         name: str | None = None,
         middleware: Iterable[Middleware] = (),
-        **described: Any,
+        **described: Unpack[Described],
     ) -> Callable[[F], F]:
         """Answer POST of `path`; as `get`."""
         return self._decorate("post", path, name, middleware, described)
@@ -111,7 +150,7 @@ class _Routes:
         *,
         name: str | None = None,
         middleware: Iterable[Middleware] = (),
-        **described: Any,
+        **described: Unpack[Described],
     ) -> Callable[[F], F]:
         """Answer PUT of `path`; as `get`."""
         return self._decorate("put", path, name, middleware, described)
@@ -122,7 +161,7 @@ class _Routes:
         *,
         name: str | None = None,
         middleware: Iterable[Middleware] = (),
-        **described: Any,
+        **described: Unpack[Described],
     ) -> Callable[[F], F]:
         """Answer PATCH of `path`; as `get`."""
         return self._decorate("patch", path, name, middleware, described)
@@ -133,10 +172,33 @@ class _Routes:
         *,
         name: str | None = None,
         middleware: Iterable[Middleware] = (),
-        **described: Any,
+        **described: Unpack[Described],
     ) -> Callable[[F], F]:
         """Answer DELETE of `path`; as `get`."""
         return self._decorate("delete", path, name, middleware, described)
+
+
+    def websocket(
+        self, path: str, *, name: str | None = None, middleware: Iterable[Middleware] = ()
+    ) -> Callable[[F], F]:
+        """Have the decorated function hold the conversations of websockets at `path`.
+
+            @app.websocket("/rooms/{room}")
+            async def talk(peer: api.Conversation[Said, Heard], room: str) -> None: ...
+
+        Its first parameter is an `api.Conversation` or a plain `WebSocket`, whose `request` it was
+        opened with; the others are the parts of the path. SignatureError for another signature.
+        """
+        if path or not self._may_be_empty:
+            check_path(path)
+        around = tuple(middleware)
+
+        def decorate(function: F) -> F:
+            cls = socket_of(function, _names_of(path))
+            self._add(_Route(path, "websocket", cls, name, Operation(), around))
+            return function
+
+        return decorate
 
 
 class Router(_Routes):
@@ -162,9 +224,18 @@ class Router(_Routes):
 
 
 def check_path(path: str) -> None:
-    """ValueError for a path that does not begin with "/"."""
+    """ValueError for a path that does not begin with "/", or has a part that would be taken for
+    text; TypeError for none."""
+    if not isinstance(path, str):
+        raise TypeError(f"a path is text, as in @app.get('/things'), not {path!r}")
     if not path.startswith("/"):
         raise ValueError(f"the path {path!r} does not begin with '/'")
+    odd = odd_part(path)
+    if odd is not None:
+        kinds = ", ".join(CONVERTERS)
+        raise ValueError(
+            f"the path {path!r}: {odd!r} is no part; write {{name}}, or {{name:int}} ({kinds})"
+        )
 
 
 def _under(prefix: str, router: Router, route: _Route) -> _Route:
@@ -280,9 +351,18 @@ class Application(_Routes, web.Application, Generic[State]):
         for route in router.routes:
             self._add(_under(prefix, router, route))
 
+    def _add_socket(self, route: _Route, *, taken: bool) -> None:
+        if taken:
+            raise SignatureError(f"{route.path!r} has methods: a websocket needs another path")
+        handler: Any = route.function
+        self.add(route.path, handler, route.name, middleware=route.middleware)
+
     def _add(self, route: _Route) -> None:
         check_path(route.path)
         cls = self._functions.get(route.path)
+        if route.verb == "websocket":
+            self._add_socket(route, taken=cls is not None)
+            return
         where = f"{route.verb.upper()} {route.path}"
         around = [_only_for(route.verb, each) for each in check_middleware(route.middleware, where)]
         names = _names_of(route.path)

@@ -9,12 +9,14 @@ import inspect
 import re
 from collections.abc import AsyncIterator
 from http.client import responses
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from . import codec
 from .gaps import shapes_of
+from .handlers import FunctionHandler
 from .problems import MEDIA_TYPE
 from .responses import media_type_of
 from .signatures import Parameter, Signature
@@ -144,7 +146,9 @@ def document(app: Application[Any]) -> dict[str, Any]:
     names: set[str] = set()
     for path, verb, signature, described, target in shown:
         plain = _CONVERTED.sub(r"{\1}", path)
-        name = _operation_id(f"{verb}_{target.__name__}", plain, names)
+        function = issubclass(target, FunctionHandler)
+        first = signature.function.__name__ if function else f"{verb}_{target.__name__}"
+        name = _operation_id(first, verb, plain, names)
         paths.setdefault(plain, {})[verb] = _operation(name, signature, described, schemas)
     found: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -160,12 +164,13 @@ def document(app: Application[Any]) -> dict[str, Any]:
     return found
 
 
-def _operation_id(name: str, path: str, names: set[str]) -> str:
-    """`name`, with the path's words where another has it already."""
-    if name in names:
-        name = "_".join([name, *re.findall(r"\w+", path)])
-    names.add(name)
-    return name
+def _operation_id(name: str, verb: str, path: str, names: set[str]) -> str:
+    """`name`; where another has it already with the path's words, and then the verb before it."""
+    longer = "_".join([name, *re.findall(r"\w+", path)])
+    ways = chain((name, longer, f"{verb}_{longer}"), (f"{longer}_{n}" for n in count(2)))
+    found = next(each for each in ways if each not in names)
+    names.add(found)
+    return found
 
 
 def _taken(signature: Signature) -> list[Any]:

@@ -18,10 +18,11 @@ from contextlib import (
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from .._util.mistakes import name_of
 from ..exchange import READY
 from .gaps import fill, may_have_gaps
 from .problems import Fault, Problem
-from .responses import media_type_of, negotiated, negotiates, send
+from .responses import media_type_of, negotiated, negotiates, send, wants_value
 from .signatures import MISSING, Parameter, Signature, signature_of
 from .takers import OBJECTS, Taker, check_form, form_types, take_body, take_credentials
 
@@ -38,7 +39,7 @@ class Plan:
     """A typed method, ready to be called for requests."""
 
     __slots__ = ("_accepted", "_gaps", "_media_type", "_negotiates", "_plain", "_root",
-                 "_signature", "_status", "_steps", "_streamed")  # fmt: skip
+                 "_signature", "_status", "_steps", "_streamed", "_wants")  # fmt: skip
 
     def __init__(self, signature: Signature, overrides: Overrides | None = None) -> None:
         steps: dict[Callable[..., Any], _Step] = {}
@@ -54,6 +55,7 @@ class Plan:
         self._media_type = media_type_of(signature.returns, signature.streamed)
         self._negotiates = negotiates(signature)
         self._gaps = self._negotiates and may_have_gaps(signature.returns)
+        self._wants = wants_value(signature.returns)
         # Most methods: values of the request, and nothing to open.
         self._plain = len(self._steps) == 1 and sources <= _VALUES
 
@@ -95,6 +97,12 @@ class Plan:
                     return
         if handler._finished or (result is None and handler._write_buffer):
             return  # it wrote its answer itself
+        if result is None and self._wants and handler._status_code == 200:
+            name = root.function.__qualname__
+            raise TypeError(
+                f"{name} returned None, and promises {name_of(self._signature.returns)}: a "
+                "`return` is missing, or `| None` in its annotation"
+            )
         if self._gaps:
             fill(result)
         sent = send(handler, result, self._status, media_type)

@@ -45,6 +45,8 @@ class Problem(HTTPError):
         errors: the faults found.
         headers: fields of the answer, such as WWW-Authenticate.
         extensions: further members of the document.
+
+    ValueError for another status.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Problem(HTTPError):
         headers: Mapping[str, str] | None = None,
         **extensions: Any,
     ) -> None:
+        if not isinstance(status, int) or not 400 <= status <= 599:
+            raise ValueError(f"a problem has a status from 400 to 599, not {status!r}")
         text = detail or title or responses.get(status, "Unknown")
         super().__init__(status, "%s", text, headers=headers)
         self.detail = detail

@@ -17,6 +17,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 from . import codec
 from .problems import Problem
 
@@ -36,6 +38,10 @@ class Status:
 
     code: int
     description: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.code, int) or not 200 <= self.code <= 399:
+            raise ValueError(f"the status of an answer is from 200 to 399, not {self.code!r}")
 
 
 @dataclass(slots=True)
@@ -59,7 +65,7 @@ def raises(*statuses: int) -> Callable[[F], F]:
     Those that follow from its signature, and the 503 of `web.timeout`, are always included.
     ValueError if it is not an error status.
     """
-    if not all(400 <= status <= 599 for status in statuses):
+    if not all(isinstance(status, int) and 400 <= status <= 599 for status in statuses):
         raise ValueError(f"{statuses} are not all statuses from 400 to 599")
 
     def decorate(function: F) -> F:
@@ -172,6 +178,19 @@ def negotiates(signature: Signature) -> bool:
     if signature.is_response and returns is str:
         return False
     return returns not in (None, type(None), bytes, AsyncIterator)
+
+
+def wants_value(returns: Any) -> bool:
+    """Whether None is not among the values of an annotation: nothing returned is a mistake."""
+    if returns in (None, type(None), Any, AsyncIterator):
+        return False
+    try:
+        msgspec.convert(None, returns)
+    except msgspec.ValidationError:
+        return True
+    except TypeError:  # a type that only an encoder of its own knows
+        return False
+    return False
 
 
 def negotiated(accept: str | None) -> str:

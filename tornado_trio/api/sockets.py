@@ -7,16 +7,17 @@ document is made: its tools expect a broker too, and would say little here.)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from ..web.websocket import WebSocketHandler
+from ..websocket import WebSocket
 from . import codec
 from .signatures import SignatureError
-
-if TYPE_CHECKING:
-    from ..websocket import WebSocket
 
 __all__ = ["Conversation", "Socket"]
 
@@ -24,6 +25,44 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 _MAX_REASON = 123  # bytes (RFC 6455 5.5)
+
+
+def socket_of(function: Callable[..., Any], names: frozenset[str]) -> type[WebSocketHandler]:
+    """A handler whose conversations `function` holds; `names` are the parts of its path.
+
+    Raises SignatureError.
+    """
+    code = function.__code__
+    where = f"{code.co_filename}:{code.co_firstlineno}: {function.__qualname__}"
+    if not inspect.iscoroutinefunction(function):
+        raise SignatureError(f"{where}: the function of a websocket is `async def`")
+    parameters = list(inspect.signature(function).parameters)
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise SignatureError(f"{where}: {error}") from error
+    first = hints.get(parameters[0]) if parameters else None
+    if set(parameters[1:]) != names:
+        raise SignatureError(
+            f"{where} takes the conversation, and after it the parts of the path "
+            f"({', '.join(sorted(names)) or 'none'}); the rest of the request is `ws.request`"
+        )
+    origin = get_origin(first) or first
+
+    async def run(self: Any, peer: Any, *args: Any, **kwargs: Any) -> None:
+        await function(peer, *args, **kwargs)
+
+    bases: tuple[Any, ...]
+    if origin is Conversation:
+        bases, method = (Socket[get_args(first) or (Any, Any)],), "talk"  # type: ignore[misc]
+    elif origin is WebSocket:
+        bases, method = (WebSocketHandler,), "open"
+    else:
+        raise SignatureError(
+            f"{where}: its first parameter is an `api.Conversation[In, Out]` or a `WebSocket`"
+        )
+    members = {method: run, "__module__": function.__module__, "__doc__": function.__doc__}
+    return types.new_class(function.__name__, bases, exec_body=lambda space: space.update(members))
 
 
 class Conversation(Generic[In, Out]):

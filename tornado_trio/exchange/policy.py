@@ -41,7 +41,9 @@ class DisconnectPolicy:
             return CANCEL
         if value == "finish":
             return FINISH
-        raise ValueError(f"unknown disconnect policy {value!r}")
+        raise ValueError(
+            f'unknown disconnect policy {value!r}: it is "cancel", "finish" or grace(seconds)'
+        )
 
 
 CANCEL = DisconnectPolicy("cancel")

@@ -1,6 +1,7 @@
 """An application on an in-memory network: the real parser and server, no sockets.
 
-Knows the server, the client and `MemoryNetwork`. Under trio's autojump clock timeouts take no real time.
+Knows the server, the client and `MemoryNetwork`. Under trio's autojump clock timeouts take no
+real time.
 """
 
 from __future__ import annotations

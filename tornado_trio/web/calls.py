@@ -24,6 +24,7 @@ Knows the exchange, and responders by their `respond`. Must not know handlers.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
+from .._util.mistakes import name_of, takes
 from ..escape import utf8
 from ..exchange import READY, Exchange, ResponseStartLine
 from ..wire.headers import HTTPHeaders
@@ -183,6 +185,10 @@ def check_middleware(middleware: Sequence[Middleware], where: str) -> tuple[Midd
                 f"{where}: {each!r} is no middleware; that is an object to be called as "
                 "`await middleware(call, next)`" + (": make one" if isinstance(each, type) else "")
             )
+        if inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each):
+            raise TypeError(f"{where}: {name_of(each)} has a yield: `await next(call)` instead")
+        if not takes(each, 2):
+            raise TypeError(f"{where}: {name_of(each)} is called with two arguments, call and next")
     return tuple(middleware)
 
 

@@ -17,11 +17,15 @@ class HTTPError(Exception):
     application serves tracebacks); it may hold `%`-placeholders for the remaining
     positional arguments. `reason`, given by keyword, replaces the standard phrase; `headers` are
     fields of the answer.
+
+    TypeError for a status that is no int.
     """
 
     def __init__(
         self, status_code: int = 500, log_message: str | None = None, *args: Any, **kwargs: Any
     ) -> None:
+        if not isinstance(status_code, int):
+            raise TypeError(f"the status is an int, not {status_code!r}: HTTPError(404, 'why')")
         self.status_code = status_code
         self._log_message = log_message
         # Exception.args on purpose: they are the arguments of the message, and copying or

@@ -260,7 +260,12 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         self._reason = "OK"
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
-        """Set the status; a reason that may not be sent becomes "Unknown"."""
+        """Set the status; a reason that may not be sent becomes "Unknown".
+
+        TypeError for a status that is no int.
+        """
+        if not isinstance(status_code, int):
+            raise TypeError(f"a status is an int, not {status_code!r}")
         self._status_code = status_code
         self._reason = output.reason_phrase(status_code, reason)
 

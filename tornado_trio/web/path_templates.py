@@ -24,7 +24,7 @@ from .matchers import PathMatches
 if TYPE_CHECKING:
     from .request import Request
 
-__all__ = ["CONVERTERS", "Converter", "PathTemplate", "is_template", "path_matcher"]
+__all__ = ["CONVERTERS", "Converter", "PathTemplate", "is_template", "odd_part", "path_matcher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,17 @@ _PART = re.compile(r"\{([A-Za-z_]\w*)(?::([A-Za-z_]\w*))?\}")
 def is_template(pattern: str) -> bool:
     """Whether a path pattern given as text is a template rather than a regular expression."""
     return _PART.search(pattern) is not None
+
+
+# A brace that is neither a part of ours nor a quantifier, and the parts of other frameworks.
+_QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}|\{,\d+\}")
+_ODD = re.compile(r"\{[^}]*\}?|(?<!\?P)<(?:\w+:)?\w+>")
+
+
+def odd_part(pattern: str) -> str | None:
+    """What looks like a part and is none, such as "{id", "{id:[0-9]+}" or "<int:id>"."""
+    found = _ODD.search(_QUANTIFIER.sub("", _PART.sub("", pattern)))
+    return found and found[0]
 
 
 def path_matcher(pattern: str) -> PathMatches:

@@ -25,7 +25,14 @@ _decorated: set[str] = set()
 
 
 def timeout(seconds: float | None) -> Callable[[Method], Method]:
-    """Cancel a handler's method after `seconds`; the client gets 503."""
+    """Cancel a handler's method after `seconds`; the client gets 503. None: never.
+
+    TypeError and ValueError for what is no number above 0.
+    """
+    if callable(seconds):
+        raise TypeError("write @timeout(5): it takes the seconds")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"a timeout is above 0 seconds, not {seconds!r}")
 
     def decorate(method: Method) -> Method:
         method._request_timeout = seconds  # type: ignore[attr-defined]
@@ -37,7 +44,7 @@ def timeout(seconds: float | None) -> Callable[[Method], Method]:
 
 def on_disconnect(policy: DisconnectPolicy | str) -> Callable[[Method], Method]:
     """Set what happens to a handler's method when its client disconnects: "cancel", "finish", or
-    grace."""
+    `grace(seconds)`. ValueError for another."""
     policy = DisconnectPolicy.of(policy)
 
     def decorate(method: Method) -> Method:

@@ -5,11 +5,16 @@ Websocket handshakes are not part of it: their handlers' `check_origin` decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from ..calls import Call, Next, Response
 
 __all__ = ["CORS"]
+
+
+# Scheme, host and port; an extension of a browser has a scheme of its own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/*?#\s]+")
 
 
 class CORS:
@@ -48,6 +53,13 @@ class CORS:
             self._allowed = origins
         else:
             listed = frozenset(origin.rstrip("/").lower() for origin in origins)
+            for origin in listed - {"*", "null"}:
+                if not _ORIGIN.fullmatch(origin):
+                    raise ValueError(
+                        f"{origin!r} is no origin, as browsers send it: "
+                        '"https://shop.example", with a port if need be; for a pattern give a '
+                        "function of the origin"
+                    )
             self._allowed = lambda origin: origin.lower() in listed
         self._methods = ", ".join(methods)
         self._headers = None if headers == "*" else ", ".join(headers)

@@ -50,6 +50,8 @@ class RequestLimit:
         key: Callable[[Call], Hashable] = by_client,
         max_keys: int = 100_000,
     ) -> None:
+        if isinstance(rate, str):
+            raise TypeError(f"the rate is requests a second, a number: 10 / 60, not {rate!r}")
         if not (rate > 0 and burst >= 1 and max_keys >= 1):
             raise ValueError(f"rate {rate}, burst {burst}, max_keys {max_keys}: all above 0")
         self._step = 1 / rate
