@@ -98,6 +98,24 @@ app = web.Application([("/hello", Hello)])
 # the block
 await test_hello(None)
 """,
+    "tornado_trio/testing/server.py:client": """
+class Orders(web.RequestHandler):
+    def post(self):
+        self.write(self.request.body)
+
+async with memory_server(web.Application([("/orders", Orders)])) as server:
+    # the block
+    assert response.json() == {"item": "tea"}
+""",
+    "tornado_trio/api/application.py:websocket": """
+from tornado_trio import api
+app = api.Application()
+# the block
+async with memory_server(app) as server, server.client() as client:
+    async with open_websocket("/rooms/den", client=client) as ws:
+        await ws.send('"hi"')
+        assert await ws.receive() == '"den: hi"'
+""",
     "tornado_trio/api/__init__.py": f"""{ORDERS}
 # the block
 answer = await ask(app, "/orders/7")

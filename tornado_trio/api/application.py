@@ -183,8 +183,12 @@ class _Routes:
     ) -> Callable[[F], F]:
         """Have the decorated function hold the conversations of websockets at `path`.
 
-            @app.websocket("/rooms/{room}")
-            async def talk(peer: api.Conversation[Said, Heard], room: str) -> None: ...
+        ```python
+        @app.websocket("/rooms/{room}")
+        async def talk(peer: api.Conversation[str, str], room: str) -> None:
+            async for said in peer:
+                await peer.send(f"{room}: {said}")
+        ```
 
         Its first parameter is an `api.Conversation` or a plain `WebSocket`, whose `request` it was
         opened with; the others are the parts of the path. SignatureError for another signature.

@@ -122,8 +122,10 @@ class MemoryServer:
     ) -> AsyncIterator[Client]:
         """The HTTP client on this network: a path is a URL, cookies are kept, redirects followed.
 
-            async with server.client() as client:
-                response = await client.post("/orders", json={"item": "tea"})
+        ```python
+        async with server.client() as client:
+            response = await client.post("/orders", json={"item": "tea"})
+        ```
 
         Other servers of the network are reached by whole URLs. The options are those of
         `open_client`. Websockets: `open_websocket("/live", client=client)`.
