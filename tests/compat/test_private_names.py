@@ -221,7 +221,7 @@ for name in {names!r}:
 
 
 def test_docs_list_the_refused_names() -> None:
-    text = (Path(__file__).parents[2] / "docs/discussion/compatibility.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/discussion/compat-limits.md").read_text()
     rows = re.findall(r"^\| `(tornado\.[\w.]+)` \| (.*) \|$", text, re.M)
     assert dict(rows) == REFUSED
 

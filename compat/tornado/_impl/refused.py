@@ -1,7 +1,7 @@
 """Upstream's names that are missing on purpose, and why.
 
 A name with another meaning is worse than a missing one: accessing one of these is an AttributeError
-with the reason. docs/discussion/compatibility.md lists them.
+with the reason. docs/discussion/compat-limits.md lists them.
 """
 
 from __future__ import annotations
