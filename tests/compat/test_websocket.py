@@ -184,7 +184,7 @@ class BusyTest(Base):
                 sent += len(message)
         assert sent < 12_000_000  # what the kernel's buffers hold, and 256 KiB
         assert handler.ws_connection is not None
-        assert len(handler.ws_connection._look_ahead.events) <= 32  # type: ignore[attr-defined]
+        assert len(handler.ws_connection._link.ahead.events) <= 32  # type: ignore[attr-defined]
         peer.reset()
         with ExpectLog("tornado.application", ".*", required=False):
             await self.settle(handler)

@@ -13,7 +13,6 @@ from trio.testing import wait_all_tasks_blocked
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.websocket.link import Link
-from tornado_trio.websocket.lookahead import LookAhead
 from tornado_trio.wire.websocket import WebSocketProtocol
 from tornado_trio.wire.websocket.frames import CLOSE, PING, PONG, TEXT, encode_close, encode_frame
 
@@ -24,18 +23,18 @@ class Program:
     def __init__(self, stream: MemoryStream, nursery: trio.Nursery) -> None:
         stream.nursery = nursery
         self.events: list[Any] = []
-        self.controls: list[Any] = []
         self.lost = 0
         protocol = WebSocketProtocol(client=False, max_size=1000)
-        self.link = Link(stream, protocol, self.receive, close_timeout=5)
-        self.link.ahead = self.ahead = LookAhead(
-            stream, protocol, nursery.start_soon, self.control, self.gone
-        )
+        self.link = Link(stream, protocol, self.receive, close_timeout=5, lost=self.gone)
 
     def receive(self, opcode: int, payload: Any) -> Awaitable[Any] | None:
         self.events.append((opcode, payload))
         if opcode == TEXT and payload:
-            return self.ahead.watch(self.work(float(payload)))
+            return self.link.read_ahead(self.work(float(payload)))
+        if opcode == PING:
+            self.link.answer_ping(payload)
+        if opcode == PONG:
+            self.link.pong_came()
         return None
 
     async def work(self, seconds: float) -> str:
@@ -45,9 +44,6 @@ class Program:
             await trio.sleep(seconds)
         self.events.append("done")
         return "done"
-
-    def control(self, opcode: int, payload: bytes) -> None:
-        self.controls.append((trio.current_time(), opcode, payload))
 
     def gone(self) -> None:
         self.lost += 1
@@ -73,18 +69,25 @@ async def test_reads_ahead_only_while_busy(autojump_clock: Any) -> None:
     async with program() as (made, client):
         send(client, TEXT, b"0")  # does not wait: nothing is started for it
         await wait_all_tasks_blocked()
-        assert made.ahead._scope is None
-        begin = trio.current_time()
+        assert made.link.ahead is not None and made.link.ahead._scope is None
         send(client, TEXT, b"10")
         send(client, PING, b"a")
-        await trio.sleep(1)
+        await wait_all_tasks_blocked()
+        assert await client.read_exactly(3) == encode_frame(PONG, b"a")
         send(client, PONG, b"b")
         send(client, TEXT, b"")
         await trio.sleep(1)
-        assert made.controls == [(begin, PING, b"a"), (begin + 1, PONG, b"b")]
+        assert made.link.pongs == 1
         assert made.events == [(TEXT, "0"), "done", (TEXT, "10")]
         await trio.sleep(10)
         assert made.events[3:] == ["done", (PING, b"a"), (PONG, b"b"), (TEXT, "")]
+        # In their turn they were neither answered nor counted again; others are.
+        assert client.read_nowait() is None and made.link.pongs == 1
+        send(client, PING, b"c")
+        send(client, PONG, b"d")
+        await wait_all_tasks_blocked()
+        assert client.read_nowait() == encode_frame(PONG, b"c")
+        assert made.link.pongs == 2
         send(client, TEXT, b"0")
         await wait_all_tasks_blocked()
         assert made.events[-1] == "done"
@@ -133,7 +136,7 @@ async def test_bounded(autojump_clock: Any) -> None:
         for _ in range(1000):
             send(client, TEXT, b"")
         await trio.sleep(5)
-        assert len(made.ahead.events) == 32
+        assert made.link.ahead is not None and len(made.link.ahead.events) == 32
         await trio.sleep(10)
         assert made.events.count((TEXT, "")) == 1000
 

@@ -13,8 +13,9 @@ from dataclasses import replace
 from ..websocket.options import WebSocketOptions
 from ..websocket.session import WebSocket, run_session
 from ..wire.headers import HTTPHeaders
-from ..wire.websocket import HandshakeError, WebSocketProtocol
-from ..wire.websocket.handshake import check_answer, make_key, request_headers
+from ..wire.websocket import HandshakeError
+from ..wire.websocket.handshake import make_key, request_headers
+from ..wire.websocket.upgrade import confirm
 from .client import Client
 from .errors import InvalidRequest
 from .opening import open_client
@@ -98,7 +99,7 @@ async def open_websocket(
             timeouts=timeouts or _TIMEOUTS,
         ) as response:
             try:
-                subprotocol, deflate = check_answer(
+                agreement = confirm(
                     response.status,
                     response.headers,
                     key,
@@ -109,9 +110,11 @@ async def open_websocket(
                 body = b"" if response.status == 101 else await response.read_chunk()
                 raise WebSocketRefused(error, response, body) from None
             stream = response._hop.detach()
-        size, ours = options.max_message_size, options.deflate
-        protocol = WebSocketProtocol(client=True, max_size=size, deflate=deflate, options=ours)
         async with run_session(
-            stream, protocol, options, subprotocol=subprotocol, request=response
+            stream,
+            agreement.protocol(options.max_message_size),
+            options,
+            subprotocol=agreement.subprotocol,
+            request=response,
         ) as ws:
             yield ws

@@ -118,6 +118,24 @@ class Keepalive(ABC):
     def give_up(self) -> None:
         """Close: the peer has shown no sign of life."""
 
+    def start(self) -> None:
+        """Step by the link's timer, until the connection is over."""
+        self.link.repeat(self.interval, self._seconds_after_step)
+
+    async def run(self) -> None:
+        """Step in the task that calls this, until the connection is over.
+
+        Cancellation: no further ping is sent.
+        """
+        seconds = self.interval
+        while seconds < math.inf:
+            await trio.sleep(seconds)
+            seconds = self._seconds_after_step()
+
+    def _seconds_after_step(self) -> float:
+        now = trio.current_time()
+        return self.step(now) - now
+
     def step(self, now: float) -> float:
         """Do what is due; the time of the next step, infinity when there is none."""
         if self.link.protocol.state is not State.OPEN:

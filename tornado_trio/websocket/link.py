@@ -10,6 +10,7 @@ Hot path: one readiness wait, one recv, `receiver` called straight from the read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -18,14 +19,14 @@ import trio
 from .._util.fairness import Budget
 from ..errors import StreamClosedError, WriteBufferFull
 from ..net.stream import Stream
-from ..wire.websocket import CLOSE, CloseCode, WebSocketProtocol, WebSocketProtocolError
+from ..wire.websocket import CLOSE, PING, CloseCode, WebSocketProtocol, WebSocketProtocolError
 from .lookahead import LookAhead
 
 __all__ = ["Drained", "Later", "Link", "Receiver"]
 
 # Gets (opcode, payload) of every event: str for text, bytes for binary, ping and pong, `Close`
 # for the peer's close frame. What it returns, unless None, is awaited before the next event.
-# Pings are for it to answer (`Link.answer_ping`), the close frame is not.
+# Pings are for it to answer (`Link.answer_ping`) and pongs to report, the close frame is neither.
 Receiver = Callable[[int, Any], "Awaitable[object] | None"]
 # Called when what was written is on its way: with None, or with what became of the stream.
 Drained = Callable[["StreamClosedError | None"], object]
@@ -51,11 +52,13 @@ class Link:
         spawn: starts `async_fn()`; in the stream's nursery unless given.
         later: how to schedule a timeout: a task unless given. (An event loop's timer costs a tenth
             of the memory.)
+        lost: called once if the peer disconnects while the connection is read ahead.
 
     Attributes:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
         room: waits until the receiver is no longer busy, for a `read` that was cancelled.
         reads: how often bytes arrived: a sign of life for the keepalive.
+        pongs: how many arrived, if the receiver reports them.
         error: what the peer did wrong, if that ended the connection.
         ahead: where events come from once a busy receiver had its connection read ahead.
         send_pong: sends one, and returns whether it was sent at once; if not, `pong_left` is called
@@ -64,14 +67,19 @@ class Link:
 
     __slots__ = (
         "_drained",
+        "_pings_ahead",
         "_pong",
         "_pong_unsent",
+        "_pongs_ahead",
+        "_stop_repeating",
         "_stop_waiting",
         "ahead",
         "busy",
         "close_timeout",
         "error",
         "later",
+        "lost",
+        "pongs",
         "protocol",
         "reads",
         "receiver",
@@ -89,6 +97,7 @@ class Link:
         close_timeout: float = 10.0,
         spawn: Spawn | None = None,
         later: Later | None = None,
+        lost: Callable[[], object] | None = None,
     ) -> None:
         self.stream = stream
         self.protocol = protocol
@@ -98,27 +107,37 @@ class Link:
         self.busy = False
         self.room: Callable[[], Awaitable[object]] | None = None
         self.reads = 0
+        self.pongs = 0
         self.error: WebSocketProtocolError | None = None
         self.spawn = spawn
         self.later = later
+        self.lost = lost
         self.send_pong: Callable[[bytes], bool] | None = None
         self._pong: bytes | None = None  # the latest that waits for its turn
         self._pong_unsent = False
         self._drained: list[Drained] | None = None
         self._stop_waiting: Callable[[], object] | None = None  # for the peer's close frame
+        self._stop_repeating: Callable[[], object] | None = None
+        # Answered, and counted, before their turn.
+        self._pings_ahead = 0
+        self._pongs_ahead = 0
 
     # --- reading -----------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Read until the connection is over, then close the stream.
+    async def run(self, over: Callable[[], object] | None = None) -> None:
+        """Read until the connection is over, call `over`, then close the stream.
 
-        A protocol error of the peer, or its disconnect, is not raised: see `protocol.close_code`
-        and `error`. An exception of the receiver is; then the stream is still open and a close
-        frame may be sent.
+        `over` comes first because the peer may keep its connection open for as long as `finish`
+        waits. A protocol error of the peer, or its disconnect, is not raised: see
+        `protocol.close_code` and `error`. An exception of the receiver is; then the stream is still
+        open and a close frame may be sent.
 
         Cancellation: as for `read` and `finish`.
         """
         await self.read()
+        self.stop_waiting()
+        if over is not None:
+            over()
         await self.finish()
 
     async def read(self) -> None:
@@ -178,6 +197,24 @@ class Link:
             await trio.lowlevel.checkpoint()
             self.stream.write(b"")
 
+    def read_ahead(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """For the receiver to return: `awaitable`, while which the connection is read ahead.
+
+        Pings are answered and pongs counted at once, and `lost` is called when the peer
+        disconnects; messages wait for their turn. Nothing is started if `awaitable` does not wait.
+        """
+        if self.ahead is None:
+            self.ahead = LookAhead(self.stream, self.protocol)
+        return self.ahead.watch(awaitable, self._start, self._read_ahead, self.lost)
+
+    def _read_ahead(self, opcode: int, payload: Any) -> None:
+        if opcode == PING:
+            self._answer_ping(payload)
+            self._pings_ahead += 1
+        else:
+            self.pongs += 1
+            self._pongs_ahead += 1
+
     # --- writing -----------------------------------------------------------------
 
     def write(self, frame: bytes) -> bool:
@@ -230,10 +267,22 @@ class Link:
             callback(error)
 
     def answer_ping(self, payload: bytes) -> None:
-        """Send a pong. While one is unsent, only the latest ping is answered next.
-
-        A peer that floods us with pings and never reads costs one pong of memory.
+        """Send a pong, unless that was done ahead. While one is unsent, only the latest ping is
+        answered next: a peer that sends many pings and never reads costs one pong of memory.
         """
+        if self._pings_ahead:
+            self._pings_ahead -= 1
+        else:
+            self._answer_ping(payload)
+
+    def pong_came(self) -> None:
+        """A pong's turn has come; one read ahead was counted then."""
+        if self._pongs_ahead:
+            self._pongs_ahead -= 1
+        else:
+            self.pongs += 1
+
+    def _answer_ping(self, payload: bytes) -> None:
         if self.protocol.close_sent is not None:
             return
         if self._pong_unsent:
@@ -246,7 +295,7 @@ class Link:
         self._pong_unsent = False
         payload, self._pong = self._pong, None
         if payload is not None:
-            self.answer_ping(payload)
+            self._answer_ping(payload)
 
     def _send_pong(self, payload: bytes) -> bool:
         self.write_quietly(self.protocol.send_pong(payload))
@@ -281,11 +330,23 @@ class Link:
         self.stream.close()
         self.stop_waiting()
 
+    def repeat(self, seconds: float, step: Callable[[], float]) -> None:
+        """Call `step` in so many seconds, and again after as many as it returns, until that is
+        infinity, or reading is over."""
+
+        def due() -> None:
+            self._stop_repeating = None
+            self.repeat(step(), step)
+
+        if seconds < math.inf:
+            self._stop_repeating = (self.later or self._later)(seconds, due)
+
     def stop_waiting(self) -> None:
-        """Reading is over: cancel the timer of `abort_later`."""
-        stop, self._stop_waiting = self._stop_waiting, None
-        if stop is not None:
-            stop()
+        """Reading is over: cancel the timers of `abort_later` and `repeat`."""
+        for stop in (self._stop_waiting, self._stop_repeating):
+            if stop is not None:
+                stop()
+        self._stop_waiting = self._stop_repeating = None
 
     def _later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
         scope = trio.CancelScope()

@@ -22,6 +22,8 @@ from ..wire.websocket.reader import Event
 
 __all__ = ["LookAhead"]
 
+Control = Callable[[int, Any], object]
+
 # Read ahead at most so many events and bytes: then the peer has to wait.
 _EVENTS: Final = 32
 _BYTES: Final = 256 * 1024
@@ -32,51 +34,53 @@ class LookAhead:
 
     Args:
         stream, protocol: the link's.
-        spawn: starts the sibling, `spawn(async_fn)`.
-        control: gets (opcode, payload) of pings and pongs at once; they are events, too.
-        lost: called once if the stream ends meanwhile.
+
+    Attributes:
+        events: what was read ahead.
+        failure: the peer's mistake that ended the reading.
     """
 
     __slots__ = (
         "_bytes",
-        "_control",
-        "_lost",
         "_scope",
-        "_spawn",
         "events",
         "failure",
         "protocol",
         "stream",
     )
 
-    def __init__(
-        self,
-        stream: Stream,
-        protocol: WebSocketProtocol,
-        spawn: Callable[..., Any],
-        control: Callable[[int, Any], None],
-        lost: Callable[[], None],
-    ) -> None:
+    def __init__(self, stream: Stream, protocol: WebSocketProtocol) -> None:
         self.stream = stream
         self.protocol = protocol
-        self._spawn = spawn
-        self._control = control
-        self._lost = lost
-        # What was read ahead; and the peer's mistake that ended the reading.
         self.events: deque[Event] = deque()
         self.failure: WebSocketProtocolError | None = None
         self._bytes = 0
         self._scope: trio.CancelScope | None = None
 
     @types.coroutine
-    def watch(self, awaitable: Awaitable[Any]) -> Generator[Any, Any, Any]:
-        """Await `awaitable`, reading ahead once it suspends."""
+    def watch(
+        self,
+        awaitable: Awaitable[Any],
+        spawn: Callable[..., object],
+        control: Control,
+        lost: Callable[[], object] | None,
+    ) -> Generator[Any, Any, Any]:
+        """Await `awaitable`, reading ahead once it suspends.
+
+        Args:
+            spawn: starts the sibling, `spawn(async_fn, *args)`.
+            control: gets (opcode, payload) of pings and pongs at once; they are events, too.
+            lost: called once if the stream ends meanwhile.
+        """
+        # All three are passed on, not kept: they are methods of objects that know this one.
         steps = awaitable.__await__()
         try:
             trap = steps.send(None)
         except StopIteration as stop:
             return stop.value
-        self._start()
+        if self.failure is None and not self.stream.closed:
+            self._scope = trio.CancelScope()
+            spawn(self._read, self._scope, control, lost)
         try:
             while True:
                 try:
@@ -108,21 +112,22 @@ class LookAhead:
             raise self.failure
         return self.protocol.next_event()
 
-    def _start(self) -> None:
-        if self.failure is None and not self.stream.closed:
-            self._scope = trio.CancelScope()
-            self._spawn(self._read, self._scope)
-
-    async def _read(self, scope: trio.CancelScope) -> None:
+    async def _read(
+        self, scope: trio.CancelScope, control: Control, lost: Callable[[], object] | None
+    ) -> None:
         with scope:
             try:
-                await self._read_on(scope)
+                ended = await self._read_on(scope, control)
             except WebSocketProtocolError as error:
                 self.failure = error
+                return
             except StreamClosedError:
-                self._lost()
+                ended = True
+            if ended and lost is not None:
+                lost()
 
-    async def _read_on(self, scope: trio.CancelScope) -> None:
+    async def _read_on(self, scope: trio.CancelScope, control: Control) -> bool:
+        """Whether the stream has ended."""
         stream, protocol = self.stream, self.protocol
         while True:
             while len(self.events) < _EVENTS and self._bytes < _BYTES:
@@ -130,20 +135,19 @@ class LookAhead:
                 if event is None:
                     break
                 if event[0] in (PING, PONG):
-                    self._control(*event)
+                    control(*event)
                 self.events.append(event)
                 if event[0] == CLOSE:
-                    return
+                    return False
             else:
-                return  # enough; the rest stays with the kernel
+                return False  # enough; the rest stays with the kernel
             await stream.wait_readable()
             if scope.cancel_called:
-                return  # the receiver is done; it was too late to take this wakeup back
+                return False  # the receiver is done; it was too late to take this wakeup back
             data = stream.read_nowait()
             if data is None:
                 continue
             if not data:
-                self._lost()
-                return
+                return True
             self._bytes += len(data)
             protocol.receive(data)

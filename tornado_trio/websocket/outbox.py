@@ -31,17 +31,15 @@ class Outbox:
 
     Attributes:
         dropped: messages that `DROP_OLDEST` dropped, or that `offer` refused.
-        sent: messages handed to the stream.
     """
 
-    __slots__ = ("_link", "_lock", "_queue", "_queued", "dropped", "limit", "policy", "sent")
+    __slots__ = ("_link", "_lock", "_queue", "_queued", "dropped", "limit", "policy")
 
     def __init__(self, link: Link, policy: SlowConsumer, limit: int) -> None:
         self._link = link
         self.policy = policy
         self.limit = limit
         self.dropped = 0
-        self.sent = 0
         self._queue: deque[_Item] | None = None
         self._queued = 0
         self._lock: trio.Lock | None = None
@@ -82,7 +80,6 @@ class Outbox:
             finally:
                 if isinstance(parts, AsyncGenerator):  # what failed may be us
                     await parts.aclose()
-        self.sent += 1
 
     async def _send_fragments(self, parts: AsyncIterable[Message]) -> None:
         opcode = 0
@@ -178,11 +175,9 @@ class Outbox:
         else:
             link.protocol.admit_shared(frame)
         try:
-            done = link.write(frame)
+            return link.write(frame)
         except StreamClosedError as error:
             raise self._closed() from error
-        self.sent += 1
-        return done
 
     async def _drain(self) -> None:
         try:

@@ -94,7 +94,6 @@ class WebSocket:
         "_outbox",
         "_over",
         "_pings",
-        "_received",
         "_room",
         "_waiting",
         "request",
@@ -117,7 +116,6 @@ class WebSocket:
         # A list: short by its bounds, and an empty deque weighs 760 bytes.
         self._inbox: list[str | bytes] = []
         self._inbox_bytes = 0
-        self._received = 0
         # The reader, while the inbox is full.
         self._room: trio.lowlevel.ParkingLot | None = None
         # Receivers, while it is empty, and tasks that wait for the end. A list: a ParkingLot weighs
@@ -174,10 +172,11 @@ class WebSocket:
 
     def statistics(self) -> WebSocketStatistics:
         """Counters and fill levels, for inspection."""
+        protocol = self._link.protocol
         return WebSocketStatistics(
-            state=self._link.protocol.state.value,
-            received=self._received,
-            sent=self._outbox.sent,
+            state=protocol.state.value,
+            received=protocol.reader.messages,
+            sent=protocol.sent,
             dropped=self._outbox.dropped,
             inbox=len(self._inbox),
             unsent=self._outbox.waiting,
@@ -220,7 +219,6 @@ class WebSocket:
     def _receive(self, opcode: int, payload: Any) -> Any:
         """From the link, for every event."""
         if opcode == TEXT or opcode == BINARY:
-            self._received += 1
             if self._link.protocol.close_sent is not None:
                 return None  # after `close` messages are dropped
             inbox = self._inbox
@@ -346,8 +344,8 @@ class WebSocket:
             else:
                 interval, patience = options.ping_interval, options.ping_timeout
                 await read_alive(link, SignsOfLife(link, self._pings, interval, patience))
-            self._end_of_messages()
             link.stop_waiting()
+            self._end_of_messages()
             await link.finish()
         finally:
             self._ended = True

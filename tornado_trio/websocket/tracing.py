@@ -9,7 +9,9 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Protocol, TypeAlias
 
-__all__ = ["SessionTracer", "TracedSession", "session_tracer", "set_session_tracer"]
+from ..wire.websocket import WebSocketProtocol
+
+__all__ = ["SessionTracer", "TracedLink", "TracedSession", "session_tracer", "set_session_tracer"]
 
 
 class MessageCounts(Protocol):
@@ -33,6 +35,35 @@ class TracedSession(Protocol):
     @property
     def close_code(self) -> int | None: ...
     def statistics(self) -> MessageCounts: ...
+
+
+class TracedLink:
+    """A `TracedSession` for a link without a session; no message of it is dropped."""
+
+    dropped = 0
+
+    def __init__(self, protocol: WebSocketProtocol, subprotocol: str | None) -> None:
+        self._protocol = protocol
+        self.subprotocol = subprotocol
+
+    @property
+    def client(self) -> bool:
+        return self._protocol.client
+
+    @property
+    def close_code(self) -> int | None:
+        return self._protocol.close_code
+
+    @property
+    def received(self) -> int:
+        return self._protocol.reader.messages
+
+    @property
+    def sent(self) -> int:
+        return self._protocol.sent
+
+    def statistics(self) -> TracedLink:
+        return self
 
 
 #: Called with a session when it begins, in the task that opens it, and the context that its

@@ -18,6 +18,7 @@ from tornado_trio.wire.websocket.handshake import (
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 GOOD = {
+    "Host": "example.com",
     "Upgrade": "websocket",
     "Connection": "keep-alive, Upgrade",
     "Sec-WebSocket-Key": KEY,
@@ -38,6 +39,7 @@ def test_good_request() -> None:
 @pytest.mark.parametrize(
     ("change", "status"),
     [
+        ({"Host": ""}, 400),
         ({"Upgrade": ""}, 400),
         ({"Upgrade": "h2c"}, 400),
         ({"Connection": "close"}, 400),
@@ -92,12 +94,12 @@ def test_origin(origin: str, host: str | None, same: bool) -> None:
 
 def test_client_request() -> None:
     headers = request_headers(KEY, subprotocols=["a", "b"], deflate=DeflateOptions(window_bits=15))
-    assert check_request("GET", "HTTP/1.1", headers) == KEY
+    assert check_request("GET", "HTTP/1.1", {**headers, "Host": "example.com"}) == KEY
     assert headers["Sec-WebSocket-Protocol"] == "a,b"
     assert headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate")
     with pytest.raises(ValueError):
         request_headers(KEY, subprotocols=["a b"])
-    assert set(request_headers(KEY)) == set(GOOD)
+    assert {*request_headers(KEY), "Host"} == set(GOOD)
 
 
 ANSWER = {

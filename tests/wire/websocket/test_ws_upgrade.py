@@ -8,6 +8,7 @@ from tornado_trio.wire.websocket.upgrade import agree, first_match
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 GOOD = {
+    "Host": "example.com",
     "Upgrade": "websocket",
     "Connection": "Upgrade",
     "Sec-WebSocket-Key": KEY,

@@ -104,9 +104,13 @@ def is_spoken(headers: Mapping[str, str]) -> bool:
 
 
 def key_of(headers: Mapping[str, str]) -> str:
-    """The key of a request. HandshakeError if it is missing or invalid."""
+    """The key of a request.
+
+    Raises:
+        HandshakeError: a field that RFC 6455 4.2.1 demands is missing or invalid.
+    """
     key = headers.get("Sec-WebSocket-Key", "").strip(" \t")
-    if not valid_key(key):
+    if not (valid_key(key) and headers.get("Host") and headers.get("Sec-WebSocket-Version")):
         raise HandshakeError("Missing/Invalid WebSocket headers")
     return key
 

@@ -55,6 +55,7 @@ class WebSocketProtocol:
         state: see `states.py`.
         close_received: the peer's close frame, once it came.
         close_sent: ours, once `send_close` made it.
+        sent: messages made; `reader` counts those received.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class WebSocketProtocol:
         "deflate",
         "deflater",
         "reader",
+        "sent",
         "state",
     )
 
@@ -82,6 +84,7 @@ class WebSocketProtocol:
         self.close_sent: Close | None = None
         self.deflate = deflate
         self.deflater: Deflater | None = None
+        self.sent = 0
         self._fragmenting = False
         inflater = None
         if deflate is not None:
@@ -148,6 +151,7 @@ class WebSocketProtocol:
             raise self.closed_error()
         if self._fragmenting:
             raise RuntimeError("a fragmented message is being sent")
+        self.sent += 1
         deflater = self.deflater
         if deflater is not None and len(payload) >= deflater.min_size:
             return encode_frame(opcode, deflater.compress(payload), rsv1=True, mask=self.client)
@@ -159,6 +163,7 @@ class WebSocketProtocol:
             raise self.closed_error()
         first = not self._fragmenting
         self._fragmenting = not fin
+        self.sent += fin
         rsv1 = False
         if self.deflater is not None:
             payload = self.deflater.compress(payload, fin)
@@ -247,6 +252,7 @@ class WebSocketProtocol:
             raise self.closed_error()
         if self._fragmenting:
             raise RuntimeError("a fragmented message is being sent")
+        self.sent += 1
         if self.deflater is not None and frame[0] & 0x40:
             self.deflater.reset()
 

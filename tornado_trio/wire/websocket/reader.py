@@ -63,6 +63,7 @@ class MessageReader:
     Attributes:
         wire_bytes, message_bytes: bytes received, heads and all, and those of the messages
             they became.
+        messages: how many those are.
     """
 
     __slots__ = (
@@ -79,6 +80,7 @@ class MessageReader:
         "masked",
         "max_size",
         "message_bytes",
+        "messages",
         "wire_bytes",
     )
 
@@ -88,6 +90,7 @@ class MessageReader:
         self.inflater = inflater
         self.wire_bytes = 0
         self.message_bytes = 0
+        self.messages = 0
         self._buf = b""
         self._pos = 0
         # The frame whose payload is being read.
@@ -226,6 +229,7 @@ class MessageReader:
 
     def _whole(self, opcode: int, payload: bytes) -> Event:
         self.message_bytes += len(payload)
+        self.messages += 1
         if opcode == BINARY:
             return (BINARY, payload)
         try:
@@ -291,6 +295,7 @@ class MessageReader:
         if not done:
             return None
         self.message_bytes += len(message)
+        self.messages += 1
         self._opcode = 0
         self._message = None
         self._check = None

@@ -1,6 +1,7 @@
-"""The server's answer to an upgrade request.
+"""What the handshake agrees on: the server's answer to an upgrade request, and that as read by the
+client.
 
-Pure: looks at a request's fields, returns the fields of the answer and what was agreed.
+Pure: looks at a message's fields, returns what was agreed and, for a server, the fields to answer.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from .extensions import ExtensionError, agree_deflate, parse_extensions
 from .handshake import (
     HandshakeError,
     accept_value,
+    check_answer,
     check_request,
     parse_subprotocols,
     valid_subprotocol,
 )
 from .protocol import WebSocketProtocol
 
-__all__ = ["Agreement", "agree", "answer", "first_match"]
+__all__ = ["Agreement", "agree", "answer", "confirm", "first_match"]
 
 # Gets what the client offers, in its order; returns one of them, or None for none.
 SelectSubprotocol = Callable[[list[str]], "str | None"]
@@ -27,17 +29,18 @@ SelectSubprotocol = Callable[[list[str]], "str | None"]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The result of a handshake. `headers` are the fields of the 101 answer."""
+    """The result of a handshake. `headers` are the fields of the 101 answer, if it is ours."""
 
     headers: dict[str, str]
     subprotocol: str | None
     deflate: DeflateParams | None
     options: DeflateOptions | None
+    client: bool = False
 
     def protocol(self, max_size: int | None) -> WebSocketProtocol:
-        """The server's side of the connection; `max_size` bounds an incoming message."""
+        """Our side of the connection; `max_size` bounds an incoming message."""
         return WebSocketProtocol(
-            client=False, max_size=max_size, deflate=self.deflate, options=self.options
+            client=self.client, max_size=max_size, deflate=self.deflate, options=self.options
         )
 
 
@@ -104,3 +107,18 @@ def answer(
         if agreed is not None:
             params, fields["Sec-WebSocket-Extensions"] = agreed
     return Agreement(fields, subprotocol, params, deflate)
+
+
+def confirm(
+    status: int,
+    headers: Mapping[str, str],
+    key: str,
+    *,
+    subprotocols: Sequence[str] = (),
+    deflate: DeflateOptions | None = None,
+) -> Agreement:
+    """Check the server's answer to our request with `key`, as `check_answer`."""
+    subprotocol, params = check_answer(
+        status, headers, key, subprotocols=subprotocols, deflate=deflate
+    )
+    return Agreement({}, subprotocol, params, deflate, client=True)

@@ -1,7 +1,7 @@
 """What a WebSocket's protocol object had in old releases.
 
-`last_ping` and `last_pong` until Tornado 6.5: knows that the protocol notes in `_received_pong`
-when it pings and is answered. An `_accept_connection` without arguments, which is not awaited,
+`last_ping` and `last_pong` until Tornado 6.5: knows the methods that send the keepalive's pings and
+take pongs. An `_accept_connection` without arguments, which is not awaited,
 until Tornado 6: knows the two halves of accepting, `_answer` and `_serve`.
 """
 
@@ -38,20 +38,15 @@ class PingTimes:
 
     last_ping: float = 0
     last_pong: float = 0
-    _ponged = False
     _ping_started: bool
 
-    @property
-    def _received_pong(self) -> bool:
-        return self._ponged
+    def _ping_due(self) -> None:
+        self.last_ping = IOLoop.current().time()
+        super()._ping_due()  # type: ignore[misc]
 
-    @_received_pong.setter
-    def _received_pong(self, received: bool) -> None:
-        self._ponged = received
-        if received:
-            self.last_pong = IOLoop.current().time()
-        else:
-            self.last_ping = IOLoop.current().time()
+    def _pong_came(self) -> None:
+        self.last_pong = IOLoop.current().time()
+        super()._pong_came()  # type: ignore[misc]
 
     def start_pinging(self) -> None:
         super().start_pinging()  # type: ignore[misc]

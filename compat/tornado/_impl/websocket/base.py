@@ -7,19 +7,11 @@ Knows nothing of frames, streams or handlers' frameworks: the "handler" is whate
 from __future__ import annotations
 
 import abc
-import asyncio
-import contextvars
-import sys
-from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
-import trio
-from tornado import gen
 from tornado.concurrent import Future
 from tornado.log import gen_log
-
-from tornado_trio._util.contexts import InContext
 
 _default_max_message_size = 10 * 1024 * 1024
 # Bytes that wait for a peer that does not read. Tornado has no bound; this is the one it has
@@ -62,45 +54,11 @@ class _WebSocketParams:
 class WebSocketProtocol(abc.ABC):
     """Base of the versions of the protocol, of which one is left."""
 
-    _makes_tasks = False  # the program's loop does, of coroutines: see `own_tasks`
-
     def __init__(self, handler: Any) -> None:
         self.handler = handler
         self.stream: Any = None
         self.client_terminated = False
         self.server_terminated = False
-
-    def _run_callback(self, callback: Callable[..., Any], *args: Any) -> Awaitable[None] | None:
-        """Call the program; what it raises is logged and ends the connection."""
-        try:
-            result = callback(*args)
-        except (Exception, asyncio.CancelledError):
-            self._callback_failed()
-            return None
-        return None if result is None else self._going_on(result)
-
-    def _going_on(self, result: Any) -> Awaitable[None] | None:
-        """What a callback returned, to be awaited."""
-        if not asyncio.iscoroutine(result) or self._makes_tasks:
-            try:
-                result = gen.convert_yielded(result)
-            except (Exception, asyncio.CancelledError):
-                self._callback_failed()
-                return None
-        # What it sets is its own, as a task's would be.
-        return InContext(self._await_callback(result), contextvars.copy_context())
-
-    async def _await_callback(self, result: Awaitable[Any]) -> None:
-        try:
-            await result
-        except trio.Cancelled:
-            raise
-        except (Exception, asyncio.CancelledError):
-            self._callback_failed()
-
-    def _callback_failed(self) -> None:
-        self.handler.log_exception(*sys.exc_info())
-        self._abort()
 
     def on_connection_close(self) -> None:
         self._abort()

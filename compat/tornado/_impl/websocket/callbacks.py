@@ -1,25 +1,24 @@
 """Incoming events, as calls of a handler's `on_message`, `on_ping`, `on_pong` and end.
 
-Knows handlers by these methods, and coroutines; the native `LookAhead` watches a connection whose
-handler is busy.
+Knows handlers by these methods, coroutines, and the link, which answers pings and reads ahead.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import trio
+from tornado import gen
 from tornado._impl.generation import before
-from tornado._impl.loop.tasks import start_soon
 from tornado._impl.websocket.pinging import PingingProtocol
 
-from tornado_trio.net.stream import Stream
+from tornado_trio._util.contexts import InContext
 from tornado_trio.websocket.link import Receiver
-from tornado_trio.websocket.lookahead import LookAhead
 from tornado_trio.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT, CloseCode
-from tornado_trio.wire.websocket import WebSocketProtocol as WireProtocol
 from tornado_trio.wire.websocket.frames import encode_close, parse_close
 
 if before(6, 5):
@@ -39,21 +38,10 @@ class CallbackProtocol(_PingingProtocol):
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
     close_code: int | None = None
     close_reason: str | None = None
-    _native: Stream | None = None
-    _wire: WireProtocol | None = None
-    _look_ahead: LookAhead | None = None
+    _makes_tasks = False  # the program's loop does, of coroutines: see `own_tasks`
     _close_seen = False  # the peer's close frame came in its turn
-    _ponged_ahead = 0
 
-    def _ended(self) -> None:
-        """Nothing is sent or received any more."""
-        raise NotImplementedError
-
-    def _tell_closed(self) -> None:
-        try:
-            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
-        except (Exception, asyncio.CancelledError):
-            self.handler.log_exception(*sys.exc_info())
+    # --- which event ----------------------------------------------------------------------
 
     def _receiver(self) -> Receiver:
         """What gets the events of a connection: a program's `_handle_message`, if it has one."""
@@ -90,15 +78,16 @@ class CallbackProtocol(_PingingProtocol):
                 and result.exception() is None
             ):
                 return None
-            return self._on_message_result(result)
+            going_on = self._going_on(result)
+            # The connection is looked at while the program takes its time.
+            link = self._link
+            return going_on if going_on is None or link is None else link.read_ahead(going_on)
         if opcode == PING:
-            if self._ponged_ahead:
-                self._ponged_ahead -= 1
-            elif self._link is not None:
+            if self._link is not None:
                 self._link.answer_ping(data)
             return self._run_callback(self.handler.on_ping, data)
         if opcode == PONG:
-            self._received_pong = True
+            self._pong_came()
             return self._run_callback(self.handler.on_pong, data)
         if opcode == CLOSE:
             self._close_seen = True
@@ -107,39 +96,45 @@ class CallbackProtocol(_PingingProtocol):
                 self.close_reason = data.reason or None
         return None
 
-    def _on_message_result(self, result: Any) -> Awaitable[object] | None:
-        going_on = self._going_on(result)
-        return None if going_on is None else self._busy(going_on)
+    def _tell_closed(self) -> None:
+        try:
+            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+        except (Exception, asyncio.CancelledError):
+            self.handler.log_exception(*sys.exc_info())
 
-    def _busy(self, result: Awaitable[Any]) -> Awaitable[Any]:
-        """Go on looking at the connection while the program takes its time."""
-        look_ahead = self._look_ahead
-        if look_ahead is None:
-            assert self._native is not None and self._wire is not None
-            look_ahead = self._look_ahead = LookAhead(
-                self._native,
-                self._wire,
-                start_soon,
-                self._seen_ahead,
-                self._lost_ahead,
-            )
-            if self._link is not None:
-                self._link.ahead = look_ahead
-        return look_ahead.watch(result)
+    # --- what it calls --------------------------------------------------------------------
 
-    def _seen_ahead(self, opcode: int, payload: Any) -> None:
-        """A ping or pong came while `on_message` waits: its callbacks come in their turn."""
-        if opcode == PING:
-            self._ponged_ahead += 1
-            if self._link is not None:
-                self._link.answer_ping(payload)
-        else:
-            self._received_pong = True
+    def _run_callback(self, callback: Callable[..., Any], *args: Any) -> Awaitable[None] | None:
+        """Call the program; what it raises is logged and ends the connection."""
+        try:
+            result = callback(*args)
+        except (Exception, asyncio.CancelledError):
+            self._callback_failed()
+            return None
+        return None if result is None else self._going_on(result)
 
-    def _lost_ahead(self) -> None:
-        """The peer vanished while `on_message` waits: it is notified now, not when it is done."""
-        self._ended()
-        self._tell_closed()
+    def _going_on(self, result: Any) -> Awaitable[None] | None:
+        """What a callback returned, to be awaited."""
+        if not asyncio.iscoroutine(result) or self._makes_tasks:
+            try:
+                result = gen.convert_yielded(result)
+            except (Exception, asyncio.CancelledError):
+                self._callback_failed()
+                return None
+        # What it sets is its own, as a task's would be.
+        return InContext(self._await_callback(result), contextvars.copy_context())
+
+    async def _await_callback(self, result: Awaitable[Any]) -> None:
+        try:
+            await result
+        except trio.Cancelled:
+            raise
+        except (Exception, asyncio.CancelledError):
+            self._callback_failed()
+
+    def _callback_failed(self) -> None:
+        """Log what the program raised, and end the connection."""
+        raise NotImplementedError
 
 
 _HANDLE_MESSAGE = CallbackProtocol._handle_message

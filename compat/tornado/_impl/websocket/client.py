@@ -119,9 +119,12 @@ class WebSocketClientConnection(_HTTPConnection):
         scheme, colon, rest = native_str(request.url).partition(":")
         inner = getattr(request, "request", request)  # of a proxy for defaults
         inner.url = _SCHEMES[scheme] + colon + rest
-        deflate = None if compression_options is None else deflate_options(compression_options)
         request.headers.update(
-            request_headers(self.key, subprotocols=self._offered_subprotocols, deflate=deflate)
+            request_headers(
+                self.key,
+                subprotocols=self._offered_subprotocols,
+                deflate=deflate_options(compression_options),
+            )
         )
         dialer = _Dialer(resolver)
         super().__init__(

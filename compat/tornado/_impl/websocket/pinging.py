@@ -1,23 +1,18 @@
-"""The keepalive of a connection, by Tornado's rules and by a timer of the loop.
+"""Tornado's rules for the keepalive of a connection: how often, how long, by which of its methods.
 
-Knows the native `Keepalive`, which says when something is due, and what a protocol object needs
-to be pinged: `write_ping`, `close`, `_received_pong`.
+Knows the native `Keepalive`, which says when something is due, and the link, whose timer it is.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from typing import Any
 
-import trio
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketProtocol,
     _WebSocketParams,
     de_dupe_gen_log,
 )
-from tornado.ioloop import IOLoop
 
 from tornado_trio.websocket.keepalive import Keepalive
 from tornado_trio.websocket.link import Link
@@ -30,8 +25,6 @@ class PingingProtocol(WebSocketProtocol):
 
     params: _WebSocketParams
     _link: Link | None = None
-    _received_pong = False
-    _pinging: Any = None  # the timer of the next step
     _ping_started = False
 
     @property
@@ -61,23 +54,7 @@ class PingingProtocol(WebSocketProtocol):
         """Start the keepalive, if one is set."""
         if self.ping_interval > 0 and not self._ping_started and self._link is not None:
             self._ping_started = True
-            keepalive = _Pinging(self, self._link)
-            self._step_later(keepalive, self.ping_interval)
-
-    def _step_later(self, keepalive: _Pinging, seconds: float) -> None:
-        # A task that sleeps weighs 5 KB per connection; a timer 0.4.
-        self._pinging = IOLoop.current().call_later(seconds, self._ping_step, keepalive)
-
-    def _ping_step(self, keepalive: _Pinging) -> None:
-        self._pinging = None
-        seconds = keepalive.seconds_after_step()
-        if seconds < math.inf:
-            self._step_later(keepalive, seconds)
-
-    @staticmethod
-    def ping_sleep_time(*, last_ping_time: float, interval: float, now: float) -> float:
-        """Seconds until the next ping is due."""
-        return max(0, last_ping_time + interval - now)
+            _Pinging(self, self._link).start()
 
     async def periodic_ping(self) -> None:
         """Ping for as long as the connection lasts; close it when a pong does not come.
@@ -85,40 +62,40 @@ class PingingProtocol(WebSocketProtocol):
         For programs that start it themselves: `start_pinging` does the same without a task.
         """
         assert self._link is not None
-        keepalive, seconds = _Pinging(self, self._link), self.ping_interval
-        while seconds < math.inf:
-            await trio.sleep(seconds)
-            seconds = keepalive.seconds_after_step()
+        await _Pinging(self, self._link).run()
 
-    def _stop_pinging(self) -> None:
-        if self._pinging is not None:
-            self._pinging.cancel()
-            self._pinging = None
+    @staticmethod
+    def ping_sleep_time(*, last_ping_time: float, interval: float, now: float) -> float:
+        """Seconds until the next ping is due."""
+        return max(0, last_ping_time + interval - now)
+
+    def _ping_due(self) -> None:
+        try:
+            self.write_ping(b"")
+        except WebSocketClosedError:
+            pass  # the next step sees that
+
+    def _pong_came(self) -> None:
+        if self._link is not None:
+            self._link.pong_came()
 
 
 class _Pinging(Keepalive):
     """Only a pong counts, and one that does not come closes the connection with 1000."""
 
-    __slots__ = ("_protocol",)
+    __slots__ = ("_pongs", "_protocol")
 
-    def __init__(self, protocol: PingingProtocol, link: Link) -> None:
+    def __init__(self, protocol: Any, link: Link) -> None:
         super().__init__(link, protocol.ping_interval, protocol.ping_timeout)
         self._protocol = protocol
-
-    def seconds_after_step(self) -> float:
-        """Do what is due; seconds until the next step, infinity when there is none."""
-        now = time.monotonic()
-        return self.step(now) - now
+        self._pongs = 0
 
     def ping(self) -> None:
-        self._protocol._received_pong = False
-        try:
-            self._protocol.write_ping(b"")
-        except WebSocketClosedError:
-            pass  # the next step sees that
+        self._pongs = self.link.pongs
+        self._protocol._ping_due()
 
     def answered(self) -> bool:
-        return self._protocol._received_pong
+        return self.link.pongs != self._pongs
 
     def give_up(self) -> None:
         self._protocol.close(reason="ping timed out")

@@ -31,7 +31,6 @@ from tornado._impl.websocket.base import (
     _WebSocketParams,
 )
 from tornado._impl.websocket.callbacks import CallbackProtocol
-from tornado._impl.websocket.traced import TracedConnection
 from tornado.concurrent import Future
 from tornado.escape import utf8
 from tornado.ioloop import IOLoop
@@ -42,7 +41,7 @@ from tornado_trio.interop.host_wait import HostReadable
 from tornado_trio.net.socket_stream import SocketStream
 from tornado_trio.net.stream import Stream
 from tornado_trio.websocket.link import Link
-from tornado_trio.websocket.tracing import session_tracer
+from tornado_trio.websocket.tracing import TracedLink, session_tracer
 from tornado_trio.wire.websocket import (
     BINARY,
     CLOSE,
@@ -60,8 +59,8 @@ from tornado_trio.wire.websocket import (
     WebSocketProtocol as WireProtocol,
 )
 from tornado_trio.wire.websocket.frames import encode_frame
-from tornado_trio.wire.websocket.handshake import check_answer, key_of
-from tornado_trio.wire.websocket.upgrade import answer
+from tornado_trio.wire.websocket.handshake import key_of
+from tornado_trio.wire.websocket.upgrade import Agreement, answer, confirm
 
 # How long the peer may take to answer our close frame, in seconds.
 _CLOSE_TIMEOUT = 5.0
@@ -85,6 +84,8 @@ class WebSocketProtocol13(CallbackProtocol):
     OPCODE_MASK = 0x0F
 
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
+    _native: Stream | None = None
+    _wire: WireProtocol | None = None
     _shown: Any = None
     _close_callback: Callable[[], None] | None = None  # of those who see the stream
     _subprotocol: str | None = None
@@ -112,7 +113,6 @@ class WebSocketProtocol13(CallbackProtocol):
         self.handler = handler
         self.mask_outgoing = mask_outgoing
         self.params = params
-        self._wire = None
 
     # --- looking ----------------------------------------------------------------------
 
@@ -131,7 +131,8 @@ class WebSocketProtocol13(CallbackProtocol):
             raise ClosedStream()
         self._aborted = True
         self._close_callback = None
-        self._stop_timers()
+        if self._link is not None:
+            self._link.stop_waiting()
         return native
 
     def when_closed(self, callback: Callable[[], None] | None) -> None:
@@ -184,10 +185,7 @@ class WebSocketProtocol13(CallbackProtocol):
         """Answer the upgrade request of `handler`, then read until the connection is over."""
         if handler is None:  # Tornado 5 did not say it again
             handler = self.handler
-        headers = handler.request.headers
         try:
-            if not (headers.get("Host") and headers.get("Sec-WebSocket-Version")):
-                raise HandshakeError("Missing/Invalid WebSocket headers")
             if before(6):
                 await legacy_accept(self, handler)
             else:
@@ -205,12 +203,13 @@ class WebSocketProtocol13(CallbackProtocol):
 
     def _answer(self, handler: Any) -> None:
         headers = handler.request.headers
-        options = handler.get_compression_options()
-        deflate = None if options is None else deflate_options(options)
-        key, select = key_of(headers), handler.select_subprotocol
-        agreement = answer(headers, key, deflate=deflate, select_subprotocol=select)
-        self._subprotocol = agreement.subprotocol
-        self._wire = agreement.protocol(self.params.max_message_size)
+        agreement = answer(
+            headers,
+            key_of(headers),
+            deflate=deflate_options(handler.get_compression_options()),
+            select_subprotocol=handler.select_subprotocol,
+        )
+        self._agreed(agreement)
         handler.clear_header("Content-Type")
         handler.set_status(101)
         for name, value in agreement.headers.items():
@@ -229,7 +228,8 @@ class WebSocketProtocol13(CallbackProtocol):
                     result = gen.convert_yielded(result)
                 # A coroutine goes on in the connection's context: what it sets there is seen
                 # by `on_message` and `on_close`.
-                await self._busy(result)
+                assert self._link is not None
+                await self._link.read_ahead(result)
         except trio.Cancelled:
             self._end_trace(None)
             raise
@@ -247,31 +247,30 @@ class WebSocketProtocol13(CallbackProtocol):
 
     def _process_server_headers(self, key: Any, headers: Any) -> None:
         """The server accepted: see what it accepted. Raises `HandshakeError`."""
-        options = self.params.compression_options
-        deflate = None if options is None else deflate_options(options)
+        deflate = deflate_options(self.params.compression_options)
         offered = self.handler._offered_subprotocols
-        subprotocol, params = check_answer(
-            101, headers, key, subprotocols=offered, deflate=deflate
-        )
-        self._subprotocol = subprotocol
-        self._wire = WireProtocol(
-            client=True, max_size=self.params.max_message_size, deflate=params, options=deflate
-        )
+        self._agreed(confirm(101, headers, key, subprotocols=offered, deflate=deflate))
+
+    def _agreed(self, agreement: Agreement) -> None:
+        self._subprotocol = agreement.subprotocol
+        self._wire = agreement.protocol(self.params.max_message_size)
 
     def _attach(self, native: Stream, handshake: Context | None = None) -> None:
         """The handshake is done, in that context: `native` carries frames from now on."""
         assert self._wire is not None
         native.max_write_buffer_size = self.params.max_buffer_size
         self._native = native
-        receiver = self._receiver()
         tracer = session_tracer()
         if tracer is not None:
-            connection = TracedConnection(self._wire, self._subprotocol)
-            receiver = connection.receiving(receiver)
-            self.write_message = connection.sending(self.write_message)  # type: ignore[method-assign]
-            self._traced = tracer(connection, handshake)
+            self._traced = tracer(TracedLink(self._wire, self._subprotocol), handshake)
         self._link = Link(
-            native, self._wire, receiver, _CLOSE_TIMEOUT, spawn=start_soon, later=_later
+            native,
+            self._wire,
+            self._receiver(),
+            _CLOSE_TIMEOUT,
+            spawn=start_soon,
+            later=_later,
+            lost=self._lost,
         )
         self._link.send_pong = self._send_pong
 
@@ -279,7 +278,6 @@ class WebSocketProtocol13(CallbackProtocol):
         """The conversation is over, by an error of the program's or without one."""
         ended, self._traced = self._traced, None
         if ended is not None:
-            del self.write_message
             ended(error)
 
     # --- receiving --------------------------------------------------------------------
@@ -293,44 +291,38 @@ class WebSocketProtocol13(CallbackProtocol):
             return
         self._makes_tasks = IOLoop.current()._makes_tasks
         _wait_on_host(native)
-        link.ahead = self._look_ahead
         try:
-            await link.read()
+            await link.run(self._reading_over)
         except trio.Cancelled:
-            # The server, or the loop, is being closed: a word to the peer, without waiting.
-            link.send_close(CloseCode.GOING_AWAY)
-            self._ended()
-            self._tell_closed()
+            if not self._finishing:
+                # The server, or the loop, is being closed: a word to the peer, without waiting.
+                link.send_close(CloseCode.GOING_AWAY)
+                self._lost()
             raise
-        except BaseException:
-            self._ended()
-            raise
-        try:
-            # At once: the peer may keep its connection open, for as long as `finish` waits.
-            self._stop_timers()
-            self._finishing = True
-            self._tell_closed()
-            await link.finish()
         finally:
             self._ended()
+
+    def _reading_over(self) -> None:
+        self._finishing = True
+        self._tell_closed()
+
+    def _lost(self) -> None:
+        """The connection is gone, perhaps while `on_message` waits: the handler is notified now."""
+        self._ended()
+        self._tell_closed()
 
     def on_connection_close(self) -> None:
         if not self._finishing:  # the last frame is on its way, and the stream closed in time
             self._abort()
 
-    def _stop_timers(self) -> None:
-        if self._link is not None:
-            self._link.stop_waiting()
-        self._stop_pinging()
-
     def _ended(self) -> None:
-        self._stop_timers()
-        if self._link is not None:
-            self._link.abort()
+        """Nothing is sent or received any more."""
+        # It holds bound methods of ours: a reference cycle, and with it the handler.
+        link, self._link = self._link, None
+        if link is not None:
+            link.abort()
         if self._traced is not None:
             self._end_trace(None)
-        # They hold bound methods of ours: reference cycles, and with them the handler.
-        self._link = self._look_ahead = None
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             IOLoop.current().add_callback(callback)
@@ -442,7 +434,8 @@ class WebSocketProtocol13(CallbackProtocol):
     def _abort(self) -> None:
         # What has been read is looked at still: the peer's close frame may be among it.
         self._aborted = True
-        self._stop_timers()
+        if self._link is not None:
+            self._link.stop_waiting()
         if self._native is not None:
             self._native.close()
 
@@ -471,8 +464,10 @@ def _wait_on_host(native: Stream) -> None:
             native.waiter = HostReadable(loop, native.socket.fileno())
 
 
-def deflate_options(options: dict[str, Any]) -> DeflateOptions:
+def deflate_options(options: dict[str, Any] | None) -> DeflateOptions | None:
     """What `get_compression_options` returned, as native options. Tornado's defaults."""
+    if options is None:
+        return None
     return DeflateOptions(
         level=options.get("compression_level", 6),
         mem_level=options.get("mem_level", 8),
