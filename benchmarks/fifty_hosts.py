@@ -196,7 +196,7 @@ def balancer(name: str, ports: list[int]) -> Iterator[int]:
                     socket.create_connection(("127.0.0.1", port), 5).close()
                     break
                 except OSError:
-                    time.sleep(0.1)  # before the simulation begins: nobody else waits
+                    time.sleep(0.1)  # before the simulation begins: no other task waits
             yield port
         finally:
             process.terminate()

@@ -6,7 +6,7 @@
 - `minute_loop2` starts the clock first, and works while it ticks: exactly the period.
 - `PeriodicCallback` skips beats that fall into work that is still going on.
 
-Loops that run for ever are started with `spawn_callback`: nobody waits for them, so the loop
+Loops that run for ever are started with `spawn_callback`: no caller waits for them, so the loop
 logs what they raise.
 """
 

@@ -3,7 +3,7 @@
     python -m compat examples/webspider.py --workers=10 http://127.0.0.1:8888/
 
 Every page below the given address is fetched once. `Queue.join` waits until each address that
-was put has been marked done; then the workers are told to end, by a None each.
+was put has been marked done; then the workers end, by a None each.
 
 The coroutines need an IOLoop, not asyncio: `crawl` runs just as well in a plain `trio.run`,
 inside `async with compat.open_loop():`.

@@ -98,7 +98,6 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
             if is_client
             else engine_for(None, OF_REQUESTS).server_wire(limits)
         )
-        self._body_reader: Any = None  # of the wire's: what frames the message's body
         self._body_timeout = params.body_timeout
         self._request_start_line: Any = None
         self._response_start_line: Any = None

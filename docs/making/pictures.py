@@ -82,7 +82,7 @@ def live(browser: Browser) -> None:
     """Followers of events, whose handlers wait; one of them is looked for by its line."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         inspect = sock.getsockname()[1]
-    # The page shows where code lies: that is nobody's folder.
+    # The page shows where code lies: no reader has that folder.
     Path("/tmp/news").mkdir(exist_ok=True)
     shutil.copy(ROOT / "examples/native/events.py", "/tmp/news/events.py")
     command = ("-m", "tornado_trio", "serve", "/tmp/news/events.py:main")

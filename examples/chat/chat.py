@@ -29,7 +29,7 @@ POLL_SECONDS = 25
 
 
 class Room:
-    """The messages, and who waits for more of them."""
+    """The messages, and the requests that wait for more of them."""
 
     def __init__(self, size=200):
         self.changed = tornado.locks.Condition()

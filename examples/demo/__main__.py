@@ -64,7 +64,7 @@ def make_app(waits: Waits, ports: dict[str, int]) -> web.Application:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, just now."""
+    """Ports that are free, just now."""
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:
@@ -82,7 +82,7 @@ async def tornado_chat(port: int) -> None:
 
 
 async def listening(port: int) -> None:
-    """Until somebody listens there. TooSlowError: nobody did in time."""
+    """Wait until the port accepts connections. TooSlowError: it did not in time."""
     with trio.fail_after(SECONDS_TO_START):
         while True:
             try:

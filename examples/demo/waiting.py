@@ -1,4 +1,4 @@
-"""The request that waits, and what the page is told of it: part of examples/demo.
+"""The request that waits, and what the page shows of it: part of examples/demo.
 
 Nothing here listens for a client that leaves: the handler is cancelled where it waits, its
 children with it, and what `finally` says runs.
@@ -79,7 +79,7 @@ class Waiting(web.RequestHandler):
             self.nursery.cancel_scope.cancel()
             wait.state = "done"
         finally:
-            if wait.state == "waiting":  # cancelled in `sleep`, or `flush` had nobody to write to
+            if wait.state == "waiting":  # cancelled in `sleep`, or `flush` found the client gone
                 wait.state = "gone"
             wait.seconds = round(time.monotonic() - wait.began, 1)
             waits.changed()

@@ -3,7 +3,7 @@
     python -m compat examples/login/login.py --port=8888
 
 Passwords are kept as scrypt hashes, computed in a thread. Users are kept in memory: sign up
-first. `set_secure_cookie` signs the name of the user; who changes the cookie is nobody.
+first. `set_secure_cookie` signs the name of the user; a cookie that was changed is not accepted.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ class BaseHandler(tornado.web.RequestHandler):
         self.redirect(self.local(self.get_argument("next", "/")))
 
     def local(self, target):
-        """Only addresses of this site: nobody shall be sent elsewhere by a forged link."""
+        """Only addresses of this site: a forged link must not lead elsewhere."""
         safe = target.startswith("/") and not target.startswith(("//", "/\\"))
         return target if safe else "/"
 

@@ -3,7 +3,7 @@
     python examples/native/chat.py --port=8888
     python examples/native/chat.py --port=8889 --rooms=redis://127.0.0.1:6379/0
 
-The page is the same, and so is what it is told. The messages are in `Rooms`: in memory, or where
+The page is the same, and so are the messages it gets. They are in `Rooms`: in memory, or where
 `--rooms` says. A page that was away comes back with the number of the last message it has, to
 whichever process, and misses nothing.
 """
@@ -48,7 +48,7 @@ def shown(message: Message) -> dict[str, object]:
 
 
 def event(message: Message) -> str:
-    """What a websocket is told of a message: made once for all of them."""
+    """A message as sent to websockets: made once for all of them."""
     return json.dumps({"messages": [shown(message)]})
 
 

@@ -4,8 +4,8 @@
     curl -N http://127.0.0.1:8888/events
     curl -N 'http://127.0.0.1:8888/rows?count=1000000' | head
 
-Each follower has its own pace: it is told what is new since the last event it has had, so
-nothing is queued for those who are slow. Whoever comes back says where they were
+Each follower has its own pace: it gets what is new since the last event it has had, so
+nothing is queued for those who are slow. A follower that comes back says where it was
 (`Last-Event-ID`), and misses nothing that is still kept. When a browser goes away, its
 handler is cancelled where it waits.
 """

@@ -5,7 +5,7 @@
     curl -N http://127.0.0.1:8888/jobs/ID/events
 
 The queue is streaq's, on Redis streams. A job that was fetched is in the stream until it is done:
-when its worker dies, another one takes it over after `--idle` seconds. A worker that is told to end
+when its worker dies, another one takes it over after `--idle` seconds. A worker that has to end
 finishes what it has begun and leaves the rest to the others. So a job may run twice, and none is
 lost: make jobs that can be repeated. Needs the packages `streaq` and `coredis`.
 """
@@ -52,9 +52,9 @@ async def count_words(text: str, tell: Tell) -> dict[str, int]:
 
 
 class Work(Worker[None]):
-    """A worker that is told to end by `end`: it finishes what it has begun, and fetches no more.
+    """A worker that ends by `end`: it finishes what it has begun, and fetches no more.
 
-    streaq 7.2 listens to signals whatever it is told, where `run` has to; and cancelling it would
+    streaq 7.2 listens to signals in any case, where `run` has to; and cancelling it would
     take Redis away from the jobs that are still running.
     """
 
@@ -73,7 +73,7 @@ class Work(Worker[None]):
 
 
 class Jobs:
-    """The queue, and what is told of each job: a room of its own, whose history is its story."""
+    """The queue, and the progress of each job: a room of its own, whose history is its story."""
 
     def __init__(self, worker: Worker[None], rooms: Rooms) -> None:
         self.worker = worker

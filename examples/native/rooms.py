@@ -4,7 +4,7 @@
     # at http://127.0.0.1:8888/, in the browser's console (other sites are refused):
     # ws = new WebSocket("ws://127.0.0.1:8888/rooms/blue")
 
-`broadcast` waits for nobody. A member that does not read fast enough loses the oldest of the
+`broadcast` does not wait. A member that does not read fast enough loses the oldest of the
 messages that wait for it: memory stays bounded, and the others do not notice. The session is a
 block: a member leaves the room when it ends, however it ends.
 """

@@ -86,7 +86,7 @@ async def clean_up(state: State) -> None:
 
 
 async def close_feed_at_the_end(feed: Feed) -> None:
-    """Streams that never end by themselves are told to when the service drains."""
+    """Streams that never end by themselves end when the service drains."""
     service = current_service()
     if service is not None:
         await service.wait_draining()

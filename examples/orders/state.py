@@ -45,7 +45,7 @@ class Feed:
                 self._wake()
 
     def close(self) -> None:
-        """Followers are told that there will be no more."""
+        """Followers learn that there will be no more."""
         self.closed = True
         self._wake()
 

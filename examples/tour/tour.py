@@ -252,7 +252,7 @@ class MethodsHandler(BaseHandler):
 
 
 class PatienceHandler(BaseHandler):
-    """Long work, and what tells that nobody waits for it any more."""
+    """Long work, and how it learns that its client has gone."""
 
     def initialize(self, diary):
         self.diary = diary

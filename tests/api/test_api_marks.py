@@ -11,6 +11,8 @@ import pytest
 
 from tornado_trio import api
 
+pydantic = pytest.importorskip("pydantic", reason="its marks are refused where it is installed")
+fields = pytest.importorskip("pydantic.fields", reason="comes with pydantic")
 annotated_types = pytest.importorskip("annotated_types", reason="comes with pydantic")
 Gt = annotated_types.Gt
 
@@ -22,6 +24,15 @@ class Query:
     """Another framework's."""
 
     __module__ = "fastapi.params"
+
+
+class Size(fields.FieldInfo):  # type: ignore[misc]
+    """A library's over pydantic."""
+
+    __slots__ = ()
+
+    def __init__(self, default: str) -> None:
+        super().__init__(default=default)
 
 
 @dataclasses.dataclass
@@ -82,7 +93,10 @@ def test_marks_that_would_say_nothing(annotation: Any, message: str) -> None:
     assert str(caught.value).startswith(f"{code.co_filename}:{code.co_firstlineno}: ")
 
 
-@pytest.mark.parametrize("default", [api.Header(), api.Header, api.Depends(nothing), Query()])
+@pytest.mark.parametrize(
+    "default",
+    [api.Header(), api.Header, api.Depends(nothing), Query(), pydantic.Field(), Size("")],
+)
 def test_marks_are_no_defaults(default: Any) -> None:
     with pytest.raises(api.SignatureError, match=r"parameter 'x': \w+ is no default"):
         api.Application().get("/")(made(str, default))

@@ -11,6 +11,7 @@ Knows annotations. Must not know where values come from.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -66,7 +67,7 @@ def check_marks(
 def _check_default(default: Any, where: str) -> None:
     cls = default if isinstance(default, type) else type(default)
     foreign = _package(cls) in ("fastapi", "litestar")
-    if foreign or issubclass(cls, _OURS) or any(e.__name__ == "FieldInfo" for e in cls.__mro__):
+    if foreign or issubclass(cls, (*_OURS, *_pydantic_fields())):
         raise SignatureError(
             f"{where}: {cls.__name__} is no default; write Annotated[..., {cls.__name__}()] and "
             "the default after it"
@@ -106,6 +107,12 @@ def _check_mark(mark: Any, where: str) -> None:
 
 def _is_class_of_ours(mark: Any) -> bool:
     return isinstance(mark, type) and issubclass(mark, _OURS)
+
+
+def _pydantic_fields() -> tuple[type, ...]:
+    """Its type of `Field(...)`, if the program has imported it."""
+    fields = sys.modules.get("pydantic.fields")
+    return () if fields is None else (fields.FieldInfo,)
 
 
 def _package(mark: Any) -> str:

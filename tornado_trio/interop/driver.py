@@ -136,7 +136,7 @@ class Driver:
         try:
             yielded = method(argument)
         except BaseException as exc:
-            # Everything, so that cancellation and interrupts reach who waits for us.
+            # Everything, so that cancellation and interrupts reach the task that waits for us.
             self._end_with(exc)
             return None
         finally:

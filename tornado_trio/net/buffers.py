@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import final
 
 from ..errors import ReadLimitError
@@ -235,6 +236,25 @@ class WriteBuffer:
             blocks.popleft()
             if not blocks:
                 self._blocks = None
+
+    def flush(self, send: Callable[[memoryview], int], short_means_full: bool = False) -> int:
+        """Send by `send`, which says how much it took, until it takes nothing; how much in all.
+
+        With `short_means_full`, a part taken of a block is known to mean the same. `send` may clear
+        the buffer (its stream broke). What it raises leaves the block unsent.
+        """
+        total = 0
+        while self._size:
+            with self.peek() as view:
+                sent = send(view)
+                short = sent < len(view)
+            if not sent or not self._size:
+                break
+            self.advance(sent)
+            total += sent
+            if short and short_means_full:
+                break
+        return total
 
     def take_all(self) -> bytes:
         """Remove and return what is unsent."""

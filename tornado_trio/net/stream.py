@@ -104,7 +104,7 @@ class Stream(ABC):
 
     @abstractmethod
     def _close(self) -> None:
-        """Release the transport and wake who waits for it."""
+        """Release the transport and wake the tasks that wait for it."""
 
     @abstractmethod
     async def send_eof(self) -> None:
@@ -399,16 +399,11 @@ class Stream(ABC):
 
     def _flush_now(self) -> bool:
         out = self._out
-        while out:
-            try:
-                with out.peek() as view:
-                    sent = self._send(view)
-            except OSError as exc:
-                raise self._write_broke(exc) from exc
-            if not sent:
-                return False
-            out.advance(sent)
-        return True
+        try:
+            out.flush(self._send)
+        except OSError as exc:
+            raise self._write_broke(exc) from exc
+        return not out
 
     async def _flush(self) -> None:
         self._flushing = True

@@ -1,6 +1,6 @@
 """`Inspector`: the state of one process as plain data: metrics, tree, requests, errors.
 
-Knows the meter, the tree, the watchdog, servers and pools. Must not know who reads it, nor how: the
+Knows the meter, the tree, the watchdog, servers and pools. Must not know its readers: the
 same data serve the page of this process and, over a socket, that of its parent.
 """
 

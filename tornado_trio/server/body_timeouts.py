@@ -1,6 +1,6 @@
 """Clients that owe a request's body and send nothing of it.
 
-Knows whom to notify. One sleeping task for all connections of a server that wait, none when none
+Knows which to notify. One sleeping task for all connections of a server that wait, none when none
 does: moving a deadline twice would add 4 µs to each wait, an entry here 0.5.
 """
 

@@ -28,7 +28,7 @@ Runner = Callable[[Coroutine[Any, Any, Any]], Coroutine[Any, Any, Any]]
 
 
 class Step(Protocol):
-    """Told that a step of a handler is over, if it asked for that."""
+    """Notified that a step of a handler is over, if it asked for that."""
 
     @property
     def corked(self) -> bool: ...

@@ -25,7 +25,7 @@ select: Any = _select
 
 
 class Observer(Protocol):
-    """Told what happens at a socket."""
+    """Notified of what happens at a socket."""
 
     def on_input(self) -> None:
         """Bytes came. Once: arm again without `input` for what follows."""

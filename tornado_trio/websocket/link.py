@@ -363,7 +363,7 @@ class Link:
             try:
                 await stream.drain()
                 if self.protocol.client and self.error is None:
-                    # RFC 6455 7.1.1: the server closes first, so that TIME_WAIT is its.
+                    # RFC 6455 7.1.1: the server closes first, so that TIME_WAIT is on its side.
                     await self._discard()
                 elif self.error is not None:
                     # Closing with bytes unread would reset the connection and may destroy

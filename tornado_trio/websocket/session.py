@@ -361,7 +361,7 @@ class WebSocket:
     async def _say_goodbye(self) -> None:
         """The end of a block that was cancelled: its reader was, too, so read on here."""
         link = self._link
-        link.stream.nursery = None  # it is cancelled: who drains, flushes
+        link.stream.nursery = None  # it is cancelled: `drain` flushes
         with trio.CancelScope(shield=True) as scope:
             scope.deadline = trio.current_time() + self._options.cancel_timeout
             await self.wait_closed()  # until the reader task has finished

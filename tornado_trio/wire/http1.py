@@ -68,7 +68,7 @@ class ServerWire(Wire):
         if state == HEAD:
             return self._next_head()
         if state == BODY:
-            self._body_reader()
+            self.body_reader()
             return self._read_body()
         if state == DONE:
             return Signal.PAUSED
@@ -128,7 +128,7 @@ class ServerWire(Wire):
                 self._fail(LimitError("Content-Length too long"))
             self._reader = LengthReader(head.content_length)
 
-    def _body_reader(self) -> BodyReader | None:
+    def body_reader(self) -> BodyReader | None:
         if self._reader is None and self.head is not None:
             self._open_body(self.head)
         return self._reader
@@ -251,12 +251,9 @@ class ServerWire(Wire):
         )
 
     def give_back(self) -> bytes:
-        """Return the bytes after the request, which has ended, for another reader of the stream."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        if rest and self._ends_alone():
+        if self._buffer and self._state == DONE and self._ends_alone():
             self.close_after = True
-        return rest
+        return super().give_back()
 
     def _ends_alone(self) -> bool:
         """A chunked body from a 1.0 client (`Dialect.chunked_http10`): a proxy that forwarded it

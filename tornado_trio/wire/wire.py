@@ -105,23 +105,31 @@ class Wire:
         self._buffer.clear()
         return rest
 
-    def _body_reader(self) -> BodyReader | None:
-        """What reads the body of the message whose head has been taken; None: it has none."""
-        return self._reader
-
-    def hand_over_body(self) -> tuple[BodyReader | None, bytes]:
-        """Hand over the body to another reader: returns the body reader, and the bytes received.
-
-        For the wire the message has ended. Raises `PeerError` for a body that would be refused.
-        """
-        if self._state != BODY:
-            return None, b""
-        reader = self._body_reader()
+    def give_back(self) -> bytes:
+        """The bytes received and not used yet, for another reader of the stream, who may be one of
+        this message's body (see `end_body`)."""
         rest = bytes(self._buffer)
         self._buffer.clear()
-        self._reader = None
-        self._state = DONE
-        return reader, rest
+        return rest
+
+    def body_reader(self) -> BodyReader | None:
+        """What reads the body of the message whose head has been taken; None: it has none.
+
+        Raises `PeerError` for a body that would be refused.
+        """
+        return self._reader
+
+    def expect(self, count: int) -> None:
+        """So many bytes of body follow, whatever the head says."""
+        reader = self.body_reader()
+        if not isinstance(reader, LengthReader) or reader.remaining != count:
+            self._reader = LengthReader(count)
+
+    def end_body(self) -> None:
+        """For the wire the message ends here: its body was read by another reader of the stream."""
+        if self._state == BODY:
+            self._reader = None
+            self._state = DONE
 
     def _fail(self, error: PeerError) -> NoReturn:
         self._state = ERROR

@@ -154,12 +154,12 @@ class HandlerDelegate(HandlerCall, httputil.HTTPMessageDelegate):
         coroutine = handler._execute(transforms, *self.path_args, **self.path_kwargs)
         future = make_task(coroutine, context)
         if self.body is not None:
-            future.add_done_callback(self._body_is_nobodys)
+            future.add_done_callback(self._body_unread)
         # An exception here is a bug of the framework: the loop's handler reports it.
         future.add_done_callback(_reraise)
         return future
 
-    def _body_is_nobodys(self, future: Future) -> None:
+    def _body_unread(self, future: Future) -> None:
         assert self.body is not None
         self.body.abandon()
 

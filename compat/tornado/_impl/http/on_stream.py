@@ -33,13 +33,13 @@ def serve(server_connection: Any, delegate: Any) -> Future[None]:
         loop = server_connection.stream.io_loop
         base = loop._stream_server
         if base is None:
-            base = loop._stream_server = LoopServer(_nobody, _BASIC, loop)
+            base = loop._stream_server = LoopServer(_no_app, _BASIC, loop)
     serving = StreamServing(base, server_connection, delegate)
     base.serve_soon(serving.run)
     return serving.over
 
 
-async def _nobody(exchange: Any) -> None:
+async def _no_app(exchange: Any) -> None:
     raise AssertionError("each connection has its own delegate")
 
 

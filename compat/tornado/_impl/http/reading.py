@@ -1,7 +1,7 @@
 """`MessageReading`: how an `HTTP1Connection` reads its message, in methods that programs override.
 
-Heads are parsed and framed by the sans-IO wire; bodies are read by the wire's readers, from the
-stream itself, so that an override may read from it too.
+Heads and bodies are read by the sans-IO wire. Before a body, what it was fed too early goes back to
+the stream, so that an override may read there.
 
 Knows IOStreams, message delegates and the wire.
 """
@@ -86,7 +86,6 @@ class MessageReading:
     _pending_write: Future[Any] | None
     _finish_future: Future[None]
     _inflating: _GzipMessageDelegate | None = None
-    _body_reader: Any  # of the wire's: what frames the message's body
     _request_start_line: Any
     _request_headers: Any
     _response_start_line: Any
@@ -188,19 +187,16 @@ class MessageReading:
     async def _read_body_of(
         self, head: RequestHead | ResponseHead, delegate: httputil.HTTPMessageDelegate
     ) -> None:
-        self._body_reader, received = self._wire.hand_over_body()
-        if received:
-            self.stream._received.prepend(received)
+        wire = self._wire
+        wire.body_reader()  # a body that is refused is none to be read
+        # Where an override may read them; ours feeds the wire again.
+        self.stream._received.prepend(wire.give_back())
         code = head.start_line.code if isinstance(head, ResponseHead) else 0
         reading = self._read_body(code, head.headers, delegate)
-        if reading is None:
-            return
-        timeout = self._body_timeout
-        if timeout is None:
-            await reading
-            return
-        deadline = self.stream.io_loop.time() + timeout
-        await gen.with_timeout(deadline, reading, quiet_exceptions=StreamClosedError)
+        if reading is not None:
+            timeout = self._body_timeout
+            await self._by(timeout and self.stream.io_loop.time() + timeout, reading)
+        wire.end_body()
 
     # --- what programs override ---------------------------------------------------------
     def _parse_headers(self, data: bytes) -> tuple[str, httputil.HTTPHeaders]:
@@ -224,7 +220,7 @@ class MessageReading:
         `code` is the status of a response, 0 for a request. An override may read from the
         stream itself; what it leaves over belongs to the next message.
         """
-        reader = self._body_reader
+        reader = self._wire.body_reader()
         if isinstance(reader, LengthReader):
             return self._read_fixed_body(reader.remaining, delegate)
         if isinstance(reader, ChunkedReader):
@@ -235,47 +231,32 @@ class MessageReading:
         self, content_length: int, delegate: httputil.HTTPMessageDelegate
     ) -> None:
         """A body of so many bytes."""
-        reader = self._body_reader
-        if not isinstance(reader, LengthReader) or reader.remaining != content_length:
-            reader = LengthReader(content_length)
-        await self._read_by(reader, delegate)
+        self._wire.expect(content_length)
+        await self._read_on(delegate)
 
     async def _read_chunked_body(self, delegate: httputil.HTTPMessageDelegate) -> None:
         """A body in chunks."""
-        await self._read_by(self._body_reader, delegate)
+        await self._read_on(delegate)
 
     async def _read_body_until_close(self, delegate: httputil.HTTPMessageDelegate) -> None:
         """A body that ends with the stream."""
-        await self._read_by(self._body_reader, delegate)
+        await self._read_on(delegate)
 
-    # --- reading by the wire's means ------------------------------------------------------
-    async def _read_by(self, reader: Any, delegate: httputil.HTTPMessageDelegate) -> None:
-        """Read a body from the stream; what comes after it is the wire's again."""
-        buffer, pieces, size = bytearray(), [], 0
-        try:
-            while True:
-                got = reader.read(buffer, self.params.chunk_size)
-                if isinstance(got, bytes):
-                    pieces.append(got)
-                    size += len(got)
-                    if size < self.params.chunk_size and buffer:
-                        # Small chunks are handed on together; taking them apart takes time,
-                        # which others want too.
-                        await asyncio.sleep(0)
-                        continue
-                if pieces:
-                    if not self._write_finished or self.is_client:
-                        await self._deliver(delegate, b"".join(pieces))
-                    pieces, size = [], 0
-                if got is None:
-                    data = await self._next_bytes()
-                    got = reader.eof() if not data else None
-                    buffer += data
-                if got is not None and not isinstance(got, bytes):
-                    return
-        finally:
-            if buffer:
-                self._wire.feed(bytes(buffer))
+    # --- reading by the wire ------------------------------------------------------------
+    async def _read_on(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        """Read a body to its end."""
+        wire = self._wire
+        while True:
+            event = wire.next_event()
+            if event is Signal.NEED_DATA:
+                wire.feed(await self._next_bytes())
+            elif type(event) is not bytes:
+                return
+            else:
+                if not self._write_finished or self.is_client:
+                    await self._deliver(delegate, event)
+                if wire.buffered:
+                    await asyncio.sleep(0)  # taking small chunks apart takes time others want too
 
     async def _next_bytes(self, deadline: float | None = None) -> bytes:
         """Some from the stream; b"" at its end."""
@@ -288,7 +269,7 @@ class MessageReading:
             return b""  # a response may end with its stream; the reader knows whether this may
         return data
 
-    async def _by(self, deadline: float | None, reading: Awaitable[bytes]) -> Any:
+    async def _by(self, deadline: float | None, reading: Awaitable[Any]) -> Any:
         if deadline is None:
             return await reading
         return await gen.with_timeout(deadline, reading, quiet_exceptions=StreamClosedError)

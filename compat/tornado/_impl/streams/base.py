@@ -403,17 +403,7 @@ class BaseIOStream(PrivateNames):
 
     def _handle_write(self) -> None:
         """The descriptor is writable."""
-        buffer = self._write_buffer
-        while buffer:
-            with buffer.peek() as view:
-                sent = self._try_write(view)
-                all_sent = sent == len(view)
-            if not sent or self._closed:
-                break
-            buffer.advance(sent)
-            self._sent += sent
-            if not all_sent and self._partial_means_full:
-                break
+        self._sent += self._write_buffer.flush(self._try_write, self._partial_means_full)
         futures = self._write_futures
         while futures and futures[0][0] <= self._sent:
             _index, future = futures.popleft()
@@ -422,7 +412,7 @@ class BaseIOStream(PrivateNames):
 
     # --- closing -------------------------------------------------------------------
     def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
-        """Call `callback()` when the stream is closed, by whomever.
+        """Call `callback()` when the stream is closed, by either side.
 
         Pending operations fail with `StreamClosedError` too; this is for streams on which
         nothing is pending.

@@ -223,7 +223,7 @@ class SSLIOStream(IOStream):
     def wait_for_handshake(self) -> Future:
         """A Future of the stream, when the handshake is made.
 
-        Needed only to look at what it told (the peer's certificate, the protocol chosen)
+        Needed only to look at its results (the peer's certificate, the protocol chosen)
         before anything is read.
         """
         if self._handshake_future is not None:
@@ -328,7 +328,7 @@ class SSLIOStream(IOStream):
 
     def _pending_futures(self) -> list[Future]:
         if self._ssl_connect_future is not None:
-            # Told what it was, and not only that the stream is closed: a certificate that
+            # The error itself, and not only that the stream is closed: a certificate that
             # is refused must be distinguished from a server that is down.
             future, self._ssl_connect_future = self._ssl_connect_future, None
             self._fail(future, self.error or StreamClosedError())
