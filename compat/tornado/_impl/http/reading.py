@@ -244,19 +244,22 @@ class MessageReading:
 
     # --- reading by the wire ------------------------------------------------------------
     async def _read_on(self, delegate: httputil.HTTPMessageDelegate) -> None:
-        """Read a body to its end."""
-        wire = self._wire
+        """Read a body to its end. Small chunks are handed on together."""
+        wire, pieces = self._wire, bytearray()
         while True:
             event = wire.next_event()
+            if type(event) is bytes:
+                pieces += event
+                if len(pieces) < self.params.chunk_size and wire.buffered:
+                    await asyncio.sleep(0)  # taking chunks apart takes time others want too
+                    continue
+            if pieces and (self.is_client or not self._write_finished):
+                await self._deliver(delegate, bytes(pieces))
+            pieces.clear()
             if event is Signal.NEED_DATA:
                 wire.feed(await self._next_bytes())
             elif type(event) is not bytes:
                 return
-            else:
-                if not self._write_finished or self.is_client:
-                    await self._deliver(delegate, event)
-                if wire.buffered:
-                    await asyncio.sleep(0)  # taking small chunks apart takes time others want too
 
     async def _next_bytes(self, deadline: float | None = None) -> bytes:
         """Some from the stream; b"" at its end."""
