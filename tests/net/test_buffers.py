@@ -217,3 +217,42 @@ def test_lines_are_taken_one_by_one(limit: int | None) -> None:
         with pytest.raises(ReadLimitError):
             buffer.take_until(b"\n", limit)
     assert len(buffer) == 60
+
+
+@pytest.mark.parametrize("short_means_full", [False, True])
+def test_flushing(short_means_full: bool) -> None:
+    """Until nothing more is taken; one attempt less where a part taken says as much."""
+    buffer = WriteBuffer()
+    for size in (10_000, 10_000, 10_000):
+        buffer.append(bytes(size))
+    room, tried = [10_000, 4_000, 0, 10_000, 10_000], 0
+
+    def send(view: memoryview) -> int:
+        nonlocal tried
+        tried += 1
+        return min(room.pop(0), len(view))
+
+    assert buffer.flush(send, short_means_full) == 14_000
+    assert (len(buffer), tried) == (16_000, 2 if short_means_full else 3)
+    del room[: 3 - tried]
+    assert buffer.flush(send, short_means_full) == 16_000
+    assert not buffer and buffer.flush(send) == 0
+
+
+def test_a_flush_whose_stream_breaks() -> None:
+    buffer = WriteBuffer()
+    buffer.append(b"lost")
+
+    def breaks(view: memoryview) -> int:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        buffer.flush(breaks)
+    assert buffer.take_all() == b"lost"
+    buffer.append(b"lost")
+
+    def closes(view: memoryview) -> int:
+        buffer.clear()
+        return len(view)
+
+    assert buffer.flush(closes) == 0 and not buffer

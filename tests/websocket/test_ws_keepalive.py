@@ -1,4 +1,4 @@
-"""`Keepalive.step`: when to ping, when to give up. No clock, no connection."""
+"""`Keepalive`: when to ping, when to give up, and the two ways to have it step."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
 
+from tornado_trio.net.memory import memory_stream_pair
 from tornado_trio.websocket.keepalive import Keepalive
-from tornado_trio.wire.websocket import State
+from tornado_trio.websocket.link import Link
+from tornado_trio.wire.websocket import State, WebSocketProtocol
 
 
 class Recorded(Keepalive):
@@ -69,3 +72,66 @@ def test_the_closing_handshake_is_left_alone() -> None:
     keepalive.alive = False
     assert keepalive.step(13) == math.inf
     assert keepalive.done == ["ping"]
+
+
+class Timed(Keepalive):
+    """Pings of a link, and when."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link, 10, 3)
+        self.at: list[float] = []
+
+    def ping(self) -> None:
+        self.at.append(trio.current_time())
+
+    def answered(self) -> bool:
+        return True
+
+    def give_up(self) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("how", ["start", "run"])
+async def test_it_steps_until_the_connection_is_over(autojump_clock: Any, how: str) -> None:
+    client, server = memory_stream_pair()
+    link = Link(server, WebSocketProtocol(client=False), lambda opcode, payload: None)
+    keepalive = Timed(link)
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        server.nursery = nursery
+        nursery.start_soon(link.run)
+        if how == "start":
+            keepalive.start()
+        else:
+            nursery.start_soon(keepalive.run)
+        await trio.sleep(35)
+        client.close()
+    # The nursery ends: no timer is left behind, and no task.
+    assert [at - begin for at in keepalive.at] == pytest.approx([10, 20, 30])
+    if how == "start":
+        assert trio.current_time() - begin == pytest.approx(35)
+
+
+async def test_an_event_loops_timer_is_taken_back() -> None:
+    """By `later`, which says how; the step is then not called any more."""
+    client, server = memory_stream_pair()
+    asked: list[Any] = []
+
+    def later(seconds: float, callback: Any) -> Any:
+        entry = [seconds, callback, False]
+        asked.append(entry)
+        return lambda: entry.__setitem__(2, True)
+
+    protocol = WebSocketProtocol(client=False)
+    link = Link(server, protocol, lambda opcode, payload: None, later=later)
+    keepalive = Timed(link)
+    keepalive.start()
+    assert asked[0][0] == 10
+    asked[0][1]()
+    assert len(keepalive.at) == 1 and asked[1][0] == pytest.approx(3)
+    link.stop_waiting()
+    assert asked[1][2] and not asked[0][2]
+    client.close()
+    server.close()

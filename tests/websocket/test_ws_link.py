@@ -13,7 +13,8 @@ from trio.testing import wait_all_tasks_blocked
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.websocket.link import Link
-from tornado_trio.wire.websocket import WebSocketProtocol
+from tornado_trio.websocket.tracing import TracedLink
+from tornado_trio.wire.websocket import WebSocketProtocol, encode_shared
 from tornado_trio.wire.websocket.frames import CLOSE, PING, PONG, TEXT, encode_close, encode_frame
 
 
@@ -161,6 +162,38 @@ async def test_cancelled_while_busy(autojump_clock: Any) -> None:
         send(client, TEXT, b"10")
         await trio.sleep(1)
     assert made.events == [(TEXT, "10")]
+
+
+async def test_over_comes_before_the_peer_closes_its_connection(autojump_clock: Any) -> None:
+    client, server = memory_stream_pair()
+    protocol = WebSocketProtocol(client=True, max_size=1000)  # waits for the server's end
+    over: list[float] = []
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        client.nursery = nursery
+        link = Link(client, protocol, lambda opcode, payload: None, close_timeout=5)
+        nursery.start_soon(link.run, lambda: over.append(trio.current_time() - begin))
+        server.write(encode_frame(CLOSE, encode_close(1000)))
+    assert over == [0] and trio.current_time() - begin == 5
+    assert client.closed
+    server.close()
+
+
+def test_as_a_tracer_sees_it() -> None:
+    protocol = WebSocketProtocol(client=False)
+    traced = TracedLink(protocol, "chat")
+    protocol.receive(encode_frame(TEXT, b"one", mask=True) + encode_frame(PING, b"", mask=True))
+    assert protocol.next_event() == (TEXT, "one") and protocol.next_event() == (PING, b"")
+    for fin in (False, True):  # one message
+        protocol.send_fragment(TEXT, b"two", fin)
+    protocol.send_message(b"three")
+    protocol.admit_shared(encode_shared("four"))
+    protocol.send_ping()
+    counts = traced.statistics()
+    assert (counts.received, counts.sent, counts.dropped) == (1, 3, 0)
+    assert (traced.client, traced.subprotocol, traced.close_code) == (False, "chat", None)
+    protocol.receive_eof()
+    assert traced.close_code == 1006
 
 
 # --- writes that wait, pongs, the wait for the peer's close ------------------------------------

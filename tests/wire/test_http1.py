@@ -702,3 +702,51 @@ def test_trailers_byte_by_byte_are_searched_once(monkeypatch: pytest.MonkeyPatch
     assert isinstance(end, EndOfMessage) and end.trailers is not None
     assert len(end.trailers) == 100
     assert sum(searched) < 20 * len(trailers)
+
+
+# --- bodies that another reader of the stream may read ------------------------------------------
+def test_a_body_read_elsewhere() -> None:
+    wire = server(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbodyGET ")
+    assert wire.body_reader() is not None
+    assert wire.give_back() == b"bodyGET " and not wire.buffered
+    wire.end_body()
+    assert wire.next_event() is Signal.PAUSED
+    wire.response_head(200, "OK", HTTPHeaders({"Content-Length": "0"}))
+    wire.end()
+    assert wire.next_cycle()
+    wire.feed(GET)
+    assert isinstance(wire.next_event(), RequestHead)
+
+
+def test_what_was_given_back_may_be_fed_again() -> None:
+    wire = server(b"POST / HTTP/1.1\r\nHost: a\r\n" + CHUNKED + b"4\r\nwi")
+    wire.feed(wire.give_back())
+    wire.feed(b"ki\r\n0\r\n\r\nGET ")
+    got = b""
+    while isinstance(event := wire.next_event(), bytes):
+        got += event
+    assert got == b"wiki" and isinstance(event, EndOfMessage)
+    wire.end_body()  # it has ended: nothing changes
+    assert wire.give_back() == b"GET "
+    assert wire.next_event() is Signal.PAUSED
+
+
+def test_a_body_of_another_length() -> None:
+    wire = client()
+    wire.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nwikipedia")
+    assert isinstance(wire.next_event(), ResponseHead)
+    wire.expect(4)
+    assert wire.next_event() == b"wiki" and isinstance(wire.next_event(), EndOfMessage)
+    assert wire.give_back() == b"pedia"
+
+
+def test_what_comes_with_a_body_that_proxies_may_see_otherwise_ends_the_connection() -> None:
+    wire = ServerWire(LIMITS, Dialect(chunked_http10=True))
+    wire.feed(b"POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n" + CHUNKED + b"0\r\n")
+    assert isinstance(wire.next_event(), RequestHead)
+    wire.close_after = False
+    wire.feed(wire.give_back())  # not over yet: nothing is concluded from it
+    assert not wire.close_after
+    wire.feed(b"\r\nGET / HTTP/1.1\r\n")
+    assert isinstance(wire.next_event(), EndOfMessage)
+    assert wire.give_back() and wire.close_after
