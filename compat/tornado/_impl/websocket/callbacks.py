@@ -79,9 +79,7 @@ class CallbackProtocol(_PingingProtocol):
             ):
                 return None
             going_on = self._going_on(result)
-            # The connection is looked at while the program takes its time.
-            link = self._link
-            return going_on if going_on is None or link is None else link.read_ahead(going_on)
+            return None if going_on is None else self._busy(going_on)
         if opcode == PING:
             if self._link is not None:
                 self._link.answer_ping(data)
@@ -95,6 +93,10 @@ class CallbackProtocol(_PingingProtocol):
                 self.close_code = data.code
                 self.close_reason = data.reason or None
         return None
+
+    def _busy(self, result: Awaitable[Any]) -> Awaitable[Any]:
+        """`result`; the connection is looked at while the program takes its time."""
+        return result if self._link is None else self._link.read_ahead(result)
 
     def _tell_closed(self) -> None:
         try:

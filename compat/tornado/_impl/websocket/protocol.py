@@ -228,8 +228,7 @@ class WebSocketProtocol13(CallbackProtocol):
                     result = gen.convert_yielded(result)
                 # A coroutine goes on in the connection's context: what it sets there is seen
                 # by `on_message` and `on_close`.
-                assert self._link is not None
-                await self._link.read_ahead(result)
+                await self._busy(result)
         except trio.Cancelled:
             self._end_trace(None)
             raise
