@@ -14,7 +14,7 @@ import trio
 from ..errors import DeadlineError, StreamClosedError
 from .buffers import Data
 from .connect import HAPPY_EYEBALLS_DELAY, Resolve, open_tcp_stream, resolve
-from .server_names import step_handshake
+from .handshake import Wants, step_handshake
 from .socket_stream import SocketStream
 from .stream import CHUNK, Stream
 
@@ -160,18 +160,16 @@ class TlsStream(SocketStream):
         refused); StreamClosedError: the peer went away."""
         while True:
             try:
-                step_handshake(self._sock)
-                return
-            except ssl.SSLWantReadError:
-                await self._wait(self._wait_recv)
-            except ssl.SSLWantWriteError:
-                await self._wait(self._wait_send)
+                wants = step_handshake(self._sock)
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
                 raise StreamClosedError("the peer left during the TLS handshake") from exc
             except ssl.SSLError:
                 raise
             except OSError as exc:
                 raise self._read_broke(exc) from exc
+            if wants is None:
+                return
+            await self._wait(self._wait_recv if wants is Wants.READ else self._wait_send)
 
     async def send_eof(self) -> None:
         await self.drain()

@@ -22,7 +22,7 @@ from tornado.log import gen_log
 from tornado.netutil import _ssl_defaults, ssl_options_to_context, ssl_wrap_socket
 
 from tornado_trio._util.system import read_into, unblock
-from tornado_trio.net.server_names import step_handshake
+from tornado_trio.net.handshake import Wants, step_handshake
 
 
 class IOStream(BaseIOStream):
@@ -292,13 +292,7 @@ class SSLIOStream(IOStream):
             return
         self._handshake_wants = 0
         try:
-            step_handshake(self.socket)
-        except ssl.SSLWantReadError:
-            self._handshake_wants = IOLoop.READ
-            self._listen()
-        except ssl.SSLWantWriteError:
-            self._handshake_wants = IOLoop.WRITE
-            self._listen()
+            wants = step_handshake(self.socket)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
             self.close(exc_info=exc)  # port scanners do this all day long: not logged
         except ssl.SSLError as exc:
@@ -307,6 +301,10 @@ class SSLIOStream(IOStream):
         except OSError as exc:
             self.close(exc_info=exc)
         else:
+            if wants is not None:
+                self._handshake_wants = IOLoop.READ if wants is Wants.READ else IOLoop.WRITE
+                self._listen()
+                return
             self._handshaking = False
             self._tell_connected()
             if self._write_buffer:
