@@ -33,6 +33,7 @@ NEIGHBOURS = {
     ("_util", "errors"),
     ("log", "_util"),
     ("limits", "errors"),
+    ("limits", "_util"),
     ("template", "escape"),
     ("locale", "escape"),
 }

@@ -22,12 +22,12 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 import trio
 
 from ._util.mistakes import explain_asyncio
+from ._util.records import dataclass
 
 __all__ = ["Backoff", "Job", "JobState", "every", "jobs", "supervise"]
 
@@ -149,7 +149,7 @@ def supervise(
     fn: Callable[..., Awaitable[object]],
     *args: Any,
     name: str | None = None,
-    restart: Backoff | None = Backoff(),  # frozen
+    restart: Backoff | None = Backoff(),  # noqa: B008 - frozen
     critical: bool = False,
 ) -> Job:
     """Run `fn(*args)` in a task of `nursery`; a failure is logged, and `fn` is started again.

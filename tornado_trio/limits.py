@@ -1,4 +1,4 @@
-"""Bounds on what a peer may send and hold. Leaf module: knows nothing of the package.
+"""Bounds on what a peer may send and hold. Leaf module: knows no other part of the package.
 
 Every default is argued beside it; where Tornado has one, it is Tornado's. Sizes are
 bytes, times are seconds, None (times: `inf`) means no bound.
@@ -6,8 +6,9 @@ bytes, times are seconds, None (times: `inf`) means no bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+
+from ._util.records import dataclass
 
 __all__ = ["Dialect", "Limits", "RESPONSES", "STRICT", "Timeouts"]
 

@@ -14,10 +14,10 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ._util.current import current_request
+from ._util.records import dataclass
 
 __all__ = [
     "LogFormatter",
@@ -193,7 +193,7 @@ class LogFormatter(logging.Formatter):
 
 
 def enable_pretty_logging(
-    options: Any = LogSettings(),  # frozen
+    options: Any = LogSettings(),  # noqa: B008 - frozen
     logger: logging.Logger | None = None,
 ) -> None:
     """Log as `options` say: level, files with rotation, or stderr in colour.

@@ -15,8 +15,9 @@ import os
 import pkgutil
 import sys
 import types
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from .._util.records import dataclass
 
 __all__ = ["CannotRun", "Program"]
 

@@ -20,10 +20,10 @@ Knows status codes and log levels. Must not know servers or handlers.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from .._util.records import dataclass
 from .._util.troubles import Trouble
 
 __all__ = ["CLIENT_LEFT", "OUTCOMES", "Cause", "Outcome"]

@@ -9,11 +9,11 @@ quotes is left out unless it is a name of the program's, and what looks like a c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
 
 from .._util.groups import sole
+from .._util.records import dataclass
 
 __all__ = ["Failure", "shown_message"]
 

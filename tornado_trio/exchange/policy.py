@@ -5,13 +5,13 @@ Knows trio, and that the current request can be held. Must not know HTTP or the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
 import trio
 
 from .._util.current import current_request
+from .._util.records import dataclass
 from ..errors import DeadlineError
 
 __all__ = ["CANCEL", "FINISH", "DisconnectPolicy", "critical", "grace"]

@@ -11,9 +11,9 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from .._util.records import dataclass
 from ..log import access_log
 from .causes import Cause
 from .failure import Failure

@@ -9,11 +9,12 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import final
 
 import trio
 
+from .._util.records import dataclass
 from .socket_stream import SocketStream
 from .tls import HANDSHAKE_TIMEOUT, TlsStream, start_tls
 

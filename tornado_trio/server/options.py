@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from .._util.records import dataclass
 from ..errors import PeerError
 from ..exchange import CANCEL, DisconnectPolicy, Finished
 from ..limits import STRICT, Dialect, Limits, Timeouts

@@ -19,12 +19,12 @@ The drain is this table; every phase has its deadline, whatever clients and hand
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import trio
 
 from .._util.interrupts import interrupt_in
+from .._util.records import dataclass
 from .._util.troubles import Trouble
 from ..exchange import App, Cause
 from ..log import gen_log

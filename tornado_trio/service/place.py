@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 
+from .._util.records import dataclass
 from .settings import PREFIX
 
 __all__ = ["VARIABLE", "Place", "worker_place"]

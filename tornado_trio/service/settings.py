@@ -12,9 +12,10 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from .._util.records import dataclass
 from .errors import CannotStart
 
 __all__ = ["PREFIX", "Settings", "parse_setting", "setting_names"]

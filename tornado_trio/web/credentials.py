@@ -15,8 +15,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from .._util.records import dataclass
 
 __all__ = ["Credentials", "basic_credentials", "bearer_token"]
 

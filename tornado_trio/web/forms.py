@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import IO, Final, final
 
+from .._util.records import dataclass
 from .._util.threads import FILES
 from ..errors import LimitError, UnsupportedMediaError
 from ..wire.headers import HTTPHeaders

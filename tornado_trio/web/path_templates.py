@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from .._util.records import dataclass
 from ..escape import url_escape
 from .matchers import PathMatches
 

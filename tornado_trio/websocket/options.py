@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from .._util.records import dataclass
 from ..wire.websocket import DeflateOptions
 
 __all__ = ["SlowConsumer", "WebSocketOptions"]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from .._util.records import dataclass
 from ..errors import LimitError
 
 __all__ = ["EventParser", "ServerEvent", "encode_comment", "encode_event"]
