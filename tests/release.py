@@ -184,7 +184,9 @@ def main() -> None:
         files = tracked()
         faults = sdist_faults((m.name for m in packed if m.isfile()), files)
         faults += wheel_faults(zipped.namelist(), files)
-        (name,) = (n for n in zipped.namelist() if n.endswith(".dist-info/METADATA"))
+        (name,) = (
+            n for n in zipped.namelist() if n.endswith("info/METADATA") and n.count("/") == 1
+        )
         metadata = zipped.read(name).decode()
         faults += readme_faults(metadata)
     if faults:
