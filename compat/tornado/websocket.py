@@ -33,7 +33,8 @@ from tornado.escape import json_encode, utf8
 from tornado.log import app_log as app_log
 from tornado.log import gen_log
 
-from tornado_trio.web.security import may_connect
+from tornado_trio.web.security import refused_origin
+from tornado_trio.wire.urls import origin_matches_host
 from tornado_trio.wire.websocket.handshake import HandshakeError, check_upgrade, is_spoken
 
 __all__ = [
@@ -98,8 +99,9 @@ class WebSocketHandler(tornado.web.RequestHandler):
         except HandshakeError as error:
             self._refuse(error.status, str(error))
             return
-        origin = headers.get("Origin")
-        if origin is not None and not self.check_origin(origin):
+        refusal = self._refused_origin()
+        if refusal is not None:
+            gen_log.debug(refusal)
             self._refuse(403, "Cross origin websockets not allowed")
             return
         self.ws_connection = self.get_websocket_protocol()
@@ -109,6 +111,15 @@ class WebSocketHandler(tornado.web.RequestHandler):
             self.finish()
             return
         await self.ws_connection.accept_connection(self)
+
+    def _refused_origin(self) -> str | None:
+        if not before(6, 6):
+            return refused_origin(self, self.check_origin)
+        headers = self.request.headers
+        # Browsers of the drafts' time sent the longer name.
+        origin = headers.get("Origin") or headers.get("Sec-WebSocket-Origin")
+        allowed = origin is None or self.check_origin(origin)
+        return None if allowed else f"Origin {origin!r} not allowed"
 
     def _refuse(self, status: int, reason: str) -> None:
         self.set_status(status)
@@ -160,12 +171,14 @@ class WebSocketHandler(tornado.web.RequestHandler):
         return None
 
     def check_origin(self, origin: str) -> bool:
-        """Whether a page of `origin` may connect. By default those of this host, and trusted ones.
+        """Whether a page of `origin` may connect: by default, if `check_trusted_origin` trusts it.
 
-        Override it to allow others. Only browsers send an Origin; it is not called for clients
-        without one.
+        Override it to allow others. It is called only for requests that look like those of
+        another host's pages; before 6.6, for all that have an Origin, and allowed this host's.
         """
-        return may_connect(self, origin)
+        if before(6, 6):
+            return origin_matches_host(origin, self.request.headers.get("Host"))
+        return self.check_trusted_origin(origin)
 
     # --- callbacks ----------------------------------------------------------------------
 

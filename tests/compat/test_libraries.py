@@ -6,12 +6,15 @@ import asyncio
 import socket
 import warnings
 
+import pytest
+
 from tornado import auth, httpserver, log, template, web, websocket
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, bind_sockets, bind_unix_socket
 from tornado.platform.trio import run_task
 from tests.platforms import needs_unix_sockets
+from tests.python import python
 
 
 def test_a_loop_closed_under_a_waiting_coroutine_leaves_the_thread_usable() -> None:
@@ -157,3 +160,38 @@ def test_a_resolver_is_asked_for_the_host_as_it_is_spelled(tmp_path) -> None:
 
     assert asyncio.run(fetched()) == [b".%2FS", b".%2Fs"]
     assert asked == [".%2FS", ".%2Fs"]
+
+
+@pytest.mark.parametrize(
+    ("generation", "asked"),
+    [("6.6", ["http://b.test"]), ("6.5", ["http://a.test", "http://b.test"])],
+)
+def test_a_websocket_is_asked_about_its_own_origin_before_6_6_only(generation, asked) -> None:
+    """A list of the origins that may (Bokeh's) does not name the server's own address."""
+    ended = python(
+        "-c",
+        """
+import compat, asyncio
+from tornado import httpserver, testing, web, websocket
+asked = []
+class Echo(websocket.WebSocketHandler):
+    def check_origin(self, origin):
+        asked.append(origin)
+        return True
+async def main():
+    server = httpserver.HTTPServer(web.Application([("/", Echo)]))
+    listener, port = testing.bind_unused_port()
+    server.add_socket(listener)
+    from tornado.httpclient import HTTPRequest
+    for origin in ("http://a.test", "http://b.test"):
+        fields = {"Host": "a.test", "Origin": origin}
+        request = HTTPRequest(f"ws://127.0.0.1:{port}/", headers=fields)
+        (await websocket.websocket_connect(request)).close()
+    server.stop()
+    await server.close_all_connections()
+    print(asked)
+asyncio.run(main())
+""",
+        TORNADO_TRIO_GENERATION=generation,
+    )
+    assert (ended.stdout.strip(), ended.stderr) == (repr(asked), "")

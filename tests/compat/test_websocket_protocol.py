@@ -49,6 +49,7 @@ class ProtocolTest(Base):
             ({"Sec_WebSocket_Version": "8"}, 426),
             ({"Origin": "http://elsewhere.test"}, 403),
             ({"Origin": "http://["}, 403),
+            ({"Sec_Fetch_Site": "cross-site"}, 403),
         ]:
             peer = Peer(self.get_http_port())
             answer = await peer.shake(**fields)

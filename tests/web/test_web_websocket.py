@@ -85,6 +85,7 @@ async def test_errors_close_with_1011(autojump_clock: Any, caplog: Any) -> None:
         ("x?user=you", {}, 401),
         ("x", {"Origin": "http://b.test"}, 403),
         ("x", {"Origin": "http://a.test", "Sec-Fetch-Site": "cross-site"}, 403),
+        ("x", {"Sec-Fetch-Site": "cross-site"}, 403),
         ("x", {"Sec-WebSocket-Version": "8"}, 426),
         ("x", {"Sec-WebSocket-Extensions": ";"}, 400),
     ],
@@ -116,3 +117,26 @@ async def test_origins_that_may(autojump_clock: Any, headers: dict[str, str]) ->
             "ws://a.test/x", network=net, options=OPTIONS, headers=tuple(headers.items())
         ) as ws:
             assert await ws.receive() == "welcome to x"
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [
+        ({"Origin": "http://a.test"}, []),
+        ({"Origin": "http://b.test", "Sec-Fetch-Site": "same-origin"}, []),
+        ({"Origin": "http://b.test"}, ["http://b.test"]),
+        ({"Origin": "http://a.test", "Sec-Fetch-Site": "same-site"}, ["http://a.test"]),
+    ],
+)
+async def test_only_other_origins_are_checked(
+    autojump_clock: Any, monkeypatch: Any, headers: dict[str, str], asked: list[str]
+) -> None:
+    """So that an override need not repeat what is allowed to every handler."""
+    found: list[str] = []
+    monkeypatch.setattr(Echo, "check_origin", lambda self, origin: not found.append(origin))
+    async with network() as net:
+        async with open_websocket(
+            "ws://a.test/x", network=net, options=OPTIONS, headers=tuple(headers.items())
+        ) as ws:
+            assert await ws.receive() == "welcome to x"
+    assert found == asked

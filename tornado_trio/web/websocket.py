@@ -18,7 +18,7 @@ from ..wire.websocket import CloseCode, HandshakeError
 from ..wire.websocket.upgrade import Agreement, agree, first_match
 from .errors import HTTPError
 from .handler import RequestHandler
-from .security import may_connect
+from .security import refused_origin
 
 __all__ = ["WebSocketHandler"]
 
@@ -58,11 +58,12 @@ class WebSocketHandler(RequestHandler):
         raise NotImplementedError
 
     def check_origin(self, origin: str) -> bool:
-        """Whether a page of `origin` may connect. Called only if the request has an Origin.
+        """Whether a page of `origin`, which is not this host's, may connect.
 
-        By default those of this host, and what `check_trusted_origin` trusts.
+        By default if `check_trusted_origin` trusts it. Not called for pages of this host, which
+        may, nor for clients that are no browsers and send no Origin.
         """
-        return may_connect(self, origin)
+        return self.check_trusted_origin(origin)
 
     def select_subprotocol(self, offered: list[str]) -> str | None:
         """One of the subprotocols the client offers, or None."""
@@ -111,9 +112,9 @@ class WebSocketHandler(RequestHandler):
     def _agree(self, options: WebSocketOptions) -> Agreement | None:
         """Check the request. None: it was refused, and answered."""
         request = self.request
-        origin = request.headers.get("Origin")
-        if origin is not None and not self.check_origin(origin):
-            raise HTTPError(403, "Cross origin websockets not allowed")
+        refusal = refused_origin(self, self.check_origin)
+        if refusal is not None:
+            raise HTTPError(403, "Cross origin websockets not allowed: %s", refusal)
         try:
             return agree(
                 str(request.method),

@@ -14,8 +14,8 @@ from ..errors import Disconnected
 from ..exchange import Exchange, ResponseStartLine
 from ..log import app_log
 from ..wire.headers import HTTPHeaders
+from ..wire.urls import origin_matches_host
 from ..wire.websocket import HandshakeError
-from ..wire.websocket.handshake import origin_matches_host
 from ..wire.websocket.upgrade import agree, first_match
 from .options import WebSocketOptions
 from .session import WebSocket, run_session

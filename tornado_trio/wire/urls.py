@@ -117,3 +117,15 @@ def encode_username_password(username: str | bytes, password: str | bytes) -> by
         return unicodedata.normalize("NFC", text).encode("utf-8")
 
     return encode(username) + b":" + encode(password)
+
+
+def origin_matches_host(origin: str, host: str | None) -> bool:
+    """Whether a browser's Origin names the Host of the request. Ports count.
+
+    Schemes do not: behind a proxy that ends TLS we do not know ours.
+    """
+    try:
+        netloc = urlsplit(origin).netloc
+    except ValueError:  # an unbalanced bracket
+        return False
+    return bool(netloc) and netloc.lower() == (host or "").lower()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tornado_trio.wire.urls import origin_matches_host
 from tornado_trio.wire.websocket.deflate import DeflateOptions, DeflateParams
 from tornado_trio.wire.websocket.handshake import (
     HandshakeError,
@@ -11,7 +12,6 @@ from tornado_trio.wire.websocket.handshake import (
     check_answer,
     check_request,
     make_key,
-    origin_matches_host,
     parse_subprotocols,
     request_headers,
 )

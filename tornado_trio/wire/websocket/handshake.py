@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 from ...errors import PeerError
 from .. import abnf
@@ -27,7 +26,6 @@ __all__ = [
     "check_upgrade",
     "key_of",
     "make_key",
-    "origin_matches_host",
     "parse_subprotocols",
     "request_headers",
     "valid_key",
@@ -134,15 +132,6 @@ def parse_subprotocols(field: str | None) -> list[str]:
         return []
     names = (part.strip(" \t") for part in field.split(","))
     return [name for name in names if valid_subprotocol(name)]
-
-
-def origin_matches_host(origin: str, host: str | None) -> bool:
-    """Whether a browser's Origin names the Host of the request. (Ports count, schemes do not.)"""
-    try:
-        netloc = urlsplit(origin).netloc
-    except ValueError:
-        return False
-    return bool(netloc) and netloc.lower() == (host or "").lower()
 
 
 def request_headers(
