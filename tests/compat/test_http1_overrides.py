@@ -213,6 +213,41 @@ def test_a_body_read_from_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyP
     in_loop(main)
 
 
+class Bounds(HTTP1Connection):
+    """OctoPrint's way: a larger bound for the path that takes uploads."""
+
+    def _read_body(self, code: int, headers: Any, delegate: Any) -> Any:
+        length = int(headers.get("Content-Length", 0))
+        if self._request_start_line.path == "/upload" and length <= 1000:
+            return self._read_fixed_body(length, delegate)
+        return super()._read_body(code, headers, delegate)
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "taken"),
+    [("/upload", 1000, True), ("/upload", 1001, False), ("/a", 10, True), ("/a", 11, False)],
+)
+def test_an_override_has_bounds_of_its_own(path: str, size: int, taken: bool) -> None:
+    async def main() -> None:
+        ours, theirs = pair()
+        delegate = Recorder()
+        connection = Bounds(theirs, False, HTTP1ConnectionParameters(max_body_size=10))
+        reading = asyncio.ensure_future(connection.read_response(delegate))
+        fields = b"Host: a\r\nContent-Length: %d\r\n\r\n" % size
+        await ours.write(b"POST %s HTTP/1.1\r\n" % path.encode() + fields + b"x" * size)
+        if taken:
+            while "finish" not in delegate.events:  # noqa: ASYNC110 - a turn or two
+                await asyncio.sleep(0)
+            assert b"".join(e for e in delegate.events if isinstance(e, bytes)) == b"x" * size
+            connection.close()
+        else:
+            assert await ours.read_until_close() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
+        assert await reading is False
+        ours.close()
+
+    in_loop(main)
+
+
 def test_a_method_put_in_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a native connection would do: the program's method is called, then."""
     asked: list[Any] = []

@@ -22,7 +22,7 @@ from tornado.concurrent import Future
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log, gen_log
 
-from tornado_trio.errors import PeerError
+from tornado_trio.errors import LimitError, PeerError
 from tornado_trio.wire.bodies import ChunkedReader, LengthReader
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
 
@@ -188,7 +188,12 @@ class MessageReading:
         self, head: RequestHead | ResponseHead, delegate: httputil.HTTPMessageDelegate
     ) -> None:
         wire = self._wire
+        bound = wire.max_body_size
+        if type(self)._read_body is not MessageReading._read_body:
+            # Our own compares the length with the bound; an override may have others, by path.
+            wire.max_body_size = max(bound, head.content_length or 0)
         wire.body_reader()  # a body that is refused is none to be read
+        wire.max_body_size = bound
         # Where an override may read them; ours feeds the wire again.
         self.stream._received.prepend(wire.give_back())
         code = head.start_line.code if isinstance(head, ResponseHead) else 0
@@ -222,6 +227,8 @@ class MessageReading:
         """
         reader = self._wire.body_reader()
         if isinstance(reader, LengthReader):
+            if reader.remaining > self._wire.max_body_size:
+                raise LimitError("Content-Length too long")
             return self._read_fixed_body(reader.remaining, delegate)
         if isinstance(reader, ChunkedReader):
             return self._read_chunked_body(delegate)
