@@ -18,6 +18,8 @@ from typing import NoReturn, Self
 
 import pytest
 
+from tests.ports import free_port
+
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 NATS_URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 
@@ -70,14 +72,6 @@ def forget_nats(url: str, prefix: str) -> None:
         await client.close()
 
     asyncio.run(forget())
-
-
-def free_port() -> int:
-    """A port that nobody listens at, just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class _Own:

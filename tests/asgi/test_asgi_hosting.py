@@ -22,6 +22,7 @@ from websockets.sync.client import connect
 
 from tests.asgi import service
 from tests.platforms import HAS_EPOLL, WITHOUT_EPOLL
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,13 +57,6 @@ class Served:
     @property
     def websocket(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 #: The client is all tests': a connection it kept would be one that a test has left behind.

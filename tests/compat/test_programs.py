@@ -13,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from tests.ports import free_port
+
 HANDLERS = """
 import asyncio, os, sys
 import tornado.gen, tornado.ioloop, tornado.web
@@ -87,12 +89,6 @@ trio.run(serve, application, int(sys.argv[1]))
 """
 
 PROGRAMS = {"classic": CLASSIC, "singleton": SINGLETON, "modern": MODERN, "native": NATIVE}
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def get(port, path):

@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.ports import free_port
+
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENCE = 60.0  # seconds
 PORT = "8888"
@@ -133,10 +135,3 @@ class Reader:
         env = {name: os.environ[name] for name in kept if name in os.environ}
         path = f"{self.folder / 'env' / 'bin'}:{os.environ['PATH']}"
         return env | {"PATH": path, "PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

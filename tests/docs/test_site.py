@@ -10,18 +10,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
 
-from tests.examples.chromium import Browser, Page, chromium
+from tests.examples.chromium import Browser, Page, browser, shared
 
 ROOT = Path(__file__).parent.parent.parent
 SCREEN = 900  # CSS pixels, at a width of 1280
 SCREENS = 6
 WIDTHS = (1280, 390)
+
+__all__ = ["browser", "shared"]
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,19 +44,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(site: Path) -> list[Path]:
     return sorted(page for page in site.rglob("*.html") if page.name != "404.html")
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(shared: Browser) -> Iterator[Browser]:
-    shared.complaints.clear()
-    yield shared
-    shared.close_pages()
 
 
 def tab(browser: Browser) -> Page:

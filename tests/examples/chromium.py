@@ -201,3 +201,19 @@ def _address(process: subprocess.Popen[bytes], file: Path) -> str:
             return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         time.sleep(0.05)
     raise AssertionError("Chromium did not open its DevTools port")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Browser]:
+    """The browser of a module's tests; for `browser`."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def browser(shared: Browser) -> Iterator[Browser]:
+    """The browser; the pages must not have complained."""
+    shared.complaints.clear()
+    yield shared
+    shared.close_pages()
+    assert shared.complaints == []

@@ -14,7 +14,8 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.testing import ExpectLog, bind_unused_port
 
-from .programs import EXAMPLES, free_port, get, load, running
+from tests.ports import free_port
+from .programs import EXAMPLES, get, load, running
 from .test_found import DATABASE, SERVER, table
 
 __all__ = ["table"]

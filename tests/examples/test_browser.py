@@ -6,32 +6,17 @@ Skipped where there is no Chromium; with CI set in the environment that is a fai
 import compat  # noqa: F401, I001 (first: it makes `tornado` ours)
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from tests.brokers import redis_url
 
-from .chromium import Browser, Page, chromium
-from .programs import free_port, get, running
+from .chromium import Browser, Page, browser, shared
+from tests.ports import free_port
+from .programs import get, running
 from .redis_room import URL, room
 
-__all__ = ["redis_url", "room"]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(shared: Browser) -> Iterator[Browser]:
-    """The browser; the pages must not have thrown anything."""
-    shared.complaints.clear()
-    yield shared
-    assert shared.complaints == []
-    shared.close_pages()
+__all__ = ["browser", "redis_url", "room", "shared"]
 
 
 def via(page: Page, how: str, present: int | None = None) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from tornado.websocket import websocket_connect
 
-from .programs import free_port, get, running
+from tests.ports import free_port
+from .programs import get, running
 from .redis_room import URL, redis_server, room
 
 __all__ = ["room"]

@@ -18,9 +18,12 @@ from urllib.parse import quote, urljoin
 import pytest
 
 from examples.demo.pages import find
+from tests.ports import free_port
 
-from .chromium import Browser, chromium
-from .programs import ROOT, environment, free_port, get
+from .chromium import Browser, browser, shared
+from .programs import ROOT, environment, get
+
+__all__ = ["browser", "shared"]
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -57,21 +60,6 @@ def demo() -> Iterator[int]:
     for other in chats:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", other), 5)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(shared: Browser) -> Iterator[Browser]:
-    """The browser; the pages must not have complained."""
-    shared.complaints.clear()
-    yield shared
-    shared.close_pages()
-    assert shared.complaints == []
 
 
 def url(port: int, path: str = "") -> str:

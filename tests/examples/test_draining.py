@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from .programs import EXAMPLES, free_port, get, running
+from tests.ports import free_port
+
+from .programs import EXAMPLES, get, running
 
 
 @pytest.mark.parametrize("kind", ["native", "overlay"])

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from .programs import FOUND, environment, free_port, get, running
+from tests.ports import free_port
+from .programs import FOUND, environment, get, running
 
 aiomysql: Any
 try:

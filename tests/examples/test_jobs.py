@@ -20,8 +20,9 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.brokers import OwnRedis
+from tests.ports import free_port
 
-from .programs import free_port, get, running
+from .programs import get, running
 
 pytest.importorskip("streaq")
 PROGRAM = "native/jobs.py"

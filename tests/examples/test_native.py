@@ -12,13 +12,14 @@ import pytest
 import trio
 import trio.testing
 
+from tests.ports import free_port
 from tornado_trio.client import Client, Network, open_client
 from tornado_trio.client.websocket import WebSocketRefused, open_websocket
 from tornado_trio.net.memory import MemoryNetwork
 from tornado_trio.testing import MemoryServer, memory_server
 from tornado_trio.websocket import WebSocket
 
-from .programs import free_port, get, load, running
+from .programs import get, load, running
 
 SITE = "http://test.local"
 

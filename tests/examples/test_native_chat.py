@@ -15,13 +15,14 @@ import trio
 import trio.testing
 
 from tests.brokers import redis_url
+from tests.ports import free_port
 from tornado_trio.client import Client, CookieJar, Network, open_client
 from tornado_trio.client.websocket import open_websocket
 from tornado_trio.net.memory import MemoryNetwork
 from tornado_trio.rooms import Rooms
 from tornado_trio.testing import memory_server
 
-from .programs import free_port, get, load, running
+from .programs import get, load, running
 from .test_chat_cluster import Member, _talk
 
 __all__ = ["redis_url"]

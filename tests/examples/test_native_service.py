@@ -8,7 +8,9 @@ import subprocess
 import sys
 from http.client import HTTPConnection
 
-from .programs import EXAMPLES, ROOT, environment, free_port, get
+from tests.ports import free_port
+
+from .programs import EXAMPLES, ROOT, environment, get
 
 PROGRAM = """
 import importlib.util, sys

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import trio
 
+from tests.ports import free_port
 from tests.service.processes import ROOT, Process, service
 from tests.service.test_asyncio_libraries import require
 from tornado_trio import open_client
@@ -79,15 +80,6 @@ def orders(folder: Path, workers: int = 1, kind: str = "sqlite") -> Iterator[tup
             if workers > 1:
                 process.wait_for(f"{workers} workers are ready")
             yield process, url
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def wait_until_paid(url: str, order: int) -> None:

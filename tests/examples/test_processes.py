@@ -10,7 +10,8 @@ import time
 import pytest
 from tornado.testing import AsyncHTTPTestCase
 
-from .programs import EXAMPLES, free_port, get, load, run, running
+from tests.ports import free_port
+from .programs import EXAMPLES, get, load, run, running
 
 
 def test_hello() -> None:

@@ -14,7 +14,8 @@ from tornado.tcpclient import TCPClient
 from tornado.testing import AsyncHTTPTestCase, AsyncTestCase, ExpectLog, bind_unused_port, gen_test
 from tornado.web import Application, RequestHandler
 
-from .programs import free_port, get, load, running
+from tests.ports import free_port
+from .programs import get, load, running
 
 
 class TestTcp(AsyncTestCase):

@@ -5,6 +5,7 @@ import contextvars
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,11 +16,13 @@ import warnings
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from tests.platforms import needs_fork, needs_unix_sockets
 from tornado_trio._util.threads import FILES, Threads
 from tornado_trio.interop import LoopScope
 from tornado_trio.interop.guest import current_guest
+from tornado_trio.interop.host_loop import poll_sparingly
 
 from .hosting import Spawned, run_hosted, spawn
 
@@ -94,15 +97,18 @@ def test_stop_freezes_the_run_and_start_resumes_it():
     async def ticker():
         while True:
             ticks.append(trio.current_time())
+            if len(ticks) % 3 == 0:
+                loop.stop()
             await trio.sleep(0.005)
 
     scope.start_soon(ticker)
-    for _ in range(3):
-        before = len(ticks)
+    for rounds in range(1, 4):
         scope.about_to_run()
-        loop.call_later(0.03, loop.stop)
         loop.run_forever()
-        assert len(ticks) > before + 1
+        before = len(ticks)
+        assert before >= 3 * rounds
+        time.sleep(0.02)
+        assert len(ticks) == before
     loop.run_until_complete(scope.aclose())
     loop.close()
     assert current_guest() is None
@@ -586,3 +592,66 @@ def test_an_abandoned_thread_keeps_its_place_until_it_has_ended():
     var = contextvars.ContextVar("var")
     run_hosted(work)
     assert events == ["second"]
+
+
+def within(loop, future):
+    """What nest_asyncio makes of `run_until_complete` in a loop that is running."""
+    while not future.done():
+        loop._run_once()
+
+
+@pytest.mark.parametrize("begun_by", ["call_soon", "reader", "timer"])
+def test_a_loop_that_a_task_of_its_guest_runs(begun_by, caplog):
+    """asyncio's part goes on in it; trio's when it is over, and nothing of it is lost."""
+
+    async def main(scope):
+        loop, woken = asyncio.get_running_loop(), []
+        ours, theirs = socket.socketpair()
+
+        async def sleeps():
+            await trio.sleep(0.01)
+            woken.append("sleep")
+
+        async def reads():
+            await trio.lowlevel.wait_readable(ours)
+            woken.append("read")
+
+        async def is_woken():
+            await event.wait()
+            woken.append("event")
+
+        event = trio.Event()
+        with ours, theirs:
+            async with trio.open_nursery() as nursery:
+                for each in (sleeps, reads, is_woken):
+                    nursery.start_soon(each)
+                await trio.testing.wait_all_tasks_blocked()
+                if begun_by == "timer":
+                    await trio.sleep(0.001)
+                elif begun_by == "reader":
+                    mine, other = socket.socketpair()
+                    with mine, other:
+                        loop.call_later(0.001, other.send, b"x")
+                        await trio.lowlevel.wait_readable(mine)
+                theirs.send(b"x")
+                done = loop.create_future()
+                loop.call_later(0.03, event.set)
+                loop.call_later(0.1, done.set_result, "done")
+                before = woken[:]
+                within(loop, done)
+                assert woken == before
+            assert sorted(woken) == ["event", "read", "sleep"]
+            assert await asyncio.wait_for(asyncio.sleep(0.01, "after"), 5) == "after"
+        return done.result()
+
+    def sparing_loop():
+        loop = asyncio.new_event_loop()
+        poll_sparingly(loop)
+        return loop
+
+    assert run_hosted(main, sparing_loop) == "done"
+    said = [record.getMessage().partition(" (")[0] for record in caplog.records]
+    if os.environ.get("TORNADO_TRIO_PUBLIC_ONLY"):
+        assert said == []  # a turn is not due there before the last has ended
+    else:
+        assert said == ["spawned coroutines runs the event loop that runs it"]

@@ -17,6 +17,7 @@ import trio.testing
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.ports import free_port
 from tests.service.processes import APP, SERVE, get, service
 from tornado_trio import web
 from tornado_trio.client.options import ClientLimits
@@ -335,13 +336,6 @@ def test_wrong_addresses(text: str) -> None:
 
 def test_others_may_look_with_a_token() -> None:
     assert parse_address("0.0.0.0:9200", "secret") == ("0.0.0.0", 9200)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def scrape(port: int) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.examples.chromium import Browser, chromium
+from tests.ports import free_port
 from tests.service.processes import SERVE, Process, service
 
-from .test_metrics import free_port, scrape, value
+from .test_metrics import scrape, value
 
 APP = """
 import trio

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.service.processes import ROOT, SERVE, get, service
 
-from .test_metrics import free_port, scrape, value
+from .test_metrics import scrape, value
 from .test_page import APP, ask
 
 INSPECT = (sys.executable, "-m", "tornado_trio", "inspect")

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import trio
 
-from tests.brokers import REDIS_URL, OwnRedis, free_port
+from tests.brokers import REDIS_URL, OwnRedis
+from tests.ports import free_port
 from tornado_trio.rooms import Rooms
 
 ROOT = Path(__file__).parent.parent.parent

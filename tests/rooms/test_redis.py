@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import trio
 
-from tests.brokers import OwnRedis, free_port
+from tests.brokers import OwnRedis
+from tests.ports import free_port
 from tornado_trio.rooms import Message, Rooms, RoomsUnavailable
 
 

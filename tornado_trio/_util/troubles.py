@@ -31,6 +31,7 @@ class Trouble(Enum):
     TOO_SLOW = "too-slow"
     DOES_NOT_END = "does-not-end"
     LOOP_HELD = "loop-held"
+    NESTED_LOOP = "nested-loop"
     MISSING_SETTING = "missing-setting"
     XSRF = "xsrf"
 

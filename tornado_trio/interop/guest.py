@@ -35,9 +35,11 @@ import trio
 
 from .._util.interrupts import interrupt_in
 from .._util.threads import threads_of_run
+from .._util.troubles import Trouble
 from . import trio_internals
 from .driver import Sent, drive
 from .host import Coro
+from .host_loop import Selected, keep_from_within
 from .sigint import SigintHandler
 from .trio_internals import Events, GuestRun, Task
 
@@ -89,7 +91,8 @@ class Guest:
         self._run: GuestRun | None = None  # trio's run loop, where we may turn it ourselves
         self._watchers: list[asyncio.AbstractEventLoop] = []
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
-        self._turning = False
+        self.turning = False
+        self._owed = False  # a turn, since its time came within one
         self._sigint: SigintHandler | None = None
         self._interrupt: asyncio.Handle | None = None
         self.raised: BaseException | None = None  # what left the loop last by `raise_in_loop`
@@ -209,6 +212,7 @@ class Guest:
                     other.remove_reader(self._run.descriptor)
         if loop not in self._watchers:
             self._watchers.append(loop)
+            keep_from_within(loop, self)
             loop.add_reader(self._run.descriptor, self._readable, loop)
 
     def _own_async_generators(self) -> None:
@@ -229,7 +233,7 @@ class Guest:
 
     def expect_wake(self) -> None:
         """A task is about to become runnable: turn soon, and spare trio its wake-up call."""
-        if self._turning or self._run is None:
+        if self.turning or self._run is None:
             return
         self._run.expect_wake()
         if self._scheduled_on is not self.loop:
@@ -237,7 +241,7 @@ class Guest:
 
     def reschedule(self, task: Task, value: Sent = None) -> None:
         """`trio.lowlevel.reschedule`, at the price of no system call."""
-        if not self._turning and self._run is not None:
+        if not self.turning and self._run is not None:
             self._run.expect_wake()
             if self._scheduled_on is not self.loop:
                 self._schedule()
@@ -270,6 +274,9 @@ class Guest:
                 return
 
     def _readable(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.turning:
+            self._owe(loop)
+            return
         self.loop = loop
         assert self._run is not None
         self._turn(loop, self._run.events())
@@ -280,8 +287,11 @@ class Guest:
             self._scheduled_on = None
         if self.finished:
             return
+        if self.turning:
+            self._owe(loop)
+            return
         self.loop = loop
-        self._turning = True
+        self.turning = True
         try:
             if self._run is None:
                 for _ in range(len(self._steps)):
@@ -291,7 +301,38 @@ class Guest:
             else:
                 self._turn_run_loop(self._run, events)
         finally:
-            self._turning = False
+            self.turning = False
+        if self._owed:
+            self._owed = False
+            if not self.finished:
+                self._watch(self.loop)
+                self._schedule()
+
+    def _owe(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called by a loop that a task of this very turn runs (nest_asyncio lets programs do so).
+
+        asyncio's part of what that waits for goes on. Trio's cannot before the turn has ended.
+        """
+        if not self._owed:
+            self._owed = True
+            log.error(
+                "%s runs the event loop that runs it (nest_asyncio?): until that returns, servers, "
+                "clients and all other tasks of trio stand still. Use await there, in place of "
+                f"run_until_complete {Trouble.NESTED_LOOP}",
+                trio.lowlevel.current_task().name,
+            )
+        if self._run is not None and loop in self._watchers:
+            # It would be called in each turn of that loop.
+            self._watchers.remove(loop)
+            loop.remove_reader(self._run.descriptor)
+
+    def withhold(self, events: Selected) -> Selected:
+        """What `loop` gets of these events of its selector, within a turn."""
+        own = self._run.descriptor if self._run is not None else -1
+        others = [each for each in events if each[0].fd != own]
+        if len(others) < len(events):
+            self._owe(self.loop)
+        return others
 
     def turn_until(self, condition: Callable[[], bool]) -> None:
         """Turn now, in the calling callback of the host loop, until a new task has begun.
@@ -299,7 +340,7 @@ class Guest:
         So what is spawned first in a thread begins in the same turn of the host loop as
         what is spawned later.
         """
-        if self._run is None or self._turning:
+        if self._run is None or self.turning:
             return
         for _ in range(8):  # a nursery opens within 2 turns, a worker begins within 1
             if condition() or self.finished:
@@ -320,6 +361,8 @@ class Guest:
         """As `_turn` where tasks are runnable already: look for I/O in passing."""
         if self.finished:
             self._scheduled_on = None
+        elif self.turning:
+            self._turn(loop)
         else:
             assert self._run is not None
             self._turn(loop, self._run.events())
@@ -403,7 +446,7 @@ class Guest:
 
     def end_if_left_behind(self) -> bool:
         """End the run if all its loops were closed with tasks left and without notice."""
-        if self._turning or not all(scope.loop.is_closed() for scope in self.scopes):
+        if self.turning or not all(scope.loop.is_closed() for scope in self.scopes):
             return False
         if not self.run_to_the_end(EXIT_GRACE):
             self.abandon()

@@ -7,6 +7,8 @@ turn later where a turn takes longer. A loop without ready callbacks polls as us
 
 `handles_ahead`: callbacks of `call_soon` that have not run yet.
 
+`keep_from_within`: a loop that runs within a turn of its guest does not call the guest's reader.
+
 `tell_of_runs`: a notification when a loop is about to run.
 
 `call_soon_of`: `call_soon` without the checks of debug mode, 0.1 us of a step of 2.2.
@@ -26,13 +28,23 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakMethod, ref
 
 if TYPE_CHECKING:
     from .host import FutureLoop
 
-__all__ = ["POLL_EVERY", "call_soon_of", "handles_ahead", "poll_sparingly", "tell_of_runs"]
+__all__ = [
+    "POLL_EVERY",
+    "call_soon_of",
+    "handles_ahead",
+    "keep_from_within",
+    "poll_sparingly",
+    "tell_of_runs",
+]
+
+#: What `select` returns.
+Selected = Sequence[tuple[selectors.SelectorKey, int]]
 
 POLL_EVERY = 100e-6  # seconds between polls while callbacks are ready
 
@@ -45,6 +57,24 @@ def poll_sparingly(loop: asyncio.AbstractEventLoop) -> None:
         # Its class, not a wrapper: a wrapper would cost more than it saves, and other code
         # (the loop's own, debuggers) expects the selector that it made.
         selector.__class__ = _sparing(kind)
+
+
+class _Turned(Protocol):
+    """What a loop turns; `withhold` is asked what of the events a loop within its turn gets."""
+
+    turning: bool
+
+    def withhold(self, events: Selected) -> Selected: ...
+
+
+def keep_from_within(loop: asyncio.AbstractEventLoop, turned: _Turned) -> None:
+    """Have `turned` decide about events while it is turning.
+
+    A reader's callback has one context, which cannot be entered again inside of itself.
+    """
+    selector = getattr(loop, "_selector", None)
+    if hasattr(type(selector), "turned"):
+        setattr(selector, "turned", ref(turned))  # noqa: B010 - of a class made at run time
 
 
 def call_soon_of(loop: FutureLoop) -> Callable[..., object]:
@@ -108,14 +138,19 @@ def _sparing(kind: Any) -> Any:
 
     class Sparing(kind):  # type: ignore[misc]
         _next_poll = 0.0
+        turned: ref[_Turned] | None = None
 
-        def select(self, timeout: float | None = None) -> Sequence[object]:
+        def select(self, timeout: float | None = None) -> Selected:
             if timeout == 0:
                 now = monotonic()
                 if now < self._next_poll:
                     return ()
                 self._next_poll = now + POLL_EVERY
-            events: Sequence[object] = real_select(self, timeout)
+            events: Selected = real_select(self, timeout)
+            if events and self.turned is not None:
+                turned = self.turned()
+                if turned is not None and turned.turning:
+                    return turned.withhold(events)
             return events
 
     Sparing.__name__ = Sparing.__qualname__ = f"Sparing{kind.__name__}"
