@@ -5,6 +5,7 @@ Knows web applications; adds nothing to a request but what its route needs.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -113,6 +114,8 @@ class _Routes:
             if not callable(function) or isinstance(function, type):
                 raise TypeError(f"{path!r} is answered by a function, not by {function!r}")
             self._add(_Route(path, verb, function, name, operation, around))
+            if inspect.isfunction(function):
+                function._has_route = True  # type: ignore[attr-defined]
             return function
 
         return decorate

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from ..web.policies import refuse_routed
 from . import codec
 from .problems import Problem
 
@@ -69,6 +70,7 @@ def raises(*statuses: int) -> Callable[[F], F]:
         raise ValueError(f"{statuses} are not all statuses from 400 to 599")
 
     def decorate(function: F) -> F:
+        refuse_routed(function, "raises")
         function._raised_statuses = statuses  # type: ignore[attr-defined]
         return function
 

@@ -103,7 +103,7 @@ class AsgiExchange(Exchange):
         chunk = await self._ahead.read()
         self._received += len(chunk)
         if self._received > self._max_body_size:
-            raise LimitError("the body is too large")
+            raise LimitError(f"the body is larger than max_body_size, {self._max_body_size}")
         return chunk
 
     async def read_body(self) -> bytes:

@@ -32,7 +32,7 @@ from .decorators import addslash, authenticated, removeslash, requires, stream_r
 from .errors import Finish, HTTPError, MissingArgumentError
 from .handler import RequestHandler
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
-from .policies import on_disconnect, timeout
+from .policies import max_body_size, on_disconnect, timeout
 from .rendering import is_absolute
 from .request import Request
 from .rules import (
@@ -115,6 +115,7 @@ __all__ = [
     "grace",
     "is_absolute",
     "local_url",
+    "max_body_size",
     "on_disconnect",
     "removeslash",
     "requires",

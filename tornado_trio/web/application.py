@@ -142,6 +142,8 @@ class HandlerCall:
         """Read the body unless the handler streams it, then run the handler."""
         request = self.request
         exchange.route = request._rule or self.handler_class
+        if policies.sizes:
+            policies.allow_body(self.handler_class, exchange, request.method)
         if not self.handler_class._stream_request_body:
             body = exchange.read_body_nowait()
             if body is None:

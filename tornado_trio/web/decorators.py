@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from .errors import HTTPError
 from .handler import RequestHandler
+from .policies import refuse_routed
 from .security import PendingUser
 from .urls import leads_elsewhere
 
@@ -37,6 +38,7 @@ def authenticated(method: Method) -> Method:
     The URL to return to is passed to the login page as its argument `next`. `get_current_user` may
     be `async def`.
     """
+    refuse_routed(method, "authenticated")
 
     @functools.wraps(method)
     def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
@@ -47,6 +49,7 @@ def authenticated(method: Method) -> Method:
             return _to_login(self)
         return method(self, *args, **kwargs)
 
+    wrapper._of_a_handler = "authenticated"  # type: ignore[attr-defined]
     return wrapper
 
 
@@ -97,6 +100,8 @@ def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) 
         raise TypeError("write @requires(), or @requires('scope', ...)")
 
     def decorate(method: Method) -> Method:
+        refuse_routed(method, "requires")
+
         @functools.wraps(method)
         def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
             user = self.current_user
@@ -132,6 +137,7 @@ def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) 
                 raise HTTPError(403, text, ", ".join(sorted(missing)), headers=headers)
             return None
 
+        wrapper._of_a_handler = "requires"  # type: ignore[attr-defined]
         return wrapper
 
     return decorate

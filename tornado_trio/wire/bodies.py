@@ -57,6 +57,11 @@ class LengthReader:
         raise PeerError("Connection closed while reading body")
 
 
+def too_long(length: int, limit: int) -> LimitError:
+    """A body that announces more than `max_body_size`."""
+    return LimitError(f"Content-Length too long: {length}, and max_body_size is {limit}")
+
+
 class EofReader:
     """A response body that lasts until the stream ends, at most `limit` bytes."""
 

@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from ..errors import HTTPOutputError, LimitError, PeerError
+from ..errors import HTTPOutputError, PeerError
 from ..limits import RESPONSES, STRICT, Dialect, Limits
-from .bodies import BodyReader, ChunkedReader, EofReader, LengthReader
+from .bodies import BodyReader, ChunkedReader, EofReader, LengthReader, too_long
 from .events import ClientEvent, RequestHead, ResponseHead, ServerEvent, Signal
 from .headers import HTTPHeaders
 from .heads import parse_response_head
@@ -125,7 +125,7 @@ class ServerWire(Wire):
             self._reader = ChunkedReader(self.max_body_size, self.limits)
         elif head.content_length:
             if head.content_length > self.max_body_size:
-                self._fail(LimitError("Content-Length too long"))
+                self._fail(too_long(head.content_length, self.max_body_size))
             self._reader = LengthReader(head.content_length)
 
     def body_reader(self) -> BodyReader | None:
@@ -371,7 +371,7 @@ class ClientWire(Wire):
             self._reader = ChunkedReader(self.max_body_size, self.limits, self.dialect)
         elif head.content_length is not None:
             if head.content_length > self.max_body_size:
-                self._fail(LimitError("Content-Length too long"))
+                self._fail(too_long(head.content_length, self.max_body_size))
             self._reader = LengthReader(head.content_length)
         else:
             self.keep_alive = False
