@@ -104,3 +104,19 @@ def test_bare(place: Callable[[BaseException], Awaitable[None]], error: BaseExce
     assert caught.value is error
 
 
+
+
+async def test_the_log_names_the_exit_that_ended_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Exits(web.RequestHandler):
+        async def get(self) -> None:
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        async with memory_server(web.Application([("/", Exits)])) as server:
+            with pytest.raises(EOFError):
+                await server.get("/")
+            await trio.sleep_forever()
+    [said] = [each.getMessage() for each in caplog.records if "the server ends" in each.msg]
+    assert "SystemExit: 3, " in said and "test_interrupts.py:" in said and "Exits.get" in said

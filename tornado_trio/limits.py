@@ -6,16 +6,38 @@ bytes, times are seconds, None (times: `inf`) means no bound.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from math import inf
+from typing import Any
 
 from ._util.records import dataclass
 
 __all__ = ["Dialect", "Limits", "RESPONSES", "STRICT", "Timeouts"]
 
 
+def check_amounts(options: Any) -> None:
+    """TypeError for a field of a dataclass that is no number (None where that means no bound),
+    ValueError for one below 0: either would be felt at a request only."""
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if value is None and "None" in each.type:
+            continue
+        where = f"{type(options).__name__}.{each.name}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{where} is a number, not {value!r}")
+        if not value >= 0:
+            raise ValueError(f"{where} is not below 0: {value!r}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Sizes and counts. Crossing one is answered 413, 414 or 431, then closed."""
+    """Sizes and counts. Crossing one is answered 413, 414 or 431, then closed.
+
+    TypeError and ValueError for what is none.
+    """
+
+    def __post_init__(self) -> None:
+        check_amounts(self)
 
     #: Start line and fields together. Tornado: 64 KiB (h11: 16 KiB, node: 16 KiB).
     max_head_size: int = 64 * 1024
@@ -43,7 +65,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Deadlines on everything a peer can hold."""
+    """Deadlines on everything a peer can hold. TypeError and ValueError for what is no time."""
+
+    def __post_init__(self) -> None:
+        check_amounts(self)
 
     #: TLS handshake, from accept. Tornado has none; hypercorn had an advisory.
     handshake: float = 30.0

@@ -13,6 +13,7 @@ import trio
 import trustme
 from trio.testing import MockClock
 
+from tornado_trio.client import ClientLimits
 from tornado_trio.errors import PeerError
 from tornado_trio.exchange import Exchange, Finished
 from tornado_trio.limits import Limits, Timeouts
@@ -305,3 +306,21 @@ async def test_max_connections(autojump_clock: MockClock) -> None:
         assert len(server.server.connections) == 2
         clients[0].stream.close()
         assert (await clients[2].response()).body == b"hello"
+
+
+# --- limits ---------------------------------------------------------------------------
+
+
+def test_a_limit_is_a_number() -> None:
+    for error, message, make in (
+        (TypeError, "Limits.max_body_size is a number, not '10MB'", lambda: Limits(max_body_size="10MB")),  # type: ignore[arg-type]  # noqa: E501
+        (TypeError, "Limits.max_head_size is a number, not None", lambda: Limits(max_head_size=None)),  # type: ignore[arg-type]  # noqa: E501
+        (TypeError, "Timeouts.idle is a number, not True", lambda: Timeouts(idle=True)),
+        (ValueError, "Timeouts.request is not below 0: -1", lambda: Timeouts(request=-1)),
+        (ValueError, "Timeouts.head is not below 0: nan", lambda: Timeouts(head=float("nan"))),
+        (ValueError, "ClientLimits.max_idle is not below 0", lambda: ClientLimits(max_idle=-1)),
+    ):
+        with pytest.raises(error, match=message):
+            make()
+    assert Limits(max_write_buffer=None, max_body_size=0).max_connections is None
+    assert Timeouts(idle=float("inf"), body=None).body is None

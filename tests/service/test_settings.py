@@ -74,3 +74,21 @@ def test_bad_values_name_what_was_said(name: str, text: str, reason: str) -> Non
 def test_settings_that_contradict_each_other(values: dict[str, object]) -> None:
     with pytest.raises(CannotStart):
         Settings(**values)  # type: ignore[arg-type]
+
+
+def test_a_variable_that_is_nearly_a_setting(caplog: pytest.LogCaptureFixture) -> None:
+    environ = {
+        "TORNADO_TRIO_GRASE": "5",
+        "TORNADO_TRIO_ACCES_LOG": "no",
+        "TORNADO_TRIO_DRAIN": "3",  # the overlay's
+        "TORNADO_TRIO_SERVICE_HOST": "10.0.0.1",  # Kubernetes', for a service of this name
+        "TORNADO_TRIO_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    Settings().with_environment(environ)
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        "TORNADO_TRIO_ACCES_LOG is no setting: did you mean TORNADO_TRIO_ACCESS_LOG?",
+        "TORNADO_TRIO_GRASE is no setting: did you mean TORNADO_TRIO_GRACE?",
+    ]
+    caplog.clear()
+    Settings().with_environment({**environ, "TORNADO_TRIO_WORKER": "a worker's place"})
+    assert not caplog.records

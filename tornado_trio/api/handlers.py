@@ -166,8 +166,8 @@ class FunctionHandler(Handler[Any]):
         guard = getattr(function, "_of_a_handler", None)
         if guard is not None:
             raise SignatureError(
-                f"@{guard} is of handlers' methods, and {function.__qualname__} is a function: take "
-                "who asks as a parameter (api.Bearer, api.Basic, api.ApiKey, api.Depends)"
+                f"@{guard} is of handlers' methods, and {function.__qualname__} is a function: "
+                "take who asks as a parameter (api.Bearer, api.Basic, api.ApiKey, api.Depends)"
             )
         signature = signature_of(function, names)
         cls.functions[verb] = function

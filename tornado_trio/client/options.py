@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..limits import RESPONSES
+from ..limits import RESPONSES, check_amounts
 from ..wire.engines import engine_for
 from .targets import check_base, show_url
 
@@ -43,6 +43,7 @@ class ClientLimits:
     max_header_size: InitVar[int | None] = None
 
     def __post_init__(self, max_header_size: int | None) -> None:
+        check_amounts(self)
         if max_header_size is not None:
             object.__setattr__(self, "max_head_size", max_header_size)
 

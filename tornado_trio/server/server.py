@@ -26,7 +26,7 @@ import trio
 from .._util.interrupts import interrupt_in
 from .._util.records import dataclass
 from .._util.troubles import Trouble
-from ..exchange import App, Cause
+from ..exchange import App, Cause, Failure
 from ..log import gen_log
 from ..net.readiness import ReadinessHub
 from ..net.stream import Stream
@@ -147,6 +147,8 @@ class Server:
             exit = interrupt_in(exc)
             if exit is None or self._on_exit is None:
                 raise
+            if isinstance(exit, SystemExit):
+                gen_log.error("the server ends: %s", Failure.of(exit))
             self._on_exit(exit)  # the requests of others end in order
         finally:
             self.connections.discard(connection)

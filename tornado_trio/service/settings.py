@@ -16,11 +16,17 @@ from dataclasses import field
 from typing import Any, Literal
 
 from .._util.records import dataclass
+from ..log import gen_log
 from .errors import CannotStart
 
 __all__ = ["PREFIX", "Settings", "parse_setting", "setting_names"]
 
 PREFIX = "TORNADO_TRIO_"
+# Variables of other parts: the overlay's, the engine of HTTP, a worker's place.
+_OTHERS = {
+    PREFIX + name
+    for name in ("DRAIN", "ENGINE", "GENERATION", "PUBLIC_ONLY", "REPORT", "WORKER")
+}
 DEFAULT_PORT = 8888
 
 Parse = Callable[[str], Any]
@@ -214,11 +220,26 @@ class Settings:
     def with_environment(self, environ: Mapping[str, str] = os.environ) -> Settings:
         """These settings with those of TORNADO_TRIO_*. Raises CannotStart for bad ones."""
         values = {}
+        self._warn_of_typos(environ)
         for name in setting_names():
             variable = PREFIX + name.upper()
             if (text := environ.get(variable)) is not None:
                 values[name] = parse_setting(name, text, variable)
         return self.updated(values) if values else self
+
+    @staticmethod
+    def _warn_of_typos(environ: Mapping[str, str]) -> None:
+        """Of a variable whose name is nearly a setting's. (Others are not ours to judge:
+        Kubernetes makes TORNADO_TRIO_SERVICE_HOST for a service of that name.)"""
+        known = {PREFIX + name.upper() for name in setting_names()}
+        unknown = [name for name in environ if name.startswith(PREFIX) and name not in known]
+        if unknown and PREFIX + "WORKER" not in environ:  # whose parent has said it
+            from difflib import get_close_matches  # for these few
+
+            for name in set(unknown) - _OTHERS:
+                near = get_close_matches(name, known | _OTHERS, 1, 0.9)
+                if near:
+                    gen_log.warning("%s is no setting: did you mean %s?", name, near[0])
 
 
 def setting_names() -> list[str]:

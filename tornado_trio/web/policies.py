@@ -1,4 +1,4 @@
-"""How long a request may take, how large its body may be, what happens when its client disconnects.
+"""How long a request may take, how large its body may be, what a disconnect of its client does.
 
 Set on an application (settings), a handler class (attributes) or a method (the decorators
 here); the closest wins. Knows the exchange's `set_timeout` and `on_disconnect`; carrying
