@@ -126,21 +126,23 @@ def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) 
                 raise HTTPError(401, headers={"WWW-Authenticate": challenge})
             missing = set(scopes).difference(self.user_scopes(user))
             if missing:
-                headers = {}
-                if challenge.partition(" ")[0].lower() == "bearer":
-                    wanted = " ".join(scopes)
-                    comma = "," if " " in challenge else ""
-                    headers["WWW-Authenticate"] = (
-                        f'{challenge}{comma} error="insufficient_scope", scope="{wanted}"'
-                    )
-                text = "scopes missing: %s"
-                raise HTTPError(403, text, ", ".join(sorted(missing)), headers=headers)
+                raise _insufficient(challenge, scopes, missing)
             return None
 
         wrapper._of_a_handler = "requires"  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
+
+
+def _insufficient(challenge: str, scopes: tuple[str, ...], missing: set[str]) -> HTTPError:
+    headers = {}
+    if challenge.partition(" ")[0].lower() == "bearer":
+        comma = "," if " " in challenge else ""
+        headers["WWW-Authenticate"] = (
+            f'{challenge}{comma} error="insufficient_scope", scope="{" ".join(scopes)}"'
+        )
+    return HTTPError(403, "scopes missing: %s", ", ".join(sorted(missing)), headers=headers)
 
 
 def _wants_page(handler: RequestHandler) -> bool:
