@@ -205,7 +205,7 @@ async def choked() -> AsyncIterator[tuple[Link, MemoryStream, trio.Nursery]]:
     async with trio.open_nursery() as nursery:
         server.nursery = nursery
         link = Link(server, protocol, lambda opcode, payload: None, close_timeout=5)
-        assert not link.write(bytes(3000))
+        assert not server.write(bytes(3000))
         yield link, client, nursery
         nursery.cancel_scope.cancel()
     client.close()

@@ -217,10 +217,6 @@ class Link:
 
     # --- writing -----------------------------------------------------------------
 
-    def write(self, frame: bytes) -> bool:
-        """`Stream.write`: sends at once what the kernel takes; True when all of it."""
-        return self.stream.write(frame)
-
     def write_quietly(self, frame: bytes) -> None:
         """Send a frame without waiting; a dead or stalled peer does not get it."""
         if not frame:

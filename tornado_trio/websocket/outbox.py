@@ -98,7 +98,7 @@ class Outbox:
     async def _send_fragment(self, opcode: int, part: bytes, fin: bool) -> None:
         link = self._link
         try:
-            if not link.write(link.protocol.send_fragment(opcode, part, fin)):
+            if not link.stream.write(link.protocol.send_fragment(opcode, part, fin)):
                 await link.stream.drain()
         except StreamClosedError as error:
             raise self._closed() from error
@@ -175,7 +175,7 @@ class Outbox:
         else:
             link.protocol.admit_shared(frame)
         try:
-            return link.write(frame)
+            return link.stream.write(frame)
         except StreamClosedError as error:
             raise self._closed() from error
 

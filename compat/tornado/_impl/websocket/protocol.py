@@ -359,7 +359,7 @@ class WebSocketProtocol13(CallbackProtocol):
         self._wire_bytes_out += len(frame)
         future: Future[None] = Future()
         try:
-            if link.write(frame):
+            if link.stream.write(frame):
                 future.set_result(None)
             else:
                 link.when_drained(functools.partial(_settle, future))
