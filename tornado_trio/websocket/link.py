@@ -1,11 +1,11 @@
 """`Link`: an established WebSocket on a `Stream`, driven by one task.
 
-What the native session and Tornado's callback API share: the read loop, answers to pings, writes
-that have to wait, the end of a connection. Knows the wire protocol and streams. Must not know
-inboxes, handlers or HTTP.
+What the native session and Tornado's callback API share: the read loop, reading ahead of a busy
+receiver, answers to pings, timers, writes that have to wait, the end of a connection. Knows the
+wire protocol and streams. Must not know inboxes, handlers or HTTP.
 
-Hot path: one readiness wait, one recv, `receiver` called straight from the reading task, its
-`write` one send. No task, scope or queue per message.
+Hot path: one readiness wait, one recv, `receiver` called straight from the reading task, one send
+of its answer. No task, scope or queue per message.
 """
 
 from __future__ import annotations
