@@ -18,7 +18,8 @@ from tornado._impl.websocket.pinging import PingingProtocol
 
 from tornado_trio._util.contexts import InContext
 from tornado_trio.websocket.link import Receiver
-from tornado_trio.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT, CloseCode
+from tornado_trio.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT, CloseCode, State
+from tornado_trio.wire.websocket import WebSocketProtocol as WireProtocol
 from tornado_trio.wire.websocket.frames import encode_close, parse_close
 
 if before(6, 5):
@@ -39,7 +40,9 @@ class CallbackProtocol(_PingingProtocol):
     close_code: int | None = None
     close_reason: str | None = None
     _makes_tasks = False  # the program's loop does, of coroutines: see `own_tasks`
+    _wire: WireProtocol | None = None
     _close_seen = False  # the peer's close frame came in its turn
+    _aborted = False
 
     # --- which event ----------------------------------------------------------------------
 
@@ -63,7 +66,9 @@ class CallbackProtocol(_PingingProtocol):
     def _on_event(self, opcode: int, data: Any) -> Awaitable[object] | None:
         """One event: `data` is text, bytes, or what a close frame says."""
         if opcode == TEXT or opcode == BINARY:
-            if self.client_terminated:
+            # `client_terminated`, without its calls
+            wire = self._wire
+            if self._close_seen or self._aborted or wire is None or wire.state is State.CLOSED:
                 return None
             try:
                 result = self.handler.on_message(data)

@@ -55,9 +55,6 @@ from tornado_trio.wire.websocket import (
     State,
     accept_value,
 )
-from tornado_trio.wire.websocket import (
-    WebSocketProtocol as WireProtocol,
-)
 from tornado_trio.wire.websocket.frames import encode_frame
 from tornado_trio.wire.websocket.handshake import key_of
 from tornado_trio.wire.websocket.upgrade import Agreement, answer, confirm
@@ -85,13 +82,11 @@ class WebSocketProtocol13(CallbackProtocol):
 
     # Of one connection; class attributes, so that an idle one weighs nothing for them.
     _native: Stream | None = None
-    _wire: WireProtocol | None = None
     _shown: Any = None
     _close_callback: Callable[[], None] | None = None  # of those who see the stream
     _subprotocol: str | None = None
     _traced: Callable[[BaseException | None], None] | None = None
     _finishing = False
-    _aborted = False
     _message_bytes_out = 0
     _wire_bytes_out = 0
 
@@ -399,11 +394,15 @@ class WebSocketProtocol13(CallbackProtocol):
 
     def is_closing(self) -> bool:
         """A close frame was sent or received, or the connection is gone."""
+        native, wire = self._native, self._wire
         return (
-            self.client_terminated
-            or self.server_terminated
-            or self._native is None
-            or self._native.closed
+            native is None
+            or native.closed
+            or self._close_seen
+            or self._aborted
+            or wire is None
+            or wire.close_sent is not None
+            or wire.state is State.CLOSED
         )
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
