@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ import pytest
 import trustme
 
 from tests.platforms import needs_unix_sockets
+from tornado_trio.service.command import parse
 
 from .processes import APP, ROOT, SERVE, get, service
 
@@ -217,6 +219,15 @@ def test_help_teaches(folder: Path) -> None:
         assert process.wait() == 0
     for word in ("--drain-delay SECONDS", "TORNADO_TRIO_PORT=80", "app:app", "SIGHUP"):
         assert word in process.output
+    assert re.search(r"\[--asyncio\[=uvloop\]\]", process.output)
+    assert re.search(r"\n  --proxy-headers\[=PROXY,...\]", process.output)
+
+
+def test_a_value_that_is_not_joined(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["app:app", "--proxy-headers=10.0.0.2"]).proxy_headers == "10.0.0.2"
+    with pytest.raises(SystemExit):
+        parse(["app:app", "--proxy-headers", "10.0.0.2"])
+    assert "is joined by =, as --asyncio=uvloop" in capsys.readouterr().err
 
 
 def test_no_run_inside_a_run(folder: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 from functools import partial
+from typing import NoReturn
 
 from .. import __version__
 from .errors import CannotStart
@@ -45,7 +47,7 @@ _BARE = {"--asyncio": "yes", "--proxy-headers": "yes"}
 def serve_command(arguments: list[str]) -> int:
     """Run the command line; returns the exit status."""
     try:
-        options = parser().parse_args([_with_value(word) for word in arguments])
+        options = parse(arguments)
         values = {
             name: parse_setting(name, value, "--" + name.replace("_", "-"))
             if isinstance(value, str)
@@ -82,9 +84,33 @@ def _with_value(word: str) -> str:
     return f"{word}={_BARE[word]}" if word in _BARE else word
 
 
+class _Parser(argparse.ArgumentParser):
+    """Knows that the value of some options may be left out, which argparse cannot say."""
+
+    def format_help(self) -> str:
+        return _bracketed(super().format_help())
+
+    def format_usage(self) -> str:
+        return _bracketed(super().format_usage())
+
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments"):
+            message += f"; the value of {' and '.join(_BARE)} is joined by =, as --asyncio=uvloop"
+        super().error(message)
+
+
+def _bracketed(text: str) -> str:
+    return re.sub(rf"({'|'.join(_BARE)}) ([^\s\]]+)", r"\1[=\2]", text)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options of the command line. SystemExit, with a message, if they are wrong."""
+    return parser().parse_args([_with_value(word) for word in arguments])
+
+
 def parser() -> argparse.ArgumentParser:
     """The options, made of the settings."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,
