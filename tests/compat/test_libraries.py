@@ -3,12 +3,13 @@
 import compat  # noqa: F401, I001 - first: makes `tornado` ours
 
 import asyncio
+import logging
 import socket
 import warnings
 
 import pytest
 
-from tornado import auth, httpserver, log, template, web, websocket
+from tornado import auth, httpserver, httputil, log, template, web, websocket, wsgi
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, bind_sockets, bind_unix_socket
@@ -195,3 +196,54 @@ asyncio.run(main())
         TORNADO_TRIO_GENERATION=generation,
     )
     assert (ended.stdout.strip(), ended.stderr) == (repr(asked), "")
+
+
+def _callback(request) -> None:
+    start_line = httputil.ResponseStartLine("HTTP/1.1", 200, "OK")
+    request.connection.write_headers(start_line, httputil.HTTPHeaders({"Content-Length": "0"}))
+    request.connection.finish()
+
+
+class _Silent(wsgi.WSGIContainer):
+    def _log(self, status_code, request) -> None:
+        """Calibre-Web writes lines of its own."""
+
+
+def _hello(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+@pytest.mark.parametrize(
+    ("app", "lines"),
+    [
+        (_callback, 0),
+        (_Silent(_hello), 0),
+        (wsgi.WSGIContainer(_hello), 1),
+        (web.Application([(".*", web.FallbackHandler, {"fallback": _Silent(_hello)})]), 0),
+        (web.Application([(".*", web.FallbackHandler, {"fallback": _callback})]), 0),
+        (
+            web.Application(
+                [(".*", web.FallbackHandler, {"fallback": wsgi.WSGIContainer(_hello)})]
+            ),
+            1,
+        ),
+        (web.Application(), 1),
+    ],
+)
+def test_the_server_writes_no_access_lines(app, lines, caplog) -> None:
+    """A request has the line of its handler or container, or none; not one more of the server's."""
+    caplog.set_level(logging.INFO)
+
+    async def fetched() -> None:
+        server = httpserver.HTTPServer(app)
+        [listener] = bind_sockets(0, "127.0.0.1")
+        server.add_socket(listener)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        await AsyncHTTPClient().fetch(url, raise_error=False)
+        await AsyncHTTPClient().fetch(url, raise_error=False)
+        server.stop()
+        await server.close_all_connections()
+
+    asyncio.run(fetched())
+    assert [record.name for record in caplog.records].count("tornado.access") == 2 * lines

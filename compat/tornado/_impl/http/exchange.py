@@ -73,6 +73,14 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
     def _request_headers(self) -> Any:
         return self.headers
 
+    def log(self) -> None:
+        """Tornado's server writes no line of a request: handlers do, and a `WSGIContainer`.
+
+        Here it writes those of handlers that were cut off.
+        """
+        if self.route is not None:
+            super().log()
+
     def lose(self, error: Exception) -> None:
         # Programs know the error by this name.
         known = isinstance(error, StreamClosedError)
