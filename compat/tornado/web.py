@@ -354,7 +354,7 @@ class FallbackHandler(_stock.FallbackHandler, RequestHandler):
 
     def prepare(self) -> None:  # type: ignore[override]
         self._finished = True
-        self.request.connection.logged = True  # type: ignore[union-attr]  # or the fallback does
+        self.request.connection.logged = True  # or the fallback does
         self.fallback(self.request)
         self.on_finish()
 
