@@ -20,7 +20,7 @@ import pytest
 from examples.demo.pages import find
 from tests.ports import free_port
 
-from .chromium import Browser, browser, shared
+from .chromium import Browser, Page, browser, shared
 from .programs import ROOT, environment, get
 
 __all__ = ["browser", "shared"]
@@ -158,29 +158,49 @@ def test_both_chats_are_live(browser: Browser, demo: int) -> None:
     page.evaluate("document.querySelector('.tree').scrollIntoView()")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_overflows_and_axe_is_content(
-    browser: Browser, demo: int, width: int, scheme: str
-) -> None:
+def looked_at(page: Page, width: int) -> None:
+    """It fits, and axe has nothing against it."""
     if not os.environ.get("CI"):
         pytest.importorskip("axe_core_python", reason="axe-core is not installed")
     import axe_core_python
 
     script = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
-    page = browser.page(url(demo))
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.evaluate(f"{script}; null")
+    found = page.evaluate(AXE)
+    assert found == [], "\n".join(found)
+
+
+def sized(browser: Browser, address: str, width: int, scheme: str) -> Page:
+    page = browser.page(address)
     page.resize(width, 900)
     media = [{"name": "prefers-color-scheme", "value": scheme}]
     page.call("Emulation.setEmulatedMedia", features=media)
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_overflows_and_axe_is_content(
+    browser: Browser, demo: int, width: int, scheme: str
+) -> None:
+    page = sized(browser, url(demo), width, scheme)
     page.evaluate("document.getElementById('open').click()")
     page.wait_for(newest("classList.contains('waiting')"), 60)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    page.evaluate(f"{script}; null")
-    found = page.evaluate(AXE)
-    assert found == [], "\n".join(found)
+    looked_at(page, width)
     page.call("Page.navigate", url=url(demo, "read/README.md"))
     page.wait_for("document.readyState === 'complete' && document.querySelector('.shown')")
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    page.evaluate(f"{script}; null")
-    found = page.evaluate(AXE)
-    assert found == [], "\n".join(found)
+    looked_at(page, width)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("frame", [0, 1, 2], ids=["tornado", "native", "live"])
+def test_so_do_the_pages_in_it(
+    browser: Browser, demo: int, width: int, scheme: str, frame: int
+) -> None:
+    """axe does not see into frames of another address."""
+    addresses = re.findall(r'<iframe[^>]* src="([^"]+)"', get(url(demo)))
+    page = sized(browser, addresses[frame], width, scheme)
+    page.wait_for("document.readyState === 'complete' && document.querySelector('main')")
+    looked_at(page, width)
