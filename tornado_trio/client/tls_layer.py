@@ -87,13 +87,6 @@ class TlsLayer(Stream):
             self._incoming.write_eof()
         return True
 
-    def _recv_into(self, target: memoryview) -> int | None:
-        data = self._recv(len(target))
-        if data is None:
-            return None
-        target[: len(data)] = data
-        return len(data)
-
     def _send(self, data: Data) -> int:
         if self._lower.unsent and not self._lower.write(b""):
             return 0  # back pressure: what is encrypted already goes first

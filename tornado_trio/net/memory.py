@@ -58,17 +58,6 @@ class MemoryStream(Stream):
         self._outbound = outbound
 
     def _recv(self, max_bytes: int) -> bytes | None:
-        data = self._take(max_bytes)
-        return data
-
-    def _recv_into(self, target: memoryview) -> int | None:
-        data = self._take(len(target))
-        if data is None:
-            return None
-        target[: len(data)] = data
-        return len(data)
-
-    def _take(self, max_bytes: int) -> bytes | None:
         if self.closed:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         pipe = self._inbound

@@ -87,10 +87,6 @@ class Stream(ABC):
         """Bytes, b"" at the end, None when there is nothing now. OSError: broken."""
 
     @abstractmethod
-    def _recv_into(self, target: memoryview) -> int | None:
-        """As `_recv`, into a buffer."""
-
-    @abstractmethod
     def _send(self, data: Data) -> int:
         """How many bytes the transport took; 0: wait. OSError: broken."""
 
@@ -109,6 +105,14 @@ class Stream(ABC):
     @abstractmethod
     async def send_eof(self) -> None:
         """Drain, then shut down the sending side. Reading continues."""
+
+    def _recv_into(self, target: memoryview) -> int | None:
+        """As `_recv`, into a buffer: for transports that can do it without a copy."""
+        data = self._recv(len(target))
+        if data is None:
+            return None
+        target[: len(data)] = data
+        return len(data)
 
     @property
     def socket(self) -> _socket.socket | None:

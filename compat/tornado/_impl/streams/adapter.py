@@ -96,13 +96,6 @@ class IOStreamAdapter(Stream):
         # None: the IOStream is asked in `_wait_recv`, whatever it reads from.
         return None
 
-    def _recv_into(self, target: memoryview) -> int | None:
-        data = self._recv(len(target))
-        if data is None:
-            return None
-        target[: len(data)] = data
-        return len(data)
-
     def _end(self) -> bytes:
         error = self.iostream.error
         if isinstance(error, OSError):
