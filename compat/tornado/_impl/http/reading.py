@@ -252,21 +252,27 @@ class MessageReading:
     # --- reading by the wire ------------------------------------------------------------
     async def _read_on(self, delegate: httputil.HTTPMessageDelegate) -> None:
         """Read a body to its end. Small chunks are handed on together."""
-        wire, pieces = self._wire, bytearray()
+        wire, size = self._wire, 0
+        pieces: list[bytes] = []
         while True:
             event = wire.next_event()
+            if event is Signal.NEED_DATA and not pieces:
+                data = await self._next_bytes()
+                if not wire.passthrough(data):
+                    wire.feed(data)
+                    continue
+                event = data
             if type(event) is bytes:
-                pieces += event
-                if len(pieces) < self.params.chunk_size and wire.buffered:
+                pieces.append(event)
+                size += len(event)
+                if size < self.params.chunk_size and wire.buffered:
                     await asyncio.sleep(0)  # taking chunks apart takes time others want too
                     continue
-            if pieces and (self.is_client or not self._write_finished):
-                await self._deliver(delegate, bytes(pieces))
-            pieces.clear()
-            if event is Signal.NEED_DATA:
-                wire.feed(await self._next_bytes())
-            elif type(event) is not bytes:
+            elif not pieces:
                 return
+            if self.is_client or not self._write_finished:
+                await self._deliver(delegate, b"".join(pieces))
+            pieces, size = [], 0
 
     async def _next_bytes(self, deadline: float | None = None) -> bytes:
         """Some from the stream; b"" at its end."""
