@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from tornado._impl.legacy.auth import callbacks, user_by_callback
-from tornado._impl.names import handing_on
+from tornado._impl.names import handing_on, shown_in
 
 from tornado_trio.oauth import AuthError, mixins, oauth1
 
@@ -89,6 +89,8 @@ class GoogleOAuth2Mixin(OAuth2Mixin, mixins.GoogleOAuth2Mixin):
 class FacebookGraphMixin(OAuth2Mixin, mixins.FacebookGraphMixin):
     """Facebook's Graph API."""
 
+
+shown_in("tornado.auth", AuthError)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.auth")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tornado._impl.generation import before
 from tornado._impl.legacy import httputil as legacy_httputil
 from tornado._impl.legacy.httputil import LegacyRequestMethods
-from tornado._impl.names import handing_on, listing
+from tornado._impl.names import handing_on, listing, shown_in
 from tornado.escape import native_str as native_str
 from tornado.escape import parse_qs_bytes as parse_qs_bytes
 from tornado.escape import to_unicode as to_unicode
@@ -291,6 +291,7 @@ class HTTPMessageDelegate:
 
 class HTTPConnection:
     """Writes a response. The results of its methods may be awaited."""
+
     def write_headers(
         self,
         start_line: RequestStartLine | ResponseStartLine,
@@ -321,6 +322,15 @@ def doctests() -> unittest.TestSuite:
         suite.addTest(doctest.DocTestSuite(module))
     return suite
 
+
+shown_in(
+    "tornado.httputil",
+    HTTPFile,
+    HTTPInputError,
+    HTTPOutputError,
+    RequestStartLine,
+    ResponseStartLine,
+)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.httputil")

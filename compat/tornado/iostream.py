@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tornado._impl.names import handing_on
+from tornado._impl.names import handing_on, shown_in
 from tornado._impl.streams.base import BaseIOStream
 from tornado._impl.streams.errors import (
     StreamBufferFullError,
@@ -29,6 +29,17 @@ __all__ = [
     "StreamClosedError",
     "UnsatisfiableReadError",
 ]
+
+shown_in(
+    "tornado.iostream",
+    BaseIOStream,
+    IOStream,
+    PipeIOStream,
+    SSLIOStream,
+    StreamBufferFullError,
+    StreamClosedError,
+    UnsatisfiableReadError,
+)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.iostream")

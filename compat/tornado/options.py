@@ -3,7 +3,7 @@
 from tornado.options import define, options, parse_command_line
 """
 
-from tornado._impl.names import handing_on
+from tornado._impl.names import handing_on, shown_in
 
 from tornado_trio.options import (
     Error,
@@ -27,5 +27,6 @@ __all__ = [
     "print_help",
 ]
 
+shown_in("tornado.options", Error)
 
 __getattr__ = handing_on("tornado.options")

@@ -22,7 +22,7 @@ from tornado._impl.legacy.util import is_finalizing as is_finalizing
 from tornado._impl.legacy.util import u as u
 from tornado._impl.legacy.util import unicode_type as unicode_type
 from tornado._impl.legacy.util import xrange as xrange
-from tornado._impl.names import handing_on
+from tornado._impl.names import handing_on, shown_in
 
 from tornado_trio._util.object_dict import ObjectDict as ObjectDict
 from tornado_trio.wire.signing import mask_bytes
@@ -306,6 +306,8 @@ def doctests() -> unittest.TestSuite:
 
     return doctest.DocTestSuite(__name__)
 
+
+shown_in("tornado.util", ObjectDict)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.util")

@@ -29,7 +29,7 @@ from tornado._impl.legacy.web import (
     guarded_callback,
 )
 from tornado._impl.loop.tasks import run_task
-from tornado._impl.names import handing_on
+from tornado._impl.names import handing_on, shown_in
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
 from tornado.log import access_log as access_log  # programs patch them here, as in upstream's
@@ -482,6 +482,8 @@ if before(4, 5):
 
     refuse("tornado.web", Application)
     refuse("tornado.web", RequestHandler)
+
+shown_in("tornado.web", Finish, HTTPError, MissingArgumentError)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.web")

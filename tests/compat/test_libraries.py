@@ -3,13 +3,16 @@
 import compat  # noqa: F401, I001 - first: makes `tornado` ours
 
 import asyncio
+import importlib
 import logging
+import pickle
+import re
 import socket
 import warnings
 
 import pytest
 
-from tornado import auth, httpserver, httputil, log, template, web, websocket, wsgi
+from tornado import auth, httpserver, httputil, log, template, util, web, websocket, wsgi
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.netutil import Resolver, bind_sockets, bind_unix_socket
@@ -247,3 +250,27 @@ def test_the_server_writes_no_access_lines(app, lines, caplog) -> None:
 
     asyncio.run(fetched())
     assert [record.name for record in caplog.records].count("tornado.access") == 2 * lines
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["auth", "httpclient", "httputil", "iostream", "options", "queues", "template", "web"],
+)
+def test_errors_say_the_names_that_programs_know(module) -> None:
+    """Sentry's `ignore_errors=["tornado.iostream.StreamClosedError"]`, rules over log lines."""
+    public = importlib.import_module(f"tornado.{module}")
+    kinds = [kind for kind in vars(public).values() if isinstance(kind, type)]
+    ours = [k for k in kinds if issubclass(k, Exception) and k.__module__.startswith("tornado")]
+    assert ours
+    for kind in ours:
+        assert re.fullmatch(r"tornado\.[a-z_]+", kind.__module__), kind
+        assert getattr(importlib.import_module(kind.__module__), kind.__name__) is kind
+
+
+def test_pickles_are_read_by_tornado_too() -> None:
+    """What is in a cache when a program moves to the overlay, or back."""
+    line = httputil.RequestStartLine("GET", "/", "HTTP/1.1")
+    for value in (util.ObjectDict(a=1), line, httputil.HTTPFile(filename="a", body=b"b")):
+        pickled = pickle.dumps(value)
+        assert b"tornado_trio" not in pickled
+        assert pickle.loads(pickled) == value

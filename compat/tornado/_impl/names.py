@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["ELSEWHERE", "handing_on", "listing"]
+__all__ = ["ELSEWHERE", "handing_on", "listing", "shown_in"]
 
 _LEGACY = "tornado._impl.legacy"
 _GEN = f"{_LEGACY}.gen"
@@ -172,3 +172,13 @@ def handing_on(module: str) -> Callable[[str], Any]:
 def listing(module: str) -> Callable[[], list[str]]:
     """The `__dir__` of `module`: what it has, and what it hands on."""
     return lambda: sorted({*vars(sys.modules[module]), *ELSEWHERE[module]})
+
+
+def shown_in(module: str, *classes: type) -> None:
+    """Let `classes` say that they are defined in `module`.
+
+    Programs see it: in tracebacks, in reports that are grouped or ignored by the names of errors,
+    and in pickles, which a process with Tornado itself reads.
+    """
+    for each in classes:
+        each.__module__ = module
