@@ -18,7 +18,8 @@ from ..limits import Limits
 from ..net.memory import memory_stream_pair
 from ..net.stream import Stream
 from ..websocket.options import WebSocketOptions
-from ..websocket.session import WebSocket, run_session
+from ..websocket.running import run_session
+from ..websocket.session import WebSocket
 from ..wire.websocket import WebSocketProtocol
 from .exchange import AsgiExchange
 from .outbox import message

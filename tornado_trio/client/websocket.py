@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from ..websocket.options import WebSocketOptions
-from ..websocket.session import WebSocket, run_session
+from ..websocket.running import run_session
+from ..websocket.session import WebSocket
 from ..wire.headers import HTTPHeaders
 from ..wire.websocket import HandshakeError
 from ..wire.websocket.handshake import make_key, request_headers

@@ -176,6 +176,14 @@ class Exchange(ABC):
         """`callback` runs once when the server begins to drain: for exchanges that last, as
         detached ones do. A host that does not drain never calls it."""
 
+    def set_wait_callback(self, callback: Callable[[], object] | None) -> bool:
+        """`callback` runs whenever the handler is about to wait, in the task that asks for it; None
+        ends that. It must not wait.
+
+        False where the host does not see that, or this is not the handler's own task.
+        """
+        return False
+
     @abstractmethod
     def detach(self) -> Any:
         """Take over the connection's `Stream` (after an upgrade or CONNECT answer).

@@ -13,12 +13,14 @@ import os
 import socket
 import socket as _socket  # the class has a property of the module's name
 import struct
+from collections.abc import Awaitable
 from typing import IO, Any
 
 import trio
 
 from ..errors import StreamClosedError
 from .buffers import Data
+from .readiness import ReadinessHub
 from .stream import CHUNK, Stream, _size
 
 # One sendfile call moves at most this much, so that one fast reader does not hold the loop.
@@ -38,7 +40,7 @@ class SocketStream(Stream):
         whether the last read may have left something.
     """
 
-    __slots__ = ("_fd", "_kept_back", "_sock", "waiter")
+    __slots__ = ("_fd", "_hub", "_kept_back", "_sock", "waiter")
 
     _sock: socket.socket
 
@@ -59,6 +61,7 @@ class SocketStream(Stream):
         # Waiting by number spares a Python call per wait, and survives sock.close().
         self._fd = sock.fileno()
         self.waiter: Any = None
+        self._hub: ReadinessHub | None = None  # what `arrange` asks
         self._kept_back = False
 
     @property
@@ -106,6 +109,20 @@ class SocketStream(Stream):
                 await self.waiter
         except trio.ClosedResourceError as exc:
             raise StreamClosedError("the stream was closed by us") from exc
+
+    def wait_by(self, hub: ReadinessHub) -> None:
+        """`arrange` asks `hub` from now on."""
+        self._hub = hub
+
+    def arrange(self) -> None:
+        if self._hub is not None:
+            self._hub.arrange(self)
+
+    def readable(self) -> Awaitable[None]:
+        if self._in._data or self.closed:
+            return self.wait_readable()
+        waiter: Awaitable[None] | None = self.waiter
+        return trio.lowlevel.wait_readable(self._fd) if waiter is None else waiter  # noqa: ASYNC105
 
     # --- the primitives ------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from typing import IO, TYPE_CHECKING, Any
 
 import trio
@@ -150,6 +151,21 @@ class Stream(ABC):
             await trio.lowlevel.checkpoint()
         else:
             await self._wait(self._wait_recv)
+
+    def readable(self) -> Awaitable[None]:
+        """`wait_readable`, to be awaited at once, for loops that wait often or long: where it can,
+        without a coroutine between, which costs 1 k instructions, and 0.2 KB while it waits.
+
+        Raises:
+          trio.ClosedResourceError: may stand for `StreamClosedError`: it was closed by us.
+        """
+        return self.wait_readable()
+
+    def arrange(self) -> None:  # noqa: B027 - few streams have a choice
+        """Choose how to wait for bytes: many streams may wait together (`ReadinessHub`).
+
+        For the task that reads, between two waits; at intervals, for it costs something.
+        """
 
     def unread(self, data: Data) -> None:
         """Push `data` back: it is read next."""

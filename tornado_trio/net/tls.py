@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket as _socket
 import ssl
+from collections.abc import Awaitable
 from typing import IO, Any
 
 import trio
@@ -114,6 +115,9 @@ class TlsStream(SocketStream):
         except ssl.SSLWantReadError:
             self._send_wants_read = True
             return 0
+
+    def readable(self) -> Awaitable[None]:
+        return self.wait_readable()
 
     async def wait_readable(self) -> None:
         # Readable ciphertext need not hold any plaintext (session tickets, half a record),

@@ -149,9 +149,7 @@ class RequestChannel(ABC):
             exchange.set_timeout(options.timeouts.request)
         return exchange
 
-    async def go_on(
-        self, exchange: Http1Exchange, coro: Coroutine[Any, Any, Any], trap: Any
-    ) -> None:
+    async def go_on(self, exchange: Http1Exchange, rest: Resumed) -> None:
         """The rest of a handler that waits, with all that is spared those that do not."""
         handler = self.handler
         handler.begin_wait(exchange.task_name)
@@ -165,7 +163,7 @@ class RequestChannel(ABC):
             if exchange.finished:
                 self.release_soon()
         try:
-            await Resumed(coro, trap, exchange)
+            await rest
         except EXITS:
             raise
         except BaseException as exc:
@@ -229,6 +227,11 @@ class RequestChannel(ABC):
         if call_soon is not None:
             return call_soon(uncork)
         return self.handler.is_current()
+
+    @property
+    def sees_waits(self) -> bool:
+        """Whether each wait of the present task passes `Resumed`."""
+        return self.options.call_soon is None and self.handler.is_current()
 
     # --- how requests end: see `exchange.causes` ----------------------------------------
     def cancel(self, cause: Cause) -> None:

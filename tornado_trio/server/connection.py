@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
 import trio
 
@@ -32,17 +32,17 @@ from ..exchange import Cause
 from ..log import app_log, gen_log
 from ..net.socket_stream import SocketStream
 from ..net.stream import Stream
-from ..wire.events import RequestHead, Signal
+from ..wire.events import RequestHead, ServerEvent, Signal
 from ..wire.http1 import ServerWire
 from .background import continue_connection
 from .channel import RequestChannel
 from .exchange import Http1Exchange
-from .handler_task import HandlerTask
+from .handler_task import HandlerTask, Resumed
 from .interfaces import Serving
 from .outcomes import EXITS, is_exit
 from .sending import close_in_order
 from .states import TRANSITIONS, State, Trigger
-from .upgraded import Continuation
+from .upgraded import SPENT, Continuation
 
 __all__ = ["Http1Connection"]
 
@@ -50,6 +50,12 @@ __all__ = ["Http1Connection"]
 _REQUESTS_IN_A_ROW = 16
 # A mask: after so many requests a connection sees whether it should wait in another way.
 _ARRANGE = 7
+_Means: TypeAlias = tuple[
+    ServerWire,
+    Callable[[], ServerEvent],
+    Callable[[bytes], ServerEvent],
+    Callable[[], bytes | None],
+]
 _NEED_DATA = Signal.NEED_DATA
 _REQUEST, _HEAD_READ, _FINISHED = State.REQUEST, Trigger.HEAD_READ, Trigger.FINISHED
 
@@ -79,6 +85,8 @@ class Http1Connection(RequestChannel):
         """
         self.handler = HandlerTask()
         self.stream.max_write_buffer_size = self.options.limits.max_write_buffer
+        if isinstance(self.stream, SocketStream):
+            self.stream.wait_by(self.server.hub)
         try:
             again = True
             while again:
@@ -118,8 +126,8 @@ class Http1Connection(RequestChannel):
 
     async def _serve(self) -> bool:
         """Serve requests, one after the other. True: continue in a new nursery."""
-        wire, stream, handler = self.wire, self.stream, self.handler
-        next_event, receive, read_nowait = wire.next_event, wire.receive, stream.read_nowait
+        stream, handler, server = self.stream, self.handler, self.server
+        wire, next_event, receive, read_nowait = self._means()
         budget = Budget(_REQUESTS_IN_A_ROW)
         must_wait = False
         try:
@@ -128,7 +136,7 @@ class Http1Connection(RequestChannel):
                 if event is _NEED_DATA:
                     if must_wait:
                         self._before_wait()
-                        await stream.wait_readable()
+                        await stream.readable()
                         must_wait = False
                     data = read_nowait()
                     if data is None:
@@ -138,10 +146,8 @@ class Http1Connection(RequestChannel):
                         data = None  # or an idle connection would keep its last request
                 elif type(event) is RequestHead:
                     exchange = self.begin_request(event)
-                    context = handler.enter()
-                    server = self.server
                     try:
-                        rest = context.run(
+                        rest: Resumed = handler.enter().run(
                             handler.first_step, server.app, exchange, server.options.run
                         )
                     except StopIteration:
@@ -151,7 +157,9 @@ class Http1Connection(RequestChannel):
                     except BaseException as exc:
                         handler.in_context(self.handler_failed, exchange, exc)
                     else:
-                        await self.go_on(exchange, *rest)
+                        del wire, next_event, receive, read_nowait  # 0.7 KB that may last
+                        await self.go_on(exchange, rest)
+                        wire, next_event, receive, read_nowait = self._means()
                     if not (exchange.finished and wire.skip_body() and not stream.unsent):
                         await self.settle(exchange)
                     if self._lent and self.nursery.child_tasks:
@@ -160,8 +168,8 @@ class Http1Connection(RequestChannel):
                     if self.state is not _REQUEST or not wire.next_cycle():
                         return False
                     self.state = TRANSITIONS[_REQUEST][_FINISHED]
-                    if not self.requests & _ARRANGE and isinstance(stream, SocketStream):
-                        server.hub.arrange(stream)
+                    if not self.requests & _ARRANGE:
+                        stream.arrange()
                     must_wait = not wire.buffered
                     if must_wait:
                         event = _NEED_DATA
@@ -173,9 +181,14 @@ class Http1Connection(RequestChannel):
                     return False
         except PeerError as exc:
             handler.in_context(self.refuse, exc)
-        except StreamClosedError:
+        except (StreamClosedError, trio.ClosedResourceError):
             pass  # between requests, or the handler has been notified
         return False
+
+    def _means(self) -> _Means:
+        """What the loop over requests works with."""
+        wire = self.wire
+        return wire, wire.next_event, wire.receive, self.stream.read_nowait
 
     def _before_wait(self) -> None:
         """Set the deadline of the wait for a request, or for the rest of its head."""
@@ -320,6 +333,7 @@ class Http1Connection(RequestChannel):
         """Give the stream away: HTTP is over here."""
         stream = self.stream
         stream.unread(self.wire.take_rest())
+        self.wire = SPENT
         self.move(Trigger.DETACH)
         if isinstance(stream, SocketStream):
             self.server.hub.part(stream)  # its new owner may have other ways

@@ -48,6 +48,7 @@ class _Extras:
     """What few requests need. Made when the first of it is set."""
 
     __slots__ = (
+        "before_wait",
         "cause",
         "close_callback",
         "done",
@@ -60,6 +61,7 @@ class _Extras:
     )
 
     def __init__(self) -> None:
+        self.before_wait: Callable[[], object] | None = None
         self.cause: Cause | None = None
         self.close_callback: Callable[[], Any] | None = None
         self.more = False
@@ -83,7 +85,7 @@ class Http1Exchange(Exchange):
     Attributes beyond the interface:
       head: of the request.
       began: when it had come, by `time.perf_counter`.
-      corked: something was kept back that has to be pushed when the handler waits.
+      corked: something is to be done when the handler waits: see `uncork`.
     """
 
     __slots__ = (
@@ -263,7 +265,11 @@ class Http1Exchange(Exchange):
         return self._send(data)
 
     def uncork(self) -> None:
-        """The writer gives way: nothing is to be kept back any longer."""
+        """The handler is about to wait: nothing is to be kept back any longer."""
+        extras = self._extras
+        if extras is not None and extras.before_wait is not None:
+            extras.before_wait()
+            return
         self.corked = False
         self._connection.stream.push()
 
@@ -351,6 +357,14 @@ class Http1Exchange(Exchange):
 
     def set_drain_callback(self, callback: Callable[[], object] | None) -> None:
         self._connection.set_drain_callback(callback)
+
+    def set_wait_callback(self, callback: Callable[[], object] | None) -> bool:
+        if callback is not None and not self._connection.sees_waits:
+            return False
+        extras = self._extended()
+        extras.before_wait = callback
+        self.corked = callback is not None
+        return True
 
     def peer_certificate(self, binary_form: bool = False) -> Any:
         return self._connection.stream.peer_certificate(binary_form)

@@ -67,13 +67,11 @@ class HandlerTask:
         """The request is over."""
         self.task.context = self._context
 
-    def first_step(
-        self, app: App, exchange: Any, run: Runner | None
-    ) -> tuple[Coroutine[Any, Any, Any], Any]:
+    def first_step(self, app: App, exchange: Any, run: Runner | None) -> Resumed:
         """Run `app(exchange)` until it first waits; to be called in the request's context.
 
-        Returns the coroutine and what it yielded to trio. Raises StopIteration when it is
-        done, and whatever it raises.
+        Returns the rest of it, to be awaited. Raises StopIteration when it is done, and whatever
+        it raises.
         """
         current_exchange.set(exchange)
         coro = app(exchange)
@@ -81,7 +79,7 @@ class HandlerTask:
             coro = exchange.wait_finished()
         elif run is not None:
             coro = run(coro)
-        return coro, coro.send(None)
+        return Resumed(coro, coro.send(None), exchange)
 
     async def adopt(self, context: contextvars.Context, name: str) -> None:
         """Continue in `context` as `name`: what follows is outside of the request that began it."""

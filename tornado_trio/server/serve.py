@@ -228,10 +228,12 @@ class _Reception:
     def _arrived(self, stream: Stream) -> None:
         limiter = self._server.limiter
         connection = (self._server, stream, self._tls, self._proxy)
-        if limiter is None:
-            self._connections.start_soon(_connection, *connection)
+        if limiter is not None:
+            self._connections.start_soon(_counted, limiter, *connection, name="connection")
+        elif self._tls is None and self._proxy is None:
+            self.start(stream)  # a coroutine less, for as long as it lasts
         else:
-            self._connections.start_soon(_counted, limiter, *connection)
+            self._connections.start_soon(_connection, *connection, name="connection")
 
     def sweep(self) -> None:
         """Accept the connections the kernel has already established: closing would reset them."""

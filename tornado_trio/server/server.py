@@ -18,7 +18,7 @@ The drain is this table; every phase has its deadline, whatever clients and hand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 import trio
@@ -122,12 +122,12 @@ class Server:
         """Set where connections are accepted from now on; None: nowhere."""
         self.reception = reception
 
-    async def handle(self, stream: Stream, context: Any = None) -> None:
-        """Serve one connection to its end; closes the stream.
+    def handle(self, stream: Stream, context: Any = None) -> Coroutine[Any, Any, None]:
+        """Serve one connection to its end; closes the stream. An async function.
 
         Cancellation: the request under way is cancelled, the stream closed at once.
         """
-        await self.adopt(Http1Connection(stream, self, context))
+        return self.adopt(Http1Connection(stream, self, context))
 
     def client_of(self, stream: Stream) -> tuple[str, str]:
         """The peer's address, and "http" or "https", before proxy headers are considered."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -138,8 +138,12 @@ class HandlerCall:
     def stream_request_body(self) -> bool:
         return self.handler_class._stream_request_body
 
-    async def respond(self, exchange: Exchange) -> None:
-        """Read the body unless the handler streams it, then run the handler."""
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
+        """Read the body unless the handler streams it, then run the handler.
+
+        To be awaited at once. Not a coroutine where the body is there: it would cost each request
+        1 k instructions, and each websocket 0.3 KB.
+        """
         request = self.request
         exchange.route = request._rule or self.handler_class
         if policies.sizes:
@@ -147,17 +151,23 @@ class HandlerCall:
         if not self.handler_class._stream_request_body:
             body = exchange.read_body_nowait()
             if body is None:
-                body = await self._read_body(exchange)
-                if body is None:
-                    return
+                return self._respond_later(exchange)
             request.body = body
+        return self._run(exchange)
+
+    async def _respond_later(self, exchange: Exchange) -> None:
+        body = await self._read_body(exchange)
+        if body is not None:
+            self.request.body = body
+            await self._run(exchange)
+
+    def _run(self, exchange: Exchange) -> Awaitable[None]:
         handler, transforms = self.start()
         policies.apply(handler, exchange)
         args, kwargs = self.path_args, self.path_kwargs
         if args or kwargs:
-            await handler._execute(transforms, *args, **kwargs)
-        else:
-            await handler._execute(transforms)
+            return handler._execute(transforms, *args, **kwargs)
+        return handler._execute(transforms)
 
     async def _read_body(self, exchange: Exchange) -> bytes | None:
         """None: it could not be read, and the handler, which is not made yet, has said so."""

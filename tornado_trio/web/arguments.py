@@ -51,8 +51,15 @@ def last(
     """The last value of an argument, its default, or `MissingArgumentError`."""
     # Decoding only the last one would be cheaper, but a bad value is an error wherever it
     # stands. (Of a double's source only what it iterates over counts.)
-    if source.get(name) and (values := every(handler, name, source, strip)):
-        return values[-1]
+    given = source.get(name)
+    if given:
+        if len(given) == 1 and strip is True and type(given) is list:
+            value = handler.decode_argument(given[0], name=name)
+            # One plain value, which most are: a list and 0.8 k instructions less.
+            plain = type(value) is str and value.isprintable()
+            return (value if plain else _cleaned(value)).strip()
+        if values := every(handler, name, source, strip):
+            return values[-1]
     if default is REQUIRED:
         raise MissingArgumentError(name)
     return default
@@ -67,11 +74,15 @@ def every(
         raise AssertionError("strip must be a bool; use get_argument() for a default")
     values: list[Any] = []
     for raw in source.get(name, ()):
-        value = handler.decode_argument(raw, name=name)
-        if isinstance(value, str) and not value.isprintable():
-            value = _CONTROLS.sub(" ", value)
+        value = _cleaned(handler.decode_argument(raw, name=name))
         values.append(value.strip() if strip else value)
     return values
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str) and not value.isprintable():
+        return _CONTROLS.sub(" ", value)
+    return value
 
 
 class ArgumentMethods:

@@ -246,6 +246,7 @@ class CallExchange(Exchange):
     wait_finished = _method("wait_finished")
     set_close_callback = _method("set_close_callback")
     set_drain_callback = _method("set_drain_callback")
+    set_wait_callback = _method("set_wait_callback")
     detach = _method("detach")
     continue_with = _method("continue_with")
     abort = _method("abort")

@@ -9,6 +9,7 @@ compat, so a hook may return whatever can be awaited there.
 from __future__ import annotations
 
 from functools import partial
+from sys import intern
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # What routers pass on as it stands in the path.
 _RAW = (bytes, str)
+
+_FUNCTIONS = {name: intern(name.lower()) for name in ("GET", "POST", "PUT", "DELETE", "HEAD")}
 
 SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
 
@@ -68,10 +71,12 @@ async def execute(handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[s
                 or not handler._takes_chunks
                 or await _feed_body(handler)
             ):
-                name = method.lower()
+                name = _FUNCTIONS.get(method) or method.lower()
                 args = handler.path_args  # type: ignore[assignment]
-                run = getattr(handler, name)
-                result = run(*args, **kwargs) if args or kwargs else run()
+                if args or kwargs:
+                    result = getattr(handler, name)(*args, **kwargs)
+                else:
+                    result = getattr(handler, name)()
                 if result is not None:
                     if type(result) is not CoroutineType:
                         result = awaitable(result, _where(handler, name))
@@ -96,11 +101,13 @@ def _decode_path(
     handler: RequestHandler, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
     decode = handler.decode_argument
-    handler.path_args = [arg if arg is None else decode(arg) for arg in args]
-    # Parts of a template come converted.
-    handler.path_kwargs = kwargs = {
-        k: decode(v, name=k) if type(v) in _RAW else v for k, v in kwargs.items()
-    }
+    handler.path_args = decoded = []
+    for arg in args:  # no comprehension: it costs 0.7 k instructions
+        decoded.append(arg if arg is None else decode(arg))  # noqa: PERF401
+    if kwargs:
+        # Parts of a template come converted.
+        kwargs = {k: decode(v, name=k) if type(v) in _RAW else v for k, v in kwargs.items()}
+    handler.path_kwargs = kwargs
     return kwargs
 
 

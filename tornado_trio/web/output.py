@@ -110,7 +110,7 @@ def reason_phrase(status_code: int, reason: str | bytes | None) -> str:
 def to_bytes(handler: RequestHandler, chunk: Any) -> bytes:
     """A chunk given to `write`: text is encoded, a dict becomes JSON and says so."""
     if isinstance(chunk, dict):
-        handler._headers["Content-Type"] = "application/json; charset=UTF-8"
+        handler._headers._fields["Content-Type"] = "application/json; charset=UTF-8"
         return handler._encode_dict(chunk)
     if isinstance(chunk, (bytes, str)):
         return utf8(chunk)

@@ -187,7 +187,9 @@ class Request:
     @_lazy
     def arguments(self) -> Arguments:
         """All arguments: those of the query string, then those of the body."""
-        merged = {name: list(values) for name, values in self.query_arguments.items()}
+        merged: Arguments = {}
+        for name, values in self.query_arguments.items():
+            merged[name] = values[:]
         for name, values in self.body_arguments.items():
             merged.setdefault(name, []).extend(values)
         return merged

@@ -13,7 +13,9 @@ from .._util.groups import consists_of
 from ..errors import Disconnected
 from ..log import app_log, gen_log
 from ..websocket.options import WebSocketOptions
-from ..websocket.session import WebSocket, run_session
+from ..websocket.running import run_session
+from ..websocket.session import WebSocket
+from ..wire.headers import HTTPHeaders
 from ..wire.websocket import CloseCode, HandshakeError
 from ..wire.websocket.upgrade import Agreement, agree, first_match
 from .errors import HTTPError
@@ -76,20 +78,13 @@ class WebSocketHandler(RequestHandler):
         agreement = self._agree(options)
         if agreement is None:
             return
-        self.clear_header("Content-Type")
-        self.set_status(101)
-        for name, value in agreement.headers.items():
-            self.set_header(name, value)
+        self._accept(agreement)
         await self.finish()
+        session = self._session(agreement, options)
+        # What only the handshake needed: 0.5 KB for as long as the conversation lasts.
+        del agreement
+        self._headers = HTTPHeaders()
         exchange: Any = self.request.connection
-        session = run_session(
-            self.detach(),
-            agreement.protocol(options.max_message_size),
-            options,
-            subprotocol=agreement.subprotocol,
-            request=self.request,
-            nursery=exchange.nursery,
-        )
         async with session as ws:
             exchange.set_drain_callback(ws.going_away)
             try:
@@ -98,6 +93,24 @@ class WebSocketHandler(RequestHandler):
                 # Now, and not when the peer has answered our close frame, if it ever does.
                 self._log_open_failure(ws, exc)
                 await ws.close(CloseCode.INTERNAL_ERROR)
+
+    def _accept(self, agreement: Agreement) -> None:
+        self.clear_header("Content-Type")
+        self.set_status(101)
+        for name, value in agreement.headers.items():
+            self.set_header(name, value)
+
+    def _session(self, agreement: Agreement, options: WebSocketOptions) -> run_session:
+        exchange: Any = self.request.connection
+        return run_session(
+            self.detach(),
+            agreement.protocol(options.max_message_size),
+            options,
+            subprotocol=agreement.subprotocol,
+            request=self.request,
+            nursery=exchange.nursery,
+            host=exchange,
+        )
 
     def _log_open_failure(self, ws: WebSocket, exc: Exception) -> None:
         """A peer that left is no error, also where it ended sends in a nursery."""

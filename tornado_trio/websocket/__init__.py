@@ -4,8 +4,9 @@ from ..wire.websocket import CloseCode, ConnectionClosed, DeflateOptions, Handsh
 from .broadcast import broadcast
 from .link import Link
 from .options import SlowConsumer, WebSocketOptions
+from .running import run_session
 from .server import accept, same_origin
-from .session import WebSocket, WebSocketStatistics, run_session
+from .session import WebSocket, WebSocketStatistics
 
 __all__ = [
     "CloseCode",

@@ -96,14 +96,18 @@ class Keepalive(ABC):
         link: the connection.
         interval: seconds between pings.
         patience: seconds an answer may take; 0: no limit.
+
+    Attributes:
+        due: when `read_alive` calls `step` next, in trio's time; None: it has not begun.
     """
 
-    __slots__ = ("_begin", "interval", "link", "patience")
+    __slots__ = ("_begin", "due", "interval", "link", "patience")
 
     def __init__(self, link: Link, interval: float, patience: float) -> None:
         self.link = link
         self.interval = interval
         self.patience = patience
+        self.due: float | None = None
         self._begin: float | None = None  # when the ping was sent that is not answered
 
     @abstractmethod
@@ -179,7 +183,7 @@ class SignsOfLife(Keepalive):
         self.link.abort()
 
 
-async def read_alive(link: Link, keepalive: Keepalive) -> None:
+async def read_alive(link: Link, keepalive: Keepalive) -> bool:
     """`link.read()`, with a step of the keepalive whenever one is due.
 
     The deadline of the reader's own scope serves as the timer: a separate task that only sleeps
@@ -187,10 +191,12 @@ async def read_alive(link: Link, keepalive: Keepalive) -> None:
 
     Cancellation: as for `link.read`.
     """
-    due = trio.current_time() + keepalive.interval
+    if keepalive.due is None:
+        keepalive.due = trio.current_time() + keepalive.interval
+    over = True
     while True:
-        with trio.CancelScope(deadline=due) as scope:
-            await link.read()
+        with trio.CancelScope(deadline=keepalive.due) as scope:
+            over = await link.read()
         if not scope.cancelled_caught:
-            return
-        due = keepalive.step(trio.current_time())
+            return over
+        keepalive.due = keepalive.step(trio.current_time())

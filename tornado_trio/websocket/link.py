@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine
+from enum import Enum
 from typing import Any, Final
 
 import trio
@@ -22,12 +23,19 @@ from ..net.stream import Stream
 from ..wire.websocket import CLOSE, PING, CloseCode, WebSocketProtocol, WebSocketProtocolError
 from .lookahead import LookAhead
 
-__all__ = ["Drained", "Later", "Link", "Receiver"]
+__all__ = ["Drained", "Enough", "Later", "Link", "Receiver"]
+
+
+class Enough(Enum):
+    """From a receiver: `read` is to return now."""
+
+    ENOUGH = "enough"
+
 
 # Gets (opcode, payload) of every event: str for text, bytes for binary, ping and pong, `Close`
 # for the peer's close frame. What it returns, unless None, is awaited before the next event.
 # Pings are for it to answer (`Link.answer_ping`) and pongs to report, the close frame is neither.
-Receiver = Callable[[int, Any], "Awaitable[object] | None"]
+Receiver = Callable[[int, Any], "Awaitable[object] | Enough | None"]
 # Called when what was written is on its way: with None, or with what became of the stream.
 Drained = Callable[["StreamClosedError | None"], object]
 Spawn = Callable[..., object]
@@ -39,6 +47,9 @@ _EVENTS_IN_A_ROW: Final = 64
 # A frame of 64 KiB and its head fit into one read.
 _READ_SIZE: Final = 65536 + 1024
 _LINGER: Final = 2.0
+# A mask: after so many reads the stream sees whether it should wait in another way.
+_ARRANGE: Final = 7
+_ENOUGH: Final = Enough.ENOUGH
 
 
 class Link:
@@ -66,7 +77,9 @@ class Link:
     """
 
     __slots__ = (
+        "_budget",
         "_drained",
+        "_emptied",
         "_pings_ahead",
         "_pong",
         "_pong_unsent",
@@ -116,6 +129,8 @@ class Link:
         self._pong: bytes | None = None  # the latest that waits for its turn
         self._pong_unsent = False
         self._drained: list[Drained] | None = None
+        self._budget = Budget(_EVENTS_IN_A_ROW)
+        self._emptied = False  # the last read took all there was
         self._stop_waiting: Callable[[], object] | None = None  # for the peer's close frame
         self._stop_repeating: Callable[[], object] | None = None
         # Answered, and counted, before their turn.
@@ -140,44 +155,54 @@ class Link:
             over()
         await self.finish()
 
-    async def read(self) -> None:
+    async def read(self) -> bool:
         """The first part of `run`: until there is nothing more to read or to answer.
 
-        Cancellation: stops between two events; may be called again.
+        Returns: False if the receiver had enough; then it is to be called again.
+        Cancellation: stops between two events; may be called again, by another task, too.
         """
         stream, protocol, receiver = self.stream, self.protocol, self.receiver
         next_event = protocol.next_event if self.ahead is None else self.ahead.next_event
-        budget = Budget(_EVENTS_IN_A_ROW)
-        drained = False
+        budget = self._budget
         try:
-            await self._before_reading()
+            if self.busy or stream.unsent:
+                await self._before_reading()
+            if budget.spent():
+                await trio.lowlevel.checkpoint()
             while True:
                 event = next_event()
                 if event is None:
                     # A read that left room took all there was: asking again would cost a
                     # system call per message for nothing. (TLS hands out a record at a time.)
-                    data = None if drained else stream.read_nowait(_READ_SIZE)
-                    if data is None:
-                        drained = False
-                        await stream.wait_readable()
+                    data = None if self._emptied else stream.read_nowait(_READ_SIZE)
+                    while data is None:
+                        self._emptied = False
+                        if not self.reads & _ARRANGE:
+                            stream.arrange()
+                        try:
+                            await stream.readable()
+                        except trio.ClosedResourceError:
+                            raise StreamClosedError("the stream was closed by us") from None
                         budget.renew()
-                    elif data:
-                        drained = len(data) < _READ_SIZE and not stream.tls
-                        self.reads += 1
-                        protocol.receive(data)
-                    else:
+                        data = stream.read_nowait(_READ_SIZE)
+                    if not data:
                         break
+                    self._emptied = len(data) < _READ_SIZE and not stream.tls
+                    self.reads += 1
+                    protocol.receive(data)
                     continue
                 result = receiver(event[0], event[1])
                 if result is not None:
+                    if result is _ENOUGH:
+                        return False
                     self.busy = True
                     await result
-                    self.busy = drained = False
+                    self.busy = self._emptied = False
                     if self.ahead is not None:
                         next_event = self.ahead.next_event
                 if event[0] == CLOSE:
                     self.write_quietly(protocol.answer_close())
-                    return
+                    return True
                 if budget.spent():
                     await trio.lowlevel.checkpoint()
         except WebSocketProtocolError as error:
@@ -187,6 +212,7 @@ class Link:
             protocol.receive_eof()
         else:
             protocol.receive_eof()
+        return True
 
     async def _before_reading(self) -> None:
         if self.busy and self.room is not None:

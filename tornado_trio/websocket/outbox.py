@@ -10,7 +10,8 @@ once begun, or once compressed into the connection's context, cannot be taken ba
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine
+from typing import Any
 
 import trio
 
@@ -49,25 +50,32 @@ class Outbox:
         """Bytes accepted but not yet taken by the transport."""
         return self._link.stream.unsent + self._queued
 
-    async def send(self, message: Message) -> None:
-        """See `WebSocket.send`."""
+    def send(self, message: Message) -> Coroutine[Any, Any, None] | None:
+        """See `WebSocket.send`. What it returns is to be awaited at once; None: it is sent."""
         if self._lock is not None:
-            async with self._lock:  # a fragmented message is under way
-                await self._send(message)
-        else:
-            await self._send(message)
-
-    async def _send(self, message: Message) -> None:
+            return self._send_after_parts(self._lock, message)
         if self.policy is not SlowConsumer.WAIT:
             self.offer(message)
-            await trio.lowlevel.checkpoint_if_cancelled()
-            return
+            return None
+        stream = self._link.stream
+        if stream.unsent > self.limit:
+            return self._send_later(message)
+        if not self._write(_plain(message), None) and stream.unsent > self.limit:
+            return self._drain()
+        return None
+
+    async def _send_after_parts(self, lock: trio.Lock, message: Message) -> None:
+        async with lock:  # a fragmented message is under way
+            if self.policy is SlowConsumer.WAIT:
+                await self._send_later(message)
+            else:
+                self.offer(message)
+
+    async def _send_later(self, message: Message) -> None:
         stream = self._link.stream
         while stream.unsent > self.limit:
             await self._drain()
-        if self._write(_plain(message), None):
-            await trio.lowlevel.checkpoint_if_cancelled()
-        elif stream.unsent > self.limit:
+        if not self._write(_plain(message), None) and stream.unsent > self.limit:
             await self._drain()
 
     async def send_parts(self, parts: AsyncIterable[Message]) -> None:

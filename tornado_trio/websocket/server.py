@@ -18,7 +18,8 @@ from ..wire.urls import origin_matches_host
 from ..wire.websocket import HandshakeError
 from ..wire.websocket.upgrade import agree, first_match
 from .options import WebSocketOptions
-from .session import WebSocket, run_session
+from .running import run_session
+from .session import WebSocket
 
 __all__ = ["accept", "same_origin"]
 
@@ -136,6 +137,7 @@ async def _shake(
         subprotocol=agreement.subprotocol,
         request=exchange,
         nursery=exchange.nursery,
+        host=exchange,
     )
 
 

@@ -3,31 +3,43 @@
 Knows the link, the outbox and the keepalive, and puts the inbox between the link's reader and
 the handler. Must not know HTTP: `server.py` and `client.py` do the handshakes.
 
-Reader, keepalive and handler are siblings in one nursery. So a slow handler never delays a pong or
-the end of the connection; only when the inbox is full does the reader stop, and then TCP makes the
-peer wait.
+A handler that waits for a message reads the connection itself. While it waits for something else, a
+reader task does, a sibling in one nursery: so a slow handler never delays a pong or the end of the
+connection. Only when the inbox is full does that stop, and then TCP makes the peer wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, final
+from enum import Enum
+from typing import Any, Final
 
 import trio
 
-from .._util.interrupts import interrupt_in
 from ..net.stream import Stream
 from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
 from .keepalive import Pings, SignsOfLife, read_alive
-from .link import Link
+from .link import Enough, Link
 from .options import SlowConsumer, WebSocketOptions
 from .outbox import Message, Outbox
-from .tracing import session_tracer
 
-__all__ = ["WebSocket", "WebSocketStatistics", "run_session"]
+__all__ = ["Reader", "WebSocket", "WebSocketStatistics"]
+
+
+class Reader(Enum):
+    """Who reads the connection."""
+
+    #: A step of the handler's is under way.
+    NOBODY = "nobody"
+    #: It waits for a message, and so reads by itself.
+    HANDLER = "handler"
+    #: It waits for something else, or its host does not tell when it waits.
+    TASK = "task"
+
+
+_NOBODY: Final = Reader.NOBODY
+_HANDLER: Final = Reader.HANDLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +99,17 @@ class WebSocket:
     __slots__ = (
         "__weakref__",
         "_ended",
+        "_handler",
         "_inbox",
         "_inbox_bytes",
+        "_keepalive",
         "_link",
         "_options",
         "_outbox",
         "_over",
         "_pings",
+        "_reader",
+        "_reader_scope",
         "_room",
         "_waiting",
         "request",
@@ -113,6 +129,14 @@ class WebSocket:
         self._options = options
         self._outbox = Outbox(self._link, options.slow_consumer, options.send_buffer)
         self._pings = Pings(self._link)
+        self._keepalive: SignsOfLife | None = None
+        if options.ping_interval is not None:
+            interval, patience = options.ping_interval, options.ping_timeout
+            self._keepalive = SignsOfLife(self._link, self._pings, interval, patience)
+        self._reader = Reader.NOBODY
+        self._reader_scope: trio.CancelScope | None = None  # while there is a reader task
+        # The task whose waits are seen (`_handler_waits`), if there is one.
+        self._handler: trio.lowlevel.Task | None = None
         # A list: short by its bounds, and an empty deque weighs 760 bytes.
         self._inbox: list[str | bytes] = []
         self._inbox_bytes = 0
@@ -190,18 +214,34 @@ class WebSocket:
 
     async def __anext__(self) -> str | bytes:
         inbox = self._inbox
+        if self._room is not None:
+            # Without this a handler whose inbox never empties would never yield.
+            await trio.lowlevel.checkpoint()
+        elif inbox:
+            await trio.lowlevel.checkpoint_if_cancelled()
         while not inbox:
             if self._over:
                 raise StopAsyncIteration
-            await self._wait()
+            if self._handler is not trio.lowlevel.current_task():
+                await self._wait()
+            elif self._reader is _NOBODY:
+                self._reader = _HANDLER
+                try:
+                    # Here, and not in a method: its frame would be every idle connection's.
+                    if await (
+                        self._link.read()
+                        if self._keepalive is None
+                        else read_alive(self._link, self._keepalive)
+                    ):
+                        self._end_of_messages()
+                finally:
+                    self._reader = _NOBODY
+            else:
+                await self._stop_reader()
         message = inbox.pop(0)
         self._inbox_bytes -= len(message)
         if self._room is not None:
             self._room.unpark_all()
-            # Without this a handler whose inbox never empties would never yield.
-            await trio.lowlevel.checkpoint()
-        else:
-            await trio.lowlevel.checkpoint_if_cancelled()
         return message
 
     async def receive(self) -> str | bytes:
@@ -226,6 +266,8 @@ class WebSocket:
             self._inbox_bytes += len(payload)
             if self._waiting:
                 self._wake()
+            if self._reader is _HANDLER:
+                return Enough.ENOUGH
             options = self._options
             if len(inbox) >= options.inbox_messages or self._inbox_bytes >= options.inbox_bytes:
                 self._link.room = self._wait_for_room  # only now: it weighs something, too
@@ -274,9 +316,13 @@ class WebSocket:
             ConnectionClosed: the session is closed, closing or lost.
         """
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            await self._outbox.send(message)
+            wait = self._outbox.send(message)
         else:
-            await self._outbox.send_parts(message)
+            wait = self._outbox.send_parts(message)
+        if wait is None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await wait
 
     def send_nowait(self, message: Message) -> bool:
         """Send without waiting, as the policy for slow peers says.
@@ -335,21 +381,44 @@ class WebSocket:
 
     # --- the tasks -----------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        """The reader task."""
-        link, options = self._link, self._options
+    def _handler_waits(self) -> None:
+        """The handler's step is over. Unless it waits for a message, someone else must read."""
+        if self._reader is _NOBODY and not self._ended:
+            self._start_reader()
+
+    def _start_reader(self) -> None:
+        nursery = self._link.stream.nursery
+        if nursery is not None:  # not at the end of a cancelled block, which reads by itself
+            self._reader = Reader.TASK
+            scope = self._reader_scope = trio.CancelScope()
+            nursery.start_soon(self._read, scope, name="websocket reader")
+
+    async def _stop_reader(self) -> None:
+        """Until there is no reader task, unless a message comes first."""
+        if self._reader_scope is not None:
+            self._reader_scope.cancel()
+            await self._wait()
+
+    async def _read(self, scope: trio.CancelScope) -> None:
+        """The reader task; cancelling `scope` is how the handler takes over."""
+        link = self._link
         try:
-            if options.ping_interval is None:
-                await link.read()
-            else:
-                interval, patience = options.ping_interval, options.ping_timeout
-                await read_alive(link, SignsOfLife(link, self._pings, interval, patience))
-            link.stop_waiting()
-            self._end_of_messages()
-            await link.finish()
+            with scope:
+                if not self._over:
+                    if self._keepalive is None:
+                        await link.read()
+                    else:
+                        await read_alive(link, self._keepalive)
+                    link.stop_waiting()
+                    self._end_of_messages()
+                link.stop_waiting()
+                await link.finish()
         finally:
-            self._ended = True
-            self._end_of_messages()
+            self._reader, self._reader_scope = _NOBODY, None
+            if not scope.cancelled_caught:
+                self._ended = True
+                self._end_of_messages()
+            self._wake()
 
     def _end_of_messages(self) -> None:
         """Wake those who wait for a message: the peer may keep its connection open for long."""
@@ -359,124 +428,21 @@ class WebSocket:
         self._wake()
 
     async def _say_goodbye(self) -> None:
-        """The end of a block that was cancelled: its reader was, too, so read on here."""
+        """The end of a block that was cancelled: read on here."""
         link = self._link
-        link.stream.nursery = None  # it is cancelled: `drain` flushes
+        link.stream.nursery = None  # it may be cancelled: `drain` flushes
         with trio.CancelScope(shield=True) as scope:
             scope.deadline = trio.current_time() + self._options.cancel_timeout
-            await self.wait_closed()  # until the reader task has finished
+            while self._reader_scope is not None:
+                await self._stop_reader()
             if not link.stream.closed:
                 link.send_close(CloseCode.GOING_AWAY)
-                await link.run()
+                await (link.finish() if self._over else link.run())
 
-
-@final
-class run_session:  # used as a function
-    """A session over an established connection, for the duration of an `async with` block.
-
-    Leaving the block closes it: with 1000, with 1011 when the block raised, with 1001 when it
-    was cancelled. The stream is closed in any case.
-
-    Args:
-        nursery: runs the reader; a new one unless given. It must outlive the block.
-
-    Cancellation: the closing handshake gets `cancel_timeout` seconds.
-    """
-
-    # A class with two methods, and not a generator: its suspended frame would weigh 0.5 KB.
-    __slots__ = ("_manager", "_nursery", "_traced", "_ws")
-
-    def __init__(
-        self,
-        stream: Stream,
-        protocol: WebSocketProtocol,
-        options: WebSocketOptions | None = None,
-        *,
-        subprotocol: str | None = None,
-        request: Any = None,
-        nursery: trio.Nursery | None = None,
-    ) -> None:
-        self._nursery = nursery
-        self._manager: AbstractAsyncContextManager[trio.Nursery] | None = None
-        self._traced: Callable[[BaseException | None], None] | None = None
-        options = options or WebSocketOptions()
-        self._ws = WebSocket(stream, protocol, options, subprotocol=subprotocol, request=request)
-
-    async def __aenter__(self) -> WebSocket:
-        nursery = self._nursery
-        if nursery is None:
-            self._manager = trio.open_nursery()
-            nursery = self._nursery = await self._manager.__aenter__()
-        ws = self._ws
-        ws._link.stream.nursery = nursery
-        nursery.start_soon(ws._read, name="websocket reader")
-        tracer = session_tracer()
-        if tracer is not None:
-            self._traced = tracer(ws, None)
-        return ws
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        try:
-            if self._manager is None:
-                await self._close(error)
-            else:
-                await self._close_in(self._manager, error)
-        finally:
-            stream = self._ws._link.stream
-            stream.nursery = None
-            stream.close()
-            if self._traced is not None:
-                self._traced(error)
-        return False
-
-    async def _close(self, error: BaseException | None) -> None:
-        ws = self._ws
-        if error is None:
-            await ws.close()
-        elif isinstance(error, Exception):
-            await ws.close(CloseCode.INTERNAL_ERROR)
-        else:
-            await ws._say_goodbye()
-
-    async def _close_in(
-        self, manager: AbstractAsyncContextManager[trio.Nursery], error: BaseException | None
-    ) -> None:
-        """Close, then leave the nursery of our own.
-
-        Only what cancels goes through it: callers get what was raised, not a group of one.
-        """
-        nursery = self._nursery
-        assert nursery is not None
-        try:
-            if error is None or isinstance(error, Exception):
-                await self._close(error)
-                nursery.cancel_scope.cancel()
-            else:
-                nursery.cancel_scope.cancel()
-                await self._close(error)
-                if not isinstance(error, (KeyboardInterrupt, SystemExit)):
-                    raise error
-        except BaseException as failure:
-            if not await _leave(manager, failure):
-                raise
-        else:
-            await _leave(manager, None)
-
-
-async def _leave(
-    manager: AbstractAsyncContextManager[trio.Nursery], failure: BaseException | None
-) -> bool:
-    try:
-        if failure is None:
-            return bool(await manager.__aexit__(None, None, None))
-        return bool(await manager.__aexit__(type(failure), failure, failure.__traceback__))
-    except BaseExceptionGroup as group:
-        interrupt = interrupt_in(group)
-        if interrupt is None:
-            raise
-        raise interrupt from None
+    def _end(self) -> None:
+        """The block is left: nothing remains open, nobody goes on waiting."""
+        stream = self._link.stream
+        stream.nursery = None
+        stream.close()
+        self._ended = True
+        self._end_of_messages()

@@ -15,6 +15,8 @@ they are rare. tests/fuzz compares the two on everything.
 from __future__ import annotations
 
 import re
+from sys import intern
+from typing import Any
 
 from .._util.percent import quote_non_ascii
 from ..errors import LimitError, PeerError
@@ -68,7 +70,9 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
     first, headers = _split(data, limits, dialect, "Malformed HTTP request line")
     match = REQUEST_LINE.fullmatch(first)
     if match is not None:
-        line = RequestStartLine._make(match.groups())
+        method, target, version = match.groups()
+        # These two last as long as a request, or the websocket it becomes.
+        line = RequestStartLine(intern(method), target, intern(version))
     else:
         line = read_request_line(first, dialect)
         # h11 judges what the program will see.
@@ -78,9 +82,19 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
     if "Transfer-Encoding" in fields or "Expect" in fields:
         if not (dialect.missing_host or dialect.loose_fields):
             _second_opinion(data)
-    elif (head.upgrade or head.start_line.method == "CONNECT") and not dialect.missing_host:
-        _second_opinion(data)
+    elif head.upgrade or head.start_line.method == "CONNECT":
+        if not dialect.missing_host:
+            _second_opinion(data)
+        _share_values(fields)
     return head
+
+
+def _share_values(fields: dict[str, Any]) -> None:
+    """One string for all that upgrade: their requests are kept for long, by the ten thousand."""
+    for name in ("Host", "Upgrade", "Connection", "Sec-Websocket-Version", "Origin"):
+        value = fields.get(name)
+        if type(value) is str:
+            fields[name] = intern(value)
 
 
 def judge_request(line: RequestStartLine, headers: HTTPHeaders, dialect: Dialect) -> RequestHead:
