@@ -655,3 +655,27 @@ def test_a_loop_that_a_task_of_its_guest_runs(begun_by, caplog):
         assert said == []  # a turn is not due there before the last has ended
     else:
         assert said == ["spawned coroutines runs the event loop that runs it"]
+
+
+@pytest.mark.keeps_open("libuv has a pipe for the process")
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_timers_that_are_due_at_once(kind):
+    """uvloop returns a handle without a time for those; turns must not fail over it."""
+    factory = asyncio.new_event_loop
+    if kind == "uvloop":
+        factory = pytest.importorskip("uvloop").new_event_loop
+    failed = []
+
+    async def main(scope):
+        scope.loop.set_exception_handler(lambda loop, context: failed.append(context))
+
+        async def naps(seconds):
+            for _ in range(50):
+                await trio.sleep(seconds)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(20):
+                nursery.start_soon(naps, number * 5e-5)
+
+    run_hosted(main, factory)
+    assert failed == []

@@ -97,6 +97,7 @@ class Guest:
         self._interrupt: asyncio.Handle | None = None
         self.raised: BaseException | None = None  # what left the loop last by `raise_in_loop`
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_when = 0.0  # uvloop's handle does not tell where it is due at once
         self._timer_loop: asyncio.AbstractEventLoop | None = None
         _local.guest = self
         try:
@@ -371,10 +372,12 @@ class Guest:
         timer = self._timer
         if timer is not None:
             # A timer that fires early costs a turn; one moved for each request costs more.
-            if not timer.cancelled() and self._timer_loop is self.loop and timer.when() <= when:
+            alive = not timer.cancelled() and self._timer_loop is self.loop
+            if alive and self._timer_when <= when:
                 return
             timer.cancel()
         self._timer_loop = self.loop
+        self._timer_when = when
         self._timer = self.loop.call_at(when, self._timer_fired, self.loop)
 
     def _timer_fired(self, loop: asyncio.AbstractEventLoop) -> None:
