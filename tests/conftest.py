@@ -1,6 +1,7 @@
 """What every test may rely on."""
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ pytest_plugins = ["tornado_trio.testing.plugin"]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "keeps_open(why): may leave descriptors open")
+    # The 5 seconds that Tornado's own test cases give are few on a machine that is busy.
+    os.environ.setdefault("ASYNC_TEST_TIMEOUT", "30")
     # Started in the background (`make test &`, nohup, many a job runner), a shell has SIGINT
     # ignored. Programs that the tests start inherit that, and would never end by it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,10 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-#: Whose tests leave nothing behind. Tornado's API lets programs, and its tests, do so.
+#: Whose tests leave nothing behind.
 CHECKED = frozenset(
     ("api", "asgi", "client", "interop", "net", "oauth", "observe", "rooms", "server", "service")
-    + ("web", "websocket")
+    + ("compat", "examples", "web", "websocket")
 )
 
 

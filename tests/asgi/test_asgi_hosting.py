@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.asgi import service
+from tests.children import ending
 from tests.platforms import HAS_EPOLL, WITHOUT_EPOLL
 from tests.ports import free_port
 
@@ -69,6 +70,8 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     package = "hypercorn" if "http2" in name else name.partition("-")[0]
     if package != "ours" and importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
+    if package == "granian" and not hasattr(os, "fork"):
+        pytest.skip("granian forks its workers")
     port = free_port()
     process = start(SERVERS[name], port)
     notes: queue.Queue[str] = queue.Queue()
@@ -82,15 +85,15 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 
     reader = threading.Thread(target=listen)
     reader.start()
-    wait_for(port, process)
-    http2 = name.endswith("h2")
-    base = f"http://127.0.0.1:{port}"
-    with httpx.Client(
-        base_url=base, http1=not http2, http2=http2, timeout=30, limits=ONCE
-    ) as client:
-        yield Served(name, port, process, notes, client)
-    process.terminate()
     try:
+        wait_for(port, process)
+        http2 = name.endswith("h2")
+        base = f"http://127.0.0.1:{port}"
+        with httpx.Client(
+            base_url=base, http1=not http2, http2=http2, timeout=30, limits=ONCE
+        ) as client:
+            yield Served(name, port, process, notes, client)
+        process.terminate()
         process.wait(20)
     finally:
         process.kill()
@@ -274,7 +277,7 @@ CUT = {
 def test_what_a_drain_cuts_is_answered(name: str) -> None:
     """A server that will not wait any longer: 503, as of ours, and the handler is cancelled."""
     port = free_port()
-    with start(CUT[name], port) as process:
+    with ending(start(CUT[name], port)) as process:
         wait_for(port, process)
         assert process.stdout is not None
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
@@ -295,7 +298,7 @@ def test_what_a_drain_cuts_is_answered(name: str) -> None:
 def test_one_date() -> None:
     """Servers add one, and so do handlers."""
     port = free_port()
-    with start(SERVERS["uvicorn"], port) as process:
+    with ending(start(SERVERS["uvicorn"], port)) as process:
         wait_for(port, process)
         answer = httpx.get(f"http://127.0.0.1:{port}/")
         assert len(answer.headers.get_list("date")) == 1

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import ending
+
 CLIENTS = 50
 
 SERVER = """\
@@ -128,7 +130,7 @@ def answer(client: socket.socket) -> bytes:
 @pytest.mark.parametrize("path", ["sleep", "multi"])
 def test_all_are_answered(tmp_path: Path, end: str, path: str) -> None:
     process, port = run(tmp_path, end, "--drain")
-    with process:
+    with ending(process):
         idle = socket.create_connection(("127.0.0.1", port))
         clients = [ask(process, port, path) for _ in range(CLIENTS)]
         process.send_signal(signal.SIGTERM)
@@ -146,7 +148,7 @@ def test_all_are_answered(tmp_path: Path, end: str, path: str) -> None:
 
 def test_what_lasts_is_cut(tmp_path: Path) -> None:
     process, port = run(tmp_path, "asyncio.run", "--drain=0.2")
-    with process:
+    with ending(process):
         client = ask(process, port, "for-ever")
         process.send_signal(signal.SIGTERM)
         assert answer(client).startswith(b"HTTP/1.1 503 ")
@@ -156,7 +158,7 @@ def test_what_lasts_is_cut(tmp_path: Path) -> None:
 
 def test_without_it_the_loop_ends_as_tornados(tmp_path: Path) -> None:
     process, port = run(tmp_path, "asyncio.run")
-    with process:
+    with ending(process):
         client = ask(process, port, "for-ever")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)

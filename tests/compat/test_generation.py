@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import ending
 from tests.python import python
 
 ROOT = Path(__file__).parent.parent.parent
@@ -196,12 +197,14 @@ def test_report_of_a_program_that_is_ended_by_a_signal(
     program = tmp_path / "old.py"
     program.write_text(TERMINATED)
     command = [sys.executable, "-m", "compat", "--report", str(program), *(["own"] if own else [])]
-    with subprocess.Popen(
-        command,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import ending
+
 from ..python import ROOT, python
 
 PROGRAM = Path(__file__).with_name("interrupted.py")
@@ -56,12 +58,14 @@ def test_no_moment_swallows_an_interrupt(hosting: str, environ: dict[str, str]) 
 
 def interrupt(place: str, environ: dict[str, str], *args: str) -> tuple[int, str, str]:
     """Status and output (after its "busy") of the program that is interrupted there."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "compat", PROGRAM, place, *args],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-m", "compat", PROGRAM, place, *args],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as process:
         assert process.stdout is not None
         try:

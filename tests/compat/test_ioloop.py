@@ -467,6 +467,7 @@ class TestPeriodicCallback:
             PeriodicCallback(print, 0)
 
 
+@pytest.mark.keeps_open("libuv has a pipe for the process")
 def test_uvloop():
     uvloop = pytest.importorskip("uvloop")
     loop = AsyncIOLoop(asyncio_loop=uvloop.new_event_loop(), make_current=True)

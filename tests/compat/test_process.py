@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
+from tests.children import ending
 from tests.platforms import needs_fork
 from tornado import process
 from tornado._impl.loop import exit_watch
@@ -193,12 +195,14 @@ def alive(pid: int) -> bool:
 def test_a_parent_that_is_terminated_leaves_no_orphan(
     before: str, after: str, number: int, status: int
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILDREN.format(before=before, after=after)],
-        env=os.environ | {"PYTHONPATH": compat.path()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", CHILDREN.format(before=before, after=after)],
+            env=os.environ | {"PYTHONPATH": compat.path()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as parent:
         assert parent.stdout is not None
         children = [int(parent.stdout.readline()) for _ in range(3)]

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import trustme
 
+from tests.children import ending
 from tornado_trio.service.command import serve_command
 
 from .processes import APP, SERVE, service
@@ -60,7 +61,9 @@ def test_tls_workers_and_a_drain(tmp_path: Path, workers: int) -> None:
         # httpcore gives up a response that is whole when it reads GOAWAY along with its end.
         ca.cert_pem.write_to_path(tmp_path / "ca.pem")
         command = ["curl", "-s", "--http2", "--cacert", "ca.pem", url + "/?s=1"]
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as curl:
+        with ending(
+            subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        ) as curl:
             process.wait_for("GET /[?]s=1 begins")
             process.signal(signal.SIGTERM)
             assert curl.communicate(timeout=30)[0].startswith("hello")
