@@ -262,8 +262,9 @@ class TestCallbacks:
 class TestTimeouts:
     def test_kinds_of_deadlines(self, io_loop):
         seen = []
-        io_loop.add_timeout(io_loop.time() + 0.002, seen.append, 2)
+        # In order, however long this takes.
         io_loop.add_timeout(datetime.timedelta(milliseconds=1), seen.append, 1)
+        io_loop.add_timeout(io_loop.time() + 0.002, seen.append, 2)
         io_loop.call_later(0.003, seen.append, 3)
         io_loop.call_at(io_loop.time() + 0.004, seen.append, 4)
         run_until(io_loop, lambda: len(seen) == 4)
