@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tornado_trio import web
 from tornado_trio.errors import HTTPInputError
 from tornado_trio.exchange import RequestStartLine
+from tornado_trio.testing import memory_server
 from tornado_trio.web.request import Request
 from tornado_trio.wire.headers import HTTPHeaders
 
@@ -202,3 +204,18 @@ def test_cheap() -> None:
     for _ in range(1000):
         Request(line, headers)
     assert time.process_time() - start < 0.1
+
+
+async def test_a_body_of_json(caplog: pytest.LogCaptureFixture) -> None:
+    class Echo(web.RequestHandler):
+        def post(self) -> None:
+            self.json(self.get_json_body())
+
+    async with memory_server(web.Application([("/", Echo)])) as server, server.client() as client:
+        for value in ({"a": [1, None, "ä"]}, [], 0, "text"):
+            response = await client.post("/", json=value)
+            assert (response.status, response.json()) == (200, value)
+        for body in (b"", b"{", b"{'a': 1}", b"\xff", b"NaN", b"[" * 100_000, b"9" * 5000):
+            caplog.clear()
+            assert (await client.post("/", body=body)).status == 400
+            assert "JSON" in caplog.text
