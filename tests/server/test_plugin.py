@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+import trio.lowlevel
 from trio.testing import MockClock
 
 from tornado_trio import web
@@ -102,3 +103,32 @@ async def test_a_base_that_is_none_is_refused_when_the_client_is_made() -> None:
     with pytest.raises(ValueError, match="base_url: Unsupported url scheme"):
         async with open_client(base_url="api.example/v1"):
             pass
+
+
+async def test_trio_in_a_task_of_asyncios_is_explained(
+    asyncio_host: None, memory_serve: MemoryServe, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mixed(web.RequestHandler):
+        async def get(self) -> None:
+            wait = trio.lowlevel.checkpoint if self.get_argument("no", "") else trio.sleep_forever
+            await asyncio.gather(wait())
+
+    server = await memory_serve(web.Application([("/", Mixed)]))
+    for path in ("/", "/?no=clock"):
+        caplog.clear()
+        assert (await server.get(path)).status == 500
+        assert "trio's waits in a task of asyncio's" in caplog.text
+
+
+async def test_what_is_no_message_of_a_websocket(
+    memory_serve: MemoryServe, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Sends(web.WebSocketHandler):
+        async def open(self, ws: WebSocket) -> None:
+            await ws.send({"a": 1})  # type: ignore[arg-type]
+
+    server = await memory_serve(web.Application([("/", Sends)]))
+    async with server.client() as client, open_websocket("/", client=client) as ws:
+        await ws.wait_closed()
+        assert ws.close_code == 1011
+    assert "a message is str or bytes" in caplog.text and "not dict; as JSON" in caplog.text

@@ -123,6 +123,10 @@ def _shown(value: Any) -> str:
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
 
 
+_IN_ITS_TASK = (
+    "has trio's waits in a task of asyncio's (create_task, gather, TaskGroup), which they do not "
+    "work in"
+)
 _ON_TRIO = "runs on trio, where asyncio's waits do not work"
 
 
@@ -131,8 +135,10 @@ def explain_asyncio(error: BaseException, where: str) -> None:
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             explain_asyncio(inner, where)
-    elif any(_ON_TRIO in note for note in getattr(error, "__notes__", ())):
+    elif any(_ON_TRIO in n or _IN_ITS_TASK in n for n in getattr(error, "__notes__", ())):
         pass  # closer to where it arose
+    elif asyncio_runs() and _is_trios(error):
+        error.add_note(f"{where} {_IN_ITS_TASK}: start it in a nursery, or await it directly")
     elif not asyncio_runs() and _is_asyncios(error):
         error.add_note(
             f"{where} {_ON_TRIO}: use trio's (trio.sleep, "
@@ -141,6 +147,16 @@ def explain_asyncio(error: BaseException, where: str) -> None:
             "`tornado-trio serve --asyncio`, or TORNADO_TRIO_ASYNCIO=1 "
             f"{Trouble.ASYNCIO_WAITS}"
         )
+
+
+def _is_trios(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and str(error).startswith(
+        (
+            "must be called from async context",  # its own words, and asyncio's of what it yields
+            "Task got bad yield: <class 'trio.",
+            "Task got bad yield: WaitTaskRescheduled(",
+        )
+    )
 
 
 def _is_asyncios(error: BaseException) -> bool:

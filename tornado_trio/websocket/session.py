@@ -317,8 +317,13 @@ class WebSocket:
         """
         if isinstance(message, (str, bytes, bytearray, memoryview)):
             wait = self._outbox.send(message)
-        else:
+        elif hasattr(message, "__aiter__"):
             wait = self._outbox.send_parts(message)
+        else:
+            raise TypeError(
+                "a message is str or bytes (or an async iterable of them), not "
+                f"{type(message).__name__}; as JSON: json.dumps(...), or an api.Conversation"
+            )
         if wait is None:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
