@@ -23,8 +23,16 @@ from tornado.ioloop import IOLoop
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
 
+from tornado_trio._util.late import later
+
 if TYPE_CHECKING:
+    from tornado._impl.http import served as _served
+    from tornado._impl.http import serving as _serving
+
     from tornado_trio.server import DrainReport
+else:  # what is served needs them, and what only imports this module does not
+    _served = later("tornado._impl.http.served", globals())
+    _serving = later("tornado._impl.http.serving", globals())
 
 HTTPRequest = httputil.HTTPServerRequest
 
@@ -110,12 +118,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         )
         if self.drain_grace is None:
             self.drain_grace = _grace_of_environment()
-        # Here, not above: what is served needs it, and what only imports this module does not.
-        from tornado._impl.http.served import Connections, ServedConnection
-        from tornado._impl.http.serving import NativeServer
-
-        self._native = NativeServer(self, ServedConnection)
-        self._connections = Connections(self._native)
+        self._native = _serving.NativeServer(self, _served.ServedConnection)
+        self._connections = _served.Connections(self._native)
 
     # --- accepting -------------------------------------------------------------------
     def _start_accepting(self, sock: socket.socket) -> Callable[[], None]:

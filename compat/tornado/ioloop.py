@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, overload
 
-import trio
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.current import current_loop, loops
@@ -35,6 +34,7 @@ from tornado.util import TimeoutError as TimeoutError
 from tornado.util import import_object as import_object
 
 from tornado_trio._util.interrupts import interrupt_in
+from tornado_trio._util.late import in_trio_run
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
@@ -544,7 +544,7 @@ def _current_or_singleton(instance: bool = True) -> IOLoop | None:
     loop = current_loop(instance=False)
     if loop is not None or not instance:
         return loop
-    if asyncio._get_running_loop() is not None or trio.lowlevel.in_trio_run():
+    if asyncio._get_running_loop() is not None or in_trio_run():
         return current_loop()  # of the code that runs here
     return IOLoop.instance()
 

@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import gen
 from tornado._impl.generation import before
@@ -23,9 +23,15 @@ from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import Configurable
 
-from tornado_trio.net import listeners as _listeners
+from tornado_trio._util.late import later
+from tornado_trio.net.addresses import DEFAULT_BACKLOG
 
-_DEFAULT_BACKLOG = _listeners.DEFAULT_BACKLOG
+if TYPE_CHECKING:
+    from tornado_trio.net import listeners as _listeners
+else:
+    _listeners = later("tornado_trio.net.listeners", globals())
+
+_DEFAULT_BACKLOG = DEFAULT_BACKLOG
 _ACCEPTS_PER_TURN = _DEFAULT_BACKLOG
 
 

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import tornado
-import trio
 from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.http.delegates import HandlerDelegate as _HandlerDelegate
@@ -38,6 +37,7 @@ from tornado.log import gen_log as gen_log
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, Rule, URLSpec
 
 from tornado_trio import errors
+from tornado_trio._util.late import later
 from tornado_trio.escape import json_encode
 from tornado_trio.exchange import CHECKPOINT, READY, Pending
 from tornado_trio.web import application as _application
@@ -73,7 +73,10 @@ from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v
 from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
 
 if TYPE_CHECKING:
+    import trio
     from tornado.httpserver import HTTPServer
+else:
+    trio = later("trio", globals())
 
 __all__ = [
     "DEFAULT_SIGNED_VALUE_MIN_VERSION",

@@ -6,9 +6,14 @@ waits. So every loop over what a peer sends, or receives, counts its steps.
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
-import trio
+from .late import later
+
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
 
 __all__ = ["Budget"]
 

@@ -11,8 +11,7 @@ import sys
 from types import CoroutineType
 from typing import Any
 
-import trio
-
+from .late import in_trio_task
 from .troubles import Trouble
 
 __all__ = [
@@ -35,7 +34,7 @@ def name_of(thing: Any) -> str:
 
 def require_trio(what: str, how: str) -> None:
     """RuntimeError unless the caller is a task of trio; `how` says what to write instead."""
-    if trio.lowlevel.in_trio_task():
+    if in_trio_task():
         return
     running = ", and asyncio's loop is running" if asyncio_runs() else ""
     raise RuntimeError(

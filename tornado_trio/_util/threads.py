@@ -14,13 +14,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple, cast, final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple, cast, final
 
-import outcome
-import trio
+from .late import later
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
+    import outcome
+    import trio
+else:
+    outcome = later("outcome", globals())
+    trio = later("trio", globals())
 
 __all__ = ["FILES", "LOOKUPS", "Threads", "threads_of_run"]
 
@@ -78,14 +84,16 @@ class _Pool:
             self._executor.shutdown(wait=not self._busy)
 
 
-_pool: Final[trio.lowlevel.RunVar[_Pool | None]] = trio.lowlevel.RunVar("tornado_trio_pool")
+@cache
+def _run_var(name: str) -> trio.lowlevel.RunVar[Any]:
+    return trio.lowlevel.RunVar(f"tornado_trio_{name}")
 
 
 @contextmanager
 def threads_of_run() -> Iterator[None]:
     """For the duration of a trio run: it has its own threads, which end with it."""
     pool = _Pool()
-    _pool.set(pool)
+    _run_var("pool").set(pool)
     try:
         yield
     finally:
@@ -96,11 +104,11 @@ def threads_of_run() -> Iterator[None]:
 class Threads:
     """At most `count` threads of one kind of work."""
 
-    __slots__ = ("_limiter", "count")
+    __slots__ = ("_name", "count")
 
     def __init__(self, name: str, count: int) -> None:
         self.count = count
-        self._limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar(name)
+        self._name = name
 
     async def run(
         self,
@@ -113,12 +121,12 @@ class Threads:
         Cancellation: waits for the call; with `abandon_on_cancel` the thread is left to finish and
         its result is dropped.
         """
-        try:
-            limiter = self._limiter.get()
-        except LookupError:
+        kept = _run_var(self._name)
+        limiter: trio.CapacityLimiter | None = kept.get(None)
+        if limiter is None:
             limiter = trio.CapacityLimiter(self.count)
-            self._limiter.set(limiter)
-        pool = _pool.get(None)
+            kept.set(limiter)
+        pool: _Pool | None = _run_var("pool").get(None)
         if pool is None:
             return await trio.to_thread.run_sync(
                 function, *args, abandon_on_cancel=abandon_on_cancel, limiter=limiter
@@ -129,6 +137,6 @@ class Threads:
 
 
 #: Reading, writing and hashing files.
-FILES: Final = Threads("tornado_trio_files", 16)
+FILES: Final = Threads("files", 16)
 #: The system's resolver. One that does not answer holds its thread for 5 s and more.
-LOOKUPS: Final = Threads("tornado_trio_lookups", 40)
+LOOKUPS: Final = Threads("lookups", 40)

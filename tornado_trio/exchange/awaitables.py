@@ -7,9 +7,14 @@ none is a coroutine. `READY` and `CHECKPOINT` exist once: ask for them with `is`
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import trio
+from .._util.late import later
+
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
 
 __all__ = ["CHECKPOINT", "READY", "Checkpoint", "Failed", "Pending", "Ready"]
 
@@ -44,7 +49,7 @@ class Checkpoint:
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - our awaiter awaits it
+        return trio.lowlevel.checkpoint().__await__()
 
     def __repr__(self) -> str:
         return "<checkpoint>"

@@ -6,13 +6,17 @@ Knows trio, and that the current request can be held. Must not know HTTP or the 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Literal
-
-import trio
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._util.current import current_request
+from .._util.late import later
 from .._util.records import dataclass
 from ..errors import DeadlineError
+
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
 
 __all__ = ["CANCEL", "FINISH", "DisconnectPolicy", "critical", "grace"]
 

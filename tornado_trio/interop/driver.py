@@ -33,6 +33,7 @@ import trio
 
 from .._util.stepping import Stepper
 from .cancelled import as_both
+from .coroutines import as_coroutine
 from .current import current_task, enter_task, leave_task
 from .host import Coro, FutureLoop, Host
 from .trio_internals import (
@@ -475,17 +476,6 @@ class Driver:
     def __repr__(self) -> str:
         state = "finished" if self.finished else "waiting" if self._waiting else "running"
         return f"<Driver {state} coro={self._coro!r}>"
-
-
-def as_coroutine(awaitable: Awaitable[T]) -> Coroutine[Trap, Sent, T]:
-    """Something with `send` and `throw` that runs `awaitable`."""
-    if isinstance(awaitable, Coroutine):
-        return awaitable
-    return _await(awaitable)
-
-
-async def _await(awaitable: Awaitable[T]) -> T:
-    return await awaitable
 
 
 @types.coroutine

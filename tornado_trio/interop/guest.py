@@ -28,7 +28,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import outcome
 import trio
@@ -37,6 +37,7 @@ from .._util.interrupts import interrupt_in
 from .._util.threads import threads_of_run
 from .._util.troubles import Trouble
 from . import trio_internals
+from .coroutines import drives_itself, undriven
 from .driver import Sent, drive
 from .host import Coro
 from .host_loop import Selected, keep_from_within
@@ -486,7 +487,7 @@ class DriveNewTasks(trio.abc.Instrument):
         self._guest = guest
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
-        if not _drives_itself(task.coro):
+        if not drives_itself(task.coro):
             guest = self._guest
             driven: Coro = drive(task.coro, guest.loop, guest)
             task.coro = driven  # type: ignore[assignment]
@@ -506,29 +507,6 @@ class _Once:
                 self._function()
             finally:
                 self.done.set()
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-#: Code of such functions -> which of their coroutines; None: all.
-_undriven: dict[object, Callable[[Coro], bool] | None] = {}
-
-
-def undriven(function: F, which: Callable[[Coro], bool] | None = None) -> F:
-    """Mark an async function whose trio tasks await trio only, or drive what they run.
-
-    It saves them a call per step. `which` decides it for a coroutine that has not begun, if that
-    depends on the function's arguments.
-    """
-    _undriven[function.__code__] = which
-    return function
-
-
-def _drives_itself(coro: Coro) -> bool:
-    code = getattr(coro, "cr_code", None)
-    if code not in _undriven:
-        return False
-    which = _undriven[code]
-    return which is None or which(coro)
 
 
 class _NoLoop:

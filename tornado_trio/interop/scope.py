@@ -14,7 +14,8 @@ from typing import Any
 
 import trio
 
-from .guest import Guest, current_guest, undriven
+from .coroutines import undriven
+from .guest import Guest, current_guest
 from .host import Start
 from .tasks import TaskScope
 from .workers import Workers

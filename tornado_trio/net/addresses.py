@@ -7,7 +7,9 @@ import os
 import socket
 from typing import Any
 
-__all__ = ["address_error", "check_port", "show_address", "unknown_host"]
+__all__ = ["DEFAULT_BACKLOG", "address_error", "check_port", "show_address", "unknown_host"]
+
+DEFAULT_BACKLOG = 128
 
 _MAX_PORT = 65535
 

@@ -18,13 +18,12 @@ import trio
 
 from .._util.system import share_port, unix_family
 from ..errors import StreamClosedError
-from .addresses import address_error, check_port, unknown_host
+from .addresses import DEFAULT_BACKLOG, address_error, check_port, unknown_host
 from .socket_stream import SocketStream
 from .stream import Stream
 
 logger = logging.getLogger("tornado_trio.net")
 
-DEFAULT_BACKLOG = 128
 # Connections taken in one go before other tasks get their turn.
 _ACCEPTS_PER_TURN = 64
 # Out of descriptors or memory: the connection stays in the kernel's queue, so trying again

@@ -30,8 +30,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import trio
-
+from .._util.late import later
 from .._util.mistakes import name_of, takes
 from ..escape import utf8
 from ..exchange import READY, Exchange, ResponseStartLine
@@ -40,9 +39,13 @@ from .output import clear_representation_headers, has_no_body, reason_phrase
 from .rules import ReversibleRouter, Router
 
 if TYPE_CHECKING:
+    import trio
+
     from ..exchange import Cause, DisconnectPolicy, RequestStartLine
     from .request import Request
     from .rules import Rule
+else:
+    trio = later("trio", globals())
 
 __all__ = ["BodyFilter", "Call", "Middleware", "Next", "Response", "check_middleware", "put_around"]
 

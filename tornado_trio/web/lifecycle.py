@@ -13,8 +13,7 @@ from sys import intern
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-import trio
-
+from .._util.late import later
 from .._util.mistakes import awaitable, refuse_value
 from ..errors import HTTPInputError, StreamClosedError
 from ..log import app_log
@@ -23,9 +22,13 @@ from .failures import answer_cause
 from .security import check_request_origin
 
 if TYPE_CHECKING:
+    import trio
+
     from ..exchange import Cause
     from ..wire.formdata import Steps
     from .handler import RequestHandler
+else:
+    trio = later("trio", globals())
 
 # What routers pass on as it stands in the path.
 _RAW = (bytes, str)

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import trio
 from tornado import httputil
 from tornado._impl.loop.tasks import make_task, run_task
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.log import gen_log
 
 from tornado_trio._util.contexts import run_in
+from tornado_trio._util.late import later
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.web.application import HandlerCall
 from tornado_trio.wire.formdata import Steps
 
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
 
 class PushedBody:
     """A body that is pushed in, for a handler that pulls: each `put` waits for its reader.

@@ -26,8 +26,8 @@ from tornado.log import app_log
 
 from tornado_trio.errors import PeerError
 from tornado_trio.exchange import FINISH, App, Cause
+from tornado_trio.interop.coroutines import undriven
 from tornado_trio.interop.driver import run_driver
-from tornado_trio.interop.guest import undriven
 from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.net.stream import Stream
 from tornado_trio.server import Server, ServerOptions, serve_connections

@@ -18,7 +18,7 @@ from tornado._impl.http.loop_server import _BASIC, LoopServer, options_of, tell_
 from tornado._impl.streams.adapter import IOStreamAdapter
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 
-from tornado_trio.interop.guest import undriven
+from tornado_trio.interop.coroutines import undriven
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.connection import Http1Connection
 from tornado_trio.server.interfaces import Connection

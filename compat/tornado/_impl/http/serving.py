@@ -27,7 +27,7 @@ from tornado._impl.streams.base import BaseIOStream
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
 
-from tornado_trio.interop.guest import undriven
+from tornado_trio.interop.coroutines import undriven
 from tornado_trio.net.listeners import Listener, SocketListener
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.connection import Http1Connection

@@ -10,20 +10,23 @@ import asyncio
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import trio
 from tornado.util import import_object
 
-from tornado_trio.interop.guest import current_guest
+from tornado_trio._util.late import in_trio_task, later
 
 if TYPE_CHECKING:
+    from tornado._impl.loop import of_run
     from tornado.ioloop import IOLoop
 
-__all__ = ["MAKERS", "current_loop", "loop_of_run", "loops", "thread_loop"]
+    from tornado_trio.interop import guest
+else:
+    guest = later("tornado_trio.interop.guest", globals())
+    of_run = later("tornado._impl.loop.of_run", globals())
+
+__all__ = ["MAKERS", "current_loop", "loops", "thread_loop"]
 
 #: asyncio loop -> its IOLoop
 loops: dict[Any, IOLoop] = {}
-#: The IOLoop of a plain trio run.
-loop_of_run: trio.lowlevel.RunVar[IOLoop | None] = trio.lowlevel.RunVar("tornado.ioloop", None)
 
 MAKERS = {
     "of asyncio": "tornado.platform.asyncio.AsyncIOMainLoop",
@@ -43,9 +46,9 @@ def current_loop(instance: bool = True) -> IOLoop | None:
     """See `IOLoop.current`."""
     loop = asyncio._get_running_loop()
     if loop is None:
-        if trio.lowlevel.in_trio_task():
-            found = loop_of_run.get()
-            if found is None and instance and current_guest() is None:
+        if in_trio_task():
+            found = of_run.loop_of_run.get()
+            if found is None and instance and guest.current_guest() is None:
                 found = import_object(MAKERS["of trio"])()
             if found is not None:
                 return found

@@ -12,18 +12,24 @@ from collections.abc import Awaitable, Callable
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import trio
 from tornado._impl.loop.current import current_loop
 from tornado.concurrent import Future
 from tornado.log import app_log
 
 from tornado_trio._util.contexts import InContext
 from tornado_trio._util.interrupts import interrupt_in
-from tornado_trio.interop.driver import Driver, as_coroutine, run_driver
-from tornado_trio.interop.guest import undriven
+from tornado_trio._util.late import later
+from tornado_trio.interop.coroutines import as_coroutine, undriven
 
 if TYPE_CHECKING:
+    import trio
     from tornado.ioloop import IOLoop
+
+    from tornado_trio.interop import driver as _driving
+    from tornado_trio.interop.driver import Driver
+else:
+    trio = later("trio", globals())
+    _driving = later("tornado_trio.interop.driver", globals())
 
 __all__ = [
     "TaskFuture",
@@ -130,7 +136,7 @@ def start_soon(
 async def _background(loop: IOLoop, async_fn: Callable[..., Awaitable[object]], args: Any) -> None:
     asyncio_loop, guest = loop._driver_parts()
     try:
-        await run_driver(as_coroutine(async_fn(*args)), asyncio_loop, guest)
+        await _driving.run_driver(as_coroutine(async_fn(*args)), asyncio_loop, guest)
     except asyncio.CancelledError:
         pass  # it was cancelled by its own means, which is no error
     except BaseException as exc:
@@ -173,4 +179,4 @@ async def drive(awaitable: Awaitable[T], context: contextvars.Context | None = N
     asyncio_loop, guest = loop._driver_parts()
     if context is not None:
         awaitable = InContext(awaitable, context)
-    return await run_driver(as_coroutine(awaitable), asyncio_loop, guest)
+    return await _driving.run_driver(as_coroutine(awaitable), asyncio_loop, guest)

@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
-from tornado._impl.loop.current import current_loop, loop_of_run
+from tornado._impl.loop.current import current_loop
+from tornado._impl.loop.of_run import loop_of_run
 from tornado._impl.loop.tasks import TaskFuture
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
@@ -262,4 +263,3 @@ async def _wait_in_plain_task(future: Future) -> None:
 
     future.add_done_callback(wake)
     await trio.lowlevel.wait_task_rescheduled(abort)
-

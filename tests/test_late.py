@@ -1,0 +1,99 @@
+"""Modules that are imported when they are first used."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.python import python
+from tornado_trio._util.late import in_trio_run, in_trio_task, later
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module that counts how often it is imported, slowly."""
+    (tmp_path / "late_example.py").write_text(
+        "import sys, time\nsys.late_example = getattr(sys, 'late_example', 0) + 1\n"
+        "time.sleep(0.01)\nvalue = [1]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "late_example", 0, raising=False)
+    monkeypatch.delitem(sys.modules, "late_example", raising=False)
+    return "late_example"
+
+
+def imports() -> int:
+    return int(sys.late_example)  # type: ignore[attr-defined]
+
+
+def test_every_variable_gets_the_module(module: str) -> None:
+    first: dict[str, Any] = {"other": 1}
+    second: dict[str, Any] = {}
+    first["example"] = later(module, first)
+    second["another_name"] = later(module, second)
+    assert module not in sys.modules and imports() == 0
+    assert first["example"].value == [1]
+    assert first == {"other": 1, "example": sys.modules[module]}
+    assert second == {"another_name": sys.modules[module]}
+    assert later(module, {}) is sys.modules[module]
+    assert imports() == 1
+
+
+def test_a_stand_in_that_was_kept_still_works(module: str) -> None:
+    kept = later(module, {})
+    assert kept.value is kept.value is sys.modules[module].value
+
+
+def test_looking_is_not_using(module: str) -> None:
+    stand_in = later(module, {})
+    assert not hasattr(stand_in, "__file__") and not hasattr(stand_in, "__wrapped__")
+    assert imports() == 0
+
+
+def test_errors_are_those_of_the_import_and_come_again() -> None:
+    variables: dict[str, Any] = {}
+    variables["missing"] = later("no_such_module_here", variables)
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="no_such_module_here"):
+            variables["missing"].value  # noqa: B018 - asking is the point
+
+
+def test_a_name_that_the_module_lacks(module: str) -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        later(module, {}).no_such_name  # noqa: B018 - asking is the point
+
+
+def test_many_threads_at_once(module: str) -> None:
+    variables: dict[str, Any] = {}
+    variables["example"] = later(module, variables)
+    found = []
+    start = threading.Barrier(8)
+
+    def use() -> None:
+        start.wait()
+        found.append(variables["example"].value)
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[1]] * 8 and imports() == 1
+
+
+async def test_in_trio() -> None:
+    assert in_trio_run() and in_trio_task()
+
+
+def test_outside_of_trio() -> None:
+    assert not in_trio_run() and not in_trio_task()
+    ended = python(
+        "-c",
+        "import sys; from tornado_trio._util.late import in_trio_run, in_trio_task\n"
+        "print(in_trio_run(), in_trio_task(), 'trio' in sys.modules)",
+    )
+    assert ended.stdout.split() == ["False", "False", "False"], ended.stderr
