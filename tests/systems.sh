@@ -45,7 +45,7 @@ for system in ${*:-bookworm trixie noble}; do
         echo "make demo works without python3-venv" && exit 1
     fi
     grep "apt install python3-venv" "$root/tmp/said" || { cat "$root/tmp/said"; exit 1; }
-    inside 'apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null'
+    inside 'apt-get update -qq && apt-get install -qq -y -o Dpkg::Use-Pty=0 python3-venv >/dev/null'
     inside "cd /src && python3 -m tests.newcomer --port=${PORT:-8888} python3"
     leave
     trap - EXIT

@@ -5,6 +5,7 @@ All of it needs a package index, and minutes; tests/docs/test_bare.py follows pa
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -48,3 +49,11 @@ def test_without_venv(tmp_path: Path) -> None:
     makefile.write_text(makefile.read_text().replace("python3-venv", "what is missing"))
     with pytest.raises(SystemExit, match="without venv, make demo says"):
         newcomer.lacks_venv()
+
+
+def test_the_script_of_systems_is_one() -> None:
+    script = ROOT / "tests" / "systems.sh"
+    subprocess.run(["sh", "-n", script], check=True)
+    assert script.stat().st_mode & 0o111
+    named = set(re.findall(r"\b(bookworm|trixie|noble)\b", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert named == set(re.findall(r"for system in \$\{\*:-(.*)\}", script.read_text())[0].split())
