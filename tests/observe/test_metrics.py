@@ -32,6 +32,7 @@ from tornado_trio.observe import (
     render,
     routes,
 )
+from tornado_trio.observe import inspector as inspecting
 from tornado_trio.observe.families import add_up
 from tornado_trio.observe.meter import FINE, MOST_SERIES, quantile, shown_path
 from tornado_trio.observe.serving import parse_address
@@ -379,3 +380,15 @@ def test_an_address_in_use_is_one_line(tmp_path: Path) -> None:
         settings = Settings(inspect=f"127.0.0.1:{sock.getsockname()[1]}")
         with pytest.raises(CannotStart, match="Address already in use"):
             inspect_here(Service(settings, OwnSockets(settings)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_a_root_without_proc_has_no_figure_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of an error, which would end the service that is looked at."""
+
+    def missing(*_: object) -> None:
+        raise FileNotFoundError
+
+    assert inspecting._memory() > 1_000_000
+    monkeypatch.setattr(inspecting, "open", missing, raising=False)
+    assert inspecting._memory() == 0

@@ -231,8 +231,11 @@ if sys.platform == "linux":
     _PAGE = os.sysconf("SC_PAGE_SIZE")
 
     def _memory() -> int:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE
+        try:
+            with open("/proc/self/statm", "rb") as file:
+                return int(file.read().split()[1]) * _PAGE
+        except OSError:
+            return 0  # a root without /proc: what looks at a service must not end it
 
 elif sys.platform == "win32":
 
