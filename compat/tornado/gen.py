@@ -15,6 +15,7 @@ from typing import Any
 
 from tornado._impl.assigned import assignable, attribute
 from tornado._impl.generation import before
+from tornado._impl.legacy.arguments import once_at
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop import coroutines as _coroutines
 from tornado._impl.loop.coroutines import Return, Runner, coroutine, is_coroutine_function
@@ -141,6 +142,7 @@ class WaitIterator:
         return self.next()
 
 
+@once_at(2, "io_loop", lambda it: isinstance(it, IOLoop))
 def with_timeout(
     timeout: float | datetime.timedelta,
     future: Any,

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tornado import gen, httputil
 from tornado._impl.generation import before
+from tornado._impl.legacy.arguments import once_at
 from tornado._impl.legacy.httpclient import LegacyCall
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.names import handing_on
@@ -178,6 +179,7 @@ class AsyncHTTPClient(Configurable):
             if cached is not None and cached is not self:
                 raise RuntimeError("inconsistent AsyncHTTPClient cache")
 
+    @once_at(2, "callback", callable)
     def fetch(
         self,
         request: str | bytes | HTTPRequest,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import gen
 from tornado._impl.generation import before
+from tornado._impl.legacy.arguments import once_at
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.names import handing_on
 from tornado.concurrent import dummy_executor, run_on_executor
@@ -266,6 +267,7 @@ def _with_callback(resolve: Callable[..., Any]) -> Callable[..., Any]:
     """Let `resolve` take the `callback` argument of Tornado 4."""
 
     @functools.wraps(resolve)
+    @once_at(4, "callback", callable)
     def wrapper(*args: Any, callback: Any = None, **kwargs: Any) -> Any:
         result = resolve(*args, **kwargs)
         if callback is None:

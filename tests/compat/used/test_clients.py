@@ -507,3 +507,53 @@ async def test_curl_error_in_setup_overridden() -> None:
             await client.fetch("http://127.0.0.1/")
     assert len(client._free_list) == 1
     client.close()
+
+
+def test_arguments_where_tornado_4_had_them() -> None:
+    """Before today's second or third argument, which is given by its name."""
+    old_program(
+        """
+import datetime
+import tornado.gen, tornado.httpclient, tornado.httpserver, tornado.ioloop
+import tornado.netutil, tornado.web, tornado.websocket
+from tornado.testing import bind_unused_port
+
+class Echo(tornado.websocket.WebSocketHandler):
+    def open(self):
+        self.write_message("hello")
+
+class Missing(tornado.web.RequestHandler):
+    def get(self):
+        self.set_status(404, "Gone")
+
+async def main():
+    loop = tornado.ioloop.IOLoop.current()
+    handlers = [("/ws", Echo), ("/", Missing)]
+    app = tornado.web.Application(handlers, log_function=lambda handler: None)
+    server = tornado.httpserver.HTTPServer(app)
+    listener, port = bind_unused_port()
+    server.add_socket(listener)
+    seen = []
+    client = tornado.httpclient.AsyncHTTPClient()
+    await client.fetch(f"http://127.0.0.1:{port}/", seen.append, raise_error=False)
+    url = f"ws://127.0.0.1:{port}/ws"
+    connect = tornado.websocket.websocket_connect
+    connection = await connect(url, loop, callback=seen.append, connect_timeout=5)
+    assert await connection.read_message() == "hello"
+    connection.close()
+    second = datetime.timedelta(seconds=1)
+    future = tornado.gen.sleep(0)
+    await tornado.gen.with_timeout(second, future, loop, quiet_exceptions=(ValueError,))
+    await tornado.netutil.Resolver().resolve("127.0.0.1", port, 0, seen.append)
+    await tornado.gen.sleep(0.01)
+    response, connected, addresses = seen
+    assert (response.code, response.reason) == (404, "Gone")
+    assert connected.result() is connection
+    assert addresses == [(2, ("127.0.0.1", port))]
+    server.stop()
+    await server.close_all_connections()
+
+
+tornado.ioloop.IOLoop.current().run_sync(main)
+"""
+    )

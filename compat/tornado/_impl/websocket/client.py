@@ -17,6 +17,7 @@ import trio
 from tornado import gen, httpclient, httputil
 from tornado._impl.client.routes import Routes
 from tornado._impl.generation import old_idiom
+from tornado._impl.legacy.arguments import once_at
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.websocket.base import (
@@ -298,6 +299,7 @@ class WebSocketClientConnection(_HTTPConnection):
             self.protocol = None
 
 
+@once_at(1, "io_loop", lambda it: isinstance(it, IOLoop))
 def websocket_connect(
     url: str | httpclient.HTTPRequest,
     callback: Callable[[Future], None] | None = None,
