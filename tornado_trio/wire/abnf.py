@@ -24,27 +24,31 @@ _HOST = rf"(?:{_REG_NAME}|{_IP_LITERAL})"
 #: A token, to be made part of other patterns.
 TOKEN = _TCHAR + "+"
 
-tchar = re.compile(_TCHAR)
 token = re.compile(TOKEN)
 field_name = token
 method = token
-vchar = re.compile(_VCHAR)
-obs_text = re.compile(r"[\x80-\xff]")
-field_vchar = re.compile(_FIELD_VCHAR)
-field_value = re.compile(rf"(?:{_FIELD_VCHAR}(?:[\t !-~\x80-\xff]*{_FIELD_VCHAR})?)?")
-request_target = re.compile(_FIELD_VCHAR + "+")
-reason_phrase = re.compile(_REASON)
-status_code = re.compile(r"[0-9]{3}")
-http_version = re.compile(_VERSION)
-request_line = re.compile(rf"({_TCHAR}+) ({_FIELD_VCHAR}+) ({_VERSION})")
-status_line = re.compile(rf"({_VERSION}) ([0-9]{{3}}) ({_REASON})?")
-
-uri_unreserved = re.compile(_UNRESERVED)
-uri_sub_delims = re.compile(_SUB_DELIMS)
-uri_pct_encoded = re.compile(_PCT_ENCODED)
-uri_host = re.compile(_HOST)
-uri_port = re.compile(r"[0-9]*")
 host = re.compile(rf"({_HOST})(?::([0-9]{{0,5}}))?")
+
+# What the library itself matches by other means (wire/heads.py), and programs may ask for:
+# compiled when they do.
+_RULES = {
+    "tchar": _TCHAR,
+    "vchar": _VCHAR,
+    "obs_text": r"[\x80-\xff]",
+    "field_vchar": _FIELD_VCHAR,
+    "field_value": rf"(?:{_FIELD_VCHAR}(?:[\t !-~\x80-\xff]*{_FIELD_VCHAR})?)?",
+    "request_target": _FIELD_VCHAR + "+",
+    "reason_phrase": _REASON,
+    "status_code": r"[0-9]{3}",
+    "http_version": _VERSION,
+    "request_line": rf"({_TCHAR}+) ({_FIELD_VCHAR}+) ({_VERSION})",
+    "status_line": rf"({_VERSION}) ([0-9]{{3}}) ({_REASON})?",
+    "uri_unreserved": _UNRESERVED,
+    "uri_sub_delims": _SUB_DELIMS,
+    "uri_pct_encoded": _PCT_ENCODED,
+    "uri_host": _HOST,
+    "uri_port": r"[0-9]*",
+}
 
 # What may not stand in a field value, in a reason phrase, or anywhere in a head: the
 # controls but TAB, and DEL.
@@ -79,3 +83,16 @@ def split_host(value: str) -> tuple[str, int | None] | None:
     if len(value) <= 255:
         _hosts[value] = found
     return found
+
+
+def __getattr__(name: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(_RULES[name])
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = compiled
+    return compiled
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_RULES})
