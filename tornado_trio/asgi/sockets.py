@@ -121,15 +121,17 @@ class UpgradeExchange(AsgiExchange):
         options = WebSocketOptions(max_message_size=None, ping_interval=None)
         session = run_session(far_end, protocol, options)
         ws: WebSocket | None = None
+        otherwise = 1001  # cancelled, before the session has said so
         try:
             async with session as ws, trio.open_nursery() as nursery:
                 nursery.start_soon(self._from_peer, ws)
                 await self._to_peer(ws)
+                otherwise = 1000
                 nursery.cancel_scope.cancel()
-        finally:  # cancelled, it has heard 1001
+        finally:
             code = ws.close_code if ws is not None else None
             reason = ws.close_reason if ws is not None else None
-            code = 1000 if code in (None, 1005, 1006) else code
+            code = otherwise if code in (None, 1005, 1006) else code
             self.outbox.put(message("websocket.close", code=code, reason=reason or ""))
 
     async def _to_peer(self, ws: WebSocket) -> None:
