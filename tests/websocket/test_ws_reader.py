@@ -324,3 +324,35 @@ async def test_roles(autojump_clock: Any) -> None:
         peer.send(TEXT, b"one")
         await peer.event()
     assert roles == [Reader.NOBODY, Reader.TASK, Reader.NOBODY]
+
+
+async def test_a_handler_that_waits_for_something_else_after_all(autojump_clock: Any) -> None:
+    """It asked the reader task to stop, and then needs it still: cancelled, or with a message that
+    the task read meanwhile. In which order the two go on is trio's choice, so often."""
+    roles: list[Reader] = []
+    times = 20
+
+    async def body(ws: WebSocket) -> None:
+        for _ in range(times):
+            await trio.sleep(1)
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await ws.receive()
+            await trio.sleep(1)
+            roles.append(ws._reader)
+            await ws.receive()  # as the message comes
+            await trio.sleep(1)
+            roles.append(ws._reader)
+        await ws.wait_closed()
+
+    async with conversation(function(body, QUIET)) as peer:
+        for _ in range(times):
+            await trio.sleep(2)
+            peer.send(TEXT, b"x")
+            await trio.sleep(1)
+        peer.send(PING, b"?")
+        assert await peer.event() == (PONG, b"?")
+        peer.send(CLOSE)
+        assert await peer.event() == (CLOSE, (1005, ""))
+        assert await peer.stream.read_some() == b""
+    assert roles == [Reader.TASK] * (2 * times)

@@ -36,6 +36,8 @@ class Reader(Enum):
     HANDLER = "handler"
     #: It waits for something else, or its host does not tell when it waits.
     TASK = "task"
+    #: A task that is to stop, which the handler waits for.
+    LEAVING = "leaving"
 
 
 _NOBODY: Final = Reader.NOBODY
@@ -395,35 +397,47 @@ class WebSocket:
         nursery = self._link.stream.nursery
         if nursery is not None:  # not at the end of a cancelled block, which reads by itself
             self._reader = Reader.TASK
-            scope = self._reader_scope = trio.CancelScope()
-            nursery.start_soon(self._read, scope, name="websocket reader")
+            self._reader_scope = trio.CancelScope()
+            nursery.start_soon(self._read, self._reader_scope, name="websocket reader")
 
     async def _stop_reader(self) -> None:
-        """Until there is no reader task, unless a message comes first."""
+        """Until there is no reader task, unless a message comes first: then it is to go on."""
         if self._reader_scope is not None:
+            self._reader = Reader.LEAVING
             self._reader_scope.cancel()
-            await self._wait()
+            try:
+                await self._wait()
+            finally:
+                if self._reader is Reader.LEAVING:
+                    self._reader = Reader.TASK
 
     async def _read(self, scope: trio.CancelScope) -> None:
         """The reader task; cancelling `scope` is how the handler takes over."""
-        link = self._link
         try:
-            with scope:
-                if not self._over:
-                    if self._keepalive is None:
-                        await link.read()
-                    else:
-                        await read_alive(link, self._keepalive)
-                    link.stop_waiting()
-                    self._end_of_messages()
-                link.stop_waiting()
-                await link.finish()
+            while True:
+                with scope:
+                    await self._read_to_end()
+                # The handler may be waiting for something else by now, with a message or cancelled.
+                if not scope.cancelled_caught or self._reader is Reader.LEAVING:
+                    break
+                scope = self._reader_scope = trio.CancelScope()
         finally:
             self._reader, self._reader_scope = _NOBODY, None
             if not scope.cancelled_caught:
                 self._ended = True
                 self._end_of_messages()
             self._wake()
+
+    async def _read_to_end(self) -> None:
+        link = self._link
+        if not self._over:
+            if self._keepalive is None:
+                await link.read()
+            else:
+                await read_alive(link, self._keepalive)
+            self._end_of_messages()
+        link.stop_waiting()
+        await link.finish()
 
     def _end_of_messages(self) -> None:
         """Wake those who wait for a message: the peer may keep its connection open for long."""
