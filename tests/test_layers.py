@@ -189,11 +189,11 @@ OVERLAY = ROOT / "compat"
 
 
 def overlay_floors() -> list[str]:
-    """The parts of compat/tornado/_impl, lowest floor first, as docs/design.md lists them.
+    """The parts of compat/tornado/_impl, lowest floor first, as design-compat.md lists them.
 
     What is in `legacy` stands beside the floor that it adds to.
     """
-    plan = (ROOT / "docs" / "design.md").read_text().partition("## compat: the plan")[2]
+    plan = (ROOT / "docs" / "discussion" / "design-compat.md").read_text().partition("## compat: the plan")[2]
     parts = re.findall(r"^ +_impl/(\w+)", plan.partition("\n## ")[0], re.M)
     return [name for name in parts if name != "legacy"]
 
