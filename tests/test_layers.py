@@ -193,7 +193,8 @@ def overlay_floors() -> list[str]:
 
     What is in `legacy` stands beside the floor that it adds to.
     """
-    plan = (ROOT / "docs" / "discussion" / "design-compat.md").read_text().partition("## compat: the plan")[2]
+    page = ROOT / "docs" / "discussion" / "design-compat.md"
+    plan = page.read_text().partition("## compat: the plan")[2]
     parts = re.findall(r"^ +_impl/(\w+)", plan.partition("\n## ")[0], re.M)
     return [name for name in parts if name != "legacy"]
 
