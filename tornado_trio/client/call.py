@@ -18,6 +18,7 @@ from .content import NO_CONTENT, Body, Content, prepare
 from .decoding import accept_encoding
 from .engine import Job
 from .errors import InvalidRequest
+from .multipart import Files, Form, prepare_multipart
 from .options import ClientTimeouts, Policy
 from .redirects import Redirect
 from .response import Response
@@ -34,6 +35,10 @@ class RequestOptions(TypedDict, total=False):
     body: bytes, text, a binary file, an async iterable of bytes, or a function that makes
       one (which allows the body to be sent again after a redirect).
     json, form: a value to send as JSON; pairs or a mapping to send as a form.
+    files: files to send as multipart/form-data, with the fields of `form`: name -> content, or
+      (filename, content), or (filename, content, content type); pairs for several of one name. A
+      content is bytes, a Path, a binary file (also trio's), an async iterable, or a function that
+      makes one. Their sizes, where they are known, make a Content-Length.
     params: pairs or a mapping to add to the URL's query.
     auth: credentials for this URL's origin (never sent to another).
     timeouts, follow_redirects, max_redirects, decompress: instead of the client's own.
@@ -44,7 +49,8 @@ class RequestOptions(TypedDict, total=False):
     params: Mapping[str, Any] | Iterable[tuple[str, Any]]
     body: Body
     json: Any
-    form: Mapping[str, Any] | Iterable[tuple[str, Any]]
+    form: Form
+    files: Files
     auth: Auth | tuple[str, str]
     timeouts: ClientTimeouts
     follow_redirects: bool
@@ -63,9 +69,8 @@ _HERE = {
     "connect_timeout": "timeouts=ClientTimeouts(connect=...)",
     "content": "body=",
     "cookies": "open_client(cookies=CookieJar()), or a Cookie field in headers=",
-    "data": "body= (bytes, text, a file, chunks) or form= (pairs)",
+    "data": "body= (bytes, text, a file, chunks) or form= (pairs), beside files= too",
     "decompress_response": "decompress=",
-    "files": "body= with a Content-Type in headers=",
     "proxies": "open_client(network=Network(proxy=Proxy(url=...)))",
     "proxy": "open_client(network=Network(proxy=Proxy(url=...)))",
     "query": "params=",
@@ -114,13 +119,27 @@ class Call:
         self.history: list[Response] = []
         self.retries = 0  # answers to authentication challenges so far
         self.content: Content = NO_CONTENT
-        if "body" in options or "json" in options or "form" in options:
+        if "files" in options:
+            pass  # `take_files` comes next
+        elif "body" in options or "json" in options or "form" in options:
             self.content = prepare(options.get("body"), options.get("json"), options.get("form"))
         self.fields = _fields(options.get("headers"))
         self.decompress = options.get("decompress", policy.decompress)
         auth = options.get("auth")
         self.auth: Auth | None = BasicAuth(*auth) if isinstance(auth, tuple) else auth
         self.origin: Origin | None = None  # the one `auth` is for
+
+    async def take_files(self) -> None:
+        """Make the body of `files=`: it asks files for their sizes. See `prepare_multipart`."""
+        options = self.options
+        if options.get("body") is not None or options.get("json") is not None:
+            raise InvalidRequest("files= may be sent with form=, but not with body= or json=")
+        for name, _ in self.fields:
+            if name.lower() in ("content-type", "content-length", "transfer-encoding"):
+                raise InvalidRequest(f"leave out {name}: files= sets it, with its boundary")
+        made = await prepare_multipart(options["files"], options.get("form"))
+        self.content = made.content
+        self.fields += made.fields
 
     def enter(self, target: Target) -> None:
         """Prepare the request to `target`: credentials belong to the first origin, or come from its
@@ -143,8 +162,8 @@ class Call:
             self.content = NO_CONTENT
         elif not self.content.repeatable:
             raise InvalidRequest(
-                f"a {response.status} redirect asks for the body again; give it as bytes or "
-                "as a function that makes it"
+                f"a {response.status} redirect asks for the body again; give it as bytes, or "
+                "as a function that makes it (in files= also as a Path)"
             )
 
     def make_job(self, target: Target, route: Route, policy: Policy, cookie: str | None) -> Job:

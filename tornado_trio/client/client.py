@@ -154,6 +154,8 @@ class Client:
         if "params" in options:
             url = with_params(url, options["params"])
         call = Call(method, url, options, policy)
+        if "files" in options:
+            await call.take_files()
         deadlines = Deadlines(options.get("timeouts", self._timeouts), call.started)
         follows = options.get("follow_redirects", policy.follow_redirects)
         while True:

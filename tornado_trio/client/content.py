@@ -22,7 +22,8 @@ Body: TypeAlias = (
     "bytes | bytearray | memoryview | str | BinaryIO | Chunks | Callable[[], Chunks] | None"
 )
 
-_FILE_CHUNK = 64 * 1024
+#: Bytes of a file that are read at once.
+FILE_CHUNK = 64 * 1024
 
 
 class Content(NamedTuple):
@@ -65,15 +66,17 @@ def prepare(
     if isinstance(body, str):
         return Content(body.encode("utf-8"), content_type="text/plain; charset=UTF-8")
     if isinstance(body, AsyncIterable):
-        return Content(make_producer=lambda: _of_chunks(body), repeatable=False)
+        return Content(make_producer=lambda: of_chunks(body), repeatable=False)
     if callable(body):
-        return Content(make_producer=lambda: _of_chunks(body()))
+        return Content(make_producer=lambda: of_chunks(body()))
     if hasattr(body, "read"):
         return _of_file(body)
     raise InvalidRequest(f"a body cannot be made of {type(body).__name__}")
 
 
-def _of_chunks(chunks: Chunks) -> Producer:
+def of_chunks(chunks: Chunks) -> Producer:
+    """Sends an iterable's chunks, and closes it."""
+
     async def produce(write: BodyWriter) -> None:
         iterator = aiter(chunks)
         try:
@@ -94,7 +97,7 @@ def _of_file(file: BinaryIO) -> Content:
         async def produce(write: BodyWriter) -> None:
             if start is not None:
                 await FILES.run(file.seek, start)
-            while chunk := await FILES.run(file.read, _FILE_CHUNK):
+            while chunk := await FILES.run(file.read, FILE_CHUNK):
                 await write(chunk)
 
         return produce

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exchange import READY
 from ..wire.headers import HTTPHeaders
+from ..wire.parameters import type_of_file
 from ..wire.server_events import ServerEvent
 
 if TYPE_CHECKING:
@@ -213,11 +214,5 @@ class AnswerMethods:
 
 
 def _type_of(name: str) -> str:
-    import mimetypes  # few handlers send files
-
-    kind, encoding = mimetypes.guess_type(name)
-    if encoding == "gzip":
-        return "application/gzip"  # RFC 6713
-    if encoding is not None or kind is None:
-        return "application/octet-stream"
+    kind = type_of_file(name)
     return f"{kind}; charset=UTF-8" if kind.startswith("text/") else kind

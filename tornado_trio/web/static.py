@@ -18,6 +18,7 @@ from ..exchange import Exchange
 from ..wire.codings import choose_coding
 from ..wire.conditional import if_range_holds, not_modified_since
 from ..wire.dates import format_timestamp
+from ..wire.parameters import type_of_file
 from ..wire.ranges import ByteRange, UnsatisfiableRange, content_range, resolve_range
 from . import static_paths, static_versions
 from .errors import HTTPError
@@ -287,15 +288,7 @@ class StaticFileHandler(RequestHandler):
 
     def get_content_type(self) -> str:
         """The Content-Type."""
-        import mimetypes  # as files are read: when the first of them is asked for
-
-        mime_type, encoding = mimetypes.guess_type(self._plain_path or self.absolute_path or "")
-        # By RFC 6713 a gzip file is application/gzip; other compressions have no type.
-        if encoding == "gzip":
-            return "application/gzip"
-        if encoding is not None or mime_type is None:
-            return "application/octet-stream"
-        return mime_type
+        return type_of_file(self._plain_path or self.absolute_path or "")
 
     # --- headers ---------------------------------------------------------------------------
 

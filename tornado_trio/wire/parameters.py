@@ -107,3 +107,18 @@ def encode_header(value: str, parameters: Mapping[str, str | None]) -> str:
     for name, parameter in parameters.items():
         out.append(name if parameter is None else f"{name}={parameter}")
     return "; ".join(out)
+
+
+def type_of_file(name: str) -> str:
+    """The media type of what has this filename, by its ending.
+
+    A gzip file is application/gzip (RFC 6713); other compressions have no type.
+    """
+    import mimetypes  # when the first file is asked for: it reads the system's tables
+
+    kind, encoding = mimetypes.guess_type(name)
+    if encoding == "gzip":
+        return "application/gzip"
+    if encoding is not None or kind is None:
+        return "application/octet-stream"
+    return kind
