@@ -79,10 +79,9 @@ async def prepare_multipart(files: Files, form: Form | None) -> Multipart:
     if None not in sizes:
         around = sum(len(part.head) + 2 for part in parts) + len(end)
         total = sum(cast("list[int]", sizes)) + around
-        if total <= FILE_CHUNK and all(part.data is not None for part in parts):
+        if total <= FILE_CHUNK and (data := _whole(parts)) is not None:
             # In one write with the head, and without a task that sends it.
-            pieces = [b"%b%b\r\n" % (part.head, part.data) for part in parts]
-            return Multipart(Content(b"".join((*pieces, end))), fields)
+            return Multipart(Content(data + end), fields)
         fields.append(("Content-Length", str(total)))
 
     async def produce(write: BodyWriter) -> None:
@@ -94,6 +93,12 @@ async def prepare_multipart(files: Files, form: Form | None) -> Multipart:
 
     repeatable = all(part.repeatable for part in parts)
     return Multipart(Content(make_producer=lambda: produce, repeatable=repeatable), fields)
+
+
+def _whole(parts: list[_Part]) -> bytes | None:
+    """All parts, if they are in memory."""
+    pieces = [part.head + part.data + b"\r\n" for part in parts if part.data is not None]
+    return b"".join(pieces) if len(pieces) == len(parts) else None
 
 
 # --- parts -----------------------------------------------------------------------------------
