@@ -15,7 +15,13 @@ from tornado_trio.exchange import Exchange
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.server import Server
 from tornado_trio.web import Application, WebSocketHandler
-from tornado_trio.websocket import ConnectionClosed, WebSocket, WebSocketOptions, accept
+from tornado_trio.websocket import (
+    ConnectionClosed,
+    SlowConsumer,
+    WebSocket,
+    WebSocketOptions,
+    accept,
+)
 from tornado_trio.websocket.session import Reader
 from tornado_trio.wire.websocket import WebSocketProtocol
 from tornado_trio.wire.websocket.frames import CLOSE, PING, PONG, TEXT, encode_frame
@@ -356,3 +362,54 @@ async def test_a_handler_that_waits_for_something_else_after_all(autojump_clock:
         assert await peer.event() == (CLOSE, (1005, ""))
         assert await peer.stream.read_some() == b""
     assert roles == [Reader.TASK] * (2 * times)
+
+
+def _drop(ws: WebSocket) -> None:
+    ws.abort()
+
+
+def _too_slow(ws: WebSocket) -> None:
+    while ws.send_nowait(b"x" * 65536):
+        pass
+
+
+@pytest.mark.parametrize(("end", "code"), [(_drop, 1006), (_too_slow, 1013)])
+async def test_an_end_while_the_inbox_is_full(autojump_clock: Any, end: Any, code: int) -> None:
+    """Nobody takes its messages, and so nothing is read that would tell of the end."""
+    seen: list[Any] = []
+    options = WebSocketOptions(
+        ping_interval=None, inbox_messages=2, slow_consumer=SlowConsumer.CLOSE
+    )
+
+    async def body(ws: WebSocket) -> None:
+        await trio.sleep(1)
+        assert ws.statistics().inbox == 2
+        end(ws)
+        await ws.wait_closed()
+        seen.append((ws.close_code, [message async for message in ws]))
+
+    async with conversation(function(body, options)) as peer:
+        for text in (b"one", b"two", b"three"):
+            peer.send(TEXT, text)
+        await trio.sleep(20)
+    assert seen == [(code, ["one", "two"])]
+
+
+async def test_a_peer_that_leaves_while_the_inbox_is_full(autojump_clock: Any) -> None:
+    """It is noticed by the next ping, which cannot be sent."""
+    seen: list[Any] = []
+    options = WebSocketOptions(ping_interval=10, ping_timeout=5, inbox_messages=2)
+
+    async def body(ws: WebSocket) -> None:
+        await ws.wait_closed()
+        seen.append((ws.close_code, trio.current_time()))
+
+    async with conversation(function(body, options)) as peer:
+        begin = trio.current_time()
+        for text in (b"one", b"two", b"three"):
+            peer.send(TEXT, text)
+        await trio.sleep(13)
+        assert seen == []
+        peer.stream.close()
+        await trio.sleep(20)
+    assert seen == [(1006, pytest.approx(begin + 25, abs=5))]

@@ -315,6 +315,11 @@ class Stream(ABC):
         """Bytes accepted by `write` that the transport has not taken yet."""
         return len(self._out)
 
+    @property
+    def broken(self) -> bool:
+        """Writing has failed: the peer is gone, though bytes it sent may be readable still."""
+        return self._write_error is not None
+
     def write(self, data: Data) -> bool:
         """Send what the transport takes now and keep the rest.
 

@@ -160,7 +160,8 @@ class Keepalive(ABC):
 
 class SignsOfLife(Keepalive):
     """Measured pings. A peer that sends anything counts as alive, and so does every peer while the
-    inbox is full, as nothing is read then. A lost peer gets close code 1011."""
+    inbox is full, as nothing is read then; but one that no ping can be sent to has left. A lost
+    peer gets close code 1011."""
 
     __slots__ = ("_asked", "_pings", "_reads")
 
@@ -171,8 +172,11 @@ class SignsOfLife(Keepalive):
         self._reads = 0
 
     def ping(self) -> None:
+        link = self.link
         self._asked = self._pings.send()
-        self._reads = self.link.reads
+        self._reads = link.reads
+        if link.busy and link.stream.broken:
+            link.abort()  # no read will say so
 
     def answered(self) -> bool:
         waits = self._pings.forget(self._asked)

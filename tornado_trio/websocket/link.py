@@ -68,6 +68,8 @@ class Link:
     Attributes:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
         room: waits until the receiver is no longer busy, for a `read` that was cancelled.
+        ending: called when a close frame was sent, or the connection dropped, for a busy receiver
+            that has nothing to wait for then.
         reads: how often bytes arrived: a sign of life for the keepalive.
         pongs: how many arrived, if the receiver reports them.
         error: what the peer did wrong, if that ended the connection.
@@ -89,6 +91,7 @@ class Link:
         "ahead",
         "busy",
         "close_timeout",
+        "ending",
         "error",
         "later",
         "lost",
@@ -119,6 +122,7 @@ class Link:
         self.ahead: LookAhead | None = None
         self.busy = False
         self.room: Callable[[], Awaitable[object]] | None = None
+        self.ending: Callable[[], object] | None = None
         self.reads = 0
         self.pongs = 0
         self.error: WebSocketProtocolError | None = None
@@ -338,6 +342,8 @@ class Link:
             ValueError: `code` may not be sent.
         """
         self.write_quietly(self.protocol.send_close(code, reason))
+        if self.ending is not None:
+            self.ending()
 
     def abort_later(self) -> None:
         """Drop the connection if the peer has not closed it within `close_timeout`."""
@@ -351,6 +357,8 @@ class Link:
             self.protocol.receive_eof()
         self.stream.close()
         self.stop_waiting()
+        if self.ending is not None:
+            self.ending()
 
     def repeat(self, seconds: float, step: Callable[[], float]) -> None:
         """Call `step` in so many seconds, and again after as many as it returns, until that is

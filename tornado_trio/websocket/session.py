@@ -295,14 +295,16 @@ class WebSocket:
     async def _wait_for_room(self) -> None:
         options = self._options
         room = self._room = trio.lowlevel.ParkingLot()
+        link = self._link
+        link.ending = room.unpark_all
         try:
-            while self._link.protocol.close_sent is None and (
+            while link.protocol.state is State.OPEN and (
                 len(self._inbox) >= options.inbox_messages
                 or self._inbox_bytes >= options.inbox_bytes
             ):
                 await room.park()
         finally:
-            self._room = None
+            self._room = link.ending = None
 
     # --- sending -------------------------------------------------------------------------
 
@@ -362,8 +364,6 @@ class WebSocket:
         Cancellation: the connection is dropped.
         """
         self._link.send_close(code, reason)
-        if self._room is not None:
-            self._room.unpark_all()
         try:
             with trio.move_on_after(self._options.close_timeout):
                 await self.wait_closed()
