@@ -248,6 +248,53 @@ def test_an_override_has_bounds_of_its_own(path: str, size: int, taken: bool) ->
     in_loop(main)
 
 
+@pytest.mark.parametrize(("own", "size", "taken"), [(1000, 1000, True), (1000, 1001, False)])
+def test_a_client_s_override_has_bounds_of_its_own(own: int, size: int, taken: bool) -> None:
+    class Download(HTTP1Connection):
+        def _read_body(self, code: int, headers: Any, delegate: Any) -> Any:
+            length = int(headers["Content-Length"])
+            if code == 200 and length <= own:
+                return self._read_fixed_body(length, delegate)
+            return super()._read_body(code, headers, delegate)
+
+    async def main() -> None:
+        ours, theirs = pair()
+        delegate = Recorder()
+        connection = Download(ours, True, HTTP1ConnectionParameters(max_body_size=10))
+        await theirs.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        assert await connection.read_response(delegate) is taken
+        body = b"".join(e for e in delegate.events if isinstance(e, bytes))
+        assert body == (b"x" * size if taken else b"")
+        assert ("finish" in delegate.events) is taken
+        for end in (ours, theirs):
+            end.close()
+
+    in_loop(main)
+
+
+def test_a_client_s_bound_may_be_set_when_the_head_is_known() -> None:
+    """As on the server's side: `set_max_body_size` in `headers_received`."""
+
+    class Larger(Recorder):
+        connection: HTTP1Connection
+
+        def headers_received(self, start_line: Any, headers: Any) -> None:
+            self.connection.set_max_body_size(int(headers["Content-Length"]))
+
+    async def main() -> None:
+        ours, theirs = pair()
+        delegate = Larger()
+        params = HTTP1ConnectionParameters(max_body_size=10)
+        connection = delegate.connection = HTTP1Connection(ours, True, params)
+        await theirs.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n" + b"x" * 20)
+        assert await connection.read_response(delegate) is True
+        assert delegate.events == [b"x" * 20, "finish"]
+        for end in (ours, theirs):
+            end.close()
+
+    in_loop(main)
+
+
 def test_a_method_put_in_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a native connection would do: the program's method is called, then."""
     asked: list[Any] = []

@@ -376,11 +376,10 @@ class H11ClientWire(ClientWire):
         )
         return judge_response(line, _headers(event.headers), dialect)
 
-    def _response(self, data: bytes) -> ResponseHead:
-        head = super()._response(data)
+    def _open_body(self, head: ResponseHead) -> None:
+        super()._open_body(head)
         if self._reader is not None and self._exchange is not None:
             self._reader = _by_h11(self._exchange, self._reader, self.limits, self.dialect)
-        return head
 
     def body(self, chunk: Chunk) -> Chunk:
         if self._exchange is None:

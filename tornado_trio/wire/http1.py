@@ -289,13 +289,22 @@ class ClientWire(Wire):
       head: the last response head.
     """
 
-    __slots__ = ("_informational", "_method", "_parse", "_upgrading", "head", "keep_alive")
+    __slots__ = (
+        "_informational",
+        "_method",
+        "_no_body",
+        "_parse",
+        "_upgrading",
+        "head",
+        "keep_alive",
+    )
 
     def __init__(self, limits: Limits, dialect: Dialect = RESPONSES) -> None:
         super().__init__(limits, dialect)
         self._parse: Callable[[bytes, Limits, Dialect], ResponseHead] = parse_response_head
         self._method = ""
         self._upgrading = False
+        self._no_body = False
         self._informational = 0
         self.head: ResponseHead | None = None
         self.keep_alive = True
@@ -320,6 +329,8 @@ class ClientWire(Wire):
         """The next thing the server sent. Raises `PeerError`, again and again."""
         state = self._state
         if state == BODY:
+            if self._reader is None:
+                self.body_reader()
             return self._read_body()
         if state == HEAD:
             buffer = self._buffer
@@ -361,22 +372,32 @@ class ClientWire(Wire):
             self._state = SWITCHED
             return head
         self._state = BODY
-        if self._method == "HEAD" or code in _NO_BODY_CODES:
+        self._no_body = self._method == "HEAD" or code in _NO_BODY_CODES
+        if self._no_body:
             # RFC 9112 6.3: it ends here, whatever its fields say. A server that announces a
             # body with 204 may send one, too: nothing more is read from it.
             if code == 204 and (head.chunked or head.content_length):
                 self.keep_alive = False
-            self._reader = None
-        elif head.chunked:
+        elif not head.chunked and head.content_length is None:
+            self.keep_alive = False  # it ends with the connection
+        return head
+
+    def _open_body(self, head: ResponseHead) -> None:
+        """As a server's: chosen when the body is first asked for."""
+        if head.chunked:
             self._reader = ChunkedReader(self.max_body_size, self.limits, self.dialect)
         elif head.content_length is not None:
             if head.content_length > self.max_body_size:
                 self._fail(too_long(head.content_length, self.max_body_size))
             self._reader = LengthReader(head.content_length)
         else:
-            self.keep_alive = False
             self._reader = EofReader(self.max_body_size)
-        return head
+
+    def body_reader(self) -> BodyReader | None:
+        if self._reader is None and self._state == BODY and not self._no_body:
+            assert self.head is not None
+            self._open_body(self.head)
+        return self._reader
 
     def next_cycle(self, *, pipelined: bool = False) -> bool:
         """Make ready for another request, if the connection may carry one.
