@@ -152,12 +152,12 @@ def test_functions_that_can_hold_none() -> None:
 
     async def other(ws: int) -> None: ...
 
-    async def more(ws: WebSocket, token: str) -> None: ...
+    async def more(ws: WebSocket, things: dict[str, int]) -> None: ...
 
     for function, message in (
         (plain, "`async def`"),
         (other, "first parameter is an `api.Conversation"),
-        (more, r"the parts of the path \(none\); the rest of the request is `ws.request`"),
+        (more, "parameter 'things' is of a body"),
     ):
         with pytest.raises(api.SignatureError, match=f"test_api_mistakes.py:[0-9]+: .*{message}"):
             app.websocket("/ws")(function)

@@ -194,7 +194,10 @@ class _Routes:
         ```
 
         Its first parameter is an `api.Conversation` or a plain `WebSocket`, whose `request` it was
-        opened with; the others are the parts of the path. SignatureError for another signature.
+        opened with; the others are those of an HTTP function without a body: parts of the path,
+        query, headers, cookies, credentials, dependencies. They are taken before the handshake is
+        answered: a value that does not fit is 422, and what dependencies open is closed after the
+        conversation. SignatureError for another signature.
         """
         if path or not self._may_be_empty:
             check_path(path)

@@ -29,7 +29,7 @@ else:
 
     State = TypeVar("State")
 
-__all__ = ["FunctionHandler", "Handler", "State", "TypedMethods", "VERBS", "names_in"]
+__all__ = ["BODIES", "FunctionHandler", "Handler", "State", "TypedMethods", "VERBS", "names_in"]
 
 VERBS = ("get", "post", "put", "patch", "delete")
 
@@ -96,11 +96,12 @@ class TypedMethods:
         self.finish(document(status_code, error))  # type: ignore[attr-defined]
 
 
-_BODIES = ("body", "form", "file", "parts", "stream")
+#: The sources that are, or are in, a body.
+BODIES = ("body", "form", "file", "parts", "stream")
 
 
 def _has_body(signature: Signature) -> bool:
-    return any(each.source in _BODIES for each in signature.parameters)
+    return any(each.source in BODIES for each in signature.parameters)
 
 
 def _typed(verb: str, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, None]]:

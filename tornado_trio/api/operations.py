@@ -90,7 +90,10 @@ class Plan:
         else:
             given = self._take_all(handler, path)
             async with AsyncExitStack() as stack:
-                result = await self._open(handler, given, stack)
+                arguments = await self._open(handler, given, stack)
+                result = root.function(*((handler,) if root.is_method else ()), **arguments)
+                if inspect.isawaitable(result):
+                    result = await result
                 if hasattr(result, "__anext__"):
                     # What it sends may need what is open.
                     await send(handler, result, self._status, media_type)
@@ -127,16 +130,15 @@ class Plan:
 
     async def _open(
         self, handler: RequestHandler, given: list[dict[str, Any]], stack: AsyncExitStack
-    ) -> Any:
-        """Call one function after the other; what the last, the method, returned."""
+    ) -> dict[str, Any]:
+        """Call one dependency after the other; what the method is called with."""
         results: dict[_Step, Any] = {}
-        result: Any = None
         for step, arguments in zip(self._steps, given, strict=True):
             for name, needed in step.needs:
                 arguments[name] = results[needed]
-            result = step.function(*((handler,) if step.is_method else ()), **arguments)
             if step is self._root:
-                return await result if inspect.isawaitable(result) else result
+                break
+            result = step.function(**arguments)
             if isinstance(result, AbstractAsyncContextManager):
                 result = await stack.enter_async_context(result)
             elif step.enters:
@@ -144,7 +146,33 @@ class Plan:
             elif inspect.isawaitable(result):
                 result = await result
             results[step] = result
-        return result
+        return arguments
+
+    # --- for what is called by others, such as the function of a websocket --------------------
+
+    @property
+    def opens(self) -> bool:
+        """Whether anything is called or refused before the function, beside reading values."""
+        return not self._plain
+
+    def take(self, handler: RequestHandler, path: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a function that `opens` nothing. Raises Problem: 422."""
+        return self._take_all(handler, path)[-1]
+
+    async def prepare(
+        self,
+        handler: RequestHandler,
+        path: dict[str, Any],
+        overrides: Overrides | None,
+        stack: AsyncExitStack,
+    ) -> dict[str, Any]:
+        """The arguments of the function; what its dependencies opened is in `stack`.
+
+        Raises what they raise; Problem: 401 or 422.
+        """
+        if overrides:
+            return await Plan(self._signature, overrides).prepare(handler, path, None, stack)
+        return await self._open(handler, self._take_all(handler, path), stack)
 
 
 _MISFIT = "the request does not fit"

@@ -27,7 +27,8 @@ from .parameters import Body, Form, Header, Marker, Path, Query, UploadFile
 from .responses import Response, Status
 from .security import Scheme
 
-__all__ = ["MISSING", "Parameter", "Signature", "SignatureError", "signature_of"]
+__all__ = ["MISSING", "Parameter", "Signature", "SignatureError", "check_whole",
+           "signature_of"]  # fmt: skip
 
 MISSING: Final = inspect.Parameter.empty
 
@@ -128,7 +129,7 @@ def signature_of(
     ]
     result = Signature(function, found, is_method=is_method, path_names=names)
     if not is_dependency:
-        _check_whole(result, where)
+        check_whole(result, where)
         _take_returned(result, hints.get("return", MISSING), where)
     return result
 
@@ -152,7 +153,8 @@ def _place(function: Callable[..., Any]) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}: {name}"
 
 
-def _check_whole(signature: Signature, where: str) -> None:
+def check_whole(signature: Signature, where: str) -> None:
+    """SignatureError for parameters that contradict each other, or leave out a part of the path."""
     sources = [each.source for each in signature.all_parameters()]
     if sources.count("body") > 1:
         raise SignatureError(f"{where} has more than one body; make one class of them")

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from ..web.websocket import WebSocketHandler
 from ..websocket import WebSocket
+from ..websocket.options import WebSocketOptions
+from ..wire.websocket.upgrade import Agreement
 from . import codec
-from .signatures import SignatureError
+from .handlers import BODIES, TypedMethods
+from .operations import Plan
+from .signatures import SignatureError, check_whole, signature_of
 
 __all__ = ["Conversation", "Socket"]
 
@@ -42,15 +47,14 @@ def socket_of(function: Callable[..., Any], names: frozenset[str]) -> type[WebSo
     except NameError as error:
         raise SignatureError(f"{where}: {error}") from error
     first = hints.get(parameters[0]) if parameters else None
-    if set(parameters[1:]) != names:
-        raise SignatureError(
-            f"{where} takes the conversation, and after it the parts of the path "
-            f"({', '.join(sorted(names)) or 'none'}); the rest of the request is `ws.request`"
-        )
     origin = get_origin(first) or first
 
-    async def run(self: Any, peer: Any, *args: Any, **kwargs: Any) -> None:
-        await function(peer, *args, **kwargs)
+    async def run(self: Any, peer: Any, **arguments: Any) -> None:
+        try:
+            await function(peer, **arguments)
+        except Exception as error:
+            self._failure = error
+            raise
 
     bases: tuple[Any, ...]
     if origin is Conversation:
@@ -61,8 +65,67 @@ def socket_of(function: Callable[..., Any], names: frozenset[str]) -> type[WebSo
         raise SignatureError(
             f"{where}: its first parameter is an `api.Conversation[In, Out]` or a `WebSocket`"
         )
-    members = {method: run, "__module__": function.__module__, "__doc__": function.__doc__}
+    signature = signature_of(function, names, is_method=True, is_dependency=True)
+    body = next((each for each in signature.all_parameters() if each.source in BODIES), None)
+    if body is not None:
+        raise SignatureError(
+            f"{where}: parameter {body.name!r} is of a body, which the request of a websocket has "
+            "not; take it as a message"
+        )
+    check_whole(signature, where)
+    signature.returns = None
+    members = {
+        method: run,
+        "_plan": Plan(signature),
+        "__module__": function.__module__,
+        "__doc__": function.__doc__,
+    }
+    bases = (_FunctionSocket, *bases)
     return types.new_class(function.__name__, bases, exec_body=lambda space: space.update(members))
+
+
+class _FunctionSocket(TypedMethods, WebSocketHandler):
+    """Its function is called with values of the request that opened the conversation.
+
+    They are read, and dependencies opened, after the rules of the handshake and before its answer,
+    so that what does not fit is refused by a status.
+    """
+
+    _plan: ClassVar[Plan]
+    #: What the function raised: logged by then, and what its dependencies are closed with.
+    _failure: Exception | None = None
+
+    def _converse(
+        self,
+        agreement: Agreement,
+        options: WebSocketOptions,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Coroutine[Any, Any, None]:
+        if self._plan.opens:
+            return self._converse_within(agreement, options, kwargs)
+        return super()._converse(agreement, options, args, self._plan.take(self, kwargs))
+
+    async def _converse_within(
+        self, agreement: Agreement, options: WebSocketOptions, path: dict[str, Any]
+    ) -> None:
+        overrides = getattr(self.application, "dependency_overrides", None)
+        try:
+            async with AsyncExitStack() as stack:
+                arguments = await self._plan.prepare(self, path, overrides, stack)
+                conversation = super()._converse(agreement, options, (), arguments)
+                del agreement  # as there
+                await conversation
+                if self._failure is not None:
+                    raise self._failure
+        except Exception as error:
+            # A dependency's nursery makes a group of it.
+            failure = self._failure
+            if isinstance(error, ExceptionGroup):
+                if failure is None or error.split(lambda each: each is failure)[1] is not None:
+                    raise
+            elif error is not failure:
+                raise
 
 
 class Conversation(Generic[In, Out]):

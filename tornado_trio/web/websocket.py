@@ -6,11 +6,12 @@ what a handler can do before it: `prepare`, users, cookies, the application's tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar
 
 from .._util.groups import consists_of
 from ..errors import Disconnected
+from ..exchange import READY
 from ..log import app_log, gen_log
 from ..websocket.options import WebSocketOptions
 from ..websocket.running import run_session
@@ -71,13 +72,24 @@ class WebSocketHandler(RequestHandler):
         """One of the subprotocols the client offers, or None."""
         return first_match(self.subprotocols)(offered)
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
         """The handshake, then `open`."""
         options = self.websocket_options or self.settings.get("websocket_options")
         options = options or WebSocketOptions()
         agreement = self._agree(options)
         if agreement is None:
-            return
+            return READY
+        # Not awaited here: a frame for as long as the conversation lasts.
+        return self._converse(agreement, options, args, kwargs)
+
+    async def _converse(
+        self,
+        agreement: Agreement,
+        options: WebSocketOptions,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Accept the handshake and run `open`. Nothing has been sent yet."""
         self._accept(agreement)
         await self.finish()
         session = self._session(agreement, options)
