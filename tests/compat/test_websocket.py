@@ -160,6 +160,23 @@ class BusyTest(Base):
         assert len(handler.events) == 3
 
     @gen_test
+    async def test_the_end_is_told_after_the_messages_before_it(self) -> None:
+        for leave in ("close", "reset"):
+            peer, handler = await self.peer()
+            peer.send(frame(1, b"nap one"))
+            await asyncio.sleep(0.05)
+            peer.send(frame(1, b"nap two") + frame(1, b"nap three"))
+            await asyncio.sleep(0.05)
+            if leave == "close":
+                peer.sock.close()
+            else:
+                peer.reset()
+            await asyncio.sleep(0.5)
+            told = [event for event in handler.events if not isinstance(event, tuple)]
+            assert told == ["open", "nap one", "nap two", "nap three"]
+            assert handler.events.index(("close", None, None)) > 2
+
+    @gen_test
     async def test_mistakes_wait_their_turn(self) -> None:
         peer, handler = await self.peer()
         peer.send(frame(1, b"slow"))

@@ -64,6 +64,10 @@ class Recorder(WebSocketHandler):
             message = var.get()
         elif message == "slow":
             await asyncio.sleep(0.3)
+        elif message.startswith("nap"):
+            await asyncio.sleep(0.1)
+            self.events.append(message)
+            return
         elif message == "close":
             self.close(4001, "asked for")
             return

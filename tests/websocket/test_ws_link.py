@@ -107,6 +107,23 @@ async def test_the_end_is_seen_at_once(autojump_clock: Any) -> None:
             assert made.link.stream.closed
 
 
+async def test_an_end_waits_for_messages(autojump_clock: Any) -> None:
+    """They came before it, and nobody else has them."""
+    for how in ("close", "reset"):
+        async with program() as (made, client):
+            send(client, TEXT, b"10")
+            send(client, TEXT, b"5")
+            send(client, PING)
+            await trio.sleep(1)
+            getattr(client, how)()
+            await trio.sleep(10)
+            assert made.events == [(TEXT, "10"), "done", (TEXT, "5")]
+            assert made.lost == 1  # none waits now
+            await trio.sleep(10)
+            assert made.events[3:] == ["done", (PING, b"")]
+            assert made.link.stream.closed
+
+
 async def test_a_close_frame_waits_its_turn(autojump_clock: Any) -> None:
     async with program() as (made, client):
         send(client, TEXT, b"10")

@@ -63,7 +63,8 @@ class Link:
         spawn: starts `async_fn()`; in the stream's nursery unless given.
         later: how to schedule a timeout: a task unless given. (An event loop's timer costs a tenth
             of the memory.)
-        lost: called once if the peer disconnects while the connection is read ahead.
+        lost: called once if the peer disconnects while the connection is read ahead, and has sent
+            no message that is still to be received.
 
     Attributes:
         busy: the receiver's awaitable is being waited for; nothing is read meanwhile.
@@ -230,8 +231,9 @@ class Link:
     def read_ahead(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """For the receiver to return: `awaitable`, while which the connection is read ahead.
 
-        Pings are answered and pongs counted at once, and `lost` is called when the peer
-        disconnects; messages wait for their turn. Nothing is started if `awaitable` does not wait.
+        Pings are answered and pongs counted at once; messages wait for their turn. If none does
+        when the peer disconnects, `lost` is called. Nothing is started if `awaitable` does not
+        wait.
         """
         if self.ahead is None:
             self.ahead = LookAhead(self.stream, self.protocol)

@@ -17,7 +17,15 @@ import trio
 
 from ..errors import StreamClosedError
 from ..net.stream import Stream
-from ..wire.websocket import CLOSE, PING, PONG, WebSocketProtocol, WebSocketProtocolError
+from ..wire.websocket import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    WebSocketProtocol,
+    WebSocketProtocolError,
+)
 from ..wire.websocket.reader import Event
 
 __all__ = ["LookAhead"]
@@ -70,7 +78,7 @@ class LookAhead:
         Args:
             spawn: starts the sibling, `spawn(async_fn, *args)`.
             control: gets (opcode, payload) of pings and pongs at once; they are events, too.
-            lost: called once if the stream ends meanwhile.
+            lost: called if the stream ends meanwhile, once no message waits for its turn.
         """
         # All three are passed on, not kept: they are methods of objects that know this one.
         steps = awaitable.__await__()
@@ -123,8 +131,12 @@ class LookAhead:
                 return
             except StreamClosedError:
                 ended = True
-            if ended and lost is not None:
+            # Messages that came before the end are received before it.
+            if ended and lost is not None and not self._messages_wait():
                 lost()
+
+    def _messages_wait(self) -> bool:
+        return any(opcode == TEXT or opcode == BINARY for opcode, _ in self.events)
 
     async def _read_on(self, scope: trio.CancelScope, control: Control) -> bool:
         """Whether the stream has ended."""
