@@ -193,6 +193,22 @@ async def test_a_ping_of_ours_is_answered(autojump_clock: Any) -> None:
         assert await peer.event() == (CLOSE, (1005, ""))
 
 
+async def test_a_pong_and_the_end_at_once(autojump_clock: Any) -> None:
+    seen: list[float] = []
+
+    async def ask(ws: WebSocket) -> None:
+        seen.append(await ws.ping(b"!"))
+        with pytest.raises(ConnectionClosed):
+            await ws.ping(b"?")
+
+    async with conversation(function(ask, QUIET)) as peer:
+        assert await peer.event() == (PING, b"!")
+        await trio.sleep(3)
+        peer.stream.write(encode_frame(PONG, b"!", mask=True) + encode_frame(CLOSE, b"", mask=True))
+        assert await peer.event() == (CLOSE, (1005, ""))
+    assert seen == [pytest.approx(3)]
+
+
 async def test_waits_that_are_cancelled_lose_no_message(autojump_clock: Any) -> None:
     got: list[Any] = []
 

@@ -46,8 +46,8 @@ class Pings:
         try:
             await event.wait()
         finally:
-            self.forget(payload)
-        if self._link.protocol.state is State.CLOSED:
+            unanswered = self.forget(payload)
+        if unanswered:
             raise self._link.protocol.closed_error()
         return trio.current_time() - begin
 
