@@ -346,9 +346,7 @@ FORGED = "x\n500 GET /forged\r\x1b[31m\x9b\x7f\u2028\x85end"
         PeerError(f"no {FORGED}", 403),
     ],
 )
-async def test_log_lines_are_not_forged(
-    error: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_log_lines_are_not_forged(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     class Handler(RequestHandler):
         def get(self) -> None:
             raise error

@@ -313,9 +313,10 @@ async def test_gzip_not_worth_it() -> None:
     assert "Content-Encoding" not in (await compressed("gzip", "x" * 1023)).headers
     assert "Content-Encoding" in (await compressed("gzip", "x" * 1024)).headers
     assert "Content-Encoding" not in (await compressed("gzip", Content_Type="image/png")).headers
-    assert "Content-Encoding" in (
-        await compressed("gzip", Content_Type="application/json;charset=x")
-    ).headers
+    assert (
+        "Content-Encoding"
+        in (await compressed("gzip", Content_Type="application/json;charset=x")).headers
+    )
     response = await compressed("gzip", Content_Encoding="br")
     assert response.headers["Content-Encoding"] == "br"
 

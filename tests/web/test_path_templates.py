@@ -11,6 +11,7 @@ import pytest
 from tornado_trio.testing import memory_server
 from tornado_trio.web import Application, RequestHandler, URLSpec
 from tornado_trio.web.path_templates import PathTemplate, is_template
+from tornado_trio.web.route_index import RuleList
 from tornado_trio.web.rules import RuleRouter
 
 from .support import fetch
@@ -93,7 +94,9 @@ def test_ten_thousand_routes_cost_as_one() -> None:
     rules = [(f"/r{i}/{{id:int}}", RequestHandler) for i in range(10_000)]
     router = Application(rules).wildcard_router
     assert isinstance(router, RuleRouter)
-    index = router._new_index()
+    assert isinstance(router.rules, RuleList)
+    index = router.rules.route_index  # complete before there is a request
+    assert index is not None
     assert [rule.matcher.match(_request("/r77/5")) for rule in index.candidates("/r77/5")] == [
         {"path_args": [], "path_kwargs": {"id": 5}}
     ]

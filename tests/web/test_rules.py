@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +24,7 @@ from tornado_trio.web import (
     RuleRouter,
     URLSpec,
 )
+from tornado_trio.web.route_index import RuleList
 
 
 def request(path: str, host_name: str = "h.com") -> Any:
@@ -132,6 +135,166 @@ def test_index_agrees_with_asking_each_rule(patterns: list[str], path: str) -> N
         assert (found[0] if found else None) == expected
 
 
+# Beginnings that are literal and overlap, and what may follow them.
+_BEGINNINGS = (
+    "",
+    "^",
+    "/",
+    "/a",
+    "/ab",
+    "/ab/",
+    r"/a\.b",
+    "/caf\u00e9/",
+    "/%41",
+    "/b",
+    "^/a",
+    "(?i)/A",
+)
+_ENDINGS = (
+    "", "$", "/", r"(\d+)", r"/(\d+)", "(/x)?", "(?:/x)*", "?", "{2}", "*", "+?", "|/b", "(b|c)",
+    "[ab]",
+    ".*", r"\Z", "(?!b)", "(?P<n>.+)", "(?i:B)", r"\/b", "%2F(.*)", "(.*)/a", r"\b.*", "$|/a", "()",
+)  # fmt: skip
+_WHOLE = st.builds("{}{}".format, st.sampled_from(_BEGINNINGS), st.sampled_from(_ENDINGS))
+_FLAGS = st.sampled_from([None, re.NOFLAG, re.IGNORECASE, re.VERBOSE])
+_PATHS = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "/", "/a", "/A", "/ab", "/ab/", "/a.b", "/caf%C3%A9/", "/%41", "/b", "*"]),
+    st.sampled_from(
+        ["", "/", "7", "/7", "/x", "/x/x", "a", "b", "B", "/b", "%2Fx", "%C3%A9", "//a"]
+    ),
+)
+_HOSTS = st.sampled_from(["h.com", "g.com"])
+_STEP = st.one_of(
+    st.tuples(st.just("find"), _PATHS, _HOSTS),
+    st.tuples(st.sampled_from(["append", "add", "insert"]), _WHOLE, _FLAGS),
+    st.tuples(st.just("host"), _HOSTS, st.none()),
+    st.tuples(st.just("delete"), st.none(), st.none()),
+)
+
+
+def _matcher(kind: str, what: str, flags: re.RegexFlag | None) -> PathMatches | HostMatches | None:
+    if kind == "host":
+        return HostMatches(what)
+    try:
+        return PathMatches(what if flags is None else re.compile(what, flags))
+    except re.error:
+        return None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@given(
+    table=st.lists(st.tuples(_WHOLE, _FLAGS), max_size=20),
+    steps=st.lists(_STEP, min_size=5, max_size=30),
+    data=st.data(),
+)
+def test_a_changing_table_agrees_with_a_linear_search(
+    table: list[tuple[str, re.RegexFlag | None]],
+    steps: list[tuple[str, Any, Any]],
+    data: st.DataObject,
+) -> None:
+    made = [each for pattern in table if (each := _matcher("", *pattern))]
+    router = Named([(matcher, i) for i, matcher in enumerate(made)])
+    mirror = [(matcher, i) for i, matcher in enumerate(made)]
+    for number, (kind, what, how) in enumerate(steps, len(made)):
+        if kind == "find":
+            asked = request(what, how)
+            found = router.find_handler(asked)
+            answers = (
+                (i, m) for matcher, i in mirror if (m := _linear(matcher, asked)) is not None
+            )
+            assert found == next(answers, None)
+        elif kind == "delete":
+            if mirror:
+                at = data.draw(st.integers(0, len(mirror) - 1))
+                del router.rules[at], mirror[at]
+        elif matcher := _matcher(kind, what, how):
+            at = data.draw(st.integers(0, len(mirror))) if kind == "insert" else len(mirror)
+            mirror.insert(at, (matcher, number))
+            if kind == "insert":
+                router.rules.insert(at, Rule(matcher, number))
+            elif kind == "append":
+                router.rules.append(Rule(matcher, number))
+            else:
+                router.add_rules([(matcher, number)])
+
+
+def _linear(matcher: PathMatches | HostMatches, asked: Any) -> dict[str, Any] | None:
+    """What the matcher's regular expression says of the request, and nothing but it."""
+    if isinstance(matcher, HostMatches):
+        return {} if matcher.host_pattern.match(asked.host_name) else None
+    decoded = asked.path.replace("%C3%A9", "\u00e9")
+    found = matcher.regex.match(asked.path)
+    if not found and not matcher.regex.pattern.isascii():
+        found = matcher.regex.match(decoded)
+    if not found:
+        return None
+    return matcher.match(asked) if matcher.regex.groups else {}
+
+
+def test_the_list_of_rules_is_a_list() -> None:
+    router = table("/a", "/b", "/c", "/d", "/e", "/f")
+    assert router.rules.index(router.rules[4]) == 4
+    assert find(router, "/e") == 4
+    for same in (copy.copy(router.rules), copy.deepcopy(router.rules)):
+        other = Named()
+        other.rules = same
+        other.rules.append(Rule(PathMatches("/g"), 6))
+        assert find(other, "/g") == 6 and find(other, "/e") == 4
+    assert find(router, "/g") is None
+    router.rules *= 2
+    del router.rules[:6]
+    assert find(router, "/e") == 4
+
+
+def test_rules_given_half_are_found() -> None:
+    router = table(*[f"/{i}" for i in range(10)])
+
+    def broken() -> Any:
+        yield Rule(PathMatches("/new"), 10)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        router.rules.extend(broken())
+    assert find(router, "/new") == 10
+    with pytest.raises(LookupError):
+        router.add_rules(broken())
+    router.rules[10].target = -1
+    assert find(router, "/new") == 10
+
+
+def test_threads_add_rules_while_others_look() -> None:
+    router = table(*[f"/{i}" for i in range(10)])
+    missed: list[str] = []
+
+    def add(which: int) -> None:
+        for i in range(300):
+            path, target = f"/{which}/{i}", (which, i)
+            if i % 50:
+                router.add_rules([(path, target), (path, -1)])
+            else:
+                router.rules.insert(0, Rule(PathMatches(path), target))
+            if find(router, path) != target or find(router, "/5") != 5:
+                missed.append(path)
+
+    threads = [threading.Thread(target=add, args=[which]) for which in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert missed == []
+    assert len(router.rules) == 10 + 4 * (294 * 2 + 6)
+
+
+def test_no_request_waits_for_the_index() -> None:
+    router = Named([(f"/r{i}/(.*)", i) for i in range(1000)])
+    assert isinstance(router.rules, RuleList)
+    before = router.rules.route_index
+    router.add_rules([("/late/(.*)", 1000)])
+    assert before is not None and router.rules.route_index is before  # completed, not made anew
+    assert find(router, "/late/x") == 1000
+
+
 def test_cost_does_not_grow_with_the_table() -> None:
     def cost(n: int) -> float:
         router = table(*[f"/r{i}/(.*)" for i in range(n)], *[f"/e{i}" for i in range(n)])
@@ -153,7 +316,8 @@ def test_nothing_is_kept_for_unknown_paths() -> None:
     for i in range(1000):
         find(router, f"/x/{i}")
         find(router, f"/unknown{i}")
-    assert router._index is not None and len(router._index._merged) == 0
+    assert isinstance(router.rules, RuleList) and router.rules.route_index is not None
+    assert len(router.rules.route_index._merged) == 0
 
 
 def test_tuples_and_kwargs() -> None:

@@ -526,9 +526,7 @@ async def test_precompressed_siblings_stay_inside(root: Path) -> None:
 
 
 async def test_transforms_apply(root: Path) -> None:
-    made = Application(
-        [("/(.*)", StaticFileHandler, {"path": str(root)})], compress_response=True
-    )
+    made = Application([("/(.*)", StaticFileHandler, {"path": str(root)})], compress_response=True)
     accept = {"Accept-Encoding": "gzip"}
     response = await fetch(made, "/robots.txt", headers=accept)
     assert response.headers["Content-Encoding"] == "gzip"
@@ -567,9 +565,7 @@ async def test_head_says_what_get_says_of_compressed_files(
     assert (await fetch(served, f"/{name}", headers=ranged)).code == (200 if zipped else 206)
 
 
-async def test_a_file_that_vanishes_meanwhile(
-    root: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_file_that_vanishes_meanwhile(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Racing(StaticFileHandler):
         def set_extra_headers(self, path: str) -> None:
             (root / "robots.txt").unlink()

@@ -180,7 +180,6 @@ class _Routes:
         """Answer DELETE of `path`; as `get`."""
         return self._decorate("delete", path, name, middleware, described)
 
-
     def websocket(
         self, path: str, *, name: str | None = None, middleware: Iterable[Middleware] = ()
     ) -> Callable[[F], F]:
@@ -388,7 +387,8 @@ class Application(_Routes, web.Application, Generic[State]):
             cls.add_function(route.verb, route.function, names)
         if around:
             rules = self.wildcard_router.rules
-            rule = next(each for each in rules if _handler_of(each) is cls)
+            # From the end, where a path just added is.
+            rule = next(each for each in reversed(rules) if _handler_of(each) is cls)
             put_around(self.wildcard_router, rule, around)
         self.described[route.path, route.verb] = route.operation
         self._document = None

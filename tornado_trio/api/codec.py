@@ -113,9 +113,7 @@ def decode(body: bytes, type_: Any, media_type: str) -> Any:
     except msgspec.ValidationError:
         if media_type != JSON:
             raise
-        value = msgspec.convert(
-            _plain(body, JSON), type_, str_keys=True, dec_hook=_dec_hook
-        )
+        value = msgspec.convert(_plain(body, JSON), type_, str_keys=True, dec_hook=_dec_hook)
     if gaps:
         fill(value)
     return value
@@ -198,9 +196,7 @@ def faults_of(body: bytes, type_: Any, media_type: str) -> list[tuple[str, str]]
     return list(_faults(_plain(body, media_type), type_, "", media_type == JSON))
 
 
-def _faults(
-    value: Any, type_: Any, pointer: str, str_keys: bool
-) -> Iterator[tuple[str, str]]:
+def _faults(value: Any, type_: Any, pointer: str, str_keys: bool) -> Iterator[tuple[str, str]]:
     """Goes down to the smallest values that do not fit."""
     try:
         msgspec.convert(value, type_, str_keys=str_keys, dec_hook=_dec_hook)

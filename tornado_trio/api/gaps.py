@@ -54,9 +54,7 @@ def _within(info: Any) -> list[Any]:
             return [info.value_type]
         case _I.CollectionType():
             return [info.item_type]
-        case (
-            _I.StructType() | _I.DataclassType() | _I.TypedDictType() | _I.NamedTupleType()
-        ):
+        case _I.StructType() | _I.DataclassType() | _I.TypedDictType() | _I.NamedTupleType():
             return [field.type for field in info.fields]
     return []
 

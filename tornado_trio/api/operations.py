@@ -199,9 +199,7 @@ class _Step:
         self.is_method = signature.is_method
         self.parameters = signature.parameters
         takers = [Taker(each) for each in signature.parameters if each.source in _TEXTS]
-        self._takers = [
-            (each.name, each.read, each.exact, each.default, each) for each in takers
-        ]
+        self._takers = [(each.name, each.read, each.exact, each.default, each) for each in takers]
         self._body = next((each for each in signature.parameters if each.source == "body"), None)
         self._objects = [
             (each.name, OBJECTS[each.source])

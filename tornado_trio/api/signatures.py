@@ -199,9 +199,7 @@ def _parameter(
     check_marks(plain, metadata, default, (Marker, Depends, Scheme), where)
     for mark in metadata:
         if isinstance(mark, Depends):
-            inner = signature_of(
-                mark.function, path_names, is_dependency=True, _within=within
-            )
+            inner = signature_of(mark.function, path_names, is_dependency=True, _within=within)
             return Parameter(name, "depends", plain, default, signature=inner)
         if isinstance(mark, Scheme):
             return Parameter(name, "security", plain, default, scheme=mark)

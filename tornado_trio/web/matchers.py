@@ -99,7 +99,8 @@ class PathMatches(Matcher):
         self._path, self._group_count = self._find_groups()
         # A pattern that is plain text (the bulk of most tables) needs no regex at all.
         self._literal: str | None = None
-        prefix, exact = literal_prefix(self.regex)
+        # Kept for `route_index`: finding it takes longer than indexing it.
+        self._beginning = prefix, exact = literal_prefix(self.regex)
         if exact:
             self._literal = prefix
         pattern = self.regex.pattern

@@ -17,7 +17,7 @@ from ..exchange import Lifespan, lifespans_of
 from ..log import app_log
 from .matchers import Matcher, PathMatches
 from .path_templates import path_matcher
-from .route_index import RouteIndex, RuleList
+from .route_index import RuleList
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -181,7 +181,6 @@ class RuleRouter(Router):
 
     def __init__(self, rules: Iterable[RuleLike] | None = None) -> None:
         self.rules: list[Rule] = RuleList()
-        self._index: RouteIndex | None = None
         if rules:
             self.add_rules(rules)
 
@@ -194,17 +193,19 @@ class RuleRouter(Router):
             if not isinstance(rule, Rule):
                 rule = _rule_of(rule)
             self.rules.append(self.process_rule(rule))
+        if type(self.rules) is RuleList:
+            self.rules.complete_if_begun()
 
     def process_rule(self, rule: Rule) -> Rule:
         """Override to inspect or replace each rule as it is added."""
         return rule
 
     def find_handler(self, request: Request, **kwargs: Any) -> Any:
-        index, rules = self._index, self.rules
-        path = request.path
-        if index is None or type(rules) is not RuleList or rules.changed:
-            index = self._new_index()
-        for rule in index.candidates(path):
+        rules = self.rules
+        if type(rules) is not RuleList:  # assigned anew by the program
+            self.rules = rules = RuleList(rules)
+        index = rules.route_index or rules.complete()
+        for rule in index.candidates(request.path):
             params = rule.matcher.match(request)
             if params is None:
                 continue
@@ -234,15 +235,6 @@ class RuleRouter(Router):
     def lifespans(self) -> list[Lifespan]:
         """Those of all targets, in the order of the rules."""
         return [each for rule in self.rules for each in lifespans_of(rule.target)]
-
-    def _new_index(self) -> RouteIndex:
-        rules = self.rules
-        if type(rules) is not RuleList:  # assigned anew by the program
-            self.rules = rules = RuleList(rules)
-        # `changed` goes first: a rule added meanwhile (by another thread) is not lost.
-        rules.changed = False
-        index = self._index = RouteIndex(rules)
-        return index
 
 
 class ReversibleRuleRouter(ReversibleRouter, RuleRouter):

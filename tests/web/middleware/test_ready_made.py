@@ -188,6 +188,7 @@ async def test_buckets_are_by_network_and_bounded(autojump_clock: trio.abc.Clock
 
     app = web.Application([("/", Handler)], middleware=[RequestLimit(1)])
     async with memory_server(app, ServerOptions(xheaders=True)) as server:
+
         async def ask(address: str) -> int:
             data = f"GET / HTTP/1.1\r\nHost: a\r\nX-Real-Ip: {address}\r\n\r\n"
             return (await server.request(data.encode())).code
