@@ -47,7 +47,7 @@ class TCPServer:
     ) -> None:
         if isinstance(ssl_options, IOLoop):  # the first argument until Tornado 5
             io_loop, ssl_options = ssl_options, None
-        self.io_loop = None if io_loop is None else checked_loop(io_loop)
+        self._io_loop = None if io_loop is None else checked_loop(io_loop)
         self.ssl_options = ssl_options
         self.max_buffer_size = max_buffer_size
         self.read_chunk_size = read_chunk_size
@@ -56,7 +56,17 @@ class TCPServer:
         self._pending_sockets: list[socket.socket] = []
         self._started = False
         self._stopped = False
+        self._accepting_in: IOLoop | None = None
         _check_ssl_options(ssl_options)
+
+    @property
+    def io_loop(self) -> IOLoop | None:
+        """The loop that was given, or else the one in which it accepts; None before."""
+        return self._io_loop or self._accepting_in
+
+    @io_loop.setter
+    def io_loop(self, loop: IOLoop | None) -> None:
+        self._io_loop = loop
 
     def listen(
         self,
@@ -87,10 +97,11 @@ class TCPServer:
             fd = sock.fileno()
             self._sockets[fd] = sock
             self._handlers[fd] = self._start_accepting(sock)
+            self._accepting_in = IOLoop.current()
 
     def _start_accepting(self, sock: socket.socket) -> Callable[[], None]:
         """Begin to accept on `sock`; a function that ends it, and closes `sock`."""
-        remove = add_accept_handler(sock, self._handle_connection, self.io_loop)
+        remove = add_accept_handler(sock, self._handle_connection, self._io_loop)
 
         def end() -> None:
             remove()

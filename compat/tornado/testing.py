@@ -234,9 +234,7 @@ class AsyncTestCase(unittest.TestCase):
         return result
 
     def __expire(self, seconds: float) -> None:
-        self.__failure = self.failureException(
-            f"Async operation timed out after {seconds} seconds"
-        )
+        self.__failure = self.failureException(f"Async operation timed out after {seconds} seconds")
         self.stop()
 
 

@@ -19,6 +19,7 @@ import pytest
 from tests.platforms import needs_unix_sockets
 import tornado.netutil
 from tornado import gen
+from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import (
@@ -69,6 +70,21 @@ def test_echo() -> None:
             await client.connect("localhost", port)
         stream.close()
         client.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("kind", [Echo, HTTPServer])
+def test_it_names_the_loop_in_which_it_accepts(kind: Any) -> None:
+    """As until Tornado 5; it may accept in another loop later on."""
+
+    async def main() -> None:
+        server = kind() if kind is Echo else kind(lambda request: None)
+        assert server.io_loop is None
+        server.listen(0, "localhost")
+        assert server.io_loop is IOLoop.current()
+        assert server.io_loop.handlers
+        server.stop()
 
     run(main)
 

@@ -25,7 +25,7 @@ from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 
 from tornado_trio._util.interrupts import interrupt_in
-from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs
+from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs, woken_by_signals
 from tornado_trio.interop.scope import LoopScope
 
 if before(5):
@@ -81,7 +81,11 @@ class BaseAsyncIOLoop(_Loop):
     # --- running ---------------------------------------------------------------
     def start(self) -> None:
         self._about_to_run()
-        self.asyncio_loop.run_forever()
+        sleep_on = woken_by_signals(self.asyncio_loop)
+        try:
+            self.asyncio_loop.run_forever()
+        finally:
+            sleep_on()
         self._scope.has_run()
 
     def _about_to_run(self) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 else:
     trio = later("trio", globals())
 
+
 class PushedBody:
     """A body that is pushed in, for a handler that pulls: each `put` waits for its reader.
 

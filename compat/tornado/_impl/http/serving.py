@@ -40,7 +40,7 @@ class Owner(Protocol):
 
     conn_params: Any
     drain_grace: float | None
-    io_loop: IOLoop | None
+    _io_loop: IOLoop | None
     max_buffer_size: int | None
     protocol: str | None
     request_callback: Any
@@ -67,7 +67,7 @@ class NativeServer(LoopServer):
             protocol=owner.protocol,
             trusted_downstream=frozenset(owner.trusted_downstream or ()),
         )
-        super().__init__(owner._respond, options, owner.io_loop)
+        super().__init__(owner._respond, options, owner._io_loop)
         self.drain_grace = owner.drain_grace
         self.owner = owner
         self.conn_params = owner.conn_params

@@ -21,6 +21,7 @@ from tornado.util import ArgReplacer
 
 __all__ = ["return_future"]
 
+
 def return_future(f: Callable[..., Any]) -> Callable[..., Future]:
     """Make a function that takes `callback` return a Future of what it calls back with.
 

@@ -79,9 +79,7 @@ def guarded_callback(
     return guarded
 
 
-def error_html(
-    get_error_html: Callable[..., Any], status_code: int, kwargs: dict[str, Any]
-) -> Any:
+def error_html(get_error_html: Callable[..., Any], status_code: int, kwargs: dict[str, Any]) -> Any:
     """The error page of a handler that has `get_error_html`, which got the exception itself."""
     old_idiom("get_error_html")
     if "exc_info" in kwargs:

@@ -24,6 +24,7 @@ from tornado_trio.interop.driver import Driver
 
 __all__ = ["create_task"]
 
+
 def create_task(
     loop: Any,
     spawn: Callable[..., object],

@@ -128,7 +128,9 @@ class SelectorThread:
                 ready = ([], [], [])
             try:
                 self._real_loop.call_soon_threadsafe(
-                    self._handle_select, ready[0], ready[1] + ready[2],
+                    self._handle_select,
+                    ready[0],
+                    ready[1] + ready[2],
                     context=self._main_thread_ctx,
                 )
             except RuntimeError:
@@ -171,8 +173,13 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
     """`real_loop`, with `add_reader` and `add_writer` by a `SelectorThread`."""
 
     MY_ATTRIBUTES = {  # upstream's name for it
-        "_real_loop", "_selector", "add_reader", "add_writer", "close",
-        "remove_reader", "remove_writer",
+        "_real_loop",
+        "_selector",
+        "add_reader",
+        "add_writer",
+        "close",
+        "remove_reader",
+        "remove_writer",
     }
 
     def __getattribute__(self, name: str) -> Any:
