@@ -166,6 +166,12 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
     def _encode_dict(self, value: dict[str, Any]) -> bytes:
         return json_encode(value).encode()  # whatever settings a program has
 
+    def _too_late(self, method: str) -> bool:
+        # As Tornado, which says nothing; but who debugs wants to know.
+        if self.application.settings.get("debug"):
+            super()._too_late(method)
+        return False
+
     def _give_up(self) -> None:
         # A connection of another make need not know how.
         if hasattr(self.request.connection, "abort"):

@@ -85,6 +85,13 @@ class Ours(web.RequestHandler):
 
 # By file, and the name of the class or function.
 AROUND: dict[str, str] = {
+    "tornado_trio/_util/late.py": """
+from typing import TYPE_CHECKING
+from tornado_trio._util.late import later
+from types import ModuleType
+# the block
+assert trio.sleep and type(trio) is ModuleType
+""",
     "tornado_trio/__init__.py": """
 # the block
 assert callable(run) and callable(serve) and web.Application

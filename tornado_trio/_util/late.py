@@ -1,9 +1,11 @@
 """`later`: a module that is imported when it is first used, for those that load long before.
 
-    if TYPE_CHECKING:
-        import trio
-    else:
-        trio = later("trio", globals())
+```python
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
+```
 
 trio costs twice what asyncio does to import, and a program that defines handlers, reads its
 options or prints its help runs no loop. The variable holds a stand-in; its first attribute that

@@ -17,6 +17,7 @@ from .troubles import Trouble
 __all__ = [
     "asyncio_runs",
     "awaitable",
+    "calling_line",
     "check_app",
     "explain_asyncio",
     "name_of",
@@ -46,6 +47,21 @@ def asyncio_runs() -> bool:
     """Whether asyncio's loop runs in this thread, so that it may be awaited."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def calling_line() -> str:
+    """The line of the program that led here, as "file:line in function"; "" if it is none's."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__") or ""
+        if module.partition(".")[0] not in _OURS:
+            code = frame.f_code
+            return f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+_OURS = ("tornado_trio", "tornado", "compat")
 
 
 def takes_one(function: Any) -> bool:

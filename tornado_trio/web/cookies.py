@@ -53,6 +53,8 @@ def set_cookie(
             DeprecationWarning,
             stacklevel=3,
         )
+    if getattr(handler, "_headers_written", False):  # doubles have none
+        handler._too_late("set_cookie")
     jar = getattr(handler, "_new_cookie", None)
     if jar is None:
         jar = handler._new_cookie = SimpleCookie()

@@ -32,6 +32,7 @@ from .answers import AnswerMethods
 from .arguments import ArgumentMethods
 from .cookies import CookieMethods
 from .errors import HTTPError
+from .output import default_headers, finish, flush
 from .security import PendingUser
 from .ui import UIModule, names_for
 
@@ -94,6 +95,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
     _close_callback_set = False
     _cause: Cause | None = None
     _close_notified = False
+    _told_too_late = False
     _flushes: Budget | None = None
     _transforms: Sequence[OutputTransform] = ()
     _ui: ObjectDict | None = None
@@ -253,7 +255,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def clear(self) -> None:
         """Forget all headers and content of this response."""
-        self._headers = output.default_headers(self._server_name)
+        self._headers = default_headers(self._server_name)
         self.set_default_headers()
         self._write_buffer = []
         self._status_code = 200
@@ -266,6 +268,9 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         """
         if not isinstance(status_code, int):
             raise TypeError(f"a status is an int, not {status_code!r}")
+        if self._headers_written and status_code != self._status_code:
+            if self._too_late("set_status"):
+                return  # the log line is to say what was sent
         self._status_code = status_code
         self._reason = output.reason_phrase(status_code, reason)
 
@@ -283,18 +288,30 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         other types.
         """
         check_outgoing_name(name)
+        if self._headers_written:
+            self._too_late("set_header")
         self._headers[name] = self._convert_header_value(value)
 
     def add_header(self, name: str, value: Any) -> None:
         """Add a header, keeping those of the same name; otherwise like `set_header`."""
         check_outgoing_name(name)
+        if self._headers_written:
+            self._too_late("add_header")
         self._headers.add(name, self._convert_header_value(value))
 
     def clear_header(self, name: str) -> None:
         """Undo `set_header` or `add_header`."""
         headers = self._headers
         if name in headers:
+            if self._headers_written:
+                self._too_late("clear_header")
             del headers[name]
+
+    def _too_late(self, method: str) -> bool:
+        """`method` was called after the head was sent: what it changes reaches nobody, and is not
+        even to be kept if this returns True."""
+        output.warn_too_late(self, method)
+        return True
 
     # --- body ------------------------------------------------------------------------
 
@@ -322,11 +339,11 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def flush(self, include_footers: bool = False) -> Awaitable[None]:
         """Send what was written so far, after the response head if that was not sent yet."""
-        return output.flush(self, include_footers)
+        return flush(self, include_footers)
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Awaitable[None]:
         """Complete the response, with `chunk` at its end if given."""
-        return output.finish(self, chunk)
+        return finish(self, chunk)
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> Any:
         """Send a redirect: 301 if `permanent`, else 302, or the given status.

@@ -19,6 +19,7 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 from .._util.fairness import Budget
+from .._util.mistakes import calling_line
 from ..errors import HTTPInputError, HTTPOutputError
 from ..escape import utf8
 from ..exchange import CHECKPOINT, READY, Exchange, ResponseStartLine
@@ -102,6 +103,20 @@ def reason_phrase(status_code: int, reason: str | bytes | None) -> str:
     if isinstance(reason, bytes):
         reason = reason.decode("latin-1")
     return reason if _REASON.fullmatch(reason) else "Unknown"
+
+
+def warn_too_late(handler: RequestHandler, method: str) -> None:
+    """Say, once per request, that a change of the head came after it was sent, and where."""
+    if handler._told_too_late:
+        return
+    handler._told_too_late = True
+    place = calling_line()
+    gen_log.warning(
+        "%s: %s() has no effect%s: the head of the answer was sent before, by flush() or finish()",
+        handler._request_summary(),
+        method,
+        f" at {place}" if place else "",
+    )
 
 
 # --- body ----------------------------------------------------------------------------
