@@ -11,8 +11,9 @@ import trio.lowlevel
 from tornado_trio import open_client, serve, web
 from tornado_trio.client import Network
 from tornado_trio.client.websocket import open_websocket
-from tornado_trio.exchange import Exchange, HTTPHeaders, ResponseStartLine
+from tornado_trio.exchange import Cause, Exchange, Finished, HTTPHeaders, ResponseStartLine
 from tornado_trio.net import MemoryNetwork
+from tornado_trio.server import ServerOptions
 from tornado_trio.testing import memory_server
 from tornado_trio.websocket import WebSocket
 
@@ -83,7 +84,7 @@ async def in_a_handler(error: BaseException) -> None:
         except (KeyboardInterrupt, SystemExit) as exit:
             assert exit is error
             caught = exit
-    assert sorted(answered) == [b"", b"HTTP/1.1 200"]
+    assert sorted(answered) == [b"HTTP/1.1 200", b"HTTP/1.1 503"]
     raise caught
 
 
@@ -115,8 +116,34 @@ async def test_the_log_names_the_exit_that_ended_the_server(
 
     with pytest.raises(SystemExit):
         async with memory_server(web.Application([("/", Exits)])) as server:
-            with pytest.raises(EOFError):
-                await server.get("/")
+            assert (await server.get("/")).code == 503
             await trio.sleep_forever()
     [said] = [each.getMessage() for each in caplog.records if "the server ends" in each.msg]
     assert "SystemExit: 3, " in said and "test_interrupts.py:" in said and "Exits.get" in said
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing sent", "half sent"])
+async def test_the_record_of_an_exit_says_what_was_sent(begun: bool) -> None:
+    class Exits(web.RequestHandler):
+        async def get(self) -> None:
+            if begun:
+                self.set_status(202)
+                self.write("half")
+                await self.flush()
+            await trio.lowlevel.checkpoint()
+            raise SystemExit(3)
+
+    records: list[Finished] = []
+    options = ServerOptions(access_log=records.append)
+    network = MemoryNetwork()
+    app = web.Application([("/", Exits)])
+    got = b""
+    with pytest.raises(SystemExit):
+        async with memory_server(app, options, network=network, host="a"):
+            stream = await network.connect("a", 80)
+            await stream.send_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = await stream.read_until_close()
+            await trio.sleep_forever()
+    status = 202 if begun else 503
+    assert got.startswith(b"HTTP/1.1 %d " % status)
+    assert [(each.status, each.cause) for each in records] == [(status, Cause.CANCELLED)]

@@ -63,6 +63,44 @@ def test_mistakes_name_the_rule(template: str, message: str) -> None:
     assert template in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "odd"),
+    [
+        (r"/x/{id:\d+}", r"{id:\d+}"),
+        ("/x/{id:[0-9]{2}}", "{id:[0-9]{2}}"),
+        ("/x/{a}/{b:[a-z]+}", "{b:[a-z]+}"),
+        ("/x/{id", "{id"),
+        ("/x/{}", "{}"),
+        ("/x/<id>", "<id>"),
+        ("/x/<int:id>", "<int:id>"),
+    ],
+)
+def test_parts_of_other_frameworks_are_refused(pattern: str, odd: str) -> None:
+    with pytest.raises(ValueError, match=r"Write \{name\} or \{name:int\}") as caught:
+        Application([(pattern, RequestHandler)])
+    assert f"{odd!r} is no part" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        (r"/([a-z]{2,4})/\d{3}", "/abc/123"),
+        (r"/x{,3}", "/xx"),
+        (r"/\{id\}", "/{id}"),
+        (r"/[{}<int:id>]+", "/{<>}"),
+        (r"/(?P<id>\d+)-(?P=id)", "/7-7"),
+        (r"/(?<=/)a(?<!b)", "/a"),
+        (r"/\N{DIGIT ONE}", "/1"),
+    ],
+)
+async def test_regular_expressions_are_none_of_these(pattern: str, path: str) -> None:
+    class Found(RequestHandler):
+        def get(self, *args: str, **named: str) -> None:
+            self.write("found")
+
+    assert (await fetch(Application([(pattern, Found)]), path)).body == b"found"
+
+
 def test_reverse() -> None:
     app = Application(
         [

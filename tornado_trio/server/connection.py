@@ -117,9 +117,12 @@ class Http1Connection(RequestChannel):
         except StreamClosedError:
             pass  # the client left while its last response was on the way
         finally:
-            if self.exchange is not None:  # cancelled from outside
-                if not self.exchange.finished:
+            if self.exchange is not None:  # cancelled from outside, or `sys.exit()`
+                if not self.exchange.finished and self.detached:
                     self.exchange.give_up(Cause.CANCELLED)
+                elif not self.exchange.finished:
+                    # An answer needs no wait; without one the record would say what was not sent.
+                    self.in_context(self.conclude, Cause.CANCELLED)
                 self.end_request(self.exchange)
             if not self.detached:
                 self.stream.close()

@@ -25,6 +25,7 @@ from .matchers import (
     PathMatches,
     literal_prefix,
 )
+from .path_templates import check_parts
 from .request import Request
 from .rules import ReversibleRouter, ReversibleRuleRouter, Router, Rule, RuleLike
 from .setting_names import check_settings
@@ -55,6 +56,7 @@ class ApplicationRouter(ReversibleRuleRouter):
             mistake = _mistaken(rule.target)
             if mistake is not None:
                 raise TypeError(f"the target of the rule {rule!r} {mistake}")
+            check_parts(rule.matcher)
             if _never_matches(rule.matcher):
                 app_log.warning("%r never matches: paths begin with '/'", rule)
         take_rule = getattr(rule.target, "_take_rule", None)

@@ -24,7 +24,16 @@ from .matchers import PathMatches
 if TYPE_CHECKING:
     from .request import Request
 
-__all__ = ["CONVERTERS", "Converter", "PathTemplate", "is_template", "odd_part", "path_matcher"]
+__all__ = [
+    "CONVERTERS",
+    "Converter",
+    "PathTemplate",
+    "check_parts",
+    "foreign_part",
+    "is_template",
+    "odd_part",
+    "path_matcher",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,40 @@ def odd_part(pattern: str) -> str | None:
     """What looks like a part and is none, such as "{id", "{id:[0-9]+}" or "<int:id>"."""
     found = _ODD.search(_QUANTIFIER.sub("", _PART.sub("", pattern)))
     return found and found[0]
+
+
+# What may hold braces and angle brackets in an expression, or in a template of ours.
+_INERT = re.compile(
+    rf"\\N\{{[^}}]*\}}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>"
+    rf"|{_QUANTIFIER.pattern}|{_PART.pattern}",
+    re.DOTALL,
+)
+_FOREIGN = re.compile(r"\{(?:\}|[A-Za-z_][^}]*\}?)|<(?:\w+:)?\w+>")
+
+
+def foreign_part(pattern: str) -> str | None:
+    """What can only be meant as a part, in a template or a regular expression: an expression in
+    braces, which others have ("{id:[0-9]+}"), or "<int:id>". No path has such text unescaped: it
+    would never match. Quantifiers, escapes, classes and named groups are none."""
+    if "{" not in pattern and "<" not in pattern:
+        return None
+    text = _INERT.sub(lambda found: " " * len(found[0]), pattern)
+    found = _FOREIGN.search(text)
+    return found and pattern[found.start() : found.end()]
+
+
+def check_parts(matcher: object) -> None:
+    """ValueError, with the remedy, for the matcher of a rule that has a part of others."""
+    if not isinstance(matcher, PathMatches):
+        return
+    pattern = matcher.template if isinstance(matcher, PathTemplate) else matcher.pattern
+    odd = foreign_part(pattern or "")
+    if odd is not None:
+        raise ValueError(
+            f"{pattern!r} would never match: {odd!r} is no part of a path. Write {{name}} or "
+            f"{{name:int}} ({', '.join(CONVERTERS)}), or a regular expression with a group, "
+            "(?P<name>[0-9]+), and no {name} beside it; a literal brace is \\{"
+        )
 
 
 def path_matcher(pattern: str) -> PathMatches:
