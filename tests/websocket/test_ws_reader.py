@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -326,6 +328,33 @@ async def test_the_keepalive_goes_on_whoever_reads(autojump_clock: Any) -> None:
         assert trio.current_time() - begin == pytest.approx(24)
         await trio.sleep(1)
     assert codes == [1011]
+
+
+@pytest.mark.parametrize("make", [function, handler])
+async def test_a_session_that_is_over_is_freed_at_once(autojump_clock: Any, make: Any) -> None:
+    """Without the collector of cycles, which many short conversations would keep busy."""
+    made: list[weakref.ref[WebSocket]] = []
+
+    async def body(ws: WebSocket) -> None:
+        made.append(weakref.ref(ws))
+        await ws.receive()
+        await trio.sleep(1)
+        async for _ in ws:
+            pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with conversation(make(body, QUIET)) as peer:
+            for text in (b"one", b"two", b"three", b"four"):
+                peer.send(TEXT, text)
+            peer.send(CLOSE)
+            assert await peer.event() == (CLOSE, (1005, ""))
+            assert await peer.stream.read_some() == b""
+            await trio.testing.wait_all_tasks_blocked()
+        assert [each() for each in made] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_roles(autojump_clock: Any) -> None:

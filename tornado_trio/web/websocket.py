@@ -96,9 +96,7 @@ class WebSocketHandler(RequestHandler):
         # What only the handshake needed: 0.5 KB for as long as the conversation lasts.
         del agreement
         self._headers = HTTPHeaders()
-        exchange: Any = self.request.connection
         async with session as ws:
-            exchange.set_drain_callback(ws.going_away)
             try:
                 await self.open(ws, *args, **kwargs)
             except Exception as exc:

@@ -26,6 +26,7 @@ class Host(Protocol):
     """What a session asks of the exchange it came from."""
 
     def set_wait_callback(self, callback: Callable[[], object] | None) -> bool: ...
+    def set_drain_callback(self, callback: Callable[[], object] | None) -> None: ...
 
 
 @final
@@ -37,9 +38,10 @@ class run_session:  # used as a function
 
     Args:
         nursery: runs the reader; a new one unless given. It must outlive the block.
-        host: tells when the handler waits (`Exchange.set_wait_callback`): a session that is waited
-            for reads itself then, and only one whose handler waits for something else has a reader
-            task. Without it there always is one, which weighs 1.5 KB.
+        host: tells when its server begins to drain: then the session is closed. And when the
+            handler waits (`Exchange.set_wait_callback`): a session that is waited for reads itself
+            then, and only one whose handler waits for something else has a reader task. Without it
+            there always is one, which weighs 1.5 KB.
 
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
@@ -72,14 +74,16 @@ class run_session:  # used as a function
             nursery = self._nursery = await self._manager.__aenter__()
         ws = self._ws
         ws._link.stream.nursery = nursery
-        if self._host is None or not self._host.set_wait_callback(ws._handler_waits):
-            self._host = None
+        host = self._host
+        if host is None or not host.set_wait_callback(ws._handler_waits):
             ws._start_reader()
         else:
             ws._handler = trio.lowlevel.current_task()
         tracer = session_tracer()
         if tracer is not None:
             self._traced = tracer(ws, None)
+        if host is not None:
+            host.set_drain_callback(ws.going_away)
         return ws
 
     async def __aexit__(
@@ -96,6 +100,7 @@ class run_session:  # used as a function
         finally:
             if self._host is not None:
                 self._host.set_wait_callback(None)
+                self._host.set_drain_callback(None)  # a bound method: a reference cycle
             self._ws._end()
             if self._traced is not None:
                 self._traced(error)

@@ -76,12 +76,10 @@ class accept:  # used as a function
 
     async def __aenter__(self) -> WebSocket:
         assert self._arguments is not None
-        exchange = self._arguments[0]
         self._session = await _shake(*self._arguments)
         self._arguments = None
-        ws = self._ws = await self._session.__aenter__()
-        exchange.set_drain_callback(ws.going_away)
-        return ws
+        self._ws = await self._session.__aenter__()
+        return self._ws
 
     async def __aexit__(
         self,

@@ -82,6 +82,10 @@ class _Waiting:
         return trio.lowlevel.Abort.SUCCEEDED
 
 
+def _drop(opcode: int, payload: Any) -> None:
+    """The receiver of a session that is over."""
+
+
 class WebSocket:
     """An open WebSocket; made by `accept`, `open_websocket` or `run_session`.
 
@@ -460,8 +464,9 @@ class WebSocket:
 
     def _end(self) -> None:
         """The block is left: nothing remains open, nobody goes on waiting."""
-        stream = self._link.stream
-        stream.nursery = None
-        stream.close()
+        link = self._link
+        link.stream.nursery = None
+        link.stream.close()
+        link.receiver = _drop  # a bound method: a reference cycle
         self._ended = True
         self._end_of_messages()
