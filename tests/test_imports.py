@@ -17,6 +17,11 @@ PARTS = sorted(
 )
 # The bridge to asyncio is there for it; the command line loads the overlay when told to.
 WITH_ASYNCIO = {"interop"}
+# Modules of Tornado that define; a loop, a client or a server is made later.
+FEW = (
+    "auth autoreload concurrent escape gen http1connection httputil iostream locale locks log "
+    "netutil options process queues routing tcpclient tcpserver template testing util wsgi"
+).split()
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part not in WITH_ASYNCIO])
@@ -42,10 +47,18 @@ def test_loads_alone(part: str) -> None:
         ),
         ("tornado.ioloop", "trio outcome attr tornado_trio.interop.guest tornado_trio.net.stream"),
         ("tornado.httpserver", "trio h11 tornado_trio.server tornado_trio.client http.client"),
-        ("tornado.websocket", "h11 tornado_trio.server tornado_trio.client"),
-        ("tornado.httpclient", "h11 tornado_trio.server tornado_trio.client http.client"),
+        (
+            "tornado.websocket",
+            "trio attr h11 tornado_trio.server tornado_trio.client tornado_trio.websocket "
+            "http.client",
+        ),
+        ("tornado.httpclient", "trio attr h11 tornado_trio.server tornado_trio.client http.client"),
+        *((f"tornado.{name}", "trio attr tornado_trio.server tornado_trio.client") for name in FEW),
         ("tornado_trio", "trio asyncio ssl logging dataclasses"),
         ("tornado_trio.web", "trio outcome attr tornado_trio.server tornado_trio.client h11"),
+        ("tornado_trio.websocket", "trio outcome attr tornado_trio.net asyncio ssl"),
+        ("tornado_trio.net", "trio attr ssl"),
+        ("tornado_trio.wsgi", "trio attr ssl"),
         ("tornado_trio.client", "h11 tornado_trio.server http.client email.utils"),
     ],
 )
@@ -57,12 +70,70 @@ def test_what_few_programs_need_is_loaded_later(name: str, later: str) -> None:
 
 
 def test_names_loaded_later() -> None:
-    from tornado_trio import web
+    from tornado_trio import web, websocket
 
     assert set(web.__all__) <= set(dir(web))
+    assert set(websocket.__all__) <= set(dir(websocket))
     assert web.WebSocketHandler.__module__ == "tornado_trio.web.websocket"
     with pytest.raises(AttributeError, match="no_such_name"):
         web.no_such_name  # noqa: B018 - asking is the point
+    with pytest.raises(AttributeError, match="no_such_name"):
+        websocket.no_such_name  # noqa: B018 - asking is the point
+
+
+USES = {
+    "by a star": """
+from MODULE import *
+import MODULE
+print(*[name for name in MODULE.__all__ if globals()[name] is not getattr(MODULE, name)])
+""",
+    "by a thread at once": """
+import MODULE, threading
+start, found = threading.Barrier(8), []
+def use(name):
+    start.wait()
+    found.append(getattr(MODULE, name))
+threads = [threading.Thread(target=use, args=[MODULE.__all__[i // 2]]) for i in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(8 - len(found), len({id(each) for each in found}) - 4)
+""",
+    "by pickle and inspect": """
+import MODULE, inspect, pickle
+for name, value in inspect.getmembers(MODULE, inspect.isclass):
+    if value.__module__ == "MODULE":
+        assert pickle.loads(pickle.dumps(value)) is value, name
+for name in MODULE.__all__:
+    value = getattr(MODULE, name)
+    assert pickle.loads(pickle.dumps(value)) is value, name
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert inspect.getmodule(value) is not None and inspect.getdoc(value), name
+""",
+}
+
+
+@pytest.mark.parametrize("how", USES)
+@pytest.mark.parametrize("module", ["tornado.websocket", "tornado_trio.websocket"])
+def test_first_use(module: str, how: str) -> None:
+    ended = python("-W", "error", "-c", "import compat\n" + USES[how].replace("MODULE", module))
+    assert ended.returncode == 0, ended.stderr
+    assert set(ended.stdout.split()) <= {"0"}
+
+
+def test_a_protocol_that_a_program_puts_in_the_module() -> None:
+    code = """
+import compat, tornado.web, tornado.websocket, tornado.httputil
+class Mine:
+    def __init__(self, *args): pass
+tornado.websocket.WebSocketProtocol13 = Mine
+request = tornado.httputil.HTTPServerRequest("GET", "/", connection=type("C", (), {
+    "set_close_callback": lambda *_: None})())
+request.headers["Sec-WebSocket-Version"] = "13"
+handler = tornado.websocket.WebSocketHandler(tornado.web.Application(), request)
+print(type(handler.get_websocket_protocol()).__name__)
+"""
+    ended = python("-c", code)
+    assert ended.stdout.split() == ["Mine"], ended.stderr
 
 
 LISTENS = """

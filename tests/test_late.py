@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
+import types
+import typing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.python import python
-from tornado_trio._util.late import in_trio_run, in_trio_task, later
+from tornado_trio._util.late import _StandIn, in_trio_run, in_trio_task, later
 
 
 @pytest.fixture
@@ -30,17 +33,34 @@ def imports() -> int:
     return int(sys.late_example)  # type: ignore[attr-defined]
 
 
-def test_every_variable_gets_the_module(module: str) -> None:
+def test_each_variable_gets_the_module_when_it_is_used(module: str) -> None:
     first: dict[str, Any] = {"other": 1}
     second: dict[str, Any] = {}
-    first["example"] = later(module, first)
+    first["example"] = first["again"] = later(module, first)
     second["another_name"] = later(module, second)
     assert module not in sys.modules and imports() == 0
     assert first["example"].value == [1]
-    assert first == {"other": 1, "example": sys.modules[module]}
+    assert first == {"other": 1, "example": sys.modules[module], "again": sys.modules[module]}
+    assert second["another_name"].value == [1]
     assert second == {"another_name": sys.modules[module]}
     assert later(module, {}) is sys.modules[module]
     assert imports() == 1
+
+
+def test_what_is_replaced_is_replaced_in_the_module(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables: dict[str, Any] = {}
+    variables["example"] = later(module, variables)
+    with monkeypatch.context() as patch:
+        patch.setattr(variables["example"], "value", 2)
+        assert sys.modules[module].value == 2
+    assert sys.modules[module].value == [1]
+    stand_in = _StandIn(module, {})
+    stand_in.added = 3
+    assert sys.modules[module].added == 3
+    del stand_in.added
+    assert not hasattr(sys.modules[module], "added")
 
 
 def test_a_stand_in_that_was_kept_still_works(module: str) -> None:
@@ -83,6 +103,43 @@ def test_many_threads_at_once(module: str) -> None:
     for thread in threads:
         thread.join()
     assert found == [[1]] * 8 and imports() == 1
+
+
+def test_used_while_the_module_that_has_it_is_being_defined(module: str) -> None:
+    # One thread uses the variable; another is at the rest of the module's body.
+    variables: dict[str, Any] = {}
+    variables["example"] = later(module, variables)
+    done = threading.Event()
+
+    def define() -> None:
+        for number in range(200_000):
+            variables[f"name{number}"] = number
+            if done.is_set():
+                break
+
+    thread = threading.Thread(target=define)
+    thread.start()
+    try:
+        assert variables["example"].value == [1]
+    finally:
+        done.set()
+        thread.join()
+    assert variables["example"] is sys.modules[module]
+
+
+def test_inspecting_a_module_that_waits(module: str) -> None:
+    holder = types.ModuleType("holder")
+    vars(holder)["example"] = later(module, vars(holder))
+    assert dict(inspect.getmembers(holder))["example"] is holder.example
+    assert inspect.ismodule(holder.example) and imports() == 0
+    assert repr(holder.example) == f"<module {module!r}>"
+
+    def function(argument):  # type: ignore[no-untyped-def]
+        pass
+
+    function.__annotations__ = {"argument": "example.Kind"}
+    holder.example.Kind = int
+    assert typing.get_type_hints(function, vars(holder)) == {"argument": int}
 
 
 async def test_in_trio() -> None:

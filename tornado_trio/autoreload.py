@@ -22,12 +22,16 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import trio
-
+from tornado_trio._util.late import later
 from tornado_trio._util.program import CannotRun, Program
 from tornado_trio.log import gen_log
+
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
 
 __all__ = [
     "Watcher",

@@ -15,14 +15,18 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-import trio
-
+from ._util.late import later
 from .errors import StreamClosedError
 from .exchange import FINISH, DisconnectPolicy, Exchange, HTTPHeaders, ResponseStartLine
 from .wire.phrases import standard_phrase
+
+if TYPE_CHECKING:
+    import trio
+else:
+    trio = later("trio", globals())
 
 __all__ = ["Call", "Mount", "WsgiApplication", "environ_from", "environ_of", "mount"]
 

@@ -17,7 +17,6 @@ from tornado._impl.assigned import assignable
 from tornado._impl.generation import before
 from tornado._impl.loop.tasks import start_soon
 from tornado._impl.names import handing_on
-from tornado._impl.streams.shown import as_native
 from tornado._impl.websocket.base import (
     WebSocketClosedError,
     WebSocketError,
@@ -27,7 +26,6 @@ from tornado._impl.websocket.base import (
     _WebSocketParams,
     de_dupe_gen_log,
 )
-from tornado._impl.websocket.protocol import WebSocketProtocol13
 from tornado.concurrent import Future
 from tornado.escape import json_encode, utf8
 from tornado.log import app_log as app_log
@@ -50,16 +48,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from tornado._impl.websocket.client import WebSocketClientConnection, websocket_connect
-
-
-if before(4, 5):
-    from tornado._impl.refused import refuse
-
-    refuse("tornado.websocket", WebSocketProtocol13)
+    from tornado._impl.websocket.protocol import WebSocketProtocol13
 
 assignable(__name__, "_websocket_mask", lambda: _util._websocket_mask, _util._use_mask)
 
-# Servers need not wait for the client, and the HTTP client below it, to be loaded.
+# The protocol is loaded, and trio with it, by the first connection or by who names it; the client,
+# and the HTTP client below it, by programs that are one.
 __getattr__ = handing_on("tornado.websocket")
 
 
@@ -139,7 +133,9 @@ class WebSocketHandler(tornado.web.RequestHandler):
                 "websocket_max_buffer_size", _default_max_buffer_size
             ),
         )
-        return WebSocketProtocol13(self, False, params)
+        # Where programs may have put another, or the first connection finds it.
+        protocol: type[WebSocketProtocol] = sys.modules[__name__].WebSocketProtocol13
+        return protocol(self, False, params)  # type: ignore[call-arg]
 
     # --- settings -----------------------------------------------------------------------
 
@@ -287,6 +283,8 @@ class WebSocketHandler(tornado.web.RequestHandler):
         if native is not None:
             self._finished = True
             return native()
+        from tornado._impl.streams.shown import as_native
+
         return as_native(self.detach())
 
     def _continue_with(self) -> Any:

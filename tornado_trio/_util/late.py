@@ -9,9 +9,8 @@ else:
 
 trio costs twice what asyncio does to import, and a program that defines handlers, reads its
 options or prints its help runs no loop. The variable holds a stand-in; its first attribute that
-somebody asks for imports the module and puts it into every variable that waits for it: from then on
-they hold the module itself, at no cost. `sys.modules` is not touched, and other packages see
-nothing of it.
+somebody asks for imports the module and puts it into the variable: from then on that holds the
+module itself, at no cost. `sys.modules` is not touched, and other packages see nothing of it.
 
 Where a module's body needs trio (base classes, defaults of arguments), it is the module that is
 imported late.
@@ -26,20 +25,37 @@ from typing import Any
 
 __all__ = ["in_trio_run", "in_trio_task", "later"]
 
-#: Module -> the global variables of those that wait for it.
-_waiting: dict[str, list[dict[str, Any]]] = {}
-
 
 class _StandIn(ModuleType):
+    def __init__(self, name: str, variables: dict[str, Any]) -> None:
+        super().__init__(name)
+        super().__setattr__("_variables", variables)
+
+    def _module(self) -> ModuleType:
+        """The module, which is in the variable from now on. In any thread: imports have a lock."""
+        module = importlib.import_module(self.__name__)
+        variables = self._variables
+        # A copy: another thread may be at the module's body, which makes variables.
+        for key, value in variables.copy().items():
+            if value is self:
+                variables[key] = module
+        return module
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # asked by tools that look at everything: no use of it
             raise AttributeError(f"module {self.__name__!r} is imported later: no {name!r} yet")
-        module = importlib.import_module(self.__name__)
-        for variables in _waiting.pop(self.__name__, ()):
-            for each in [key for key, value in variables.items() if type(value) is _StandIn]:
-                if variables[each].__name__ == self.__name__:
-                    variables[each] = module
-        return getattr(module, name)
+        return getattr(self._module(), name)
+
+    # For who replaces something in the module by way of a variable, as tests do.
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        return self._module().__dict__
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module(), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._module(), name)
 
 
 def later(name: str, variables: dict[str, Any]) -> Any:
@@ -52,8 +68,7 @@ def later(name: str, variables: dict[str, Any]) -> Any:
     # One that is being imported, in this thread or another, may not have its names yet.
     if module is not None and not getattr(module.__spec__, "_initializing", False):
         return module
-    _waiting.setdefault(name, []).append(variables)
-    return _StandIn(name)
+    return _StandIn(name, variables)
 
 
 def in_trio_run() -> bool:

@@ -1,12 +1,31 @@
-"""WebSocket sessions on trio, for servers and clients."""
+"""WebSocket sessions on trio, for servers and clients.
+
+Settings and errors are here at once; what runs a session, and trio with it, is imported when it is
+first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ..wire.websocket import CloseCode, ConnectionClosed, DeflateOptions, HandshakeError
-from .broadcast import broadcast
-from .link import Link
 from .options import SlowConsumer, WebSocketOptions
-from .running import run_session
-from .server import accept, same_origin
-from .session import WebSocket, WebSocketStatistics
+
+if TYPE_CHECKING:
+    from .broadcasting import broadcast
+    from .link import Link
+    from .running import run_session
+    from .server import accept, same_origin
+    from .session import WebSocket, WebSocketStatistics
+
+_LATER = {
+    "Link": ".link",
+    "WebSocket": ".session",
+    "WebSocketStatistics": ".session",
+    "accept": ".server",
+    "broadcast": ".broadcasting",
+    "run_session": ".running",
+    "same_origin": ".server",
+}
 
 __all__ = [
     "CloseCode",
@@ -23,3 +42,15 @@ __all__ = [
     "run_session",
     "same_origin",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module, __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -137,6 +137,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "tornado.websocket": {
         "WebSocketClientConnection": _WEBSOCKET_CLIENT,
+        "WebSocketProtocol13": "tornado._impl.websocket.protocol",
         "websocket_connect": _WEBSOCKET_CLIENT,
     },
     "tornado.wsgi": {

@@ -480,4 +480,9 @@ if before(6):
 
     WebSocketProtocol13._accept_connection = accept_connection  # type: ignore[assignment]
 
+if before(4, 5):
+    from tornado._impl.refused import refuse
+
+    refuse("tornado.websocket", WebSocketProtocol13)
+
 WebSocketProtocol13.__module__ = "tornado.websocket"
