@@ -375,16 +375,17 @@ class Application(_Routes, web.Application, Generic[State]):
         where = f"{route.verb.upper()} {route.path}"
         around = [_only_for(route.verb, each) for each in check_middleware(route.middleware, where)]
         names = _names_of(route.path)
+        debug = bool(self.settings.get("debug"))
         if cls is None:
             title = route.function.__name__
             members: dict[str, Any] = {"functions": {}, "typed_methods": {}, "_plans": {}}
             cls = type(title, (FunctionHandler,), members)
             cls.__module__ = route.function.__module__
-            cls.add_function(route.verb, route.function, names)
+            cls.add_function(route.verb, route.function, names, debug=debug)
             self._functions[route.path] = cls
             self.add(route.path, cls, route.name)
         else:
-            cls.add_function(route.verb, route.function, names)
+            cls.add_function(route.verb, route.function, names, debug=debug)
         if around:
             rules = self.wildcard_router.rules
             # From the end, where a path just added is.

@@ -7,7 +7,7 @@ problem documents.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from ..web.handler import RequestHandler
@@ -59,7 +59,7 @@ class TypedMethods:
                 setattr(cls, verb, _typed(verb, method))
 
     @classmethod
-    def _take_rule(cls, rule: Rule) -> None:
+    def _take_rule(cls, rule: Rule, settings: Mapping[str, Any]) -> None:
         """A rule leads here: its path has the names that parameters may have."""
         names = names_in(getattr(rule.matcher, "regex", None), repr(rule))
         known = cls.__dict__.get("typed_methods", {}).values()
@@ -72,6 +72,9 @@ class TypedMethods:
                for verb, function in cls._written()},
         }  # fmt: skip
         cls._plans = {verb: Plan(signature) for verb, signature in cls.typed_methods.items()}
+        if settings.get("debug"):
+            for plan in cls._plans.values():
+                plan.check_results()
         if any(signature.streams for signature in cls.typed_methods.values()):
             if any(s.body or not s.streams for s in cls.typed_methods.values() if _has_body(s)):
                 raise SignatureError(
@@ -155,13 +158,17 @@ class FunctionHandler(Handler[Any]):
     _path_names: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
-    def _take_rule(cls, rule: Rule) -> None:
+    def _take_rule(cls, rule: Rule, settings: Mapping[str, Any]) -> None:
         """Each function is looked at when it is added (`add_function`)."""
 
     @classmethod
-    def add_function(cls, verb: str, function: Callable[..., Any], names: frozenset[str]) -> None:
-        """Answer `verb` with `function`. SignatureError if its signature is invalid, or the verb is
-        taken."""
+    def add_function(
+        cls, verb: str, function: Callable[..., Any], names: frozenset[str], *, debug: bool = False
+    ) -> None:
+        """Answer `verb` with `function`, whose results are checked if `debug`.
+
+        SignatureError if its signature is invalid, or the verb is taken.
+        """
         if verb in cls.functions:
             raise SignatureError(f"{verb.upper()} of this path is answered twice: {function!r}")
         guard = getattr(function, "_of_a_handler", None)
@@ -173,6 +180,8 @@ class FunctionHandler(Handler[Any]):
         signature = signature_of(function, names)
         cls.functions[verb] = function
         cls.typed_methods[verb] = signature
-        cls._plans[verb] = Plan(signature)
+        plan = cls._plans[verb] = Plan(signature)
+        if debug:
+            plan.check_results()
         cls._stream_request_body = cls._stream_request_body or signature.streams
         setattr(cls, verb, _typed(verb, function))

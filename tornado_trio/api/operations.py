@@ -23,6 +23,7 @@ from ..exchange import READY
 from .gaps import fill, may_have_gaps
 from .problems import Fault, Problem
 from .responses import media_type_of, negotiated, negotiates, send, wants_value
+from .results import can_be_checked, check_result
 from .signatures import MISSING, Parameter, Signature, signature_of
 from .takers import OBJECTS, Taker, check_form, form_types, take_body, take_credentials
 
@@ -38,8 +39,8 @@ Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 class Plan:
     """A typed method, ready to be called for requests."""
 
-    __slots__ = ("_accepted", "_gaps", "_media_type", "_negotiates", "_plain", "_root",
-                 "_signature", "_status", "_steps", "_streamed", "_wants")  # fmt: skip
+    __slots__ = ("_accepted", "_checks", "_gaps", "_looks", "_media_type", "_negotiates", "_plain",
+                 "_root", "_signature", "_status", "_steps", "_streamed", "_wants")  # fmt: skip
 
     def __init__(self, signature: Signature, overrides: Overrides | None = None) -> None:
         steps: dict[Callable[..., Any], _Step] = {}
@@ -55,6 +56,9 @@ class Plan:
         self._media_type = media_type_of(signature.returns, signature.streamed)
         self._negotiates = negotiates(signature)
         self._gaps = self._negotiates and may_have_gaps(signature.returns)
+        # Most results are sent as they are.
+        self._looks = self._gaps
+        self._checks = False
         self._wants = wants_value(signature.returns)
         # Most methods: values of the request, and nothing to open.
         self._plain = len(self._steps) == 1 and sources <= _VALUES
@@ -67,7 +71,10 @@ class Plan:
         Cancellation: dependencies are closed with the cancellation, in reverse order.
         """
         if overrides:
-            await Plan(self._signature, overrides).run(handler, path, None)
+            other = Plan(self._signature, overrides)
+            if self._checks:
+                other.check_results()
+            await other.run(handler, path, None)
             return
         media_type = self._media_type
         if self._negotiates:
@@ -106,11 +113,23 @@ class Plan:
                 f"{name} returned None, and promises {name_of(self._signature.returns)}: a "
                 "`return` is missing, or `| None` in its annotation"
             )
-        if self._gaps:
-            fill(result)
+        if self._looks:
+            self._look(handler, result)
         sent = send(handler, result, self._status, media_type)
         if sent is not READY:
             await sent
+
+    def check_results(self) -> None:
+        """Compare results with the annotation, in applications that have the setting `debug`."""
+        self._checks = can_be_checked(self._signature.returns)
+        self._looks = self._gaps or self._checks
+
+    def _look(self, handler: RequestHandler, result: Any) -> None:
+        if self._gaps:
+            fill(result)
+        # A class may be in the tables of several applications.
+        if self._checks and handler.application.settings.get("debug"):
+            check_result(self._signature, result)
 
     def _take_all(self, handler: RequestHandler, path: dict[str, Any]) -> list[dict[str, Any]]:
         """What each function is given of the request. Raises Problem: 401, 415, 400 or 422."""

@@ -61,7 +61,7 @@ class ApplicationRouter(ReversibleRuleRouter):
                 app_log.warning("%r never matches: paths begin with '/'", rule)
         take_rule = getattr(rule.target, "_take_rule", None)
         if take_rule is not None:
-            take_rule(rule)
+            take_rule(rule, self.application.settings)
         if rule.middleware:
             from . import calls
 

@@ -141,8 +141,8 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         return None
 
     @classmethod
-    def _take_rule(cls, rule: Rule) -> None:
-        """A rule that leads to the class has been added to a table."""
+    def _take_rule(cls, rule: Rule, settings: dict[str, Any]) -> None:
+        """A rule that leads to the class has been added to the table of an application."""
 
     def initialize(self) -> None:
         """Override to take the arguments of the handler's rule."""
