@@ -39,6 +39,25 @@ assert loop._callbacks is None and loop._timeouts is None and loop._closing
 """)
 
 
+def test_other_generations_say_where_they_are() -> None:
+    """Where programs ask by `hasattr`, the answer stays no."""
+    ended = python(
+        "-c",
+        BEGIN
+        + """
+loop = IOLoop.current()
+assert not hasattr(loop, "_timeouts") and not hasattr(loop, "_another")
+try:
+    loop._callbacks
+except AttributeError as error:
+    print(error)
+""",
+    )
+    assert ended.stderr == ""
+    assert "no attribute '_callbacks': Tornado 4's loops had it" in ended.stdout
+    assert ended.stdout.endswith("--generation 4.5\n")
+
+
 def test_whether_and_where_it_runs() -> None:
     run("""
 loop = IOLoop.current()

@@ -14,7 +14,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.generation import before
 from tornado._impl.loop.current import loops
@@ -28,6 +28,9 @@ from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs, woken_by_signals
 from tornado_trio.interop.scope import LoopScope
 
+#: What `LoopNames` has.
+_LOOPS_OF_4 = {"_callbacks", "_closing", "_handlers", "_running", "_thread_ident", "_timeouts"}
+
 if before(5):
     from tornado._impl.legacy.loop_names import CurrentLoop, LoopNames
 
@@ -36,7 +39,17 @@ if before(5):
 
     IOLoop._current = CurrentLoop()  # type: ignore[attr-defined]
 else:
-    _Loop = IOLoop  # type: ignore[misc, assignment]
+
+    class _Loop(IOLoop):  # type: ignore[no-redef]
+        """An IOLoop that says where attributes of Tornado 4's loops are to be had."""
+
+        if not TYPE_CHECKING:  # for what it is only
+
+            def __getattr__(self, name: str) -> Any:
+                text = f"{type(self).__name__!r} object has no attribute {name!r}"
+                if name in _LOOPS_OF_4:
+                    text += ": Tornado 4's loops had it; run the program with --generation 4.5"
+                raise AttributeError(text, name=name, obj=self)
 
 
 class BaseAsyncIOLoop(_Loop):
