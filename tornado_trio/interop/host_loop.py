@@ -146,7 +146,8 @@ def woken_by_signals(loop: Any) -> Callable[[], None]:
     descriptor = end.fileno()
     before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
     if before != -1:
-        signal.set_wakeup_fd(before)
+        # A program's, asyncio's or trio's; of these only a program's might have warned.
+        signal.set_wakeup_fd(before, warn_on_full_buffer=False)
         return _nothing
 
     def no_more() -> None:
