@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+import functools
 import numbers
 import time
 from typing import Final
@@ -44,6 +45,8 @@ def format_timestamp(ts: Timestamp) -> str:
     return _format(seconds)
 
 
+# The cookies that are set within a second expire in the same one.
+@functools.lru_cache(maxsize=16)
 def _format(seconds: int) -> str:
     t = time.gmtime(seconds)
     return (
