@@ -8,15 +8,15 @@ program crossed (`LimitError`), a deadline (`DeadlineError`), or the stream itse
 import re
 
 # What ends a line or drives a terminal, in any encoding of a log: controls but TAB, C1 among
-# them, and Unicode's own line ends.
-_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+# them, and Unicode's own line ends. Compiled, by `re`, if a text has one.
+_CONTROLS = "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]"
 
 
 def printable(text: str) -> str:
     """`text` with its control characters written as escapes: fit for one line of a log."""
     if text.isprintable():
         return text
-    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return re.sub(_CONTROLS, lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 class TornadoTrioError(Exception):

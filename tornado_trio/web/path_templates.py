@@ -80,13 +80,13 @@ def odd_part(pattern: str) -> str | None:
     return found and found[0]
 
 
-# What may hold braces and angle brackets in an expression, or in a template of ours.
-_INERT = re.compile(
-    rf"\\N\{{[^}}]*\}}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>"
-    rf"|{_QUANTIFIER.pattern}|{_PART.pattern}",
-    re.DOTALL,
+# What may hold braces and angle brackets in an expression, or in a template of ours. As text: most
+# programs have neither in a pattern, and `re` keeps what it has compiled.
+_INERT = (
+    rf"(?s)\\N\{{[^}}]*\}}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>"
+    rf"|{_QUANTIFIER.pattern}|{_PART.pattern}"
 )
-_FOREIGN = re.compile(r"\{(?:\}|[A-Za-z_][^}]*\}?)|<(?:\w+:)?\w+>")
+_FOREIGN = r"\{(?:\}|[A-Za-z_][^}]*\}?)|<(?:\w+:)?\w+>"
 
 
 def foreign_part(pattern: str) -> str | None:
@@ -95,8 +95,8 @@ def foreign_part(pattern: str) -> str | None:
     would never match. Quantifiers, escapes, classes and named groups are none."""
     if "{" not in pattern and "<" not in pattern:
         return None
-    text = _INERT.sub(lambda found: " " * len(found[0]), pattern)
-    found = _FOREIGN.search(text)
+    text = re.sub(_INERT, lambda found: " " * len(found[0]), pattern)
+    found = re.search(_FOREIGN, text)
     return found and pattern[found.start() : found.end()]
 
 
