@@ -161,8 +161,11 @@ def test_sys_exit_in_a_handler_ends_the_program(tmp_path):
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             _, errors = process.communicate(timeout=10)
     assert process.returncode == 3, errors
-    # Its line in the access log, as every request has, and no traceback.
-    assert re.fullmatch(r"503 GET / \(127\.0\.0\.1\) [\d.]+ms\n", errors), errors
+    # Its line in the access log, as every request has, the line that ended it, and no traceback.
+    access, why, *rest = errors.splitlines()
+    assert re.fullmatch(r"503 GET / \(127\.0\.0\.1\) [\d.]+ms", access), errors
+    assert re.fullmatch(r"the server ends: SystemExit: 3, .*app\.py:8 in Plain\.get", why), errors
+    assert not rest
 
 
 def test_a_child_process_of_the_program_sees_the_overlay(tmp_path):
