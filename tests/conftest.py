@@ -20,6 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "keeps_open(why): may leave descriptors open")
     # The 5 seconds that Tornado's own test cases give are few on a machine that is busy.
     os.environ.setdefault("ASYNC_TEST_TIMEOUT", "30")
+    # Those of this run, as .ci/run gives them, are not for a pytest that a test starts.
+    os.environ.pop("PYTEST_ADDOPTS", None)
     # Started in the background (`make test &`, nohup, many a job runner), a shell has SIGINT
     # ignored. Programs that the tests start inherit that, and would never end by it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
