@@ -64,7 +64,7 @@ class Recorder(WebSocketHandler):
             message = var.get()
         elif message == "slow":
             await asyncio.sleep(0.3)
-        elif message.startswith("nap"):
+        elif isinstance(message, str) and message.startswith("nap"):
             await asyncio.sleep(0.1)
             self.events.append(message)
             return
