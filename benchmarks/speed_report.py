@@ -2,9 +2,9 @@
 
     python benchmarks/speed_report.py
 
-Reads docs/speed.json; writes the tables into docs/discussion/speed.md and, of what is measured as
-load or sizes grow, into speed-with-load.md; charts into docs/images/ (SVG, light or dark as the
-reader's system is); and the row of README's table that is from there (docs/figures.json).
+Reads docs/speed.json; writes the tables into the pages of docs/discussion/ (see `PAGES`); charts
+into docs/images/ (SVG, light or dark as the reader's system is); and the row of README's table that
+is from there (docs/figures.json).
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "speed.json"
 PLACE = re.compile(r"(?<=<!-- speed -->\n).*?(?=<!-- end of speed -->)", re.DOTALL)
-#: Sections of the first page; all others are on the second, so that neither is long.
-FIRST = ("instructions", "requests", "engines")
+#: File of docs/discussion -> its sections; several, so that none is long.
+PAGES = {
+    "speed.md": ("instructions", "requests", "engines"),
+    "speed-with-load.md": ("connections", "routes", "workers"),
+    "speed-with-size.md": ("bodies", "idle"),
+}
 # The row of docs/figures.json that is made from here.
 ROW = "Thousand instructions for a hello"
 
@@ -174,9 +178,10 @@ def page(data: dict[str, Table]) -> str:
 
 def pages(data: dict[str, Table]) -> dict[str, dict[str, Table]]:
     """File of docs/discussion -> the sections that it shows."""
-    first = {name: section for name, section in data.items() if name in FIRST}
-    second = {name: section for name, section in data.items() if name not in FIRST}
-    return {"speed.md": first, "speed-with-load.md": second}
+    return {
+        place: {name: data[name] for name in names if name in data}
+        for place, names in PAGES.items()
+    }
 
 
 def _between_marks(text: str, _: re.Match[str]) -> str:

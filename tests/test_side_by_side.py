@@ -95,9 +95,13 @@ def test_write(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "making", tmp_path / "docs" / "making")
     (tmp_path / "docs" / "images").mkdir()
     (tmp_path / "docs" / "discussion").mkdir()
+    shown = [name for names in scripts["speed_report"].PAGES.values() for name in names]
+    assert sorted(shown) == sorted(scripts["measurements"].SECTIONS)
     page = tmp_path / "docs" / "discussion" / "speed.md"
     page.write_text("before\n<!-- speed -->\nold\n<!-- end of speed -->\nafter\n")
-    shutil.copy(page, page.with_name("speed-with-load.md"))
+    for name in scripts["speed_report"].PAGES:
+        if name != page.name:
+            shutil.copy(page, page.with_name(name))
     data = {"instructions": SECTION, "routes": SECTION}
     (tmp_path / "docs" / "speed.json").write_text(json.dumps(data))
     old = {"what": scripts["speed_report"].ROW, "here": "1", "beside": "", "how": "x"}
