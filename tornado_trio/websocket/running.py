@@ -72,9 +72,16 @@ class run_session:  # used as a function
         if nursery is None:
             self._manager = trio.open_nursery()
             nursery = self._nursery = await self._manager.__aenter__()
-        ws = self._ws
+        try:
+            self._begin(nursery)
+        except BaseException as error:  # Ctrl-C, or a tracer: the nursery is ours to leave
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self._ws
+
+    def _begin(self, nursery: trio.Nursery) -> None:
+        ws, host = self._ws, self._host
         ws._link.stream.nursery = nursery
-        host = self._host
         if host is None or not host.set_wait_callback(ws._handler_waits):
             ws._start_reader()
         else:
@@ -84,7 +91,6 @@ class run_session:  # used as a function
             self._traced = tracer(ws, None)
         if host is not None:
             host.set_drain_callback(ws.going_away)
-        return ws
 
     async def __aexit__(
         self,

@@ -460,7 +460,9 @@ class WebSocket:
                 await self._stop_reader()
             if not link.stream.closed:
                 link.send_close(CloseCode.GOING_AWAY)
-                await (link.finish() if self._over else link.run())
+                # Not `_over`: a reader that was cancelled has set it, and the peer is to answer.
+                over = link.protocol.state is State.CLOSED
+                await (link.finish() if over else link.run())
 
     def _end(self) -> None:
         """The block is left: nothing remains open, nobody goes on waiting."""
