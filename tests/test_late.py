@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 import threading
@@ -13,7 +14,12 @@ from typing import Any
 import pytest
 
 from tests.python import python
-from tornado_trio._util.late import _StandIn, in_trio_run, in_trio_task, later
+from tornado_trio._util.late import (
+    _StandIn,
+    in_trio_run,
+    in_trio_task,
+    later,
+)
 
 
 @pytest.fixture
@@ -154,3 +160,24 @@ def test_outside_of_trio() -> None:
         "print(in_trio_run(), in_trio_task(), 'trio' in sys.modules)",
     )
     assert ended.stdout.split() == ["False", "False", "False"], ended.stderr
+
+
+def test_names_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "late_package"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from tornado_trio._util.late import names_later\nhere = 1\n"
+        "__getattr__, __dir__ = names_later(globals(), {'value': 'inner', 'gone': 'inner'})\n"
+    )
+    (package / "inner.py").write_text("value = object()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    made = importlib.import_module("late_package")
+    assert {"here", "value"} <= set(dir(made)) and "late_package.inner" not in sys.modules
+    assert made.value is made.value is sys.modules["late_package.inner"].value
+    assert "value" in vars(made)
+    with pytest.raises(AttributeError, match="'late_package' has no attribute 'other'"):
+        _ = made.other
+    with pytest.raises(AttributeError, match="gone"):
+        _ = made.gone
+    for name in ("late_package", "late_package.inner"):
+        monkeypatch.delitem(sys.modules, name)

@@ -13,8 +13,9 @@ import trio
 import trio.testing
 
 from tests.websocket.test_ws_server import request
+from tests.websocket.test_ws_session import Raw
 from tornado_trio.exchange import Exchange
-from tornado_trio.net.memory import MemoryStream, memory_stream_pair
+from tornado_trio.net.memory import memory_stream_pair
 from tornado_trio.server import Server
 from tornado_trio.web import Application, WebSocketHandler
 from tornado_trio.websocket import (
@@ -25,29 +26,19 @@ from tornado_trio.websocket import (
     accept,
 )
 from tornado_trio.websocket.session import Reader
-from tornado_trio.wire.websocket import WebSocketProtocol
 from tornado_trio.wire.websocket.frames import CLOSE, PING, PONG, TEXT, encode_frame
 
 Body = Callable[[WebSocket], Awaitable[None]]
 QUIET = WebSocketOptions(ping_interval=None, inbox_messages=2)
 
 
-class Peer:
-    def __init__(self, stream: MemoryStream) -> None:
-        self.stream = stream
-        self.protocol = WebSocketProtocol(client=True)
-
+class Peer(Raw):
     def send(self, opcode: int, payload: bytes = b"") -> None:
-        self.stream.write(encode_frame(opcode, payload, mask=True))
+        self.frame(opcode, payload)
 
     async def event(self) -> Any:
         with trio.fail_after(60):
-            while (event := self.protocol.next_event()) is None:
-                data = await self.stream.read_some()
-                if not data:
-                    return None
-                self.protocol.receive(data)
-        return event
+            return await super().event()
 
 
 def function(body: Body, options: WebSocketOptions) -> Any:

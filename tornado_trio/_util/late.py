@@ -13,17 +13,18 @@ somebody asks for imports the module and puts it into the variable: from then on
 module itself, at no cost. `sys.modules` is not touched, and other packages see nothing of it.
 
 Where a module's body needs trio (base classes, defaults of arguments), it is the module that is
-imported late.
+imported late: `names_later`, for packages that show names of such modules.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-__all__ = ["in_trio_run", "in_trio_task", "later"]
+__all__ = ["in_trio_run", "in_trio_task", "later", "names_later"]
 
 
 class _StandIn(ModuleType):
@@ -69,6 +70,30 @@ def later(name: str, variables: dict[str, Any]) -> Any:
     if module is not None and not getattr(module.__spec__, "_initializing", False):
         return module
     return _StandIn(name, variables)
+
+
+def names_later(
+    variables: dict[str, Any], homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` of a package (PEP 562) that imports names on first use.
+
+    Args:
+        variables: `globals()` of the package; a name is there once it was asked for.
+        homes: name -> the module of the package that has it.
+    """
+    package: str = variables["__name__"]
+
+    def getattribute(name: str) -> Any:
+        home = homes.get(name)
+        if home is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = variables[name] = getattr(importlib.import_module(f".{home}", package), name)
+        return value
+
+    def listing() -> list[str]:
+        return sorted({*variables, *homes})
+
+    return getattribute, listing
 
 
 def in_trio_run() -> bool:

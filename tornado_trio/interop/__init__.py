@@ -4,8 +4,9 @@ The only place of the package that imports asyncio. Names are imported on first 
 needs to be there, and what it needs to run, are loaded at different times.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .._util.late import names_later
 
 if TYPE_CHECKING:
     from .coroutines import undriven
@@ -25,16 +26,4 @@ _HOMES = {
 
 __all__ = ["Driver", "Guest", "LoopScope", "drive", "run_with_asyncio", "undriven"]
 
-
-def __getattr__(name: str) -> object:
-    try:
-        module = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value: object = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_later(globals(), _HOMES)

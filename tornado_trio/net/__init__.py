@@ -4,8 +4,9 @@ Names are imported on first use: programs that need only the buffers (as compat'
 pay for TLS and the rest, some fifteen milliseconds.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._util.late import names_later
 
 if TYPE_CHECKING:
     from .connect import open_tcp_stream, open_unix_stream
@@ -73,16 +74,4 @@ __all__ = [
     "start_tls",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    try:
-        module = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_later(globals(), _HOMES)

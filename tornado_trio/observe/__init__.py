@@ -5,8 +5,9 @@ Off unless asked for: `run(app, inspect="127.0.0.1:9200")`, `--inspect`, TORNADO
 The parts are imported when first used: the task tree knows asyncio's tasks, and so imports it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._util.late import names_later
 
 if TYPE_CHECKING:
     from .families import Family as Family
@@ -49,14 +50,4 @@ __all__ = [
     "task_tree",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_later(globals(), _HOMES)

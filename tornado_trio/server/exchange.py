@@ -269,8 +269,8 @@ class Http1Exchange(Exchange):
         extras = self._extras
         if extras is not None and extras.before_wait is not None:
             extras.before_wait()
-            return
-        self.corked = False
+        else:
+            self.corked = False
         self._connection.stream.push()
 
     def finish(self, trailers: HTTPHeaders | None = None) -> Awaitable[None]:

@@ -14,9 +14,9 @@ server, a test network, an ASGI host) can serve it.
 WebSocketHandler and streamed forms are imported when first used: most programs need neither.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._util.late import names_later
 from ..exchange import DisconnectPolicy, critical, grace
 from ..wire.signing import (
     DEFAULT_SIGNED_VALUE_MIN_VERSION,
@@ -57,14 +57,14 @@ if TYPE_CHECKING:
 url = URLSpec
 
 _LATER = {
-    "Credentials": ".credentials",
-    "FormLimits": ".forms",
-    "FormPart": ".forms",
-    "FormParts": ".forms",
-    "WebSocketHandler": ".websocket",
-    "basic_credentials": ".credentials",
-    "bearer_token": ".credentials",
-    "form_parts": ".forms",
+    "Credentials": "credentials",
+    "FormLimits": "forms",
+    "FormPart": "forms",
+    "FormParts": "forms",
+    "WebSocketHandler": "websocket",
+    "basic_credentials": "credentials",
+    "bearer_token": "credentials",
+    "form_parts": "forms",
 }
 
 __all__ = [
@@ -124,14 +124,4 @@ __all__ = [
     "url",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(module, __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_later(globals(), _LATER)

@@ -4,9 +4,9 @@ Settings and errors are here at once; what runs a session, and trio with it, is 
 first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._util.late import names_later
 from ..wire.websocket import CloseCode, ConnectionClosed, DeflateOptions, HandshakeError
 from .options import SlowConsumer, WebSocketOptions
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .session import WebSocket, WebSocketStatistics
 
 _LATER = {
-    "Link": ".link",
-    "WebSocket": ".session",
-    "WebSocketStatistics": ".session",
-    "accept": ".server",
-    "broadcast": ".broadcasting",
-    "run_session": ".running",
-    "same_origin": ".server",
+    "Link": "link",
+    "WebSocket": "session",
+    "WebSocketStatistics": "session",
+    "accept": "server",
+    "broadcast": "broadcasting",
+    "run_session": "running",
+    "same_origin": "server",
 }
 
 __all__ = [
@@ -43,14 +43,4 @@ __all__ = [
     "same_origin",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(module, __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_later(globals(), _LATER)
