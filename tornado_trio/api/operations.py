@@ -22,7 +22,7 @@ from .._util.mistakes import name_of
 from ..exchange import READY
 from .gaps import fill, may_have_gaps
 from .problems import Fault, Problem
-from .responses import media_type_of, negotiated, negotiates, send, wants_value
+from .responses import media_type_of, negotiated, send, wants_value
 from .results import can_be_checked, check_result
 from .signatures import MISSING, Parameter, Signature, signature_of
 from .takers import OBJECTS, Taker, check_form, form_types, take_body, take_credentials
@@ -54,7 +54,7 @@ class Plan:
         self._accepted = form_types(sources)
         self._streamed = "parts" in sources
         self._media_type = media_type_of(signature.returns, signature.streamed)
-        self._negotiates = negotiates(signature)
+        self._negotiates = signature.negotiates
         self._gaps = self._negotiates and may_have_gaps(signature.returns)
         # Most results are sent as they are.
         self._looks = self._gaps

@@ -25,7 +25,6 @@ from .problems import Problem
 
 if TYPE_CHECKING:
     from ..web.handler import RequestHandler
-    from .signatures import Signature
 
 __all__ = ["Response", "Status", "acceptable", "raises", "send"]
 
@@ -169,17 +168,6 @@ def media_type_of(returns: Any, streamed: Any = None) -> str:
     if returns is AsyncIterator:
         return {bytes: _BYTES, str: _TEXT}.get(streamed, _LINES)
     return _BYTES if returns is bytes else codec.JSON
-
-
-def negotiates(signature: Signature) -> bool:
-    """Whether what a method returns may be sent in more than one media type.
-
-    A `Response` of text has its own.
-    """
-    returns = signature.returns
-    if signature.is_response and returns is str:
-        return False
-    return returns not in (None, type(None), bytes, AsyncIterator)
 
 
 def wants_value(returns: Any) -> bool:

@@ -85,6 +85,16 @@ class Signature:
         """Whether the body is read by the method, as it arrives."""
         return any(each.source in ("parts", "stream") for each in self.parameters)
 
+    @property
+    def negotiates(self) -> bool:
+        """Whether what a method returns may be sent in more than one media type.
+
+        A `Response` of text has its own.
+        """
+        if self.is_response and self.returns is str:
+            return False
+        return self.returns not in (None, type(None), bytes, AsyncIterator)
+
     def all_parameters(self) -> list[Parameter]:
         """Those of dependencies too, each once."""
         found: list[Parameter] = []

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 __all__ = ["as_coroutine", "drives_itself", "undriven"]
 
 if TYPE_CHECKING:
-    from .driver import Sent
     from .host import Coro
-    from .trio_internals import Trap
+    from .trio_internals import Sent, Trap
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])

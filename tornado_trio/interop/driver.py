@@ -41,6 +41,7 @@ from .trio_internals import (
     Abort,
     CancelShieldedCheckpoint,
     RaiseCancel,
+    Sent,
     Task,
     Trap,
     WaitTaskRescheduled,
@@ -55,7 +56,6 @@ from .trio_internals import (
 T = TypeVar("T")
 
 Awaited = Any  # an object of asyncio's future protocol
-Sent = Any  # the outcome that trio sends for a trap
 Step = Callable[[Any], object]  # the `send` or `throw` of a coroutine
 DoneCallback = Callable[[Any], object]
 

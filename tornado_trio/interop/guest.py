@@ -38,11 +38,11 @@ from .._util.threads import threads_of_run
 from .._util.troubles import Trouble
 from . import trio_internals
 from .coroutines import drives_itself, undriven
-from .driver import Sent, drive
+from .driver import drive
 from .host import Coro
 from .host_loop import Selected, keep_from_within
 from .sigint import SigintHandler
-from .trio_internals import Events, GuestRun, Task
+from .trio_internals import Events, GuestRun, Sent, Task
 
 if TYPE_CHECKING:
     from .scope import LoopScope

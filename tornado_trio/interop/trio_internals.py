@@ -30,6 +30,7 @@ from sniffio import thread_local as _library
 
 Task = trio.lowlevel.Task
 Trap = Any  # what a blocking call of trio yields to its run loop
+Sent = Any  # the outcome that trio sends for a trap
 Inside = Any  # an object of trio's, looked into
 WaitTaskRescheduled: Trap
 CancelShieldedCheckpoint: Trap

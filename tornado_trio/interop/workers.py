@@ -18,11 +18,12 @@ from typing import Any
 
 import trio
 
-from .driver import Driver, Sent
+from .driver import Driver
 from .host import Coro, FutureLoop, Host
 from .host_loop import call_soon_of
 from .trio_internals import (
     RaiseCancel,
+    Sent,
     Task,
     Trap,
     WaitTaskRescheduled,
