@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 import threading
 import types
@@ -19,6 +20,7 @@ from tornado_trio._util.late import (
     in_trio_run,
     in_trio_task,
     later,
+    pattern_later,
 )
 
 
@@ -146,6 +148,41 @@ def test_inspecting_a_module_that_waits(module: str) -> None:
     function.__annotations__ = {"argument": "example.Kind"}
     holder.example.Kind = int
     assert typing.get_type_hints(function, vars(holder)) == {"argument": int}
+
+
+def test_each_variable_gets_the_pattern_when_it_is_used() -> None:
+    variables: dict[str, Any] = {"other": 1}
+    kept = variables["late"] = variables["again"] = pattern_later("a(b)", variables, re.IGNORECASE)
+    assert not isinstance(kept, re.Pattern)
+    assert kept.sub("c", "xABx") == "xcx"
+    pattern = re.compile("a(b)", re.IGNORECASE)
+    assert variables == {"other": 1, "late": pattern, "again": pattern}
+    assert kept.fullmatch("AB") and kept.pattern == "a(b)" and kept.groups == 1
+    with pytest.raises(AttributeError, match="no_such_name"):
+        kept.no_such_name  # type: ignore[attr-defined]  # noqa: B018 - asking is the point
+
+
+def test_patterns_of_bytes_and_wrong_ones() -> None:
+    assert pattern_later(rb"\s+", {}).split(b"a b") == [b"a", b"b"]
+    wrong = pattern_later("(", {})
+    for _ in range(2):
+        with pytest.raises(re.error, match="missing"):
+            wrong.search("")
+
+
+def test_every_late_pattern_compiles() -> None:
+    found = 0
+    for path in Path(__file__).parent.parent.joinpath("tornado_trio").rglob("*.py"):
+        if "= pattern_later(" in path.read_text():
+            name = ".".join(path.relative_to(path.parents[-2]).with_suffix("").parts)
+            name = name[name.index("tornado_trio.") :]
+            module = importlib.import_module(name)
+            for value in list(vars(module).values()):
+                if type(value).__name__ == "_PatternStandIn":
+                    assert value.flags >= 0
+                    found += 1
+            assert not any(type(v).__name__ == "_PatternStandIn" for v in vars(module).values())
+    assert found > 0
 
 
 async def test_in_trio() -> None:

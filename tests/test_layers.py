@@ -77,9 +77,20 @@ def statements(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
             yield from statements(node)
 
 
+def imported_later(tree: ast.AST) -> Iterator[str]:
+    """Names of the modules that `later` is called with: what uses a variable imports one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node).startswith("later("):
+            name = node.args[0]
+            if isinstance(name, ast.Constant):  # other functions have the name, too
+                yield name.value
+
+
 def imported(module: str, path: Path, known: Collection[str]) -> Iterator[str]:
     """Full names of the modules that a module imports, of any package."""
-    for node in statements(ast.parse(path.read_text(), str(path))):
+    tree = ast.parse(path.read_text(), str(path))
+    yield from imported_later(tree)
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
             continue

@@ -5,17 +5,22 @@ Pure functions of the standard library. Knows nothing of requests or templates.
 
 from __future__ import annotations
 
-import html
-import json
-import json.encoder
-import re
 import urllib.parse
 from collections.abc import Callable, Collection
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
+from ._util.late import later, pattern_later
 from ._util.linkify import linkify_escaped
 from ._util.percent import parse_qs_bytes, unquote_to_bytes
 from ._util.text import to_unicode, utf8
+
+if TYPE_CHECKING:
+    import html
+    import json
+    import json.encoder
+else:
+    html = later("html", globals())
+    json = later("json", globals())
 
 __all__ = [
     "json_decode",
@@ -55,7 +60,7 @@ def recursive_unicode(obj: Any) -> Any:
     return obj
 
 
-_blanks_and_controls = re.compile(r"[\x00-\x20]+")
+_blanks_and_controls = pattern_later(r"[\x00-\x20]+", globals())
 
 
 def squeeze(value: str) -> str:
@@ -99,15 +104,25 @@ def _new_encoder() -> Any:
     return make and make({}, _other, escape, None, ": ", ", ", False, False, True)
 
 
-_encoder = _new_encoder()
-_plain_dumps = json.dumps
-_plain_default = json._default_encoder  # type: ignore[attr-defined]
+# What `json` has of its own, found by the first `_dumps`: a program may have put others in place.
+_plain_dumps: Any = None
+_plain_default: Any = None
+_encoder: Any = None
+
+
+def _find_encoder() -> None:
+    global _encoder, _plain_dumps, _plain_default
+    _plain_default = json._default_encoder  # type: ignore[attr-defined]
+    _plain_dumps = json.dumps
+    if _plain_dumps.__globals__ is vars(json) and type(_plain_default) is json.JSONEncoder:
+        _encoder = _new_encoder()
 
 
 def _dumps(value: Any) -> str:
     """`json.dumps(value)`."""
     global _encoder
-    # A program may have put others in their places.
+    if _plain_dumps is None:
+        _find_encoder()
     unchanged = json.dumps is _plain_dumps and json._default_encoder is _plain_default  # type: ignore[attr-defined]
     if _encoder is None or not unchanged:
         return json.dumps(value)

@@ -7,11 +7,10 @@ a native coroutine (or anything else awaitable) that is yielded becomes a trio t
 from __future__ import annotations
 
 import asyncio
-import datetime
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado._impl.assigned import assignable, attribute
 from tornado._impl.generation import before
@@ -44,6 +43,13 @@ from tornado.concurrent import (
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 from tornado.util import TimeoutError
+
+from tornado_trio._util.late import later
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
 
 __all__ = [
     "BadYieldError",

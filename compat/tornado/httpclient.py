@@ -15,7 +15,6 @@ the wire as Tornado's does.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
 import ssl
 import time
@@ -39,7 +38,13 @@ from tornado.escape import native_str, utf8
 from tornado.ioloop import IOLoop
 from tornado.util import Configurable, import_object
 
+from tornado_trio._util.late import later
 from tornado_trio.wire.phrases import standard_phrase
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
 
 __all__ = [
     "AsyncHTTPClient",

@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-import datetime
 import functools
 import math
-import numbers
 import os
 import random
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from tornado._impl.generation import before
 from tornado._impl.legacy.io_loop_argument import checked_loop
@@ -34,7 +32,14 @@ from tornado.util import TimeoutError as TimeoutError
 from tornado.util import import_object as import_object
 
 from tornado_trio._util.interrupts import interrupt_in
-from tornado_trio._util.late import in_trio_run
+from tornado_trio._util.late import in_trio_run, later
+
+if TYPE_CHECKING:
+    import datetime
+    import numbers
+else:
+    datetime = later("datetime", globals())
+    numbers = later("numbers", globals())
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
@@ -426,9 +431,6 @@ class IOLoop(Configurable):
         raise NotImplementedError
 
 
-_MILLISECOND = datetime.timedelta(milliseconds=1)
-
-
 class PeriodicCallback:
     """Calls `callback` every `callback_time` milliseconds (or a timedelta), without drift.
 
@@ -447,7 +449,7 @@ class PeriodicCallback:
         if isinstance(jitter, IOLoop) or jitter is None:
             jitter, io_loop = 0, jitter
         if isinstance(callback_time, datetime.timedelta):
-            callback_time = callback_time / _MILLISECOND
+            callback_time = callback_time / datetime.timedelta(milliseconds=1)
         elif not callback_time > 0:
             raise ValueError("Periodic callback must have a positive callback_time")
         self.callback = callback

@@ -10,18 +10,25 @@ iteration. Cancelling a Future returned here gives up its place in the queue.
 from __future__ import annotations
 
 import collections
-import datetime
 import types
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from tornado import ioloop
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.util import TimeoutError
 
+from tornado_trio._util.late import later
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
+
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 
-_Deadline = float | datetime.timedelta | None
+_Deadline: TypeAlias = "float | datetime.timedelta | None"
 
 
 def _call_at(

@@ -10,20 +10,26 @@ now; None waits forever, and a time in the past means the loop's next iteration.
 from __future__ import annotations
 
 import collections
-import datetime
 import heapq
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future
 from tornado.locks import Event, _call_at
 from tornado.util import TimeoutError
 
+from tornado_trio._util.late import later
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
+
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
 _T = TypeVar("_T")
-_Deadline = float | datetime.timedelta | None
+_Deadline: TypeAlias = "float | datetime.timedelta | None"
 
 
 class QueueEmpty(Exception):

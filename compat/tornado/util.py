@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib
 import inspect
 import re
@@ -24,8 +23,14 @@ from tornado._impl.legacy.util import unicode_type as unicode_type
 from tornado._impl.legacy.util import xrange as xrange
 from tornado._impl.names import handing_on, shown_in
 
+from tornado_trio._util.late import later, pattern_later
 from tornado_trio._util.object_dict import ObjectDict as ObjectDict
 from tornado_trio.wire.signing import mask_bytes
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
 
 if typing.TYPE_CHECKING:
     import unittest
@@ -133,7 +138,7 @@ def errno_from_exception(e: BaseException) -> int | None:
     return e.args[0] if e.args else None
 
 
-_escape = re.compile(r"\\(.)", re.DOTALL)
+_escape = pattern_later(r"\\(.)", globals(), re.DOTALL)
 
 
 def re_unescape(s: str) -> str:

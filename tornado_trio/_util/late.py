@@ -14,17 +14,29 @@ module itself, at no cost. `sys.modules` is not touched, and other packages see 
 
 Where a module's body needs trio (base classes, defaults of arguments), it is the module that is
 imported late: `names_later`, for packages that show names of such modules.
+
+`pattern_later` does with an expression what `later` does with a module: to compile one takes
+0.3 to 4 million instructions, and a first answer needs few of them.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, AnyStr, cast
 
-__all__ = ["in_trio_run", "in_trio_task", "later", "names_later"]
+__all__ = ["in_trio_run", "in_trio_task", "later", "names_later", "pattern_later"]
+
+
+def _put(value: Any, stand_in: object, variables: dict[str, Any]) -> None:
+    """Into each variable that holds the stand-in."""
+    # A copy: another thread may be at the module's body, which makes variables.
+    for name, held in variables.copy().items():
+        if held is stand_in:
+            variables[name] = value
 
 
 class _StandIn(ModuleType):
@@ -35,11 +47,7 @@ class _StandIn(ModuleType):
     def _module(self) -> ModuleType:
         """The module, which is in the variable from now on. In any thread: imports have a lock."""
         module = importlib.import_module(self.__name__)
-        variables = self._variables
-        # A copy: another thread may be at the module's body, which makes variables.
-        for key, value in variables.copy().items():
-            if value is self:
-                variables[key] = module
+        _put(module, self, self._variables)
         return module
 
     def __getattr__(self, name: str) -> Any:
@@ -70,6 +78,30 @@ def later(name: str, variables: dict[str, Any]) -> Any:
     if module is not None and not getattr(module.__spec__, "_initializing", False):
         return module
     return _StandIn(name, variables)
+
+
+class _PatternStandIn:
+    def __init__(self, expression: Any, flags: int, variables: dict[str, Any]) -> None:
+        self._arguments = expression, flags
+        self._variables = variables
+
+    def __getattr__(self, name: str) -> Any:
+        pattern: re.Pattern[Any] = re.compile(*self._arguments)  # which keeps it
+        _put(pattern, self, self._variables)
+        return getattr(pattern, name)
+
+
+def pattern_later(
+    expression: AnyStr, variables: dict[str, Any], flags: int = 0
+) -> re.Pattern[AnyStr]:
+    """`re.compile(expression, flags)`, when one of its methods is first asked for.
+
+    For a variable of the module alone: who imports that gets the stand-in, for ever.
+
+    Args:
+        variables: `globals()` of the caller, which keeps the result in one of them.
+    """
+    return cast("re.Pattern[AnyStr]", _PatternStandIn(expression, flags, variables))
 
 
 def names_later(

@@ -15,10 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from .late import pattern_later
+
 _MAX_SHOWN = 30  # characters of a shortened link
 # A scheme is bounded, or "a-a-a-a" would be read as often as it has words.
-_start = re.compile(r"\b(?:([a-z][\w-]{1,63}+):/{1,3}+|www[.])")
-_token = re.compile(r"[^\s()&<>]+|&amp;|&quot;|\((?:[^\s()&<>]|&amp;|&quot;)*\)")
+_start = pattern_later(r"\b(?:([a-z][\w-]{1,63}+):/{1,3}+|www[.])", globals())
+_token = pattern_later(r"[^\s()&<>]+|&amp;|&quot;|\((?:[^\s()&<>]|&amp;|&quot;)*\)", globals())
 # What a URL does not end with: all of ASCII punctuation but "-", "_" and the slashes.
 _PUNCTUATION = "`~!@#$%^*+=[]{};:'\"|,.?"
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import binascii
 import io
 import itertools
-import re
-import secrets
 from collections.abc import Generator, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from .late import later, pattern_later
+
+if TYPE_CHECKING:
+    import secrets
+else:
+    secrets = later("secrets", globals())
 
 # Pieces for the decoder, which needs a few times as much memory as it is given.
 _CHUNK: Final = 32 * 1024
@@ -23,7 +28,7 @@ _escapes: Final[dict[bytes, bytes]] = {}  # made when first needed
 _ALL: Final = bytes(range(256))
 _TO_EQUALS: Final = bytes.maketrans(b"%", b"=")  # four times as fast as to replace
 _TO_PERCENT: Final = bytes.maketrans(b"=", b"%")
-_NON_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_NON_ASCII: Final = pattern_later(rb"[\x80-\xff]", globals())
 
 
 def unquote_to_bytes(data: bytes) -> bytes:

@@ -13,6 +13,7 @@ from functools import cache
 from types import TracebackType
 
 from .._util.groups import sole
+from .._util.late import pattern_later
 from .._util.records import dataclass
 
 __all__ = ["Failure", "shown_message"]
@@ -22,8 +23,8 @@ _LONGEST = 200
 _OF_NAMES = (LookupError, AttributeError, NameError, ImportError, TypeError)
 _OURS = frozenset(("trio", "tornado_trio", "tornado", "outcome", "asyncio", "contextlib"))
 
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`""")
-_NAME = re.compile(r"['\"`][A-Za-z_][\w.]{0,39}['\"`]")
+_QUOTED = pattern_later(r"""'[^']*'|"[^"]*"|`[^`]*`""", globals())
+_NAME = pattern_later(r"['\"`][A-Za-z_][\w.]{0,39}['\"`]", globals())
 # As text: they are compiled with the first failure, and kept by `re`.
 _HIDDEN: tuple[tuple[str, str], ...] = (
     (r"//[^/\s@]+@", "//…@"),  # user and password of a URL

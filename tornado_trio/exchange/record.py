@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from .._util.late import pattern_later
 from .._util.records import dataclass
 from ..log import access_log
 from .causes import Cause
@@ -100,7 +100,7 @@ def log_access(status: int, summary: str, seconds: float) -> None:
         access_log.log(level, "%d %s %.2fms", status, summary, 1000.0 * seconds)
 
 
-_ID = re.compile(r"[!-~]{1,128}")
+_ID = pattern_later(r"[!-~]{1,128}", globals())
 _numbers = itertools.count(1)
 _process = os.urandom(4).hex()
 

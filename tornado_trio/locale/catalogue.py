@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tornado_trio.log import gen_log
+
+from .._util.late import pattern_later
 
 if TYPE_CHECKING:
     import gettext
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue", "CsvTranslations"]
 
 
-_CODE = re.compile(r"[a-z]+(_[A-Z]+)?\Z")
+_CODE = pattern_later(r"[a-z]+(_[A-Z]+)?\Z", globals())
 
 # plural indicator -> message -> translation
 CsvTranslations = dict[str, dict[str, str]]

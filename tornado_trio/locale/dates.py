@@ -5,9 +5,15 @@ The English messages here are the keys that translation files of Tornado program
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from .._util.late import later
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
 
 __all__ = ["MONTHS", "WEEKDAYS", "format_date", "format_day"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from ..wire.dates import http_date
+from ..wire.phrases import standard_phrase
 
 __all__ = ["error_page"]
 
@@ -13,10 +12,7 @@ def error_page(status: int, message: str = "") -> bytes:
     """A whole response, closing the connection. `message` may quote the client's bytes;
     what is not printable ASCII is dropped, and the type keeps browsers from reading it
     as a page."""
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = "Unknown"
+    reason = standard_phrase(status, "Unknown")
     text = "".join(c for c in message if " " <= c <= "~")[:200]
     body = (f"{status} {reason}" + (f": {text}" if text else "") + "\n").encode("ascii")
     return (

@@ -6,10 +6,10 @@ Knows X-Real-Ip, X-Forwarded-For, X-Scheme, X-Forwarded-Proto, as Tornado reads 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Collection
 from functools import lru_cache
 
+from .._util.late import pattern_later
 from ..net.stream import Stream
 from ..wire.headers import HTTPHeaders
 from .options import ServerOptions
@@ -17,10 +17,10 @@ from .options import ServerOptions
 __all__ = ["address_in", "client_of", "corrected_origin"]
 
 # An IPv6 address in brackets, or an address with a port, as some proxies write it.
-_BRACKETED = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?")
-_WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
+_BRACKETED = pattern_later(r"\[([^\[\]]+)\](?::[0-9]{1,5})?", globals())
+_WITH_PORT = pattern_later(r"([0-9.]+):[0-9]{1,5}", globals())
 # Of an interface ("fe80::1%eth0"). ipaddress takes anything there.
-_SCOPE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,31}")
+_SCOPE = pattern_later(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,31}", globals())
 
 
 @lru_cache(512)

@@ -1,12 +1,12 @@
 """Whitespace modes of template text. Knows strings, not templates."""
 
-import re
+from .._util.late import pattern_later
 
 __all__ = ["check_mode", "default_mode", "filter_whitespace"]
 
-_BLANKS = re.compile(r"[\t ]+")
-_AROUND_NEWLINE = re.compile(r"\s*\n\s*")
-_ANY = re.compile(r"\s+")
+_BLANKS = pattern_later(r"[\t ]+", globals())
+_AROUND_NEWLINE = pattern_later(r"\s*\n\s*", globals())
+_ANY = pattern_later(r"\s+", globals())
 
 _MODES = ("all", "single", "oneline")
 

@@ -6,26 +6,30 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import enum
-import json
 import os
 import sys
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
+from .._util.late import later
 from ..exchange import READY
 from ..wire.headers import HTTPHeaders
 from ..wire.parameters import type_of_file
 from ..wire.server_events import ServerEvent
 
 if TYPE_CHECKING:
+    import datetime
+    import json
     from collections.abc import Sequence
 
     from .events import EventSender
     from .request import Request
     from .transforms import OutputTransform
+else:
+    datetime = later("datetime", globals())
+    json = later("json", globals())
 
 __all__ = ["AnswerMethods", "encode_json"]
 

@@ -6,20 +6,23 @@ Knows the argument dictionaries of a request (names to lists of bytes) and `HTTP
 
 from __future__ import annotations
 
-import json
-import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
+from .._util.late import later, pattern_later
 from .errors import HTTPError, MissingArgumentError
 
 if TYPE_CHECKING:
+    import json
+
     from .request import Request
+else:
+    json = later("json", globals())
 
 Default = TypeVar("Default")
 
 # Control characters become blanks: they have no place in a text field, and a log line or a
 # page built from one should not be broken by them.
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_CONTROLS = pattern_later(r"[\x00-\x08\x0e-\x1f]", globals())
 
 
 class _Required:

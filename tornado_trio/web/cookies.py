@@ -5,21 +5,22 @@ Knows a handler's settings and request; the formats are `wire.cookies` and `wire
 
 from __future__ import annotations
 
-import datetime
 import warnings
-from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any, overload
 
-from ..wire.cookies import make_morsel
-from ..wire.signing import (
-    create_signed_value,
-    decode_signed_value,
-    get_signature_key_version,
-)
+from .._util.late import later
 from .request import Request
 
 if TYPE_CHECKING:
-    pass
+    import datetime
+    from http.cookies import Morsel
+
+    from ..wire import cookies as wire_cookies
+    from ..wire import signing
+else:
+    datetime = later("datetime", globals())
+    signing = later("tornado_trio.wire.signing", globals())
+    wire_cookies = later("tornado_trio.wire.cookies", globals())
 
 
 def days_from_now(days: float) -> datetime.datetime:
@@ -46,7 +47,7 @@ def set_cookie(
     """Add a cookie to the response; a second one of that name replaces the first."""
     for key in others:
         attributes.pop(key.lower(), None)  # one spelling of an attribute is enough
-    morsel = make_morsel(name, value, **{"path": None, **attributes, **others})
+    morsel = wire_cookies.make_morsel(name, value, **{"path": None, **attributes, **others})
     if others.keys() - {"partitioned"}:
         warnings.warn(
             f"Deprecated arguments to set_cookie: {set(others)} (should be lowercase)",
@@ -57,7 +58,7 @@ def set_cookie(
         handler._too_late("set_cookie")
     jar = getattr(handler, "_new_cookie", None)
     if jar is None:
-        jar = handler._new_cookie = SimpleCookie()
+        jar = handler._new_cookie = wire_cookies.SimpleCookie()
     # dict's own method: SimpleCookie's would take the morsel apart.
     dict.__setitem__(jar, morsel.key, morsel)
 
@@ -82,7 +83,9 @@ def sign(handler: Any, name: str, value: str | bytes, version: int | None) -> by
         if settings.get("key_version") is None:
             raise Exception("key_version setting must be used for secret_key dicts")
         key_version = settings["key_version"]
-    return create_signed_value(secret, name, value, version=version, key_version=key_version)
+    return signing.create_signed_value(
+        secret, name, value, version=version, key_version=key_version
+    )
 
 
 def get_signed(
@@ -95,7 +98,7 @@ def get_signed(
     handler.require_setting("cookie_secret", "secure cookies")
     if value is None:
         value = handler.get_cookie(name)
-    return decode_signed_value(
+    return signing.decode_signed_value(
         handler.application.settings["cookie_secret"],
         name,
         value,
@@ -108,7 +111,7 @@ def get_key_version(handler: Any, name: str, value: str | None) -> int | None:
     handler.require_setting("cookie_secret", "secure cookies")
     if value is None:
         value = handler.get_cookie(name)
-    return None if value is None else get_signature_key_version(value)
+    return None if value is None else signing.get_signature_key_version(value)
 
 
 # --- the methods -------------------------------------------------------------------------

@@ -5,14 +5,19 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from .._util.late import later
 from .errors import HTTPError
 from .handler import RequestHandler
 from .policies import refuse_routed
-from .security import PendingUser
 from .urls import leads_elsewhere
+
+if TYPE_CHECKING:
+    from . import security
+else:
+    security = later("tornado_trio.web.security", globals())
 
 __all__ = ["addslash", "authenticated", "removeslash", "requires", "stream_request_body"]
 
@@ -43,7 +48,7 @@ def authenticated(method: Method) -> Method:
     @functools.wraps(method)
     def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
         user = self.current_user
-        if type(user) is PendingUser or inspect.iscoroutine(user):
+        if type(user) is security.PendingUser or inspect.iscoroutine(user):
             return _after_login(self, user, method, args, kwargs)
         if not user:
             return _to_login(self)
@@ -105,7 +110,7 @@ def requires(*scopes: str, challenge: str = "Bearer", page: bool | None = None) 
         @functools.wraps(method)
         def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Any:
             user = self.current_user
-            if type(user) is PendingUser or inspect.iscoroutine(user):
+            if type(user) is security.PendingUser or inspect.iscoroutine(user):
                 return _guarded(self, user, method, args, kwargs)
             refused = _refuse(self)
             return method(self, *args, **kwargs) if refused is None else refused

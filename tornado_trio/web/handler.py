@@ -12,39 +12,45 @@ The names with an underscore that Tornado's ecosystem reads (`_headers`, `_statu
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from http.cookies import SimpleCookie
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import __version__
 from .._util.fairness import Budget
+from .._util.late import later
 from .._util.object_dict import ObjectDict
 from .._util.percent import quote_non_ascii
 from .._util.troubles import Trouble
 from ..escape import json_encode, utf8
 from ..exchange import READY
-from ..template import BaseLoader
 from ..wire.conditional import compute_etag as etag_of
 from ..wire.conditional import none_match
 from ..wire.headers import check_outgoing_name
-from . import failures, lifecycle, localization, output, rendering, security
+from . import failures, lifecycle, output
 from .answers import AnswerMethods
 from .arguments import ArgumentMethods
 from .cookies import CookieMethods
 from .errors import HTTPError
 from .output import default_headers, finish, flush
-from .security import PendingUser
 from .ui import UIModule, names_for
 
 if TYPE_CHECKING:
+    from http.cookies import SimpleCookie
+
     import trio
 
     from ..exchange import Cause, DisconnectPolicy
+    from ..template import BaseLoader
     from ..wire.headers import HTTPHeaders
+    from . import localization, rendering, security
     from .application import Application
     from .request import Request
     from .rules import Rule
     from .transforms import OutputTransform
+else:
+    localization = later("tornado_trio.web.localization", globals())
+    rendering = later("tornado_trio.web.rendering", globals())
+    security = later("tornado_trio.web.security", globals())
 
 __all__ = ["RequestHandler"]
 
@@ -426,7 +432,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
         except AttributeError:
             user = self.get_current_user()
             if type(user) is CoroutineType and self._runs_on == "trio":
-                user = PendingUser(self, user)
+                user = security.PendingUser(self, user)
             self._current_user = user
             return user
 

@@ -19,15 +19,16 @@ from ..errors import HTTPInputError, StreamClosedError
 from ..log import app_log
 from .errors import HTTPError
 from .failures import answer_cause
-from .security import check_request_origin
 
 if TYPE_CHECKING:
     import trio
 
     from ..exchange import Cause
     from ..wire.formdata import Steps
+    from . import security
     from .handler import RequestHandler
 else:
+    security = later("tornado_trio.web.security", globals())
     trio = later("trio", globals())
 
 # What routers pass on as it stands in the path.
@@ -117,7 +118,7 @@ def _decode_path(
 def _check_unsafe(handler: RequestHandler) -> None:
     settings = handler.application.settings
     if settings.get("cross_origin_protection"):
-        check_request_origin(handler)
+        security.check_request_origin(handler)
     if settings.get("xsrf_cookies"):
         handler.check_xsrf_cookie()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from .._util.late import pattern_later
 from .._util.percent import quote_non_ascii
 from ..escape import url_escape, url_unescape, utf8
 
@@ -20,8 +21,8 @@ __all__ = ["AnyMatches", "DefaultHostMatches", "HostMatches", "Matcher", "PathMa
 
 _QUANTIFIERS = frozenset("*+?{")
 _SPECIAL = frozenset(".^$*+?{}[]|()")
-_CHARACTER_ESCAPE = re.compile(r"\\[xuUN]")
-_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+_CHARACTER_ESCAPE = pattern_later(r"\\[xuUN]", globals())
+_ESCAPES = pattern_later(r"(?:%[89A-Fa-f][0-9A-Fa-f])+", globals())
 
 
 class Matcher:
@@ -104,7 +105,9 @@ class PathMatches(Matcher):
         if exact:
             self._literal = prefix
         pattern = self.regex.pattern
-        self._beyond_ascii = not pattern.isascii() or _CHARACTER_ESCAPE.search(pattern) is not None
+        self._beyond_ascii = not pattern.isascii() or (
+            "\\" in pattern and _CHARACTER_ESCAPE.search(pattern) is not None
+        )
 
     def __repr__(self) -> str:
         return f"PathMatches({self.regex.pattern!r})"

@@ -9,16 +9,13 @@ This is the path of every response; the numbers are from CPython 3.11, 100-byte 
 
 from __future__ import annotations
 
-import datetime
-import numbers
-import re
 import time
 from collections.abc import Awaitable
 from functools import partial
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 from .._util.fairness import Budget
+from .._util.late import later, pattern_later
 from .._util.mistakes import calling_line
 from ..errors import HTTPInputError, HTTPOutputError
 from ..escape import utf8
@@ -29,11 +26,18 @@ from ..wire.headers import HTTPHeaders
 from ..wire.phrases import standard_phrase
 
 if TYPE_CHECKING:
-    from .handler import RequestHandler
+    import datetime
+    import numbers
+    from http.cookies import SimpleCookie
 
-_UNSAFE_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+    from .handler import RequestHandler
+else:
+    datetime = later("datetime", globals())
+    numbers = later("numbers", globals())
+
+_UNSAFE_VALUE = pattern_later(r"[^\t\x20-\x7e\x80-\xff]", globals())
 # reason-phrase of RFC 9112, without "<": it also stands in the error page (CVE-2025-67724).
-_REASON = re.compile(r"[\t \x21-\x3b\x3d-\x7e\x80-\xff]+")
+_REASON = pattern_later(r"[\t \x21-\x3b\x3d-\x7e\x80-\xff]+", globals())
 _HTML = "text/html; charset=UTF-8"
 # Fields that describe a body, and must not stay when there is none (RFC 9110 15.4.5). Allow
 # does not, and Last-Modified of a 304 tells caches what they hold: both stay, as upstream's do.

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from .._util.late import pattern_later
 from .._util.records import dataclass
 from ..escape import url_escape
 from .matchers import PathMatches
@@ -61,21 +62,25 @@ CONVERTERS: Final[dict[str, Converter]] = {
 }
 
 # A brace before a digit is a quantifier of a regular expression, before a name it is not.
-_PART = re.compile(r"\{([A-Za-z_]\w*)(?::([A-Za-z_]\w*))?\}")
+_PART_TEXT = r"\{([A-Za-z_]\w*)(?::([A-Za-z_]\w*))?\}"
+_PART = pattern_later(_PART_TEXT, globals())
 
 
 def is_template(pattern: str) -> bool:
     """Whether a path pattern given as text is a template rather than a regular expression."""
-    return _PART.search(pattern) is not None
+    return "{" in pattern and _PART.search(pattern) is not None
 
 
 # A brace that is neither a part of ours nor a quantifier, and the parts of other frameworks.
-_QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}|\{,\d+\}")
-_ODD = re.compile(r"\{[^}]*\}?|(?<!\?P)<(?:\w+:)?\w+>")
+_QUANTIFIER_TEXT = r"\{\d+(?:,\d*)?\}|\{,\d+\}"
+_QUANTIFIER = pattern_later(_QUANTIFIER_TEXT, globals())
+_ODD = pattern_later(r"\{[^}]*\}?|(?<!\?P)<(?:\w+:)?\w+>", globals())
 
 
 def odd_part(pattern: str) -> str | None:
     """What looks like a part and is none, such as "{id", "{id:[0-9]+}" or "<int:id>"."""
+    if "{" not in pattern and "<" not in pattern:
+        return None
     found = _ODD.search(_QUANTIFIER.sub("", _PART.sub("", pattern)))
     return found and found[0]
 
@@ -84,7 +89,7 @@ def odd_part(pattern: str) -> str | None:
 # programs have neither in a pattern, and `re` keeps what it has compiled.
 _INERT = (
     rf"(?s)\\N\{{[^}}]*\}}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>"
-    rf"|{_QUANTIFIER.pattern}|{_PART.pattern}"
+    rf"|{_QUANTIFIER_TEXT}|{_PART_TEXT}"
 )
 _FOREIGN = r"\{(?:\}|[A-Za-z_][^}]*\}?)|<(?:\w+:)?\w+>"
 

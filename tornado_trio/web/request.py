@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from .._util.late import later
 from .._util.percent import parse_qs_bytes
 from ..errors import HTTPInputError
 from ..exchange import Exchange, RequestStartLine
-from ..wire.cookies import cookie_jar, parse_cookie
 from ..wire.formdata import (
     DEFAULT_CONFIG,
     Arguments,
@@ -31,7 +30,12 @@ from ..wire.headers import HTTPHeaders
 from ..wire.urls import host_name_of, split_absolute_form
 
 if TYPE_CHECKING:
+    from http.cookies import SimpleCookie
+
+    from ..wire import cookies as wire_cookies
     from .middleware.sessions import Session
+else:
+    wire_cookies = later("tornado_trio.wire.cookies", globals())
 
 _T = TypeVar("_T")
 
@@ -202,7 +206,7 @@ class Request:
     @_lazy
     def cookies(self) -> SimpleCookie:
         """The cookies as a `SimpleCookie`; those whose names it forbids are missing."""
-        return cookie_jar(self.cookie_values)
+        return wire_cookies.cookie_jar(self.cookie_values)
 
     @_lazy
     def cookie_values(self) -> dict[str, str]:
@@ -213,7 +217,7 @@ class Request:
         if "," in cookie:
             # Several Cookie fields (HTTP/2 to 1.1 gateways split them) are joined by "; ".
             cookie = "; ".join(self.headers.get_list("Cookie"))
-        return parse_cookie(cookie)
+        return wire_cookies.parse_cookie(cookie)
 
     def get_cookie(self, name: str) -> str | None:
         """The value of a cookie, None if there is none."""

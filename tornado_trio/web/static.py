@@ -6,12 +6,12 @@ their versions in `static_versions`, the range grammar in `wire.ranges`.
 
 from __future__ import annotations
 
-import datetime
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._util.late import later
 from .._util.threads import FILES
 from ..errors import StreamClosedError
 from ..exchange import Exchange
@@ -24,6 +24,11 @@ from . import static_paths, static_versions
 from .errors import HTTPError
 from .handler import RequestHandler
 from .urls import leads_elsewhere
+
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
 
 __all__ = ["StaticFileHandler"]
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 import string
 
+from .._util.late import pattern_later
+
 _DROPPED = str.maketrans("\\", "/", "\t\r\n")
 _BLANKS = "".join(map(chr, range(0x21)))  # C0 controls and space: trimmed at both ends
-_SCHEME = re.compile(r"([a-z][a-z0-9+.\-]*):", re.IGNORECASE)
+_SCHEME = pattern_later(r"([a-z][a-z0-9+.\-]*):", globals(), re.IGNORECASE)
 _SPECIAL = frozenset(["http", "https", "ws", "wss", "ftp", "file"])
-_HOST = re.compile(r"/*([^/?#]*)")
+_HOST = pattern_later(r"/*([^/?#]*)", globals())
 
 
 def origin_of(url: str) -> tuple[str, str]:

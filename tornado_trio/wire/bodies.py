@@ -11,9 +11,9 @@ so that the caller can let others run between.
 
 from __future__ import annotations
 
-import re
 from typing import TypeAlias
 
+from .._util.late import pattern_later
 from ..errors import LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
 from . import abnf
@@ -22,14 +22,15 @@ from .heads import parse_fields
 
 __all__ = ["BodyReader", "ChunkedReader", "EofReader", "LengthReader"]
 
-_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
-_BARE_LF = re.compile(rb"(?<!\r)\n")
+_SIZE = pattern_later(rb"[0-9A-Fa-f]{1,16}", globals())
+_BARE_LF = pattern_later(rb"(?<!\r)\n", globals())
 _T = abnf.TOKEN.encode()
 # chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ); the quoted
 # string without controls, its escapes paired. Blanks before the line's end are no part of it.
-_EXTENSION = re.compile(
+_EXTENSION = pattern_later(
     rb"(?:[ \t]*;[ \t]*" + _T + rb"(?:[ \t]*=[ \t]*(?:" + _T + rb'|"(?:[\t\x20\x21\x23-\x5b'
-    rb'\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*'
+    rb'\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*',
+    globals(),
 )
 
 

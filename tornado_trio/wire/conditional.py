@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 
+from .._util.late import pattern_later
 from .dates import parse_date
 
 # An entity tag as it comes in a list; quotes are required. Linear: neither a tag nor
 # what is between tags can match the other.
-_etag = re.compile(r'\*|(?:W/)?"[^"]*"')
+_etag = pattern_later(r'\*|(?:W/)?"[^"]*"', globals())
 
 
 def compute_etag(chunks: Iterable[bytes]) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any, Final
 
+from .._util.late import pattern_later
 from .._util.text import to_unicode
 from .dates import Timestamp, format_timestamp
 
@@ -22,9 +23,9 @@ __all__ = ["CookieError", "Morsel", "SimpleCookie", "cookie_jar", "make_morsel",
 _SAMESITE: Final = {"strict": "Strict", "lax": "Lax", "none": "None"}
 # Octal and single-character escapes of a quoted value. One pass from left to right:
 # searching for both kinds again after each was quadratic (CVE-2024-7592).
-_escape = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
-_bad_in_value = re.compile(r"[\x00-\x20]").search
-_bad_in_attribute = re.compile(r"[\x00-\x20;\x7f]").search
+_escape = pattern_later(r"\\(?:([0-3][0-7][0-7])|(.))", globals(), re.DOTALL)
+_bad_in_value = pattern_later(r"[\x00-\x20]", globals())
+_bad_in_attribute = pattern_later(r"[\x00-\x20;\x7f]", globals())
 # Not what str.strip() strips: a cookie "\xa0__Host-a", which any page may set, would come
 # out as "__Host-a", which only a secure origin may.
 _BLANKS = " \t"
@@ -111,7 +112,7 @@ def make_morsel(
     """
     name, value = to_unicode(name), to_unicode(value)
     _check_attribute("name", name, name)
-    if _bad_in_value(value):
+    if _bad_in_value.search(value):
         raise ValueError(f"Invalid cookie {name!r}: {value!r}")
     if not value.isascii() and max(value) > "\xff":
         raise ValueError(
@@ -153,7 +154,7 @@ def _checked_samesite(name: str, samesite: str) -> str:
 
 def _check_attribute(attribute: str, value: str, name: str) -> None:
     # GHSA-78cv-mqj4-43f7: "; HttpOnly" or a line end in a domain or path.
-    if _bad_in_attribute(value):
+    if _bad_in_attribute.search(value):
         raise CookieError(f"Invalid cookie attribute {attribute}={value!r} for cookie {name!r}")
 
 

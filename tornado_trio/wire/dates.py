@@ -6,19 +6,27 @@ request (0.1 us against 1.4 us; the standard library's formatter takes 4 us).
 
 from __future__ import annotations
 
-import calendar
-import datetime
 import functools
-import numbers
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from .._util.late import later
+
+if TYPE_CHECKING:
+    import calendar
+    import datetime
+    import numbers
+else:
+    calendar = later("calendar", globals())
+    datetime = later("datetime", globals())
+    numbers = later("numbers", globals())
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
     "", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 
-Timestamp = int | float | tuple[int, ...] | time.struct_time | datetime.datetime
+Timestamp: TypeAlias = "int | float | tuple[int, ...] | time.struct_time | datetime.datetime"
 
 _last: tuple[int, str] = (-1, "")  # the second http_date() was last asked for, and its text
 

@@ -18,6 +18,7 @@ import re
 from sys import intern
 from typing import Any
 
+from .._util.late import pattern_later
 from .._util.percent import quote_non_ascii
 from ..errors import LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
@@ -48,15 +49,17 @@ _TOKEN = abnf.TOKEN
 _FIELD_LINES = re.compile(rf"(?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*")
 # A target has no fragment (RFC 9112 3.2), and what is beyond ASCII is percent-encoded there.
 REQUEST_LINE = re.compile(rf"({_TOKEN}) ([\x21\x22\x24-\x7e]+) (HTTP/1\.[01])")
-_STATUS_LINE = re.compile(r"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_STATUS_LINE = pattern_later(
+    r"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?", globals()
+)
 # RFC 9112 3.2.3: neither part of a tunnel's other end may be empty (RFC 9110 9.3.6).
-_AUTHORITY = re.compile(r"[^:]+:[0-9]+|\[[^\]]+\]:[0-9]+")
-_ABSOLUTE = re.compile(r"https?://([^/?#@]+)([/?].*)?", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]{1,19}")
-_LOOSE_LINES = re.compile(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*")
-_FOLD = re.compile(r"\r\n[\t ]+")
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_LATER_MINOR = re.compile(r"HTTP/1\.[2-9]\Z")
+_AUTHORITY = pattern_later(r"[^:]+:[0-9]+|\[[^\]]+\]:[0-9]+", globals())
+_ABSOLUTE = pattern_later(r"https?://([^/?#@]+)([/?].*)?", globals(), re.IGNORECASE)
+_DIGITS = pattern_later(r"[0-9]{1,19}", globals())
+_LOOSE_LINES = pattern_later(rf"(?:{_TOKEN}:[^\r\n\0]*\r\n)*", globals())
+_FOLD = pattern_later(r"\r\n[\t ]+", globals())
+_BARE_LF = pattern_later(rb"(?<!\r)\n", globals())
+_LATER_MINOR = pattern_later(r"HTTP/1\.[2-9]\Z", globals())
 _KNOWN_CODINGS = frozenset(("chunked", "gzip", "deflate", "compress", "x-gzip", "identity"))
 
 

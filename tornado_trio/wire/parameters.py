@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from .._util.late import pattern_later
 from .._util.percent import unquote_to_bytes
 
 # One parameter. Its value is a quoted string; or what browsers make of a text with backslashes
@@ -20,13 +21,18 @@ _end = r"(?=[ \t\r\n]*+(?:;|\Z))"
 _quoted = rf""""((?:[^"\\]++|\\.)*+)"{_end}"""
 _unescaped = rf""""([^"]*+(?:"(?!{_end})[^"]*+)*+)"{_end}"""
 _other = r"""((?:[^;"]++|"(?:[^"\\]++|\\.?)*+(?:"|\Z))*+)"""
-_parameter = re.compile(rf"{_name}(?:=[ \t\r\n]*+(?:{_quoted}|{_unescaped}|{_other}))?", re.DOTALL)
+_parameter = pattern_later(
+    rf"{_name}(?:=[ \t\r\n]*+(?:{_quoted}|{_unescaped}|{_other}))?", globals(), re.DOTALL
+)
 # For what follows a quote that nothing ends: then nothing ends any later one, and to look for
 # that each time would be quadratic.
-_last_parameters = re.compile(rf"{_name}(?:=[ \t\r\n]*+(?:{_quoted}|(\A\Z)|{_other}))?", re.DOTALL)
+_last_parameters = pattern_later(
+    rf"{_name}(?:=[ \t\r\n]*+(?:{_quoted}|(\A\Z)|{_other}))?", globals(), re.DOTALL
+)
 # Only these two are escapes: old browsers send `filename="C:\dir\file"`.
-_escaped = re.compile(r'\\(["\\])')
-_continued = re.compile(r"(.+)\*([0-9]{1,3})(\*?)")  # RFC 2231: name*0*=..., name*1=...
+_escaped = pattern_later(r'\\(["\\])', globals())
+# RFC 2231: name*0*=..., name*1=...
+_continued = pattern_later(r"(.+)\*([0-9]{1,3})(\*?)", globals())
 _BLANKS = " \t\r\n"
 
 

@@ -7,15 +7,17 @@ allows.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from .._util.late import pattern_later
 from ..errors import HTTPInputError
 
 # ASCII digits only (CVE-2025-69225), blanks where Tornado takes them, and no more digits
 # than any file has bytes: int() of a peer's thousand digits is slow.
 # Possessive, or a field of blanks alone takes quadratic time (CVE-2025-62727).
-_range = re.compile(r"bytes=[ \t]*+([0-9]{0,19}+)[ \t]*+(?:-[ \t]*+([0-9]{0,19}+)[ \t]*+)?+")
+_range = pattern_later(
+    r"bytes=[ \t]*+([0-9]{0,19}+)[ \t]*+(?:-[ \t]*+([0-9]{0,19}+)[ \t]*+)?+", globals()
+)
 
 
 class ByteRange(NamedTuple):

@@ -6,15 +6,15 @@ Sans IO: knows text and bytes only.
 from __future__ import annotations
 
 import codecs
-import re
 from typing import Final
 
+from .._util.late import pattern_later
 from .._util.records import dataclass
 from ..errors import LimitError
 
 __all__ = ["EventParser", "ServerEvent", "encode_comment", "encode_event"]
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_END = pattern_later(r"\r\n|\r|\n", globals())
 _MAX_EVENT: Final = 1024 * 1024
 
 

@@ -6,10 +6,10 @@ plays: see `http1`, which has the table of states.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from .._util.late import pattern_later
 from ..errors import HTTPOutputError, LimitError, PeerError
 from ..limits import STRICT, Dialect, Limits
 from .bodies import BodyReader, LengthReader
@@ -20,8 +20,8 @@ from .writing import encode_chunk, encode_head, encode_last_chunk
 __all__ = ["BODY", "DONE", "ERROR", "HEAD", "SWITCHED", "Wire"]
 
 HEAD, BODY, DONE, ERROR, SWITCHED = range(5)
-_END_LENIENT = re.compile(rb"\r?\n\r?\n")
-_BARE_LF = re.compile(rb"(?<!\r)\n|^\n")
+_END_LENIENT = pattern_later(rb"\r?\n\r?\n", globals())
+_BARE_LF = pattern_later(rb"(?<!\r)\n|^\n", globals())
 _NEED_DATA = Signal.NEED_DATA
 
 

@@ -6,9 +6,9 @@ their usual spelling); this takes 3 µs for five fields and refuses the same thi
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
+from .._util.late import pattern_later
 from ..errors import HTTPOutputError
 from . import abnf
 from .headers import HTTPHeaders
@@ -24,9 +24,9 @@ __all__ = [
     "status_line",
 ]
 
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = pattern_later("[\x00-\x08\x0a-\x1f\x7f]", globals())
 _TOKEN = abnf.token
-_TARGET = re.compile(r"[\x21-\x7e]+")
+_TARGET = pattern_later(r"[\x21-\x7e]+", globals())
 
 LAST_CHUNK = b"0\r\n\r\n"
 

@@ -6,11 +6,16 @@ Each is upstream's in what it takes and returns; the work is done by the native 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tornado_trio._util.late import later
 from tornado_trio.web import arguments, output, ui
 from tornado_trio.web.answers import AnswerMethods
-from tornado_trio.wire.signing import decode_xsrf_token
+
+if TYPE_CHECKING:
+    from tornado_trio.wire import signing
+else:
+    signing = later("tornado_trio.wire.signing", globals())
 
 __all__ = ["ApplicationNames", "HandlerNames", "give_way"]
 
@@ -26,7 +31,7 @@ class HandlerNames:
         self, cookie: str | bytes
     ) -> tuple[int | None, bytes | None, float | None]:
         """Version, token and time (seconds since the epoch); three times None when malformed."""
-        return decode_xsrf_token(cookie) or (None, None, None)
+        return signing.decode_xsrf_token(cookie) or (None, None, None)
 
     def _ui_method(self, method: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args, **kwargs: method(self, *args, **kwargs)

@@ -8,7 +8,6 @@ and forms before 6.5.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from tornado._impl.generation import old_idiom
 from tornado.log import gen_log
 
+from tornado_trio._util.late import pattern_later
 from tornado_trio.errors import HTTPInputError
 from tornado_trio.wire.headers import HTTPHeaders, normalize_name
 from tornado_trio.wire.parameters import media_type
@@ -54,7 +54,7 @@ class LegacyRequestMethods:
 
 
 # --- forgiving, before 6.5 -----------------------------------------------------------------
-_FOLD = re.compile(r"\r?\n[ \t]+(?=[^\r\n])")
+_FOLD = pattern_later(r"\r?\n[ \t]+(?=[^\r\n])", globals())
 
 
 def read_heads_loosely() -> None:
