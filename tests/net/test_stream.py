@@ -397,3 +397,23 @@ async def test_more_is_kept_back_until_a_push_and_a_push_costs_nothing_without()
         while data := client.recv(100):
             received += data
         assert received == b"abcd"  # closing keeps nothing back either
+
+
+async def test_whether_input_waits(pair: tuple[Stream, Stream]) -> None:
+    ours, theirs = pair
+    assert ours.read_nowait() is None  # what is left of a handshake counts, too
+    assert not ours.input_waits()
+    theirs.write(b"one")
+    await ours.wait_readable()
+    assert ours.input_waits() and ours.input_waits()
+    assert await ours.read_exactly(2) == b"on"
+    if await ours.read_some() == b"e":
+        assert not ours.input_waits()
+    ours.unread(b"back")
+    assert ours.input_waits()
+    assert await ours.read_some() == b"back"
+    theirs.close()
+    await ours.wait_readable()
+    assert ours.input_waits()  # the end
+    ours.close()
+    assert ours.input_waits()  # reading will tell

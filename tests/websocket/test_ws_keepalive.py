@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 import trio
 
+from tests.websocket.test_ws_session import Raw
 from tornado_trio.net.memory import memory_stream_pair
+from tornado_trio.net.timers import Timers
+from tornado_trio.websocket import WebSocket, WebSocketOptions
 from tornado_trio.websocket.keepalive import Keepalive
 from tornado_trio.websocket.link import Link
+from tornado_trio.websocket.running import run_session
 from tornado_trio.wire.websocket import State, WebSocketProtocol
+from tornado_trio.wire.websocket.frames import CLOSE, PING, PONG
 
 
 class Recorded(Keepalive):
@@ -128,10 +133,144 @@ async def test_an_event_loops_timer_is_taken_back() -> None:
     link = Link(server, protocol, lambda opcode, payload: None, later=later)
     keepalive = Timed(link)
     keepalive.start()
-    assert asked[0][0] == 10
+    assert asked[0][:2] == [10, keepalive]
     asked[0][1]()
     assert len(keepalive.at) == 1 and asked[1][0] == pytest.approx(3)
     link.stop_waiting()
     assert asked[1][2] and not asked[0][2]
     client.close()
     server.close()
+
+
+class Host:
+    """Of sessions whose timers are one object's."""
+
+    def __init__(self, timers: Timers) -> None:
+        self.timers = timers
+
+    def set_wait_callback(self, callback: Any) -> bool:
+        return False
+
+    def set_drain_callback(self, callback: Any) -> None:
+        pass
+
+
+class Peer(Raw):
+    """Of the session `ws`."""
+
+    ws: WebSocket
+
+
+class Crowd:
+    """Sessions that share timers, each with a peer in memory."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.nursery = nursery
+        self.timers = Timers(nursery)
+        self.ended: dict[str, tuple[float, int | None]] = {}
+
+    async def open(
+        self, name: str, interval: float, patience: float, capacity: int = 65536
+    ) -> Peer:
+        client, server = memory_stream_pair(capacity)
+        options = WebSocketOptions(ping_interval=interval, ping_timeout=patience)
+        peer = Peer(client)
+        peer.ws = await self.nursery.start(self._run, name, server, options)
+        return peer
+
+    async def _run(
+        self, name: str, stream: Any, options: WebSocketOptions, task_status: Any
+    ) -> None:
+        protocol = WebSocketProtocol(client=False)
+        async with run_session(stream, protocol, options, host=Host(self.timers)) as ws:
+            task_status.started(ws)
+            await ws.wait_closed()
+            self.ended[name] = (trio.current_time(), ws.close_code)
+
+
+async def answer(peer: Peer) -> None:
+    while (event := await peer.event()) is not None:
+        if event[0] == PING:
+            peer.frame(PONG, event[1])
+        elif event[0] == CLOSE:
+            return
+
+
+async def test_sessions_share_a_task(autojump_clock: Any) -> None:
+    """Each with its own interval; the one that does not answer is the one that is ended."""
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        crowd = Crowd(nursery)
+        silent = await crowd.open("silent", 10, 5)
+        patient = await crowd.open("patient", 7, 30)
+        alive = await crowd.open("alive", 3, 3)
+        nursery.start_soon(answer, alive)
+        await trio.sleep(50)
+        assert [task.name for task in nursery.child_tasks].count("timers") == 1
+        assert crowd.ended == {
+            "silent": (pytest.approx(begin + 15), 1011),
+            "patient": (pytest.approx(begin + 37), 1011),
+        }
+        assert alive.ws.latency == 0 and not alive.ws.closed
+        nursery.cancel_scope.cancel()
+    del silent, patient
+
+
+async def test_a_peer_that_takes_nothing_delays_no_other(autojump_clock: Any) -> None:
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        crowd = Crowd(nursery)
+        stuck = await crowd.open("stuck", 10, 5, capacity=10)
+        stuck.ws.send_nowait(b"x" * 1000)
+        await trio.lowlevel.checkpoint()
+        other = await crowd.open("other", 10, 5)
+        assert (await other.event())[0] == PING
+        assert trio.current_time() - begin == pytest.approx(10)
+        await trio.sleep(10)
+        assert crowd.ended["stuck"] == (pytest.approx(begin + 15), 1011)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_came_while_nothing_ran_counts(autojump_clock: Any) -> None:
+    """The pong is there, but not read yet, when its time is up: this process stood still."""
+    async with trio.open_nursery() as nursery:
+        crowd = Crowd(nursery)
+        peer = await crowd.open("late", 10, 5)
+        kind, payload = await peer.event()
+        assert kind == PING
+        link = peer.ws._link
+        (timer,) = crowd.timers._heap
+        peer.frame(PONG, payload)  # its reader has had no turn yet
+        keepalive = timer[2]
+        timer()
+        keepalive()
+        assert link.protocol.state is State.OPEN
+        await trio.sleep(6)
+        assert crowd.ended == {} and len(crowd.timers._heap) == 1
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("code", [1000, 1006])
+async def test_nothing_of_a_session_is_left_in_the_timers(autojump_clock: Any, code: int) -> None:
+    async with trio.open_nursery() as nursery:
+        crowd = Crowd(nursery)
+        peers = [await crowd.open(str(number), 20, 20) for number in range(3)]
+        for peer in peers[1:]:
+            if code == 1000:
+                peer.frame(CLOSE, (1000).to_bytes(2, "big"))
+            else:
+                peer.stream.close()
+        await trio.sleep(1)
+        assert [ended[1] for ended in crowd.ended.values()] == [code, code]
+        assert repr(crowd.timers) == "<Timers, 1 set>"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_session_without_a_host_times_itself(autojump_clock: Any) -> None:
+    client, server = memory_stream_pair()
+    begin = trio.current_time()
+    options = WebSocketOptions(ping_interval=10, ping_timeout=5)
+    async with run_session(server, WebSocketProtocol(client=False), options) as ws:
+        await ws.wait_closed()
+        assert (trio.current_time() - begin, ws.close_code) == (pytest.approx(15), 1011)
+    client.close()

@@ -19,6 +19,7 @@ from .causes import Cause
 if TYPE_CHECKING:
     import trio
 
+    from ..net.timers import Timers
     from ..wire.headers import HTTPHeaders
     from .policy import DisconnectPolicy
 
@@ -57,6 +58,7 @@ class Exchange(ABC):
       trailers: of the request, once its body has been read.
       route: for logs; set by the application: text, the handler's class, or a `Route`.
       logged: the application has written the request's access line; set by it.
+      timers: the host's, for what outlives the request; None where it has none.
 
     Backpressure: `write_headers`, `write` and `finish` act at once (they send what the
     transport takes and buffer the rest, bounded) and return an awaitable that is ready
@@ -81,6 +83,7 @@ class Exchange(ABC):
     logged: bool
     trailers: HTTPHeaders | None
     route: str | type | Route | None
+    timers: Timers | None = None
 
     # --- request -------------------------------------------------------------
     @abstractmethod

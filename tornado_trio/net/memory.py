@@ -72,6 +72,10 @@ class MemoryStream(Stream):
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         return None
 
+    def input_waits(self) -> bool:
+        pipe = self._inbound
+        return bool(self._in or pipe.data or pipe.ended or pipe.reset or self.closed)
+
     def _send(self, data: Data) -> int:
         pipe = self._outbound
         if pipe.ended or pipe.reset:

@@ -110,6 +110,18 @@ class SocketStream(Stream):
         except trio.ClosedResourceError as exc:
             raise StreamClosedError("the stream was closed by us") from exc
 
+    def input_waits(self) -> bool:
+        if self._in._data:
+            return True
+        try:
+            # The plain socket's: of a TLS connection what is encrypted is seen.
+            socket.socket.recv(self._sock, 1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        return True
+
     def wait_by(self, hub: ReadinessHub) -> None:
         """`arrange` asks `hub` from now on."""
         self._hub = hub

@@ -161,6 +161,13 @@ class Stream(ABC):
         """
         return self.wait_readable()
 
+    def input_waits(self) -> bool:
+        """Whether bytes, the end of the stream, or an error can be read now; nothing is consumed.
+
+        For rare questions; a task that reads may be waiting meanwhile.
+        """
+        return bool(self._in)
+
     def arrange(self) -> None:  # noqa: B027 - few streams have a choice
         """Choose how to wait for bytes: many streams may wait together (`ReadinessHub`).
 

@@ -32,6 +32,7 @@ from ..exchange import (
 from ..exchange.record import usable_request_id
 from ..log import app_log
 from ..net.stream import Stream
+from ..net.timers import Timers
 from ..wire.dates import http_date
 from ..wire.events import RequestHead
 from ..wire.headers import HTTPHeaders
@@ -365,6 +366,11 @@ class Http1Exchange(Exchange):
         extras.before_wait = callback
         self.corked = callback is not None
         return True
+
+    @property
+    def timers(self) -> Timers | None:  # type: ignore[override]
+        server = self._connection.server
+        return None if server.nursery is None else server.timers
 
     def peer_certificate(self, binary_form: bool = False) -> Any:
         return self._connection.stream.peer_certificate(binary_form)

@@ -17,6 +17,7 @@ from ..exchange import App, Cause, Exchange
 from ..net.listeners import Listener
 from ..net.readiness import ReadinessHub
 from ..net.stream import Stream
+from ..net.timers import Timers
 from ..wire.engines import WireEngine
 from ..wire.events import RequestHead
 from ..wire.http1 import ServerWire
@@ -91,6 +92,8 @@ class Serving(Protocol):
     def hub(self) -> ReadinessHub: ...
     @property
     def body_timeouts(self) -> BodyReadTimeouts: ...
+    @property
+    def timers(self) -> Timers: ...
     @property
     def limiter(self) -> ConnectionLimiter | None: ...
     @property

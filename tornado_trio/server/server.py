@@ -30,6 +30,7 @@ from ..exchange import App, Cause, Failure
 from ..log import gen_log
 from ..net.readiness import ReadinessHub
 from ..net.stream import Stream
+from ..net.timers import Timers
 from ..wire.engines import engine_for
 from .body_timeouts import BodyReadTimeouts
 from .connection import Http1Connection
@@ -69,6 +70,7 @@ class Server:
       limiter: counts connections, where their number is limited.
       reception: where connections are accepted, while `serve_connections` runs.
       nursery: owner of helper tasks of connections (watchers), while `run_in` has given one.
+      timers: of what outlives a request (websockets), while there is a nursery.
     """
 
     exchange_type: ClassVar[type[Http1Exchange]] = Http1Exchange
@@ -81,6 +83,7 @@ class Server:
         self.watch = DisconnectWatch()
         self.hub = ReadinessHub()
         self.body_timeouts = BodyReadTimeouts(self.options.timeouts.stall)
+        self.timers = Timers()
         limit = self.options.limits.max_connections
         self.limiter = None if limit is None else ConnectionLimiter(limit)
         self.nursery: trio.Nursery | None = None
@@ -114,6 +117,7 @@ class Server:
         self.nursery = nursery
         self._on_exit = on_exit
         self.body_timeouts.start_in(nursery)
+        self.timers.start_in(nursery)
         if nursery is not None:
             nursery.start_soon(self.watch.run, name="disconnect watch")
             nursery.start_soon(self.hub.run, name="readiness hub")

@@ -235,6 +235,7 @@ class CallExchange(Exchange):
     nursery = _handed_on("nursery")
     cancel_scope = _handed_on("cancel_scope")
     request_id = _handed_on("request_id")
+    timers = _handed_on("timers")
 
     read_chunk = _method("read_chunk")
     read_body = _method("read_body")

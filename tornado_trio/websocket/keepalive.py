@@ -11,7 +11,7 @@ import trio
 from ..wire.websocket import CloseCode, State
 from .link import Link
 
-__all__ = ["Keepalive", "Pings", "SignsOfLife", "read_alive"]
+__all__ = ["Keepalive", "Pings", "SignsOfLife"]
 
 _NUMBER = Struct("!I").pack
 
@@ -92,22 +92,20 @@ class Pings:
 class Keepalive(ABC):
     """When to ping, and when the peer counts as lost: `step` is called when it is due.
 
+    By the link's timer, which calls the object itself (`start`), or by a task of its own (`run`).
+
     Args:
         link: the connection.
         interval: seconds between pings.
         patience: seconds an answer may take; 0: no limit.
-
-    Attributes:
-        due: when `read_alive` calls `step` next, in trio's time; None: it has not begun.
     """
 
-    __slots__ = ("_begin", "due", "interval", "link", "patience")
+    __slots__ = ("_begin", "interval", "link", "patience")
 
     def __init__(self, link: Link, interval: float, patience: float) -> None:
         self.link = link
         self.interval = interval
         self.patience = patience
-        self.due: float | None = None
         self._begin: float | None = None  # when the ping was sent that is not answered
 
     @abstractmethod
@@ -123,8 +121,13 @@ class Keepalive(ABC):
         """Close: the peer has shown no sign of life."""
 
     def start(self) -> None:
-        """Step by the link's timer, until the connection is over."""
-        self.link.repeat(self.interval, self._seconds_after_step)
+        """Step by the link's timer, until reading is over."""
+        self.link.remind(self.interval, self)
+
+    def __call__(self) -> None:
+        seconds = self._seconds_after_step()
+        if seconds < math.inf:
+            self.link.remind(seconds, self)
 
     async def run(self) -> None:
         """Step in the task that calls this, until the connection is over.
@@ -152,6 +155,8 @@ class Keepalive(ABC):
             if begin + self.interval > now:
                 return begin + self.interval
         self.ping()
+        if self.link.protocol.state is not State.OPEN:
+            return math.inf  # nobody was there
         if self.patience <= 0:
             return now + self.interval
         self._begin = now
@@ -180,27 +185,11 @@ class SignsOfLife(Keepalive):
 
     def answered(self) -> bool:
         waits = self._pings.forget(self._asked)
-        return not waits or self.link.reads != self._reads or self.link.busy
+        link = self.link
+        if not waits or link.reads != self._reads or link.busy:
+            return True
+        return link.stream.input_waits()  # this process was kept from reading it
 
     def give_up(self) -> None:
         self.link.send_close(CloseCode.INTERNAL_ERROR, "keepalive ping timed out")
         self.link.abort()
-
-
-async def read_alive(link: Link, keepalive: Keepalive) -> bool:
-    """`link.read()`, with a step of the keepalive whenever one is due.
-
-    The deadline of the reader's own scope serves as the timer: a separate task that only sleeps
-    would cost 2 KB per connection.
-
-    Cancellation: as for `link.read`.
-    """
-    if keepalive.due is None:
-        keepalive.due = trio.current_time() + keepalive.interval
-    over = True
-    while True:
-        with trio.CancelScope(deadline=keepalive.due) as scope:
-            over = await link.read()
-        if not scope.cancelled_caught:
-            return over
-        keepalive.due = keepalive.step(trio.current_time())

@@ -10,7 +10,6 @@ of its answer. No task, scope or queue per message.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Final
@@ -20,6 +19,7 @@ import trio
 from .._util.fairness import Budget
 from ..errors import StreamClosedError, WriteBufferFull
 from ..net.stream import Stream
+from ..net.timers import Timers
 from ..wire.websocket import CLOSE, PING, CloseCode, WebSocketProtocol, WebSocketProtocolError
 from .lookahead import LookAhead
 
@@ -61,8 +61,7 @@ class Link:
         receiver: see `Receiver`.
         close_timeout: limit on everything done after the last message, in seconds.
         spawn: starts `async_fn()`; in the stream's nursery unless given.
-        later: how to schedule a timeout: a task unless given. (An event loop's timer costs a tenth
-            of the memory.)
+        later: how to schedule a timeout: `Timers` in the stream's nursery unless given.
         lost: called once if the peer disconnects while the connection is read ahead, and has sent
             no message that is still to be received.
 
@@ -87,7 +86,7 @@ class Link:
         "_pong",
         "_pong_unsent",
         "_pongs_ahead",
-        "_stop_repeating",
+        "_stop_reminding",
         "_stop_waiting",
         "ahead",
         "busy",
@@ -137,7 +136,7 @@ class Link:
         self._budget = Budget(_EVENTS_IN_A_ROW)
         self._emptied = False  # the last read took all there was
         self._stop_waiting: Callable[[], object] | None = None  # for the peer's close frame
-        self._stop_repeating: Callable[[], object] | None = None
+        self._stop_reminding: Callable[[], object] | None = None
         # Answered, and counted, before their turn.
         self._pings_ahead = 0
         self._pongs_ahead = 0
@@ -350,8 +349,7 @@ class Link:
     def abort_later(self) -> None:
         """Drop the connection if the peer has not closed it within `close_timeout`."""
         if self._stop_waiting is None and self.protocol.close_received is None:
-            later = self.later or self._later  # not kept: a reference cycle
-            self._stop_waiting = later(self.close_timeout, self.abort)
+            self._stop_waiting = self._later(self.close_timeout, self.abort)
 
     def abort(self) -> None:
         """Drop the connection now, unsent bytes and all."""
@@ -362,28 +360,22 @@ class Link:
         if self.ending is not None:
             self.ending()
 
-    def repeat(self, seconds: float, step: Callable[[], float]) -> None:
-        """Call `step` in so many seconds, and again after as many as it returns, until that is
-        infinity, or reading is over."""
-
-        def due() -> None:
-            self._stop_repeating = None
-            self.repeat(step(), step)
-
-        if seconds < math.inf:
-            self._stop_repeating = (self.later or self._later)(seconds, due)
+    def remind(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Call back in so many seconds, unless reading is over before. One at a time."""
+        self._stop_reminding = self._later(seconds, callback)
 
     def stop_waiting(self) -> None:
-        """Reading is over: cancel the timers of `abort_later` and `repeat`."""
-        for stop in (self._stop_waiting, self._stop_repeating):
+        """Reading is over: cancel the timers of `abort_later` and `remind`."""
+        for stop in (self._stop_waiting, self._stop_reminding):
             if stop is not None:
                 stop()
-        self._stop_waiting = self._stop_repeating = None
+        self._stop_waiting = self._stop_reminding = None
 
     def _later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
-        scope = trio.CancelScope()
-        self._start(_call_later, scope, seconds, callback)
-        return scope.cancel
+        later = self.later
+        if later is None:
+            later = self.later = Timers(self.stream.nursery)
+        return later(seconds, callback)
 
     async def finish(self) -> None:
         """Get the last frame out and close the stream, within `close_timeout`.
@@ -410,11 +402,3 @@ class Link:
     async def _discard(self) -> None:
         while await self.stream.read_some(_READ_SIZE):
             pass
-
-
-async def _call_later(
-    scope: trio.CancelScope, seconds: float, callback: Callable[[], object]
-) -> None:
-    with scope:
-        await trio.sleep(seconds)
-        callback()

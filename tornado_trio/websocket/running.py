@@ -14,6 +14,7 @@ import trio
 
 from .._util.interrupts import interrupt_in
 from ..net.stream import Stream
+from ..net.timers import Timers
 from ..wire.websocket import CloseCode, WebSocketProtocol
 from .options import WebSocketOptions
 from .session import WebSocket
@@ -25,6 +26,8 @@ __all__ = ["Host", "run_session"]
 class Host(Protocol):
     """What a session asks of the exchange it came from."""
 
+    @property
+    def timers(self) -> Timers | None: ...
     def set_wait_callback(self, callback: Callable[[], object] | None) -> bool: ...
     def set_drain_callback(self, callback: Callable[[], object] | None) -> None: ...
 
@@ -41,7 +44,8 @@ class run_session:  # used as a function
         host: tells when its server begins to drain: then the session is closed. And when the
             handler waits (`Exchange.set_wait_callback`): a session that is waited for reads itself
             then, and only one whose handler waits for something else has a reader task. Without it
-            there always is one, which weighs 1.5 KB.
+            there always is one, which weighs 1.5 KB. And for timers that many sessions share; those
+            of its own have a task in the nursery.
 
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
@@ -81,7 +85,7 @@ class run_session:  # used as a function
 
     def _begin(self, nursery: trio.Nursery) -> None:
         ws, host = self._ws, self._host
-        ws._link.stream.nursery = nursery
+        ws._begin(nursery, None if host is None else host.timers)
         if host is None or not host.set_wait_callback(ws._handler_waits):
             ws._start_reader()
         else:

@@ -19,8 +19,8 @@ import trio
 
 from ..net.stream import Stream
 from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
-from .keepalive import Pings, SignsOfLife, read_alive
-from .link import Enough, Link
+from .keepalive import Pings, SignsOfLife
+from .link import Enough, Later, Link
 from .options import SlowConsumer, WebSocketOptions
 from .outbox import Message, Outbox
 
@@ -108,7 +108,6 @@ class WebSocket:
         "_handler",
         "_inbox",
         "_inbox_bytes",
-        "_keepalive",
         "_link",
         "_options",
         "_outbox",
@@ -135,10 +134,6 @@ class WebSocket:
         self._options = options
         self._outbox = Outbox(self._link, options.slow_consumer, options.send_buffer)
         self._pings = Pings(self._link)
-        self._keepalive: SignsOfLife | None = None
-        if options.ping_interval is not None:
-            interval, patience = options.ping_interval, options.ping_timeout
-            self._keepalive = SignsOfLife(self._link, self._pings, interval, patience)
         self._reader = Reader.NOBODY
         self._reader_scope: trio.CancelScope | None = None  # while there is a reader task
         # The task whose waits are seen (`_handler_waits`), if there is one.
@@ -234,11 +229,7 @@ class WebSocket:
                 self._reader = _HANDLER
                 try:
                     # Here, and not in a method: its frame would be every idle connection's.
-                    if await (
-                        self._link.read()
-                        if self._keepalive is None
-                        else read_alive(self._link, self._keepalive)
-                    ):
+                    if await self._link.read():
                         self._end_of_messages()
                 finally:
                     self._reader = _NOBODY
@@ -392,6 +383,15 @@ class WebSocket:
 
     # --- the tasks -----------------------------------------------------------------------------
 
+    def _begin(self, nursery: trio.Nursery, later: Later | None) -> None:
+        """The block is entered: `nursery` runs its tasks, `later` its timers if there are any."""
+        link, options = self._link, self._options
+        link.stream.nursery = nursery
+        link.later = later
+        interval, patience = options.ping_interval, options.ping_timeout
+        if interval is not None:
+            SignsOfLife(link, self._pings, interval, patience).start()
+
     def _handler_waits(self) -> None:
         """The handler's step is over. Unless it waits for a message, someone else must read."""
         if self._reader is _NOBODY and not self._ended:
@@ -435,18 +435,15 @@ class WebSocket:
     async def _read_to_end(self) -> None:
         link = self._link
         if not self._over:
-            if self._keepalive is None:
-                await link.read()
-            else:
-                await read_alive(link, self._keepalive)
+            await link.read()
             self._end_of_messages()
-        link.stop_waiting()
         await link.finish()
 
     def _end_of_messages(self) -> None:
         """Wake those who wait for a message: the peer may keep its connection open for long."""
         self._over = True
         self._pings.end()
+        self._link.stop_waiting()
         self._link.room = None  # a bound method: a reference cycle
         self._wake()
 

@@ -82,6 +82,10 @@ class StreamServing:
         return self.base.body_timeouts
 
     @property
+    def timers(self) -> Any:
+        return self.base.timers
+
+    @property
     def nursery(self) -> trio.Nursery | None:
         return self.base.nursery
 
