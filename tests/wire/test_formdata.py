@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tornado_trio._util.percent import STEP, parse_qs_bytes
@@ -71,13 +73,24 @@ def test_a_large_body_is_parsed_in_steps(body: bytes) -> None:
     assert arguments == whole
 
 
-def test_a_large_multipart_body_is_parsed_in_steps() -> None:
-    value = b"\r\n--xA" * 200_000
-    body = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + value + b"\r\n--x--"
+@pytest.mark.parametrize("size", [1000, 50_000, 150_000, 500_000])
+def test_a_large_multipart_body_is_parsed_in_steps(size: int) -> None:
+    """A search through 512 KiB is one, so is a copy of 1 MiB."""
+    value = b"\r\n--xA" * size
+    part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + value + b"\r\n"
     arguments: dict[str, list[bytes]] = {}
+    body = part * 2 + b"--x--"
     steps = body_argument_steps(MULTIPART, body, arguments, {}, None, ParseBodyConfig())
-    assert len(list(steps)) == len(body) // STEP
-    assert arguments == {"a": [value]}
+    copies = -(-len(value) // 2**20) if len(value) > STEP else 0
+    assert len(list(steps)) == len(body) // 2**19 + 2 * copies
+    assert arguments == {"a": [value, value]}
+
+
+def test_values_are_bytes_whatever_the_body_is() -> None:
+    arguments: dict[str, list[bytes]] = {}
+    body: Any = bytearray(BODY)
+    parse_multipart_form_data(b"x", body, arguments, {})
+    assert [type(value) for value in arguments["a"]] == [bytes, bytes]
 
 
 def test_multipart() -> None:

@@ -41,6 +41,20 @@ def parse(body: bytes, size: int = 0, boundary: bytes = b"x", **limits: int) -> 
     return [(*part[:3], b"".join(part[3])) for part in parts]
 
 
+def whole(body: bytes, step: int, boundary: bytes = b"x") -> Any:
+    """The same by `spans`."""
+    parser = MultipartParser(boundary)
+    parts: list[Any] = []
+    try:
+        for found in parser.spans(body, step):
+            if found is not None:
+                part, start, end = found
+                parts.append((part.name, part.filename, part.content_type, body[start:end]))
+    except HTTPInputError as error:
+        return str(error)
+    return parts
+
+
 def outcome(*args: Any, **kwargs: Any) -> Any:
     try:
         return parse(*args, **kwargs)
@@ -75,6 +89,7 @@ def value(data: bytes) -> list[Any]:
 )
 def test_bodies(body: bytes, expected: Any, size: int) -> None:
     assert outcome(body, size) == expected
+    assert whole(body, size or 1000) == expected
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -95,6 +110,7 @@ def test_bodies(body: bytes, expected: Any, size: int) -> None:
 )
 def test_truncated(body: bytes, size: int) -> None:
     assert outcome(body, size) == "Invalid multipart/form-data: no final boundary found"
+    assert whole(body, size or 1000) == outcome(body)
 
 
 @pytest.mark.parametrize(
@@ -202,33 +218,76 @@ def test_linear(unit: bytes, size: int) -> None:
     start = time.process_time()
     outcome(FIELD + data + END, size)
     outcome(data + END, size)
+    whole(FIELD + data + END, size or len(data))
+    whole(data + END, size or len(data))
     assert time.process_time() - start < 4
 
 
-pieces = st.sampled_from(
-    [
-        b"\r",
-        b"\n",
-        b"\r\n",
-        b"-",
-        b"--",
-        b"x",
-        b" ",
-        b"y",
-        b"--x",
-        b"\r\n--x",
-        b"\r\n\r\n",
-        FIELD,
-        END,
-    ]
-)
+@pytest.mark.parametrize("boundary", [b"-", b"-" * 70, b"a" * 70, b"ab" * 35, b"-" * 256])
+@pytest.mark.parametrize("after", [b"", b"A", b"A \t", b"\r", b"-", b"\r\r", b"-\r", b"\n"])
+def test_linear_with_boundaries_that_repeat(boundary: bytes, after: bytes) -> None:
+    delimiter = b"\r\n--" + boundary
+    field = delimiter + FIELD[3:]
+    start = time.process_time()
+    for unit in (delimiter + after, boundary + after, delimiter + b"A" + field):
+        body = field[2:] + delimiter + b"A" + unit * (500_000 // len(unit)) + delimiter + b"--"
+        limits = {"max_parts": 10_000}
+        assert outcome(body, 5000, boundary, **limits) == outcome(body, 0, boundary, **limits)
+        whole(body, 5000, boundary)
+    assert time.process_time() - start < 8
 
 
-@given(st.lists(pieces, max_size=12), st.integers(1, 9))
-def test_cuts_do_not_matter(body_pieces: list[bytes], size: int) -> None:
-    for start in (b"", FIELD):
-        body = start + b"".join(body_pieces)
-        assert outcome(body, size) == outcome(body)
+def test_real_delimiters_among_false_ones() -> None:
+    """Where each ending comes next is kept, and found again once it is behind."""
+    value_ = b"\r\n--xA \t-\r\n--x\r-"
+    body = FIELD + value_ + b"\r\n"
+    for padding in (b"", b" ", b"\t", b"", b" ", b"", b"\t "):
+        body += b"--x" + padding + FIELD[3:] + value_ + b"\r\n"
+    body += END[2:] + END
+    for size in (0, 1, 5, 64):
+        assert outcome(body, size) == value(value_) * 8
+    for step in (1, 5, 64, 10_000):
+        assert whole(body, step) == value(value_) * 8
+
+
+BOUNDARIES = [b"x", b"-", b"--", b"xx", b"xyx", b"x ", b"\r\n--", b"--x--"]
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A boundary and a body, mostly of what looks like its delimiters."""
+    boundary = draw(st.sampled_from(BOUNDARIES))
+    delimiter = b"\r\n--" + boundary
+    field = delimiter + FIELD[3:]
+    afters = [b"", b"A", b"\r", b"-", b"\n", b"\r\r", b"--", b" ", b"\t", b" x"]
+    units = [delimiter + after for after in afters]
+    units += [b"\r", b"\n", b"\r\n", b"-", b"--", b" ", b"y", b"\r\n\r\n", b"\r\n--"]
+    units += [boundary, delimiter[2:], field, delimiter + b" " + FIELD[3:]]
+    body = b"".join(draw(st.lists(st.sampled_from(units), max_size=16)))
+    start, end = draw(st.sampled_from([b"", field[2:]])), draw(st.sampled_from([b"", delimiter]))
+    return boundary, start + body + (end and end + b"--")
+
+
+@given(bodies(), st.lists(st.integers(0, 300)), st.integers(1, 40))
+def test_cuts_do_not_matter(made: tuple[bytes, bytes], cuts: list[int], step: int) -> None:
+    boundary, body = made
+    expected = outcome(body, 0, boundary)
+    assert outcome(body, 1, boundary) == expected
+    assert outcome(body, step, boundary) == expected
+    assert whole(body, step, boundary) == expected
+    parser = MultipartParser(boundary)
+    data, parts, at = b"", 0, 0
+    try:
+        for cut in [*sorted(cuts), len(body)]:
+            for event in parser.feed(body[at:cut]):
+                parts += isinstance(event, Part)
+                data += event.data if isinstance(event, PartData) else b""
+            at = max(at, cut)
+        parser.finish()
+    except HTTPInputError as error:
+        assert str(error) == expected
+    else:
+        assert (parts, data) == (len(expected), b"".join([part[3] for part in expected]))
 
 
 # --- parameters --------------------------------------------------------------------------
