@@ -17,6 +17,7 @@ import pytest
 from tests.python import python
 from tornado_trio._util.late import (
     _StandIn,
+    class_later,
     in_trio_run,
     in_trio_task,
     later,
@@ -183,6 +184,19 @@ def test_every_late_pattern_compiles() -> None:
                     found += 1
             assert not any(type(v).__name__ == "_PatternStandIn" for v in vars(module).values())
     assert found > 0
+
+
+def test_a_class_of_a_class(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class User:
+        kind = class_later(module, "value")
+
+    class Other(User):
+        kind = int
+
+    assert imports() == 0 and Other.kind is int
+    assert User.kind is User().kind is sys.modules[module].value
+    monkeypatch.setattr(sys.modules[module], "value", str)
+    assert User.kind is str
 
 
 async def test_in_trio() -> None:

@@ -17,7 +17,6 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "tornado_trio"
 
 
-
 def floors() -> list[set[str]]:
     """The parts of the package, lowest floor first, as docs/design.md lists them."""
     text = (ROOT / "docs" / "design.md").read_text()
@@ -78,9 +77,9 @@ def statements(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
 
 
 def imported_later(tree: ast.AST) -> Iterator[str]:
-    """Names of the modules that `later` is called with: what uses a variable imports one."""
+    """Names of the modules that `later` and `class_later` import when they are used."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node).startswith("later("):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("later", "class_later"):
             name = node.args[0]
             if isinstance(name, ast.Constant):  # other functions have the name, too
                 yield name.value
@@ -196,7 +195,6 @@ def test_no_cycles() -> None:
 
 # --- the overlay --------------------------------------------------------------------------
 OVERLAY = ROOT / "compat"
-
 
 
 def overlay_floors() -> list[str]:

@@ -7,6 +7,7 @@ and the interfaces that its servers and clients share.
 from __future__ import annotations
 
 import ssl
+import sys
 import warnings
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -23,23 +24,17 @@ from tornado.log import gen_log
 from tornado.util import ObjectDict as ObjectDict
 from tornado.util import unicode_type as unicode_type
 
+from tornado_trio._util.late import later
 from tornado_trio.errors import HTTPInputError as HTTPInputError
 from tornado_trio.errors import HTTPOutputError as HTTPOutputError
 from tornado_trio.exchange import RequestStartLine as RequestStartLine
 from tornado_trio.exchange import ResponseStartLine as ResponseStartLine
 from tornado_trio.web.request import Request, _lazy
-from tornado_trio.wire import abnf, formdata
-from tornado_trio.wire.cookies import parse_cookie as parse_cookie
+from tornado_trio.wire import abnf
 from tornado_trio.wire.dates import format_timestamp as format_timestamp
-from tornado_trio.wire.formdata import HTTPFile as HTTPFile
-from tornado_trio.wire.formdata import ParseBodyConfig as ParseBodyConfig
-from tornado_trio.wire.formdata import ParseMultipartConfig as ParseMultipartConfig
-from tornado_trio.wire.formdata import ParseUrlEncodedConfig as ParseUrlEncodedConfig
 from tornado_trio.wire.headers import HTTP_WHITESPACE as HTTP_WHITESPACE
 from tornado_trio.wire.headers import HTTPHeaders as HTTPHeaders
 from tornado_trio.wire.headers import normalize_name as normalize_name
-from tornado_trio.wire.parameters import encode_header, parse_header
-from tornado_trio.wire.ranges import content_range, parse_range
 from tornado_trio.wire.urls import encode_username_password as encode_username_password
 from tornado_trio.wire.urls import qs_to_qsl as qs_to_qsl
 from tornado_trio.wire.urls import split_host_and_port as split_host_and_port
@@ -47,27 +42,76 @@ from tornado_trio.wire.urls import url_concat as url_concat
 
 if TYPE_CHECKING:
     import unittest
+    from collections.abc import Generator
     from http.client import responses as responses
+
+    from tornado._impl.http import forms
+    from tornado._impl.http.forms import HTTPFile as HTTPFile
+    from tornado._impl.http.forms import ParseBodyConfig as ParseBodyConfig
+    from tornado._impl.http.forms import ParseMultipartConfig as ParseMultipartConfig
+    from tornado._impl.http.forms import ParseUrlEncodedConfig as ParseUrlEncodedConfig
+
+    from tornado_trio.wire.cookies import parse_cookie as parse_cookie
+else:
+    forms = later("tornado._impl.http.forms", globals())
+
+__all__ = [
+    "HTTPConnection",
+    "HTTPFile",
+    "HTTPHeaders",
+    "HTTPInputError",
+    "HTTPMessageDelegate",
+    "HTTPOutputError",
+    "HTTPServerConnectionDelegate",
+    "HTTPServerRequest",
+    "HTTP_WHITESPACE",
+    "ObjectDict",
+    "ParseBodyConfig",
+    "ParseMultipartConfig",
+    "ParseUrlEncodedConfig",
+    "RequestStartLine",
+    "ResponseStartLine",
+    "doctests",
+    "encode_username_password",
+    "format_timestamp",
+    "gen_log",
+    "native_str",
+    "parse_body_arguments",
+    "parse_cookie",
+    "parse_multipart_form_data",
+    "parse_qs_bytes",
+    "parse_request_start_line",
+    "parse_response_start_line",
+    "qs_to_qsl",
+    "responses",
+    "set_parse_body_config",
+    "split_host_and_port",
+    "to_unicode",
+    "unicode_type",
+    "url_concat",
+    "utf8",
+]
 
 # Private names that programs and Tornado's own tests use.
 _ABNF = abnf
 _FORBIDDEN_HEADER_CHARS_RE = abnf.control_character
 _normalize_header = normalize_name
-_parse_header = parse_header
-_encode_header = encode_header
-_parse_request_range = parse_range
-_get_content_range = content_range
 
 
 # --- forms ---------------------------------------------------------------------------------
-
-_DEFAULT_PARSE_BODY_CONFIG = ParseBodyConfig()
+_DEFAULT_PARSE_BODY_CONFIG: ParseBodyConfig
 
 
 def set_parse_body_config(config: ParseBodyConfig) -> None:
     """Set the bounds of form bodies for the whole process. Call it before serving."""
     global _DEFAULT_PARSE_BODY_CONFIG
     _DEFAULT_PARSE_BODY_CONFIG = config
+
+
+def _parse_body_config() -> ParseBodyConfig:
+    """What was set, here or by a program in the variable; else it is handed on from `forms`."""
+    config: ParseBodyConfig = sys.modules[__name__]._DEFAULT_PARSE_BODY_CONFIG
+    return config
 
 
 def parse_body_arguments(
@@ -83,8 +127,8 @@ def parse_body_arguments(
 
     HTTPInputError when it is malformed or crosses a bound.
     """
-    formdata.parse_body_arguments(
-        content_type, body, arguments, files, headers, config=config or _DEFAULT_PARSE_BODY_CONFIG
+    forms.parse_body_arguments(
+        content_type, body, arguments, files, headers, config=config or _parse_body_config()
     )
 
 
@@ -97,8 +141,8 @@ def parse_multipart_form_data(
     config: ParseMultipartConfig | None = None,
 ) -> None:
     """Add the values and files of a multipart/form-data body to the dicts."""
-    formdata.parse_multipart_form_data(
-        boundary, data, arguments, files, config=config or _DEFAULT_PARSE_BODY_CONFIG.multipart
+    forms.parse_multipart_form_data(
+        boundary, data, arguments, files, config=config or _parse_body_config().multipart
     )
 
 
@@ -217,7 +261,7 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
         self.remote_ip = getattr(context, "remote_ip", None)
         self.protocol = getattr(context, "protocol", "http")
 
-    def _parse_body_steps(self) -> formdata.Steps:
+    def _parse_body_steps(self) -> Generator[None, None, None]:
         if not before(6, 5):
             yield from super()._parse_body_steps()
             return
@@ -230,7 +274,7 @@ class HTTPServerRequest(Request, LegacyRequestMethods):
             gen_log.warning("%s", exc)
 
     def _parse_config(self) -> ParseBodyConfig:
-        return _DEFAULT_PARSE_BODY_CONFIG
+        return _parse_body_config()
 
     def get_ssl_certificate(self, binary_form: bool = False) -> None | dict[str, Any] | bytes:
         """The client's TLS certificate as `ssl.SSLSocket.getpeercert` gives it, or None.
@@ -325,7 +369,6 @@ def doctests() -> unittest.TestSuite:
 
 shown_in(
     "tornado.httputil",
-    HTTPFile,
     HTTPInputError,
     HTTPOutputError,
     RequestStartLine,

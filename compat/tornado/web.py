@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +19,6 @@ from tornado._impl.generation import before
 from tornado._impl.http.delegates import HandlerDelegate as _HandlerDelegate
 from tornado._impl.http.delegates import drive_delegate
 from tornado._impl.http.handler_names import ApplicationNames, HandlerNames, give_way
-from tornado._impl.legacy.handlers import check_known_status, md5_version
 from tornado._impl.legacy.web import (
     asynchronous,
     call_when_flushed,
@@ -28,7 +26,7 @@ from tornado._impl.legacy.web import (
     guarded_callback,
 )
 from tornado._impl.loop.tasks import run_task
-from tornado._impl.names import handing_on, shown_in
+from tornado._impl.names import handing_on, listing, shown_in
 from tornado.concurrent import Future, future_set_result_unless_cancelled
 from tornado.iostream import StreamClosedError
 from tornado.log import access_log as access_log  # programs patch them here, as in upstream's
@@ -37,44 +35,49 @@ from tornado.log import gen_log as gen_log
 from tornado.routing import ReversibleRouter, ReversibleRuleRouter, Rule, URLSpec
 
 from tornado_trio import errors
-from tornado_trio._util.late import later
+from tornado_trio._util.late import class_later, later
 from tornado_trio.escape import json_encode
 from tornado_trio.exchange import CHECKPOINT, READY, Pending
 from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
 from tornado_trio.web import handler as _handler
 from tornado_trio.web import output as _output
-from tornado_trio.web import static as _static
-from tornado_trio.web import stock as _stock
 from tornado_trio.web.calls import Middleware, Surrounded
-from tornado_trio.web.decorators import (
-    addslash,
-    authenticated,
-    removeslash,
-    stream_request_body,
-)
 from tornado_trio.web.errors import Finish, HTTPError, MissingArgumentError
-from tornado_trio.web.rendering import is_absolute, loader_lock
-from tornado_trio.web.transforms import GZipContentEncoding, OutputTransform
 from tornado_trio.web.ui import Linkify as _linkify
 from tornado_trio.web.ui import ModuleNamespace as _UIModuleNamespace
 from tornado_trio.web.ui import TemplateModule, UIModule
 from tornado_trio.web.ui import XSRFFormHTML as _xsrf_form_html
-from tornado_trio.wire.signing import (
-    DEFAULT_SIGNED_VALUE_MIN_VERSION,
-    DEFAULT_SIGNED_VALUE_VERSION,
-    MAX_SUPPORTED_SIGNED_VALUE_VERSION,
-    MIN_SUPPORTED_SIGNED_VALUE_VERSION,
-    create_signed_value,
-    decode_signed_value,
-    get_signature_key_version,
-)
-from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v1
-from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
 
 if TYPE_CHECKING:
     import trio
+    from tornado._impl.stock import (
+        ErrorHandler,
+        FallbackHandler,
+        RedirectHandler,
+        StaticFileHandler,
+    )
     from tornado.httpserver import HTTPServer
+
+    from tornado_trio.web.decorators import (
+        addslash,
+        authenticated,
+        removeslash,
+        stream_request_body,
+    )
+    from tornado_trio.web.rendering import is_absolute
+    from tornado_trio.web.transforms import GZipContentEncoding, OutputTransform
+    from tornado_trio.wire.signing import (
+        DEFAULT_SIGNED_VALUE_MIN_VERSION,
+        DEFAULT_SIGNED_VALUE_VERSION,
+        MAX_SUPPORTED_SIGNED_VALUE_VERSION,
+        MIN_SUPPORTED_SIGNED_VALUE_VERSION,
+        create_signed_value,
+        decode_signed_value,
+        get_signature_key_version,
+    )
+    from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v1
+    from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
 else:
     trio = later("trio", globals())
 
@@ -135,8 +138,6 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
     _runs_on = "tornado"
     _answers_by_itself = False
     _write_result = None
-    # Programs that use or reset `_template_loaders` guard it with this.
-    _template_loader_lock = loader_lock
     _log_disconnects = True
     _answered_exceptions = (Exception, asyncio.CancelledError)
 
@@ -181,6 +182,8 @@ class RequestHandler(HandlerNames, _handler.RequestHandler):
 
         def set_status(self, status_code: int, reason: str | None = None) -> None:
             """Set the status; an unknown one needs a reason."""
+            from tornado._impl.legacy.handlers import check_known_status
+
             check_known_status(status_code, reason)
             super().set_status(status_code, reason)
 
@@ -335,39 +338,6 @@ class _ApplicationRouter(_application.ApplicationRouter, ReversibleRuleRouter):
         return ReversibleRuleRouter.get_target_delegate(self, target, request, **target_params)
 
 
-class ErrorHandler(_stock.ErrorHandler, RequestHandler):
-    """Answers every request with an error of `status_code`."""
-
-
-class RedirectHandler(_stock.RedirectHandler, RequestHandler):
-    """Redirects GET requests to `url`, which may be a `str.format` template."""
-
-    # Here, and only here, Tornado's tests ask for raw UTF-8.
-    _ascii_location = False
-
-
-class StaticFileHandler(_static.StaticFileHandler, RequestHandler):
-    """Serves the files of a directory: see `tornado_trio.web.StaticFileHandler`."""
-
-    _static_hashes = {}
-    _stamps = {}
-    # Subclasses of programs (Jupyter's FileFindHandler) guard their own tables with it.
-    _lock = threading.Lock()
-
-    if before(6):
-        get_content_version = classmethod(md5_version)
-
-
-class FallbackHandler(_stock.FallbackHandler, RequestHandler):
-    """Hands requests to another callback, such as a `WSGIContainer`."""
-
-    def prepare(self) -> None:  # type: ignore[override]
-        self._finished = True
-        self.request.connection.logged = True  # or the fallback does
-        self.fallback(self.request)
-        self.on_finish()
-
-
 def _error_answers(settings: dict[str, Any]) -> Any:
     """The setting `errors`, if it is what `tornado_trio.web.Application` means by it."""
     answers = settings.get("errors")
@@ -399,9 +369,9 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
     _router_class = _ApplicationRouter
     _delegate_class = _HandlerDelegate
     _request_class = httputil.HTTPServerRequest
-    _static_handler_class = StaticFileHandler
+    _static_handler_class = class_later("tornado.web", "StaticFileHandler")
     _checks_settings = False
-    _error_handler_class = ErrorHandler
+    _error_handler_class = class_later("tornado.web", "ErrorHandler")
     _native_refusal = (
         "a tornado.web.Application needs Tornado's loop: app.listen(port), or HTTPServer(app); "
         "natively, use tornado_trio.web.Application"
@@ -496,3 +466,4 @@ shown_in("tornado.web", Finish, HTTPError, MissingArgumentError)
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.web")
+    __dir__ = listing("tornado.web")

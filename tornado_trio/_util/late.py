@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, AnyStr, cast
 
-__all__ = ["in_trio_run", "in_trio_task", "later", "names_later", "pattern_later"]
+__all__ = ["class_later", "in_trio_run", "in_trio_task", "later", "names_later", "pattern_later"]
 
 
 def _put(value: Any, stand_in: object, variables: dict[str, Any]) -> None:
@@ -102,6 +102,19 @@ def pattern_later(
         variables: `globals()` of the caller, which keeps the result in one of them.
     """
     return cast("re.Pattern[AnyStr]", _PatternStandIn(expression, flags, variables))
+
+
+class _ClassStandIn:
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return getattr(importlib.import_module(self._module), self._name)
+
+
+def class_later(module: str, name: str) -> Any:
+    """For an attribute of a class: `name` of `module`, which is imported when it is asked for."""
+    return _ClassStandIn(module, name)
 
 
 def names_later(

@@ -11,29 +11,18 @@ app = web.Application([(r"/", Hello)])
 An application is an async callable over an `Exchange`; whatever produces exchanges (our
 server, a test network, an ASGI host) can serve it.
 
-WebSocketHandler and streamed forms are imported when first used: most programs need neither.
+What an application of handlers needs is imported with it; the rest when first used.
 """
 
 from typing import TYPE_CHECKING
 
 from .._util.late import names_later
 from ..exchange import DisconnectPolicy, critical, grace
-from ..wire.signing import (
-    DEFAULT_SIGNED_VALUE_MIN_VERSION,
-    DEFAULT_SIGNED_VALUE_VERSION,
-    MAX_SUPPORTED_SIGNED_VALUE_VERSION,
-    MIN_SUPPORTED_SIGNED_VALUE_VERSION,
-    create_signed_value,
-    decode_signed_value,
-    get_signature_key_version,
-)
 from .application import Application
-from .decorators import addslash, authenticated, removeslash, requires, stream_request_body
 from .errors import Finish, HTTPError, MissingArgumentError
 from .handler import RequestHandler
 from .matchers import AnyMatches, DefaultHostMatches, HostMatches, Matcher, PathMatches
 from .policies import max_body_size, on_disconnect, timeout
-from .rendering import is_absolute
 from .request import Request
 from .rules import (
     ReversibleRouter,
@@ -43,28 +32,59 @@ from .rules import (
     RuleRouter,
     URLSpec,
 )
-from .static import StaticFileHandler
-from .stock import ErrorHandler, FallbackHandler, RedirectHandler
-from .transforms import GZipContentEncoding, OutputTransform
 from .ui import TemplateModule, UIModule
-from .urls import local_url
 
 if TYPE_CHECKING:
+    from ..wire.signing import (
+        DEFAULT_SIGNED_VALUE_MIN_VERSION,
+        DEFAULT_SIGNED_VALUE_VERSION,
+        MAX_SUPPORTED_SIGNED_VALUE_VERSION,
+        MIN_SUPPORTED_SIGNED_VALUE_VERSION,
+        create_signed_value,
+        decode_signed_value,
+        get_signature_key_version,
+    )
     from .credentials import Credentials, basic_credentials, bearer_token
+    from .decorators import addslash, authenticated, removeslash, requires, stream_request_body
     from .forms import FormLimits, FormPart, FormParts, form_parts
+    from .rendering import is_absolute
+    from .static import StaticFileHandler
+    from .stock import ErrorHandler, FallbackHandler, RedirectHandler
+    from .transforms import GZipContentEncoding, OutputTransform
+    from .urls import local_url
     from .websocket import WebSocketHandler
 
 url = URLSpec
 
 _LATER = {
+    "DEFAULT_SIGNED_VALUE_MIN_VERSION": ".wire.signing",
+    "DEFAULT_SIGNED_VALUE_VERSION": ".wire.signing",
+    "MAX_SUPPORTED_SIGNED_VALUE_VERSION": ".wire.signing",
+    "MIN_SUPPORTED_SIGNED_VALUE_VERSION": ".wire.signing",
     "Credentials": "credentials",
+    "ErrorHandler": "stock",
+    "FallbackHandler": "stock",
     "FormLimits": "forms",
     "FormPart": "forms",
     "FormParts": "forms",
+    "GZipContentEncoding": "transforms",
+    "OutputTransform": "transforms",
+    "RedirectHandler": "stock",
+    "StaticFileHandler": "static",
     "WebSocketHandler": "websocket",
+    "addslash": "decorators",
+    "authenticated": "decorators",
     "basic_credentials": "credentials",
     "bearer_token": "credentials",
+    "create_signed_value": ".wire.signing",
+    "decode_signed_value": ".wire.signing",
     "form_parts": "forms",
+    "get_signature_key_version": ".wire.signing",
+    "is_absolute": "rendering",
+    "local_url": "urls",
+    "removeslash": "decorators",
+    "requires": "decorators",
+    "stream_request_body": "decorators",
 }
 
 __all__ = [

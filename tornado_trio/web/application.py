@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._util.late import class_later
 from .._util.mistakes import explain_asyncio, takes_one
 from ..errors import PeerError, StreamClosedError
 from ..exchange import log_access
@@ -29,13 +30,11 @@ from .path_templates import check_parts
 from .request import Request
 from .rules import ReversibleRouter, ReversibleRuleRouter, Router, Rule, RuleLike
 from .setting_names import check_settings
-from .static import StaticFileHandler
-from .stock import ErrorHandler
-from .transforms import GZipContentEncoding, OutputTransform
 
 if TYPE_CHECKING:
     from ..exchange import Cause, Exchange, Lifespan
     from .calls import Middleware
+    from .transforms import OutputTransform
 
 __all__ = ["Application", "ApplicationRouter", "HandlerCall"]
 
@@ -239,8 +238,12 @@ class Application(ReversibleRouter):
     _router_class: ClassVar[type[ApplicationRouter]] = ApplicationRouter
     _delegate_class: ClassVar[type[Any]] = HandlerCall
     _request_class: ClassVar[type[Any]] = Request
-    _static_handler_class: ClassVar[type[Any]] = StaticFileHandler
-    _error_handler_class: ClassVar[type[Any]] = ErrorHandler
+    _static_handler_class: ClassVar[type[Any]] = class_later(
+        "tornado_trio.web.static", "StaticFileHandler"
+    )
+    _error_handler_class: ClassVar[type[Any]] = class_later(
+        "tornado_trio.web.stock", "ErrorHandler"
+    )
 
     # Programs of Tornado's may have settings of any name and type.
     _checks_settings: ClassVar[bool] = True
@@ -260,6 +263,8 @@ class Application(ReversibleRouter):
         if transforms is not None:
             self.transforms = list(transforms)
         elif settings.get("compress_response") or settings.get("gzip"):
+            from .transforms import GZipContentEncoding
+
             self.transforms.append(GZipContentEncoding)
         if self._checks_settings:
             check_settings(settings)

@@ -11,6 +11,7 @@ The names with an underscore that Tornado's ecosystem reads (`_headers`, `_statu
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,8 +24,7 @@ from .._util.percent import quote_non_ascii
 from .._util.troubles import Trouble
 from ..escape import json_encode, utf8
 from ..exchange import READY
-from ..wire.conditional import compute_etag as etag_of
-from ..wire.conditional import none_match
+from ..wire.conditional import compute_etag, none_match
 from ..wire.headers import check_outgoing_name
 from . import failures, lifecycle, output
 from .answers import AnswerMethods
@@ -76,6 +76,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
     request_timeout: float | None = None
 
     _template_loaders: ClassVar[dict[str, BaseLoader]] = {}
+    _template_loader_lock = threading.Lock()  # of these; programs take it, too
     _stream_request_body = False
     _server_name = f"tornado_trio/{__version__}"
     _write_result: Any = READY
@@ -380,7 +381,7 @@ class RequestHandler(AnswerMethods, ArgumentMethods, CookieMethods):
 
     def compute_etag(self) -> str | None:
         """The entity tag of the response: a hash of what was written. None: it has none."""
-        return etag_of(self._write_buffer)
+        return compute_etag(self._write_buffer)
 
     def set_etag_header(self) -> None:
         etag = self.compute_etag()

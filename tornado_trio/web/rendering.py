@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os.path
 import sys
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from .handler import RequestHandler
     from .ui import UIModule
 
-loader_lock = threading.Lock()
 # Modules whose frames are not the program's: see `caller_directory`.
 _OURS = ("tornado_trio.", "tornado.web")
 
@@ -34,7 +32,7 @@ def load(handler: RequestHandler, template_name: str) -> Template:
     loaders = handler._template_loaders
     loader = loaders.get(path)
     if loader is None:
-        with loader_lock:
+        with handler._template_loader_lock:
             loader = loaders.get(path)
             if loader is None:
                 loaders[path] = loader = handler.create_template_loader(path)

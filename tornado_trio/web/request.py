@@ -17,15 +17,6 @@ from .._util.late import later
 from .._util.percent import parse_qs_bytes
 from ..errors import HTTPInputError
 from ..exchange import Exchange, RequestStartLine
-from ..wire.formdata import (
-    DEFAULT_CONFIG,
-    Arguments,
-    Files,
-    ParseBodyConfig,
-    Steps,
-    body_argument_steps,
-    is_form,
-)
 from ..wire.headers import HTTPHeaders
 from ..wire.urls import host_name_of, split_absolute_form
 
@@ -33,8 +24,11 @@ if TYPE_CHECKING:
     from http.cookies import SimpleCookie
 
     from ..wire import cookies as wire_cookies
+    from ..wire import formdata
+    from ..wire.formdata import Arguments, Files, ParseBodyConfig, Steps
     from .middleware.sessions import Session
 else:
+    formdata = later("tornado_trio.wire.formdata", globals())
     wire_cookies = later("tornado_trio.wire.cookies", globals())
 
 _T = TypeVar("_T")
@@ -174,7 +168,7 @@ class Request:
 
     def _parse_config(self) -> ParseBodyConfig:
         """The bounds of forms and query strings."""
-        return DEFAULT_CONFIG
+        return formdata.DEFAULT_CONFIG
 
     # --- arguments and cookies, when asked for --------------------------------------------
 
@@ -238,13 +232,13 @@ class Request:
     def _parse_body_steps(self) -> Steps:
         """`_parse_body`, with a yield after every few milliseconds."""
         content_type = self.headers.get("Content-Type")
-        if content_type is None or self._form_parsed or not is_form(content_type):
+        if content_type is None or self._form_parsed or not formdata.is_form(content_type):
             return
         self._form_parsed = True
         # Before the parse, so that a lazy `arguments` does not see the body twice.
         merged = self.__dict__.get("arguments")
         found: Arguments = {}
-        yield from body_argument_steps(
+        yield from formdata.body_argument_steps(
             content_type, self.body, found, self.files, self.headers, self._parse_config()
         )
         for name, values in found.items():

@@ -22,6 +22,10 @@ _PRIVATE = "tornado._impl.private"
 _OAUTH1 = "tornado_trio.oauth.oauth1"
 _NODES = "tornado_trio.template.nodes"
 _WEBSOCKET_CLIENT = "tornado._impl.websocket.client"
+_SIGNING = "tornado_trio.wire.signing"
+_DECORATORS = "tornado_trio.web.decorators"
+_FORMS = "tornado._impl.http.forms"
+_STOCK = "tornado._impl.stock"
 _FUTURE = "tornado.concurrent:Future"
 
 #: Module -> name -> the module that has it, as "module" or "module:its name there"; the name of
@@ -73,8 +77,18 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "_ProxyAdapter": "tornado._impl.http.peer",
     },
     "tornado.httputil": {
+        "HTTPFile": _FORMS,
+        "ParseBodyConfig": _FORMS,
+        "ParseMultipartConfig": _FORMS,
+        "ParseUrlEncodedConfig": _FORMS,
+        "_DEFAULT_PARSE_BODY_CONFIG": f"{_FORMS}:DEFAULT_CONFIG",
+        "_encode_header": "tornado_trio.wire.parameters:encode_header",
+        "_get_content_range": "tornado_trio.wire.ranges:content_range",
         "_int_or_none": _PRIVATE,
+        "_parse_header": "tornado_trio.wire.parameters:parse_header",
+        "_parse_request_range": "tornado_trio.wire.ranges:parse_range",
         "_parseparam": _PRIVATE,
+        "parse_cookie": "tornado_trio.wire.cookies",
         "responses": "http.client",
     },
     "tornado.ioloop": {
@@ -129,10 +143,30 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "_UNSET": "tornado_trio.template.template",
     },
     "tornado.web": {
+        "DEFAULT_SIGNED_VALUE_MIN_VERSION": _SIGNING,
+        "DEFAULT_SIGNED_VALUE_VERSION": _SIGNING,
+        "ErrorHandler": _STOCK,
+        "FallbackHandler": _STOCK,
+        "GZipContentEncoding": "tornado_trio.web.transforms",
+        "MAX_SUPPORTED_SIGNED_VALUE_VERSION": _SIGNING,
+        "MIN_SUPPORTED_SIGNED_VALUE_VERSION": _SIGNING,
+        "OutputTransform": "tornado_trio.web.transforms",
+        "RedirectHandler": _STOCK,
+        "StaticFileHandler": _STOCK,
+        "_create_signature_v1": f"{_SIGNING}:create_signature_v1",
+        "_create_signature_v2": f"{_SIGNING}:create_signature_v2",
+        "addslash": _DECORATORS,
+        "authenticated": _DECORATORS,
+        "create_signed_value": _SIGNING,
+        "decode_signed_value": _SIGNING,
+        "get_signature_key_version": _SIGNING,
+        "is_absolute": "tornado_trio.web.rendering",
+        "removeslash": _DECORATORS,
+        "stream_request_body": _DECORATORS,
         "ChunkedTransferEncoding": f"{_LEGACY}.transforms",
         "_ArgDefaultMarker": "tornado_trio.web.arguments:_Required",
         "_O": "tornado.util:ObjectDict",
-        "_decode_fields_v2": "tornado_trio.wire.signing:_fields_v2",
+        "_decode_fields_v2": f"{_SIGNING}:_fields_v2",
         "_time_independent_equals": "hmac:compare_digest",
     },
     "tornado.websocket": {

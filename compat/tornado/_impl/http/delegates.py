@@ -21,10 +21,11 @@ from tornado_trio._util.contexts import run_in
 from tornado_trio._util.late import later
 from tornado_trio.errors import StreamClosedError
 from tornado_trio.web.application import HandlerCall
-from tornado_trio.wire.formdata import Steps
 
 if TYPE_CHECKING:
     import trio
+
+    from tornado_trio.wire.formdata import Steps
 else:
     trio = later("trio", globals())
 
