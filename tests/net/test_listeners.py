@@ -272,3 +272,54 @@ async def test_pipes() -> None:
     for stream in (reader, writer):
         with pytest.raises(StreamClosedError):
             await stream.read_some()
+
+
+async def test_accepted_sockets_are_as_if_the_socket_module_had_made_them() -> None:
+    [listener, *others] = open_tcp_listeners(0, "127.0.0.1")
+    with socket.create_connection(listener.address) as client:
+        await listener.wait_acceptable()
+        stream = listener.accept_nowait()
+        assert stream is not None
+        sock = stream.socket
+        assert (sock.family, sock.type) == (socket.AF_INET, socket.SOCK_STREAM)
+        assert sock.proto == listener.socket.proto
+        assert sock.getpeername() == client.getsockname() == stream.remote_address
+        assert sock.gettimeout() == 0
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert not os.get_inheritable(sock.fileno())
+        stream.close()
+    close_all([listener, *others])
+
+
+async def test_nagle_is_off_where_connections_do_not_inherit_it() -> None:
+    listener = open_tcp_listeners(0, "127.0.0.1")[0]
+    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    with socket.create_connection(listener.address):
+        await listener.wait_acceptable()
+        stream = listener.accept_nowait()
+        assert stream is not None
+        assert stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        stream.close()
+    listener.close()
+
+
+class CountingSocket(socket.socket):
+    """A program's own kind of listening socket."""
+
+    accepted = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.accepted += 1
+        return super().accept()
+
+
+async def test_a_socket_that_accepts_in_its_own_way_does() -> None:
+    sock = CountingSocket()
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    listener = SocketListener(sock)
+    with socket.create_connection(listener.address):
+        stream = await listener.accept()
+        assert sock.accepted > 0
+        stream.close()
+    listener.close()

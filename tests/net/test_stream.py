@@ -417,3 +417,44 @@ async def test_whether_input_waits(pair: tuple[Stream, Stream]) -> None:
     assert ours.input_waits()  # the end
     ours.close()
     assert ours.input_waits()  # reading will tell
+
+
+@pytest.mark.parametrize("how", ["read_some", "wait_readable", "readable", "by its socket"])
+async def test_closing_a_socket_wakes_whoever_waits_for_it(how: str) -> None:
+    ours, theirs = socket.socketpair()
+    stream = SocketStream(ours)
+
+    async def wait() -> None:
+        if how == "by its socket":  # as a program may
+            with pytest.raises(trio.ClosedResourceError):
+                await trio.lowlevel.wait_readable(stream.socket)
+        elif how == "readable":
+            with pytest.raises((trio.ClosedResourceError, StreamClosedError)):
+                await stream.readable()
+        else:
+            with pytest.raises(StreamClosedError):
+                await getattr(stream, how)()
+
+    with theirs, trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            await wait_all_tasks_blocked()
+            stream.close()
+
+
+async def test_a_descriptor_is_waited_for_after_one_of_its_number_was_closed_unwaited() -> None:
+    first, other = socket.socketpair()
+    number = first.fileno()
+    for waits in (False, True, False, True):
+        stream = SocketStream(first)
+        assert first.fileno() == number
+        if waits:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stream.wait_readable)
+                await wait_all_tasks_blocked()
+                other.send(b"x")
+        stream.close()
+        other.close()
+        first, other = socket.socketpair()
+    first.close()
+    other.close()

@@ -40,7 +40,7 @@ class SocketStream(Stream):
         whether the last read may have left something.
     """
 
-    __slots__ = ("_fd", "_hub", "_kept_back", "_sock", "waiter")
+    __slots__ = ("_fd", "_hub", "_kept_back", "_sock", "_waited", "waiter")
 
     _sock: socket.socket
 
@@ -50,22 +50,27 @@ class SocketStream(Stream):
         *,
         local_address: Any = None,
         remote_address: Any = None,
+        prepared: bool = False,
     ) -> None:
         super().__init__(local_address, remote_address)
-        sock.setblocking(False)
-        if sock.family != getattr(socket, "AF_UNIX", None):
-            # Some systems refuse it once the peer has reset the connection; reading will tell.
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not prepared:
+            sock.setblocking(False)
+            if sock.family != getattr(socket, "AF_UNIX", None):
+                without_nagle(sock)
         self._sock = sock
         # Waiting by number spares a Python call per wait, and survives sock.close().
         self._fd = sock.fileno()
         self.waiter: Any = None
         self._hub: ReadinessHub | None = None  # what `arrange` asks
         self._kept_back = False
+        # A task may be waiting for the descriptor by trio: one of ours, or a program's that was
+        # given the socket. Few connections with one request ever wait, and telling trio is 3 % of
+        # what one of those costs.
+        self._waited = False
 
     @property
     def socket(self) -> _socket.socket:
+        self._waited = True
         return self._sock
 
     def detach(self) -> _socket.socket:
@@ -77,6 +82,7 @@ class SocketStream(Stream):
         if self._in or self._out:
             raise RuntimeError(f"cannot detach: {self!r} has buffered bytes")
         self.closed = True
+        self._waited = True  # who gets it knows nothing of ours
         self._notify_closing()
         return self._sock
 
@@ -104,6 +110,7 @@ class SocketStream(Stream):
             return
         try:
             if self.waiter is None:
+                self._waited = True
                 await trio.lowlevel.wait_readable(self._fd)
             else:
                 await self.waiter
@@ -134,7 +141,10 @@ class SocketStream(Stream):
         if self._in._data or self.closed:
             return self.wait_readable()
         waiter: Awaitable[None] | None = self.waiter
-        return trio.lowlevel.wait_readable(self._fd) if waiter is None else waiter  # noqa: ASYNC105
+        if waiter is None:
+            self._waited = True
+            return trio.lowlevel.wait_readable(self._fd)  # noqa: ASYNC105
+        return waiter
 
     # --- the primitives ------------------------------------------------------------
 
@@ -168,11 +178,13 @@ class SocketStream(Stream):
 
     async def _wait_recv(self) -> None:
         if self.waiter is None:
+            self._waited = True
             await trio.lowlevel.wait_readable(self._fd)
         else:
             await self.waiter
 
     async def _wait_send(self) -> None:
+        self._waited = True
         await trio.lowlevel.wait_writable(self._fd)
 
     def _close(self) -> None:
@@ -190,6 +202,8 @@ class SocketStream(Stream):
     def _notify_closing(self) -> None:
         if self.waiter is not None:
             self.waiter.close()
+        elif not self._waited:
+            return
         try:
             trio.lowlevel.notify_closing(self._fd)
         except RuntimeError:
@@ -286,3 +300,13 @@ class SocketStream(Stream):
                 return True
             return self._keep(data, sent)
         return Stream.write(self, data)
+
+
+def without_nagle(sock: socket.socket) -> bool:
+    """Switch Nagle's algorithm off, for a TCP socket; whether it was off."""
+    # Some systems refuse it once the peer has reset the connection; reading will tell.
+    with contextlib.suppress(OSError):
+        if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY):
+            return True
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return False

@@ -136,6 +136,7 @@ class TlsStream(SocketStream):
         await super().wait_readable() if self.closed else await trio.lowlevel.checkpoint()
 
     async def _wait_recv(self) -> None:
+        self._waited = True
         if self._recv_wants_write:
             await self._wait_shared(trio.lowlevel.wait_writable)
         elif self._sock.pending():
@@ -146,6 +147,7 @@ class TlsStream(SocketStream):
             await trio.lowlevel.wait_readable(self._fd)
 
     async def _wait_send(self) -> None:
+        self._waited = True
         if self._send_wants_read:
             await self._wait_shared(trio.lowlevel.wait_readable)
         else:
