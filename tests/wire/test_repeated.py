@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tornado_trio.errors import PeerError
 from tornado_trio.limits import STRICT, Dialect, Limits
+from tornado_trio.wire.engines import engine_for
 from tornado_trio.wire.events import RequestHead
 from tornado_trio.wire.heads import parse_request_head
 from tornado_trio.wire.http1 import ServerWire
@@ -59,6 +60,30 @@ def test_a_repeated_head_means_what_it_meant(
             assert outcome(memory.parse, data, dialect) == expected
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(LINES), st.sampled_from(FIELDS), st.integers(1, 3), st.integers(1, 3)
+        ),
+        max_size=8,
+    ),
+    st.sampled_from([STRICT, LENIENT]),
+)
+def test_a_head_means_what_it_meant_whatever_other_connections_began_with(
+    heads: list[tuple[bytes, bytes, int, int]], dialect: Dialect
+) -> None:
+    firsts = HeadMemory()
+    earlier = HeadMemory(firsts)
+    for line, fields, connections, times in heads:
+        data = line + b"\r\n" + fields + b"\r\n"
+        expected = outcome(parse_request_head, data, dialect)
+        for _ in range(connections):
+            memory = HeadMemory(firsts)
+            for _ in range(times):
+                assert outcome(memory.parse, data, dialect) == expected
+            assert outcome(earlier.parse, data, dialect) == expected
+
+
 def parse(memory: HeadMemory, data: bytes) -> RequestHead:
     return memory.parse(data, LIMITS, STRICT)
 
@@ -74,6 +99,41 @@ def test_what_a_program_changes_is_its_own() -> None:
         head.headers.add("Cookie", "secret=1")
         del head.headers["Host"]
         head.keep_alive, head.content_length = False, 7
+
+
+def test_connections_begin_with_what_others_began_with() -> None:
+    firsts = HeadMemory()
+    data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    fields = len(data) - len("GET / HTTP/1.1")
+    for _ in range(2):
+        memory = HeadMemory(firsts)
+        assert "of 0 bytes" in repr(memory)
+        parse(memory, data)
+        parse(memory, b"GET /later HTTP/1.1\r\nHost: b\r\n\r\n")  # which is no first head
+    memory = HeadMemory(firsts)
+    assert f"of {fields} bytes" in repr(memory)
+    head = parse(memory, data)
+    head.headers["Host"] = "changed"
+    parse(memory, b"GET /other HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = parse(HeadMemory(firsts), data)
+    assert head.start_line.target == "/"
+    assert head.headers["Host"] == "a"
+
+
+def test_one_server_knows_nothing_of_anothers_connections() -> None:
+    data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    small = Limits(max_head_size=len(data) - 1)
+    engine = engine_for("own", STRICT)
+    for _ in range(3):
+        wire = engine.server_wire(LIMITS)
+        wire.feed(data)
+        assert isinstance(wire.next_event(), RequestHead)
+    wire = engine.server_wire(small)  # as after `use_options`
+    wire.feed(data)
+    with pytest.raises(PeerError, match="too large"):
+        wire.next_event()
+    other = engine_for("own", STRICT).server_wire(LIMITS)
+    assert "of 0 bytes" in repr(other._parse.__self__)  # type: ignore[attr-defined]
 
 
 def test_little_is_kept() -> None:

@@ -55,6 +55,9 @@ class ServerTls:
       handshake_timeout: seconds.
     """
 
+    #: Connections are (see `server.serve.TlsSource`).
+    encrypts = True
+
     def __init__(
         self,
         certificate: Certificate,

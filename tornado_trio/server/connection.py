@@ -25,7 +25,6 @@ from typing import Any, TypeAlias
 
 import trio
 
-from .._util.fairness import Budget
 from .._util.groups import sole
 from ..errors import PeerError, StreamClosedError
 from ..exchange import Cause
@@ -131,7 +130,7 @@ class Http1Connection(RequestChannel):
         """Serve requests, one after the other. True: continue in a new nursery."""
         stream, handler, server = self.stream, self.handler, self.server
         wire, next_event, receive, read_nowait = self._means()
-        budget = Budget(_REQUESTS_IN_A_ROW)
+        in_a_row = 0
         must_wait = False
         try:
             event = next_event()
@@ -177,7 +176,8 @@ class Http1Connection(RequestChannel):
                     if must_wait:
                         event = _NEED_DATA
                     else:
-                        if budget.spent():
+                        in_a_row += 1
+                        if not in_a_row % _REQUESTS_IN_A_ROW:
                             await trio.lowlevel.checkpoint()
                         event = next_event()
                 else:

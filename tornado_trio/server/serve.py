@@ -36,6 +36,10 @@ class TlsSource(Protocol):
     """Provides the TLS context for the next connection, as `net.ServerTls` does."""
 
     @property
+    def encrypts(self) -> bool:
+        """Whether it is to be encrypted: if so `context` will be asked for."""
+
+    @property
     def context(self) -> ssl.SSLContext | None:
         """None: the connection is not encrypted. Errors are passed to
         `Server.connection_refused`."""
@@ -230,7 +234,7 @@ class _Reception:
         connection = (self._server, stream, self._tls, self._proxy)
         if limiter is not None:
             self._connections.start_soon(_counted, limiter, *connection, name="connection")
-        elif self._tls is None and self._proxy is None:
+        elif self._proxy is None and (self._tls is None or _is_plain(self._tls)):
             self.start(stream)  # a coroutine less, for as long as it lasts
         else:
             self._connections.start_soon(_connection, *connection, name="connection")
@@ -286,6 +290,11 @@ async def _hold(
             server.run_in(connections, leave)
             task_status.started((connections, shield))
             await trio.sleep_forever()  # until cancelled: connections come and go
+
+
+def _is_plain(tls: Tls) -> bool:
+    """Whether a connection that comes now is not encrypted."""
+    return not (isinstance(tls, ssl.SSLContext) or tls.encrypts)
 
 
 async def _counted(

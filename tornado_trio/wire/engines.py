@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from ..limits import Dialect, Limits
+from ..limits import STRICT, Dialect, Limits
 from .http1 import ClientWire, ServerWire
+from .repeated import HeadMemory
 
 __all__ = ["VARIABLE", "WireEngine", "engine_for"]
 
@@ -41,6 +42,21 @@ class WireEngine(NamedTuple):
         return self.client(limits, self.dialect)
 
 
+class _ServerWires:
+    """Makes the wires of a server's connections, whose first heads are often alike."""
+
+    def __init__(self) -> None:
+        self._limits: Limits | None = None
+        self._dialect: Dialect | None = None
+        self._firsts = HeadMemory()
+
+    def __call__(self, limits: Limits, dialect: Dialect = STRICT) -> ServerWire:
+        # A server's options may be replaced: what one accepts another may refuse.
+        if limits is not self._limits or dialect is not self._dialect:
+            self._limits, self._dialect, self._firsts = limits, dialect, HeadMemory()
+        return ServerWire(limits, dialect, self._firsts)
+
+
 def engine_for(name: str | None, dialect: Dialect) -> WireEngine:
     """The engine called `name`; None: the one that TORNADO_TRIO_ENGINE names, or our own.
 
@@ -53,7 +69,7 @@ def engine_for(name: str | None, dialect: Dialect) -> WireEngine:
         source = "engine=" if name is not None else f"{VARIABLE}="
         raise ValueError(f"{source}{chosen!r}: the engines are {' and '.join(_NAMES)}")
     if chosen == "own":
-        return WireEngine("own", ServerWire, ClientWire, dialect)
+        return WireEngine("own", _ServerWires(), ClientWire, dialect)
     from .h11_engine import REFUSED, H11ClientWire, H11ServerWire  # 7 ms, of h11
 
     refused = [flag for flag in REFUSED if getattr(dialect, flag)]

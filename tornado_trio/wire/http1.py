@@ -46,13 +46,18 @@ class ServerWire(Wire):
     Attributes:
       head: of the request being answered.
       close_after: the connection ends with this response (see `end_after_response`).
+
+    Args:
+      firsts: what the first heads of other connections were (see `HeadMemory`).
     """
 
     __slots__ = ("_parse", "close_after", "head", "responded")
 
-    def __init__(self, limits: Limits, dialect: Dialect = STRICT) -> None:
+    def __init__(
+        self, limits: Limits, dialect: Dialect = STRICT, firsts: HeadMemory | None = None
+    ) -> None:
         super().__init__(limits, dialect)
-        self._parse: Callable[[bytes, Limits, Dialect], RequestHead] = HeadMemory().parse
+        self._parse: Callable[[bytes, Limits, Dialect], RequestHead] = HeadMemory(firsts).parse
         self.head: RequestHead | None = None
         self.close_after = False
         self.responded = False
@@ -221,6 +226,10 @@ class ServerWire(Wire):
 
     def _say_persistence(self, headers: HTTPHeaders, connection: str | None, version: str) -> None:
         """The Connection field: the program's, with what the client must know besides."""
+        if connection is None and self.close_after:
+            if version == "HTTP/1.1":
+                headers._fields["Connection"] = "close"
+            return
         options = [] if connection is None else [o.strip(" \t") for o in connection.split(",")]
         if any(option.lower() == "close" for option in options):
             self.close_after = True

@@ -129,6 +129,10 @@ class NativeServer(LoopServer):
         return self
 
     @property
+    def encrypts(self) -> bool:
+        return self.owner.ssl_options is not None
+
+    @property
     def context(self) -> ssl.SSLContext | None:
         """The TLS context of the next connection."""
         options = self.owner.ssl_options
