@@ -130,7 +130,6 @@ class Http1Connection(RequestChannel):
         """Serve requests, one after the other. True: continue in a new nursery."""
         stream, handler, server = self.stream, self.handler, self.server
         wire, next_event, receive, read_nowait = self._means()
-        in_a_row = 0
         must_wait = False
         try:
             event = next_event()
@@ -176,8 +175,7 @@ class Http1Connection(RequestChannel):
                     if must_wait:
                         event = _NEED_DATA
                     else:
-                        in_a_row += 1
-                        if not in_a_row % _REQUESTS_IN_A_ROW:
+                        if not self.requests % _REQUESTS_IN_A_ROW:
                             await trio.lowlevel.checkpoint()
                         event = next_event()
                 else:
