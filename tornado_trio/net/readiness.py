@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import select as _select
 from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import outcome
 import trio
@@ -38,6 +38,19 @@ _FEW = 3
 _TURNS_TO_JUDGE = 8
 # So often `arrange` is called between a look that found few and the next.
 _BETWEEN_LOOKS = 64
+
+
+#: What a task is woken with: one for all, since it is looked at and not unwrapped.
+_WOKEN: Final = outcome.Value(None)
+
+
+def _trap_of(abort: Callable[[Any], trio.lowlevel.Abort]) -> Any:
+    """What `wait_task_rescheduled(abort)` yields to trio's loop, which takes the same one for each
+    wait: with a coroutine and an outcome for each, a wait costs 5 k instructions more."""
+    waiting = trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105 - looked at, not run
+    trap = waiting.send(None)
+    waiting.close()
+    return trap
 
 
 class _Stream(Protocol):
@@ -63,12 +76,13 @@ class Readable:
       True.
     """
 
-    __slots__ = ("_fd", "_hub", "_task", "doubt")
+    __slots__ = ("_fd", "_hub", "_task", "_trap", "doubt")
 
     def __init__(self, hub: ReadinessHub, fd: int) -> None:
         self._hub: ReadinessHub | None = hub  # None: it does not stand there any more
         self._fd = fd
         self._task: trio.lowlevel.Task | None = None
+        self._trap = _trap_of(self._stop_waiting)
         self.doubt = False  # what is there already is reported when it is registered
 
     def __repr__(self) -> str:
@@ -77,10 +91,12 @@ class Readable:
 
     def __await__(self) -> Generator[Any, Any, None]:
         if self.doubt or self._hub is None or self._task is not None:
-            return self._by_trio().__await__()
+            yield from self._by_trio().__await__()
+            return
         self._task = trio.lowlevel.current_task()
-        waiting = trio.lowlevel.wait_task_rescheduled(self._stop_waiting)  # noqa: ASYNC105
-        return waiting.__await__()
+        result = yield self._trap
+        if result is not _WOKEN:
+            result.unwrap()
 
     def _stop_waiting(self, _: object) -> trio.lowlevel.Abort:
         self._task = None
@@ -99,21 +115,25 @@ class Readable:
             if self._hub is not None:
                 self._hub.forget(self._fd, self)
             self._fd = -1
-            self._hub = None
+            self._leave_hub()
             task, self._task = self._task, None
             if task is not None:
                 error = trio.ClosedResourceError("another task closed this descriptor")
                 trio.lowlevel.reschedule(task, outcome.Error(error))
+
+    def _leave_hub(self) -> None:
+        self._hub = None
+        self._trap = None  # which refers to this: a reference cycle
 
     def report(self, *, last: bool = False) -> None:
         """Something may have arrived. `last`: the hub reports nothing more, trio's wait is used
         from now on."""
         self.doubt = True
         if last:
-            self._hub = None
+            self._leave_hub()
         task, self._task = self._task, None
         if task is not None:
-            trio.lowlevel.reschedule(task)
+            trio.lowlevel.reschedule(task, _WOKEN)
 
 
 class ReadinessHub:
