@@ -77,14 +77,14 @@ async def test_disarming_leaves_the_next_owner_of_a_number_alone() -> None:
         await wait_all_tasks_blocked()
         ours, theirs = socket.socketpair()
         first, second = Deaf(), Deaf()
-        number = watch.arm(ours, first, input=True)
+        number = watch.arm(ours.fileno(), first, input=True)
         assert number == ours.fileno()
         ours.close()
         again = socket.fromfd(theirs.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
-        assert watch.arm(again, second, input=False) == number
-        watch.disarm(number, ours, first)
+        assert watch.arm(again.fileno(), second, input=False) == number
+        watch.disarm(number, ours.fileno(), first)
         assert repr(watch) == "<DisconnectWatch of 1 sockets>"
-        watch.disarm(number, again, second)
+        watch.disarm(number, again.fileno(), second)
         assert repr(watch) == "<DisconnectWatch of 0 sockets>"
         again.close()
         theirs.close()
@@ -94,7 +94,7 @@ async def test_disarming_leaves_the_next_owner_of_a_number_alone() -> None:
 async def test_without_a_task_or_a_socket_nothing_is_watched() -> None:
     watch = DisconnectWatch()
     ours, theirs = socket.socketpair()
-    assert watch.arm(ours, Deaf(), input=True) is None
+    assert watch.arm(ours.fileno(), Deaf(), input=True) is None
     assert watch.arm(None, Deaf(), input=True) is None
     ours.close()
     theirs.close()

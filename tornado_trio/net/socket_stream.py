@@ -73,6 +73,10 @@ class SocketStream(Stream):
         self._waited = True
         return self._sock
 
+    @property
+    def descriptor(self) -> int:
+        return self._sock.fileno()
+
     def detach(self) -> _socket.socket:
         """Hand over the socket. The stream is closed, the socket is not.
 

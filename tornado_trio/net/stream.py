@@ -120,6 +120,13 @@ class Stream(ABC):
         """The socket underneath, if there is one."""
         return None
 
+    @property
+    def descriptor(self) -> int | None:
+        """The socket's number, for an epoll; -1: it is closed. Not to be waited for by trio, which
+        is told of the close only where it may matter: see `socket`."""
+        sock = self.socket
+        return None if sock is None else sock.fileno()
+
     def peer_certificate(self, binary_form: bool = False) -> Any:
         """The peer's certificate (see `ssl.SSLSocket.getpeercert`); None without TLS."""
         return None

@@ -59,7 +59,7 @@ class Disconnect:
         wire = owner.wire
         self.input_waits = bool(wire.buffered)
         asks = not self.input_waits and not wire.body_unread
-        self._fd = self._watch.arm(owner.stream.socket, self, input=asks)
+        self._fd = self._watch.arm(owner.stream.descriptor, self, input=asks)
         if self._fd is None and not wire.body_unread:
             self._start_task(self._read_ahead)
 
@@ -71,7 +71,7 @@ class Disconnect:
     def stop(self) -> None:
         """The handler is done, or reads the stream itself."""
         if self._fd is not None:
-            self._watch.disarm(self._fd, self._owner.stream.socket, self)
+            self._watch.disarm(self._fd, self._owner.stream.descriptor, self)
             self._fd = None
         if self._reader is not None:
             self._reader.cancel()
@@ -115,7 +115,7 @@ class Disconnect:
         if self._fd is None:
             self._start_task(self._listen_for_reset)
         else:
-            self._watch.arm(stream.socket, self, input=False, half=False)
+            self._watch.arm(stream.descriptor, self, input=False, half=False)
 
     # --- tasks ------------------------------------------------------------------------
     def _start_task(self, function: Callable[[], Awaitable[None]]) -> None:

@@ -13,7 +13,6 @@ and the end of the client's stream is seen behind them.
 from __future__ import annotations
 
 import select as _select
-import socket
 from typing import Any, Protocol
 
 import trio
@@ -66,7 +65,7 @@ class DisconnectWatch:
             self._epoll = None
 
     def arm(
-        self, sock: socket.socket | None, observer: Observer, *, input: bool, half: bool = True
+        self, fd: int | None, observer: Observer, *, input: bool, half: bool = True
     ) -> int | None:
         """Watch a socket; the descriptor to `disarm`, -1 for a closed one.
 
@@ -74,9 +73,8 @@ class DisconnectWatch:
         end of the peer's stream; what is always reported (reset, both sides closed) comes
         without.
         """
-        if self._epoll is None or sock is None:
+        if self._epoll is None or fd is None:
             return None
-        fd = sock.fileno()
         if fd >= 0:
             mask = (select.EPOLLIN if input else 0) | (select.EPOLLRDHUP if half else 0)
             self._arm(fd, observer, mask)
@@ -95,16 +93,16 @@ class DisconnectWatch:
             epoll.modify(fd, mask)
         self._armed[fd] = observer
 
-    def disarm(self, fd: int, sock: socket.socket | None, observer: Observer) -> None:
-        """Stop watching.
+    def disarm(self, fd: int, present: int | None, observer: Observer) -> None:
+        """Stop watching. `present`: the socket's descriptor by now.
 
-        A socket that was closed while it was watched has no descriptor any more, and the
-        number may be another one's.
+        A socket that was closed while it was watched has none any more, and the number may be
+        another one's.
         """
         if self._armed.get(fd) is not observer:
             return
         del self._armed[fd]
-        if self._epoll is None or sock is None or sock.fileno() != fd:
+        if self._epoll is None or present != fd:
             return  # closed: the kernel has removed it
         try:
             self._epoll.unregister(fd)
