@@ -5,12 +5,15 @@ What servers read is tested by tests/server/corpus.py, byte by byte.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tornado_trio.errors import HTTPOutputError, LimitError, PeerError
 from tornado_trio.limits import STRICT, Dialect, Limits
@@ -20,6 +23,7 @@ from tornado_trio.wire.engines import engine_for
 from tornado_trio.wire.events import EndOfMessage, RequestHead, ResponseHead, Signal
 from tornado_trio.wire.headers import HTTPHeaders
 from tornado_trio.wire.http1 import ClientWire, ServerWire
+from tornado_trio.wire.wire import end_of_head
 
 LIMITS = Limits(max_body_size=1000, max_head_size=2000)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -750,3 +754,13 @@ def test_what_comes_with_a_body_that_proxies_may_see_otherwise_ends_the_connecti
     wire.feed(b"\r\nGET / HTTP/1.1\r\n")
     assert isinstance(wire.next_event(), EndOfMessage)
     assert wire.give_back() and wire.close_after
+
+
+@given(st.text("a\r\n", max_size=12), st.integers(0, 4), st.booleans())
+def test_end_of_head(text: str, start: int, lenient: bool) -> None:
+    """Where a pattern finds it, from any place on."""
+    data = text.encode()
+    pattern = rb"\r?\n\r?\n" if lenient else rb"\r\n\r\n"
+    match = re.compile(pattern).search(data, start)
+    dialect = Dialect(bare_lf=lenient)
+    assert end_of_head(data, dialect, start) == (match.end() if match else -1)

@@ -68,7 +68,7 @@ def parse_request_head(data: bytes, limits: Limits, dialect: Dialect = STRICT) -
 
     Raises `PeerError` (400, 417, 501, 505) and `LimitError` (413, 431).
     """
-    if dialect.bare_lf and b"\r\n" in data and _BARE_LF.search(data) is not None:
+    if dialect.bare_lf and 0 < data.count(b"\r\n") < data.count(b"\n"):
         raise PeerError("Malformed HTTP message: bare LF in head")
     first, headers = _split(data, limits, dialect, "Malformed HTTP request line")
     match = REQUEST_LINE.fullmatch(first)
@@ -173,7 +173,7 @@ def _split(
     data: bytes, limits: Limits, dialect: Dialect, complaint: str
 ) -> tuple[str, HTTPHeaders]:
     """Start line and fields."""
-    if dialect.bare_lf and _BARE_LF.search(data) is not None:
+    if dialect.bare_lf and data.count(b"\r\n") < data.count(b"\n"):
         data = _BARE_LF.sub(b"\r\n", data)
     text = data.decode("latin-1")
     start = text.find("\r\n") + 2

@@ -28,7 +28,7 @@ from .events import ClientEvent, RequestHead, ResponseHead, ServerEvent, Signal
 from .headers import HTTPHeaders
 from .heads import parse_response_head
 from .repeated import HeadMemory
-from .wire import BODY, DONE, HEAD, SWITCHED, Wire
+from .wire import BODY, DONE, HEAD, SWITCHED, Wire, end_of_head
 from .writing import request_line, status_line
 
 __all__ = ["ClientWire", "ServerWire"]
@@ -86,8 +86,11 @@ class ServerWire(Wire):
         """`feed`, and the next event. What comes between two messages is most often a head, whole
         and alone: then no buffer sees it."""
         if self._state == HEAD and data and data[0] > 13 and not self._buffer:
-            end = data.find(b"\r\n\r\n") + 4
-            if 4 <= end <= self.limits.max_head_size and not self.dialect.bare_lf:
+            if self.dialect.bare_lf:
+                end = end_of_head(data, self.dialect)
+            else:
+                end = data.find(b"\r\n\r\n") + 4
+            if 4 <= end <= self.limits.max_head_size:
                 if end < len(data):
                     self._buffer += data[end:]
                     data = data[:end]
