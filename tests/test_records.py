@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tornado_trio._util.records import dataclass
+from tornado_trio._util.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,43 @@ def test_keywords_only() -> None:
     assert str(inspect.signature(Named)) == "(*, first: 'int', second: 'int' = 2) -> None"
 
 
+def test_another_with_changes() -> None:
+    value = Ours(1, "b", [3])
+    changed = replace(value, second="c")
+    assert changed == dataclasses.replace(value, second="c") == Ours(1, "c", [3])
+    assert changed.third is value.third
+    assert replace(Named(first=1), second=3) == Named(first=1, second=3)
+    with pytest.raises(ValueError, match="comes first"):
+        replace(Named(first=1), first=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fourth'"):
+        replace(value, fourth=4)
+    if hasattr(copy, "replace"):
+        assert copy.replace(value, second="c") == changed
+
+
+def test_fields_are_made_when_somebody_asks() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Late:
+        """It has a docstring."""
+
+        first: int
+        second: tuple[int, ...] = ()
+
+        def both(self) -> tuple[int, ...]:
+            return (self.first, *self.second)
+
+    value = Late(1, (2,))
+    assert value.both() == replace(value).both() == (1, 2)
+    assert not isinstance(vars(Late)["__dataclass_fields__"], dict)
+    assert [(each.name, each.type) for each in dataclasses.fields(Late)] == [
+        ("first", "int"),
+        ("second", "tuple[int, ...]"),
+    ]
+    assert isinstance(vars(Late)["__dataclass_fields__"], dict)
+    assert dataclasses.is_dataclass(value) and Late.__doc__ == "It has a docstring."
+    assert Late.__qualname__.endswith("<locals>.Late") and Late.__module__ == __name__
+
+
 def test_what_it_cannot_do() -> None:
     class Variable:
         shared: ClassVar[int] = 1
@@ -117,8 +154,21 @@ def test_what_it_cannot_do() -> None:
         late: int = dataclasses.field(init=False)
 
     make: Any = dataclass
-    for cls in (Variable, Set):
+
+    class Below(Ours):
+        fourth: int = 4
+
+    class Keyword:
+        named: int = dataclasses.field(kw_only=True)
+
+    for cls in (Variable, Set, Below, Keyword):
         with pytest.raises(TypeError, match=cls.__name__):
             make(frozen=True, slots=True)(cls)
+
+    class Shared:
+        values: list[int] = []
+
+    with pytest.raises(ValueError, match="default_factory"):
+        make(frozen=True, slots=True)(Shared)
     with pytest.raises(TypeError, match="frozen=True"):
         make(frozen=False, slots=True)

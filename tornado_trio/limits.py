@@ -6,7 +6,7 @@ bytes, times are seconds, None (times: `inf`) means no bound.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from inspect import get_annotations
 from math import inf
 from typing import Any
 
@@ -18,11 +18,11 @@ __all__ = ["Dialect", "Limits", "RESPONSES", "STRICT", "Timeouts"]
 def check_amounts(options: Any) -> None:
     """TypeError for a field of a dataclass that is no number (None where that means no bound),
     ValueError for one below 0: either would be felt at a request only."""
-    for each in fields(options):
-        value = getattr(options, each.name)
-        if value is None and "None" in each.type:
+    for name, kind in get_annotations(type(options)).items():
+        value = getattr(options, name)
+        if value is None and "None" in kind:
             continue
-        where = f"{type(options).__name__}.{each.name}"
+        where = f"{type(options).__name__}.{name}"
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError(f"{where} is a number, not {value!r}")
         if not value >= 0:

@@ -12,13 +12,13 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tornado import httputil
+from tornado import httputil, iostream
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
 from tornado._impl.http.reading import MessageReading
 from tornado._impl.loop.tasks import make_task, shown_as
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future
-from tornado.iostream import BaseIOStream, IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 from tornado.log import gen_log
 
 from tornado_trio._util.late import pattern_later
@@ -76,7 +76,7 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
 
     def __init__(
         self,
-        stream: IOStream,
+        stream: iostream.IOStream,
         is_client: bool,
         params: HTTP1ConnectionParameters | None = None,
         context: object | None = None,
@@ -147,12 +147,12 @@ class HTTP1Connection(MessageReading, httputil.HTTPConnection):
             self.stream.write(bare_response(500))
         self.close()
 
-    def detach(self) -> IOStream:
+    def detach(self) -> iostream.IOStream:
         """Take over the stream, with the bytes the peer has sent ahead. HTTP ends here."""
         self._clear_callbacks()
         self._give_back()
         self._detached = True
-        stream: IOStream = self.stream
+        stream: iostream.IOStream = self.stream
         self.stream = None  # it is another's
         self._set_finished()
         return stream
@@ -278,7 +278,7 @@ class HTTP1ServerConnection:
 
     def __init__(
         self,
-        stream: IOStream,
+        stream: iostream.IOStream,
         params: HTTP1ConnectionParameters | None = None,
         context: object | None = None,
     ) -> None:
@@ -353,7 +353,7 @@ def _as_native(stream: object) -> bool:
     """Whether a native connection does what an `HTTP1Connection` over this stream would."""
     return (
         HTTP1Connection is _STOCK
-        and isinstance(stream, BaseIOStream)
+        and isinstance(stream, iostream.BaseIOStream)
         and all(getattr(_STOCK, name) is method for name, method in _STOCK_METHODS.items())
     )
 

@@ -2,15 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from tornado._impl.names import handing_on, shown_in
-from tornado._impl.streams.base import BaseIOStream
+from tornado._impl.names import handing_on, listing, shown_in
 from tornado._impl.streams.errors import (
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
 )
-from tornado._impl.streams.kinds import IOStream, PipeIOStream, SSLIOStream
 from tornado.log import gen_log as gen_log
+
+if TYPE_CHECKING:
+    from tornado._impl.streams.base import BaseIOStream
+    from tornado._impl.streams.kinds import IOStream, PipeIOStream, SSLIOStream
 
 
 def doctests() -> object:
@@ -32,10 +34,6 @@ __all__ = [
 
 shown_in(
     "tornado.iostream",
-    BaseIOStream,
-    IOStream,
-    PipeIOStream,
-    SSLIOStream,
     StreamBufferFullError,
     StreamClosedError,
     UnsatisfiableReadError,
@@ -43,3 +41,4 @@ shown_in(
 
 if not TYPE_CHECKING:  # for a type checker, a name that is not here is an error
     __getattr__ = handing_on("tornado.iostream")
+    __dir__ = listing("tornado.iostream")

@@ -12,12 +12,12 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tornado import iostream
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.loop import exit_watch
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
-from tornado.iostream import PipeIOStream
 from tornado.log import gen_log
 
 CalledProcessError = subprocess.CalledProcessError
@@ -114,7 +114,7 @@ class Subprocess:
         self.stdout: Any = self.proc.stdout
         self.stderr: Any = self.proc.stderr
         for name, fd in ours.items():
-            setattr(self, name, PipeIOStream(fd, io_loop=io_loop))
+            setattr(self, name, iostream.PipeIOStream(fd, io_loop=io_loop))
         self._exit_callback: Callable[[int], Any] | None = None
 
     def set_exit_callback(self, callback: Callable[[int], Any]) -> None:

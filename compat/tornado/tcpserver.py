@@ -12,11 +12,10 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from tornado import process
+from tornado import iostream, process
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.names import handing_on
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream, SSLIOStream
 from tornado.log import app_log
 from tornado.netutil import (
     _DEFAULT_BACKLOG,
@@ -164,7 +163,7 @@ class TCPServer:
             else:
                 sock.close()
 
-    def handle_stream(self, stream: IOStream, address: Any) -> Awaitable[None] | None:
+    def handle_stream(self, stream: iostream.IOStream, address: Any) -> Awaitable[None] | None:
         """Serve one connection. To be overridden; may be a coroutine, whose errors are logged.
 
         `address` is the peer's. With TLS the handshake may not be complete (and may fail): await
@@ -179,7 +178,7 @@ class TCPServer:
                 return
             connection = wrapped
         try:
-            kind = IOStream if self.ssl_options is None else SSLIOStream
+            kind = iostream.IOStream if self.ssl_options is None else iostream.SSLIOStream
             options = {} if self.ssl_options is None else {"ssl_options": self.ssl_options}
             stream = kind(
                 connection,

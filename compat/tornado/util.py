@@ -25,12 +25,14 @@ from tornado._impl.names import handing_on, shown_in
 
 from tornado_trio._util.late import later, pattern_later
 from tornado_trio._util.object_dict import ObjectDict as ObjectDict
-from tornado_trio.wire.signing import mask_bytes
 
 if TYPE_CHECKING:
     import datetime
+
+    from tornado_trio.wire import signing
 else:
     datetime = later("datetime", globals())
+    signing = later("tornado_trio.wire.signing", globals())
 
 if typing.TYPE_CHECKING:
     import unittest
@@ -276,7 +278,7 @@ def _websocket_mask_python(mask: bytes, data: bytes) -> bytes:
     """`data` XORed with the four bytes of `mask`, repeated."""
     if len(mask) != 4:
         raise ValueError("mask must be 4 bytes")
-    return mask_bytes(mask, data)
+    return signing.mask_bytes(mask, data)
 
 
 _mask_in_use = _websocket_mask_python

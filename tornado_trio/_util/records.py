@@ -2,9 +2,11 @@
 
 The standard decorator compiles up to six functions for each class: six million instructions, where
 a class without them costs seventy thousand. A program that answers its first request has loaded
-twenty such classes. Here one `__init__`, `__repr__`, `__eq__`, ... serve all of them, by the
-fields that the standard decorator has found; `replace`, `fields`, `asdict`, `copy` and `pickle`
-work as on any dataclass. To type checkers it is the standard one.
+ten such classes. Here one `__init__`, `__repr__`, `__eq__`, ... serve all of them, by the names and
+defaults in the class. The standard decorator (half a million instructions, without functions) is
+asked for its fields when somebody asks the class for them, as `fields`, `asdict` and comparing do;
+all of `dataclasses`, `copy` and `pickle` work as on any dataclass. To type checkers it is the
+standard one.
 
 For settings and records; what is made many times in one request has methods of its own.
 """
@@ -12,9 +14,12 @@ For settings and records; what is made many times in one request has methods of 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replace"]
+
+_T = TypeVar("_T")
 
 
 def _described(cls: type) -> str:
@@ -46,13 +51,12 @@ def _init(self: Any, /, *values: Any, **named: Any) -> None:
     cls = type(self)
     if values:
         named = _by_position(cls, values, named)
-    fields: dict[str, Any] = cls.__dataclass_fields__
     given = {**cls._defaults, **named}
     for name, make in cls._factories.items():
         if name not in named:
             given[name] = make()
-    if given.keys() != fields.keys():
-        raise _mismatch(cls, given, fields)
+    if given.keys() != cls._names.keys():
+        raise _mismatch(cls, given, cls._names)
     put = object.__setattr__
     for name, value in given.items():
         put(self, name, value)
@@ -119,6 +123,30 @@ class _Signature:
         return Signature(parameters, return_annotation=None)
 
 
+def replace(record: _T, /, **changes: Any) -> _T:
+    """As `dataclasses.replace`, for what this `dataclass` made, and without asking for fields."""
+    kind: Any = type(record)
+    return kind(**{name: getattr(record, name) for name in kind._names} | changes)  # type: ignore[no-any-return]
+
+
+class _Standard:
+    """What the standard decorator sets, when asked for: it sees a class of the same body."""
+
+    def __init__(self, name: str, body: dict[str, Any], kw_only: bool) -> None:
+        self._name, self._body, self._kw_only = name, body, kw_only
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner, self._attribute = owner, name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        twin: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)(
+            type(self._name, (), self._body)
+        )
+        value = getattr(twin, self._attribute)
+        setattr(self._owner, self._attribute, value)
+        return value
+
+
 _METHODS: dict[str, Any] = {
     "__init__": _init,
     "__repr__": _repr,
@@ -127,9 +155,26 @@ _METHODS: dict[str, Any] = {
     "__setattr__": _setattr,
     "__delattr__": _delattr,
     "__getstate__": _values,
+    "__replace__": replace,
     "__setstate__": _setstate,
     "__signature__": _Signature(),
 }
+
+
+def _take_default(
+    cls: type, name: str, value: Any, defaults: dict[str, Any], factories: dict[str, Any]
+) -> None:
+    if not isinstance(value, dataclasses.Field):
+        if type(value).__hash__ is None:  # as the standard decorator has it: one list for all
+            raise ValueError(f"{cls.__qualname__}.{name}: a mutable default; use default_factory")
+        defaults[name] = value
+        return
+    if not value.init or value.hash is not None or value.kw_only is not dataclasses.MISSING:
+        raise TypeError(f"{cls.__qualname__}.{name}: neither init, hash nor kw_only here")
+    if value.default is not dataclasses.MISSING:
+        defaults[name] = value.default
+    elif value.default_factory is not dataclasses.MISSING:
+        factories[name] = value.default_factory
 
 
 if TYPE_CHECKING:
@@ -147,24 +192,34 @@ else:
             raise TypeError("only for frozen=True, slots=True: others are dataclasses.dataclass's")
 
         def made(cls):
-            for name, method in _METHODS.items():
-                if name not in vars(cls):
-                    setattr(cls, name, method)
+            body, types = dict(vars(cls)), inspect.get_annotations(cls)
+            if cls.__bases__ != (object,):
+                raise TypeError(f"{cls.__qualname__}: no base classes here")
             defaults, factories = {}, {}
-            cls._defaults, cls._factories = defaults, factories
-            cls._checked = hasattr(cls, "__post_init__")
-            cls = dataclasses.dataclass(
-                init=False, repr=False, eq=False, slots=True, kw_only=kw_only
-            )(cls)
-            if len(cls.__dataclass_fields__) != len(dataclasses.fields(cls)):
-                raise TypeError(f"{cls.__qualname__}: neither ClassVar nor InitVar here")
-            for each in dataclasses.fields(cls):
-                if not each.init or each.hash is not None:
-                    raise TypeError(f"{cls.__qualname__}.{each.name}: neither init nor hash here")
-                if each.default is not dataclasses.MISSING:
-                    defaults[each.name] = each.default
-                elif each.default_factory is not dataclasses.MISSING:
-                    factories[each.name] = each.default_factory
-            return cls
+            for name, kind in types.items():
+                if "ClassVar" in str(kind) or "InitVar" in str(kind):
+                    raise TypeError(f"{cls.__qualname__}: neither ClassVar nor InitVar here")
+                if name in body:
+                    _take_default(cls, name, body.pop(name), defaults, factories)
+            for name in ("__dict__", "__weakref__"):
+                body.pop(name, None)
+            standard = {
+                "__annotations__": types,
+                "__module__": cls.__module__,
+                **{name: vars(cls)[name] for name in types if name in vars(cls)},
+            }
+            body |= {name: method for name, method in _METHODS.items() if name not in body}
+            body |= {
+                "_checked": "__post_init__" in body,
+                "_defaults": defaults,
+                "_factories": factories,
+                "_names": dict.fromkeys(types),
+                "__dataclass_fields__": _Standard(cls.__name__, standard, kw_only),
+                "__dataclass_params__": _Standard(cls.__name__, standard, kw_only),
+                "__match_args__": () if kw_only else tuple(types),
+                "__qualname__": cls.__qualname__,
+                "__slots__": tuple(types),
+            }
+            return type(cls)(cls.__name__, cls.__bases__, body)
 
         return made

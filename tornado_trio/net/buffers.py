@@ -8,10 +8,15 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import final
+from typing import TYPE_CHECKING, final
 
+from .._util.late import later
 from ..errors import ReadLimitError
-from .patterns import reach_of
+
+if TYPE_CHECKING:
+    from . import patterns
+else:
+    patterns = later("tornado_trio.net.patterns", globals())
 
 # Pieces up to this size are copied together into one block, so that many small writes
 # become one send. Larger ones are kept as they are: copying them costs more than a
@@ -155,7 +160,7 @@ class ReadBuffer:
             self._scan_for = pattern
             self._scanned = 0
         scanned = self._scanned
-        reach = reach_of(pattern) if scanned else None
+        reach = patterns.reach_of(pattern) if scanned else None
         start = 0 if reach is None or reach.width is None else max(0, scanned - reach.width)
         if reach is None or reach.last is None or data.find(reach.last, scanned) >= 0:
             match = pattern.search(data, start)

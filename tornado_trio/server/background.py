@@ -10,9 +10,11 @@ Knows connections. Costs nothing where handlers end with their response.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .interfaces import Connection, Serving
+if TYPE_CHECKING:
+    from .interfaces import Connection, Serving
+
 
 __all__ = ["continue_connection"]
 

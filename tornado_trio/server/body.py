@@ -7,18 +7,24 @@ others run. Must not know handlers or responses.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from .._util.fairness import Budget
+from .._util.late import later
 from ..errors import LimitError, PeerError, StreamClosedError
 from ..exchange import Cause
 from ..net.stream import Stream
-from ..wire.codings import BoundedDecoder, CodingError, make_decoder
 from ..wire.events import EndOfMessage, RequestHead, Signal
 from ..wire.headers import HTTPHeaders
 from ..wire.http1 import ServerWire
-from .interfaces import Channel
+
+if TYPE_CHECKING:
+    from ..wire import codings
+    from .interfaces import Channel
+else:
+    codings = later("tornado_trio.wire.codings", globals())
 
 __all__ = ["RequestBody", "can_skip", "keep_what_was_sent", "take_buffered"]
 
@@ -56,7 +62,7 @@ class RequestBody:
         self._source = source
         self._head = head
         self._budget = Budget(_READS_IN_A_ROW)
-        self._decoder: BoundedDecoder | None = None
+        self._decoder: codings.BoundedDecoder | None = None
         self._coding = ""
         self._started = False
         self._timeout = source.options.timeouts.body
@@ -80,10 +86,10 @@ class RequestBody:
         coding = headers["Content-Encoding"]
         if coding.lower() not in ("gzip", "x-gzip"):
             return
-        decoder = make_decoder(coding)
+        decoder = codings.make_decoder(coding)
         assert decoder is not None
         wire = self._source.wire
-        self._decoder = BoundedDecoder(decoder, None, max_chunk=wire.limits.chunk_size)
+        self._decoder = codings.BoundedDecoder(decoder, None, max_chunk=wire.limits.chunk_size)
         self._coding = coding.lower()
         headers["X-Consumed-Content-Encoding"] = coding
         del headers["Content-Encoding"]
@@ -113,7 +119,7 @@ class RequestBody:
         except LimitError:
             self._source.wire.end_after_response()  # as after any body that is too large
             raise
-        except CodingError as exc:
+        except codings.CodingError as exc:
             self._source.wire.end_after_response()
             raise PeerError(f"invalid {self._coding} data: {exc}") from exc
         return piece

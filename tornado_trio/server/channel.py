@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
@@ -25,7 +25,6 @@ from .disconnect import Disconnect
 from .exchange import Http1Exchange
 from .forwarded import corrected_origin
 from .handler_task import HandlerTask, Resumed
-from .interfaces import Serving
 from .options import ServerOptions
 from .outcomes import (
     EXITS,
@@ -40,6 +39,9 @@ from .outcomes import (
 )
 from .sending import drain, send_file
 from .states import TRANSITIONS, State, Trigger
+
+if TYPE_CHECKING:
+    from .interfaces import Serving
 
 __all__ = ["RequestChannel"]
 

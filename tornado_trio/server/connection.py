@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -37,11 +37,13 @@ from .background import continue_connection
 from .channel import RequestChannel
 from .exchange import Http1Exchange
 from .handler_task import HandlerTask, Resumed
-from .interfaces import Serving
 from .outcomes import EXITS, is_exit
 from .sending import close_in_order
 from .states import TRANSITIONS, State, Trigger
 from .upgraded import SPENT, Continuation
+
+if TYPE_CHECKING:
+    from .interfaces import Serving
 
 __all__ = ["Http1Connection"]
 

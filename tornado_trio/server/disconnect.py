@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from ..errors import StreamClosedError
 from ..exchange import Cause
-from .interfaces import Watched
 from .watch import DisconnectWatch
+
+if TYPE_CHECKING:
+    from .interfaces import Watched
 
 __all__ = ["Disconnect"]
 

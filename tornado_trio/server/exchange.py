@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from operator import attrgetter
 from time import perf_counter
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import trio
 
@@ -37,7 +37,9 @@ from ..wire.dates import http_date
 from ..wire.events import RequestHead
 from ..wire.headers import HTTPHeaders
 from .body import RequestBody, can_skip, take_buffered
-from .interfaces import Channel
+
+if TYPE_CHECKING:
+    from .interfaces import Channel
 
 __all__ = ["Http1Exchange"]
 

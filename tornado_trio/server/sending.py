@@ -5,7 +5,7 @@ Knows streams, their timeouts and what the kernel copies fast. Must not know req
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import trio
 
@@ -13,7 +13,9 @@ from .._util.fairness import Budget
 from ..errors import DeadlineError, StreamClosedError
 from ..exchange import Cause
 from ..wire.http1 import ServerWire
-from .interfaces import ToClient
+
+if TYPE_CHECKING:
+    from .interfaces import ToClient
 
 __all__ = ["close_in_order", "drain", "send_file"]
 

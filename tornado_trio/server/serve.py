@@ -329,10 +329,10 @@ async def _connection(
 
 
 async def _encrypted(stream: Stream, tls: Tls, seconds: float) -> Stream:
-    from ..net.tls import start_tls  # only servers that use it pay for the import
-
     context = tls if isinstance(tls, ssl.SSLContext) else tls.context
     if context is None:
         return stream
+    from ..net.tls import start_tls  # only servers that use it pay for the import
+
     assert isinstance(stream, SocketStream)
     return await start_tls(stream, context, server_side=True, handshake_timeout=seconds)

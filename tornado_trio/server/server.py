@@ -19,7 +19,7 @@ The drain is this table; every phase has its deadline, whatever clients and hand
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
 
@@ -36,10 +36,12 @@ from .body_timeouts import BodyReadTimeouts
 from .connection import Http1Connection
 from .exchange import Http1Exchange
 from .forwarded import client_of
-from .interfaces import Connection, Reception
 from .limiter import ConnectionLimiter
 from .options import ServerOptions
 from .watch import DisconnectWatch
+
+if TYPE_CHECKING:
+    from .interfaces import Connection, Reception
 
 __all__ = ["DrainReport", "Server"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
+from .._util.records import replace
 from ..limits import STRICT, Dialect, Limits
 from .http1 import ClientWire, ServerWire
 from .repeated import HeadMemory

@@ -24,6 +24,7 @@ _NODES = "tornado_trio.template.nodes"
 _WEBSOCKET_CLIENT = "tornado._impl.websocket.client"
 _SIGNING = "tornado_trio.wire.signing"
 _DECORATORS = "tornado_trio.web.decorators"
+_KINDS = "tornado._impl.streams.kinds"
 _FORMS = "tornado._impl.http.forms"
 _STOCK = "tornado._impl.stock"
 _FUTURE = "tornado.concurrent:Future"
@@ -98,6 +99,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "TracebackFuture": _FUTURE,
     },
     "tornado.iostream": {
+        "BaseIOStream": "tornado._impl.streams.base",
+        "IOStream": _KINDS,
+        "PipeIOStream": _KINDS,
+        "SSLIOStream": _KINDS,
         "_ERRNO_CONNRESET": "tornado._impl.streams.errors:PEER_GONE",
         "_ERRNO_INPROGRESS": _PRIVATE,
         "_ERRNO_WOULDBLOCK": _PRIVATE,

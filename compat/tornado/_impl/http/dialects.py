@@ -6,10 +6,9 @@ generation and `tornado_trio.limits.Dialect`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tornado._impl.generation import before
 
+from tornado_trio._util.records import replace
 from tornado_trio.limits import RESPONSES, Dialect
 
 __all__ = ["OF_REQUESTS", "OF_RESPONSES"]

@@ -7,21 +7,22 @@ the names are looked up only by programs that reach below `RequestHandler`.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import httputil
 from tornado._impl.http.server_stream import stream_of
 from tornado._impl.loop.tasks import run_task
 from tornado._impl.streams.errors import StreamClosedError
-from tornado._impl.streams.shown import as_iostream
 from tornado.concurrent import Future
 
 from tornado_trio.errors import PeerError
 from tornado_trio.exchange import READY, Failed
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.exchange import Http1Exchange
-from tornado_trio.server.interfaces import Channel
 from tornado_trio.wire.events import RequestHead
+
+if TYPE_CHECKING:
+    from tornado_trio.server.interfaces import Channel
 
 
 class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
@@ -107,6 +108,8 @@ class ExchangeConnection(Http1Exchange, httputil.HTTPConnection):
 
     def detach(self) -> Any:
         """Take the stream over, as an `IOStream`; HTTP ends here."""
+        from tornado._impl.streams.shown import as_iostream
+
         return as_iostream(self.detach_native())
 
     # --- responses as text -----------------------------------------------------------
@@ -195,4 +198,4 @@ def _with_callback(pending: Awaitable[None], callback: Any) -> Future:
     return run_task(wait())
 
 
-__all__ = ["READY", "ContextExchange", "ExchangeConnection", "ProxiedExchange", "as_iostream"]
+__all__ = ["READY", "ContextExchange", "ExchangeConnection", "ProxiedExchange"]

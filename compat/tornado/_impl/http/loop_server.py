@@ -7,7 +7,6 @@ requests they are, and what answers them, is decided by a subclass or a connecti
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable
 from functools import partial
 from socket import socket as Socket
@@ -24,6 +23,7 @@ from tornado._impl.loop.tasks import start_soon
 from tornado.ioloop import IOLoop
 from tornado.log import app_log
 
+from tornado_trio._util.records import replace
 from tornado_trio.errors import PeerError
 from tornado_trio.exchange import FINISH, App, Cause
 from tornado_trio.interop.coroutines import undriven
@@ -32,12 +32,13 @@ from tornado_trio.limits import Limits, Timeouts
 from tornado_trio.net.stream import Stream
 from tornado_trio.server import Server, ServerOptions, serve_connections
 from tornado_trio.server.background import continue_connection
-from tornado_trio.server.interfaces import Reception
 from tornado_trio.server.serve import _connection, _counted
 from tornado_trio.wire.writing import bare_response
 
 if TYPE_CHECKING:
     from tornado._impl.http.connection_task import ConnectionTask
+
+    from tornado_trio.server.interfaces import Reception
 
 __all__ = ["LoopServer", "close_native", "options_of", "tell_closed", "turns_until_idle"]
 
@@ -100,7 +101,7 @@ class LoopServer(Server):
         # A drain waits for handlers: they are not what `asyncio.run` cancels first of all.
         listed = guest.dispatcher is None and grace is None
         run = partial(run_driver, loop=loop, guest=guest, listed=listed)
-        self.options = dataclasses.replace(self.options, run=run)
+        self.options = replace(self.options, run=run)
         try:
             await serve_connections(self, [], tls=self._tls_of_connections(), grace=None)
         finally:
@@ -146,7 +147,7 @@ class LoopServer(Server):
         from tornado._impl.http.connection_task import ConnectionTask
 
         if self.options.run != self._drive_in_task:
-            self.options = dataclasses.replace(self.options, run=self._drive_in_task)
+            self.options = replace(self.options, run=self._drive_in_task)
         return ConnectionTask(self._parts[0], stream)
 
     def _drive_in_task(self, coroutine: Any) -> Any:
@@ -216,7 +217,7 @@ def options_of(
 ) -> ServerOptions:
     """`basic` with what an `HTTP1ConnectionParameters` says; the buffer bounds bodies, too."""
     idle = params.header_timeout or 3600
-    return dataclasses.replace(
+    return replace(
         basic,
         limits=Limits(
             max_head_size=params.max_header_size or 65536,

@@ -13,18 +13,23 @@ import logging
 import types
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado import gen, httputil
-from tornado._impl.http.inflating import _GzipMessageDelegate
 from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future
 from tornado.iostream import StreamClosedError
 from tornado.log import app_log, gen_log
 
+from tornado_trio._util.late import later
 from tornado_trio.errors import LimitError, PeerError
 from tornado_trio.wire.bodies import ChunkedReader, LengthReader
 from tornado_trio.wire.events import RequestHead, ResponseHead, Signal
+
+if TYPE_CHECKING:
+    from tornado._impl.http import inflating
+else:
+    inflating = later("tornado._impl.http.inflating", globals())
 
 __all__ = ["BAD_REQUEST", "MessageReading"]
 
@@ -85,7 +90,7 @@ class MessageReading:
     _delegate_told: bool
     _pending_write: Future[Any] | None
     _finish_future: Future[None]
-    _inflating: _GzipMessageDelegate | None = None
+    _inflating: inflating._GzipMessageDelegate | None = None
     _request_start_line: Any
     _request_headers: Any
     _response_start_line: Any
@@ -99,7 +104,7 @@ class MessageReading:
         The result says whether the stream may be used for another message.
         """
         if self.params.decompress:
-            delegate = self._inflating = _GzipMessageDelegate(
+            delegate = self._inflating = inflating._GzipMessageDelegate(
                 delegate, self.params.chunk_size, self._wire.max_body_size
             )
         return run_task(self._read_message(delegate))

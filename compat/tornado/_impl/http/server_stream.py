@@ -6,14 +6,20 @@ Knows native connections, and how a native stream is shown.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tornado._impl.streams.adapter import IOStreamAdapter
 from tornado._impl.streams.errors import StreamClosedError
-from tornado._impl.streams.shown import ShownStream, show
 
+from tornado_trio._util.late import later
 from tornado_trio.net.stream import Stream
-from tornado_trio.server.interfaces import Channel
+
+if TYPE_CHECKING:
+    from tornado._impl.streams import adapter, shown
+
+    from tornado_trio.server.interfaces import Channel
+else:
+    adapter = later("tornado._impl.streams.adapter", globals())
+    shown = later("tornado._impl.streams.shown", globals())
 
 __all__ = ["stream_of"]
 
@@ -24,12 +30,12 @@ def stream_of(connection: Channel) -> Any:
     if seen is None:
         if connection.detached:
             return None
-        seen = show(connection.stream, _OfRequest(connection))
-        if not isinstance(seen, ShownStream):
+        seen = shown.show(connection.stream, _OfRequest(connection))
+        if not isinstance(seen, shown.ShownStream):
             return seen  # a program's own
         connection.set_context(seen)
     # Once it was taken by reading it is the program's; once it was detached another is.
-    return None if connection.detached and isinstance(seen, ShownStream) else seen
+    return None if connection.detached and isinstance(seen, shown.ShownStream) else seen
 
 
 class _OfRequest:
@@ -49,7 +55,7 @@ class _OfRequest:
         if exchange is None:
             raise StreamClosedError()
         native: Stream = exchange.detach_native()
-        if isinstance(native, IOStreamAdapter):
+        if isinstance(native, adapter.IOStreamAdapter):
             self._connection.set_context(native.iostream)
         return native
 

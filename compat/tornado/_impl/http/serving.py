@@ -6,12 +6,11 @@ TLS options apply, what is logged. The `HTTPServer` is known by its attributes.
 
 from __future__ import annotations
 
-import dataclasses
 import ssl
 from collections.abc import Callable
 from functools import partial
 from socket import socket as Socket
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado._impl.http.exchange import ContextExchange, ExchangeConnection, ProxiedExchange
 from tornado._impl.http.late_tls import LateTls
@@ -22,15 +21,17 @@ from tornado._impl.http.loop_server import (
     tell_closed,
     turns_until_idle,
 )
-from tornado._impl.streams.adapter import IOStreamAdapter
-from tornado._impl.streams.base import BaseIOStream
 from tornado.ioloop import IOLoop
 from tornado.log import app_log, gen_log
 
+from tornado_trio._util.records import replace
 from tornado_trio.interop.coroutines import undriven
 from tornado_trio.net.listeners import Listener, SocketListener
 from tornado_trio.net.stream import Stream
 from tornado_trio.server.connection import Http1Connection
+
+if TYPE_CHECKING:
+    from tornado._impl.streams.base import BaseIOStream
 
 __all__ = ["NativeServer"]
 
@@ -62,7 +63,7 @@ class NativeServer(LoopServer):
     """
 
     def __init__(self, owner: Owner, face: Callable[[Any, Any], Any]) -> None:
-        options = dataclasses.replace(
+        options = replace(
             options_of(owner.conn_params, owner.max_buffer_size),
             protocol=owner.protocol,
             trusted_downstream=frozenset(owner.trusted_downstream or ()),
@@ -93,6 +94,8 @@ class NativeServer(LoopServer):
 
     def serve_iostream(self, stream: BaseIOStream, address: Any) -> None:
         """Serve a connection that is an IOStream, which stays the program's."""
+        from tornado._impl.streams.adapter import IOStreamAdapter
+
         adapter = IOStreamAdapter(stream)
         if address is not None:
             adapter.remote_address = address

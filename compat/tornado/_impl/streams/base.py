@@ -16,6 +16,7 @@ from typing import Any
 
 from tornado._impl.legacy import streams as legacy_streams
 from tornado._impl.legacy.io_loop_argument import checked_loop
+from tornado._impl.names import shown_in
 from tornado._impl.streams.errors import (
     PEER_GONE,
     StreamBufferFullError,
@@ -582,3 +583,6 @@ class BaseIOStream(PrivateNames):
     def _handle_connect(self) -> None:
         """The descriptor is connected, or is not going to be."""
         self._connecting = False
+
+
+shown_in("tornado.iostream", BaseIOStream)

@@ -14,6 +14,7 @@ import ssl
 from typing import Any
 
 from tornado._impl.legacy import streams as legacy_streams
+from tornado._impl.names import shown_in
 from tornado._impl.streams.base import BaseIOStream
 from tornado._impl.streams.errors import StreamClosedError
 from tornado.concurrent import Future
@@ -428,3 +429,6 @@ class PipeIOStream(BaseIOStream):
             # child has closed its stdin): an end like any other, nothing to be logged.
             self.close(exc_info=exc)
             return None
+
+
+shown_in("tornado.iostream", IOStream, PipeIOStream, SSLIOStream)
