@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import selectors
 import socket
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tornado_trio.interop.host_loop import POLL_EVERY, call_soon_of, poll_sparingly
+from tornado_trio.interop.host_loop import (
+    POLL_EVERY,
+    call_again_of,
+    poll_sparingly,
+    skip_debug_checks,
+)
 
 
 @pytest.fixture
@@ -123,37 +131,130 @@ def test_selectors_of_others_are_left_alone() -> None:
     poll_sparingly(object())  # type: ignore[arg-type]
 
 
+# --- debug mode ------------------------------------------------------------------------------
 def test_call_soon_keeps_the_order_and_the_context(loop: asyncio.AbstractEventLoop) -> None:
     said: list[object] = []
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="outside")
     context = contextvars.copy_context()
     context.run(variable.set, "inside")
     loop.call_soon(said.append, 1)
-    call_soon_of(loop)(lambda: said.append(variable.get()), context=context)
+    skip_debug_checks(loop)
+    skip_debug_checks(loop)  # once more does nothing more
+    loop.call_soon(lambda: said.append(variable.get()), context=context)
+    loop.call_soon(lambda: said.append(variable.get()))
+    loop.call_soon(said.append, 2).cancel()
     loop.call_soon(said.append, 3)
     loop.call_soon(loop.stop)
     loop.run_forever()
-    assert said == [1, "inside", 3]
+    assert said == [1, "inside", "outside", 3]
+
+
+def test_a_handle_is_called_again(loop: asyncio.AbstractEventLoop) -> None:
+    skip_debug_checks(loop)
+    call_again = call_again_of(loop)
+    assert call_again is not None
+    said: list[str] = []
+    first = loop.call_soon(said.append, "again")
+    loop.call_soon(call_again, first)
+    loop.call_soon(said.append, "between")
+    loop.call_soon(lambda: loop.call_soon(loop.stop))
+    loop.run_forever()
+    assert said == ["again", "between", "again"]
 
 
 def test_a_closed_loop_takes_no_more() -> None:
     loop = asyncio.SelectorEventLoop()
-    call_soon = call_soon_of(loop)
+    skip_debug_checks(loop)
+    call_again = call_again_of(loop)
+    assert call_again is not None
+    handle = loop.call_soon(print)
     loop.close()
     with pytest.raises(RuntimeError, match="closed"):
-        call_soon(print, context=contextvars.copy_context())
+        loop.call_soon(print)
+    with pytest.raises(RuntimeError, match="closed"):
+        call_again(handle)
 
 
-def test_loops_that_look_at_callbacks_see_them(loop: asyncio.AbstractEventLoop) -> None:
+def test_debug_mode_gives_a_loop_its_methods_back(loop: asyncio.AbstractEventLoop) -> None:
+    own = loop.call_soon, loop.get_debug
+    skip_debug_checks(loop)
+    kept = loop.call_soon  # as by code that asked for it before
+    assert kept != own[0]
+    loop.set_debug(False)
+    assert loop.get_debug() is False
+    assert loop.call_soon == kept
+    loop.set_debug(True)
+    assert (loop.call_soon, loop.get_debug) == own
+    assert loop.get_debug() is True
+    for call_soon in (loop.call_soon, kept):
+        with pytest.raises(TypeError, match="coroutines cannot be used"):
+            call_soon(turns)
+    assert asyncio.Future(loop=loop)._source_traceback  # type: ignore[attr-defined]
+    assert call_again_of(loop) is None
+    skip_debug_checks(loop)
+    assert loop.call_soon == own[0]
+
+
+def test_what_a_program_has_wrapped_stays_when_debug_mode_begins(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    skip_debug_checks(loop)
+    seen: list[object] = []
+    inner: Callable[..., asyncio.Handle] = loop.call_soon
+
+    def call_soon(callback: Callable[..., object], *args: object, **kwargs: Any) -> asyncio.Handle:
+        seen.append(callback)
+        return inner(callback, *args, **kwargs)
+
+    loop.call_soon = call_soon  # type: ignore[assignment]
+    loop.set_debug(True)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert loop.stop in seen
+
+
+def test_loops_that_look_at_callbacks_see_them(monkeypatch: pytest.MonkeyPatch) -> None:
     class Mine(asyncio.SelectorEventLoop):
         def call_soon(self, *args: object, **kwargs: object) -> asyncio.Handle:
             raise LookupError("seen")
 
     mine = Mine()
     try:
+        skip_debug_checks(mine)
         with pytest.raises(LookupError):
-            call_soon_of(mine)(print, context=contextvars.copy_context())
+            mine.call_soon(print)
+        assert call_again_of(mine) is None
     finally:
         mine.close()
-    loop.set_debug(True)
-    assert call_soon_of(loop) == loop.call_soon
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon", Mine.call_soon)
+    wrapped = asyncio.SelectorEventLoop()
+    try:
+        skip_debug_checks(wrapped)
+        with pytest.raises(LookupError):
+            wrapped.call_soon(print)
+    finally:
+        wrapped.close()
+
+
+def test_other_loops_are_left_alone() -> None:
+    class Other:
+        pass
+
+    other = Other()
+    skip_debug_checks(other)  # type: ignore[arg-type]
+    assert vars(other) == {}
+    assert call_again_of(other) is None  # type: ignore[arg-type]
+
+
+def test_a_loop_is_freed_without_the_collector() -> None:
+    loop = asyncio.SelectorEventLoop()
+    skip_debug_checks(loop)
+    loop.close()
+    known = weakref.ref(loop)
+    gc.disable()
+    try:
+        del loop
+        assert known() is None
+    finally:
+        gc.enable()

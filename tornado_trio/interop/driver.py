@@ -61,7 +61,7 @@ DoneCallback = Callable[[Any], object]
 
 SUCCEEDED = trio.lowlevel.Abort.SUCCEEDED
 FAILED = trio.lowlevel.Abort.FAILED
-_NEXT_TURN: Awaited = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
+NEXT_TURN: Awaited = object()  # what a coroutine waits for that yielded None (asyncio.sleep(0))
 
 
 #: `__class__` of the stand-in for a task: read by `isinstance`, at no cost elsewhere.
@@ -161,9 +161,7 @@ class Driver:
     def _wait_for(self, yielded: Awaited) -> Trap:
         """The trap to park on until what the coroutine yielded is done."""
         if yielded is None:
-            self._waiting = _NEXT_TURN
-            self._call_soon(self._next_turn, context=self.task.context)
-            return self._park or self._make_park()
+            return self._wait_a_turn()
         if getattr(yielded, "_asyncio_future_blocking", None) is True:
             if yielded.get_loop() is self._loop and yielded is not self.identity:
                 yielded._asyncio_future_blocking = False
@@ -178,6 +176,11 @@ class Driver:
         else:
             problem = f"yielded {yielded!r} instead of awaiting it"
         return self.advance(self._coro.throw, RuntimeError(f"{self!r} {problem}"))
+
+    def _wait_a_turn(self) -> Trap:
+        self._waiting = NEXT_TURN
+        self._call_soon(self._next_turn, context=self.task.context)
+        return self._park or self._make_park()
 
     def _wait_for_trap(self, trap: Trap) -> Trap:
         if self._must_cancel and type(trap) is WaitTaskRescheduled:
@@ -223,7 +226,7 @@ class Driver:
 
     # --- waking: called by the loop that hosts the futures -----------------------
     def _next_turn(self) -> None:
-        if self._waiting is _NEXT_TURN:
+        if self._waiting is NEXT_TURN:
             self._waiting = None
             if self._must_cancel:
                 self._go_on(self._coro.throw, self._cancelled_error())
@@ -280,7 +283,7 @@ class Driver:
         trap: Trap = None
         enter_task(loop, identity)
         try:
-            # `advance` and the start of `_wait_for`, without the calls: this is every step.
+            # `advance`, without the call: this is every step.
             try:
                 yielded = method(argument)
             except BaseException as exc:
@@ -288,12 +291,7 @@ class Driver:
                 self._end_with(exc)
             else:
                 leave_task(loop, identity)
-                if yielded is None:
-                    self._waiting = _NEXT_TURN
-                    self._call_soon(self._next_turn, context=self.task.context)
-                    trap = self._park or self._make_park()
-                else:
-                    trap = self._wait_for(yielded)
+                trap = self._wait_a_turn() if yielded is None else self._wait_for(yielded)
         finally:
             if dispatcher is None:
                 library_mark["name"] = None
@@ -332,12 +330,12 @@ class Driver:
         scope = None
         # On a closed loop nothing would act on it, and callbacks cannot be scheduled.
         closed = self._loop.is_closed()
-        asyncios = waiting is _NEXT_TURN or isinstance(waiting, asyncio.Future)
+        asyncios = waiting is NEXT_TURN or isinstance(waiting, asyncio.Future)
         if asyncios and self._guest.dispatcher is None and not closed:
             scope = cancelled_scope(self.task)
             if scope is not None and scope is self._notified_scope:
                 return FAILED
-        if waiting is not _NEXT_TURN:
+        if waiting is not NEXT_TURN:
             if not closed:
                 waiting.cancel()
                 if not waiting.done():
@@ -358,7 +356,7 @@ class Driver:
         self._cancel_requests += 1
         self._cancel_message = msg
         waiting = self._waiting
-        if waiting is not None and waiting is not _NEXT_TURN:
+        if waiting is not None and waiting is not NEXT_TURN:
             if waiting.cancel(msg=msg):
                 return True
         self._must_cancel = True  # thrown at the next wait, unless the present one takes it

@@ -14,7 +14,7 @@ import outcome
 import trio
 
 from .guest import Guest
-from .host_loop import poll_sparingly
+from .host_loop import poll_sparingly, skip_debug_checks
 from .scope import LoopScope
 
 __all__ = ["run_with_asyncio", "uvloop_factory"]
@@ -62,6 +62,7 @@ async def _host(
 ) -> T:
     loop = asyncio.get_running_loop()
     poll_sparingly(loop)
+    skip_debug_checks(loop)
     scope = LoopScope(loop)
     Guest(loop, clock=clock, instruments=instruments)
     ended: asyncio.Future[outcome.Outcome[T]] = loop.create_future()

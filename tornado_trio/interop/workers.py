@@ -18,9 +18,9 @@ from typing import Any
 
 import trio
 
-from .driver import Driver
+from .driver import NEXT_TURN, Driver
 from .host import Coro, FutureLoop, Host
-from .host_loop import call_soon_of
+from .host_loop import call_again_of
 from .trio_internals import (
     RaiseCancel,
     Sent,
@@ -45,7 +45,7 @@ class Workers:
     def __init__(self, loop: FutureLoop) -> None:
         self.loop = loop
         self.guest: Host | None = None
-        self.call_soon = call_soon_of(loop)
+        self.call_again = call_again_of(loop)
         self._listed = isinstance(loop, asyncio.AbstractEventLoop)
         self._nursery: trio.Nursery | None = None
         self._idle: list[Seat] = []
@@ -155,7 +155,6 @@ class Workers:
         driver = WorkerDriver(coro, seat.task, self.loop, self.guest, seat.trap)
         driver._on_done = on_done
         driver._seat = seat
-        driver._call_soon = self.call_soon
         seat.driver = driver
         if on_start is not None:
             on_start(driver)
@@ -288,6 +287,20 @@ class WorkerDriver(Driver):
 
     _on_done: OnDone
     _seat: Seat
+    # The handle of its last `sleep(0)`, and the context it runs in: most have none.
+    _turn: Any = None
+    _turn_context: contextvars.Context | None = None
+
+    def _wait_a_turn(self) -> Trap:
+        self._waiting = NEXT_TURN
+        call_again = self._seat.workers.call_again
+        context = self.task.context
+        if call_again is not None and context is self._turn_context:
+            call_again(self._turn)
+        else:
+            self._turn = self._call_soon(self._next_turn, context=context)
+            self._turn_context = context
+        return self._park
 
     def _finish_borrowed(self) -> None:
         self.end()
@@ -298,6 +311,8 @@ class WorkerDriver(Driver):
         self._seat.driver = None
         value, error = self.value, self.error
         self._coro = None  # type: ignore[assignment]
+        if self._turn is not None:
+            self._turn = None  # it leads back here, too
         if self._callbacks is None:
             self.error = None  # its traceback leads back here
         try:

@@ -25,7 +25,12 @@ from tornado.concurrent import Future, is_future
 from tornado.ioloop import IOLoop
 
 from tornado_trio._util.interrupts import interrupt_in
-from tornado_trio.interop.host_loop import poll_sparingly, tell_of_runs, woken_by_signals
+from tornado_trio.interop.host_loop import (
+    poll_sparingly,
+    skip_debug_checks,
+    tell_of_runs,
+    woken_by_signals,
+)
 from tornado_trio.interop.scope import LoopScope
 
 #: What `LoopNames` has.
@@ -60,6 +65,7 @@ class BaseAsyncIOLoop(_Loop):
     def initialize(self, asyncio_loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # type: ignore[override]
         self.asyncio_loop = asyncio_loop
         poll_sparingly(asyncio_loop)
+        skip_debug_checks(asyncio_loop)
         # What watches descriptors: a thread does where asyncio itself cannot (Windows).
         self.selector_loop = asyncio_loop
         if isinstance(asyncio_loop, getattr(asyncio, "ProactorEventLoop", ())):
