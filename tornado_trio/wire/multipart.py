@@ -5,7 +5,7 @@ last search ended, so time is linear however the bytes are cut (CVE-2023-46136,
 CVE-2024-53981), and only a possible piece of a delimiter is held back: data is passed on as it
 arrives. A delimiter followed by anything but a line end, "--" or padding is data (RFC 2046 5.1.1).
 From the first such one on, each of the four is searched for together with its delimiter: no object
-for each false one, and 2 to 70 ms for 20 MB. (A pattern for all four takes 20 to 80.)
+for each false one, and 2 to 80 ms for 20 MB. (A pattern for all takes 20 to 80.)
 Part heads are bounded, parts are counted, and the first malformed part ends the whole
 (CVE-2025-47287: one error, not a line of log for each).
 
@@ -104,7 +104,7 @@ class MultipartParser:
         self._end = 0  # nothing is searched for beyond
         self._at = 0  # everything before is done with
         self._searched = 0  # what is searched for does not begin before here
-        # Where the next delimiter with each of `_ENDINGS` begins, once there was a false one.
+        # Once there was a false one: where the next begins, with each of `_ENDINGS`.
         self._next: list[int] = []
         # A head's last line end may be the one that belongs to the delimiter (an empty
         # value without a line end of its own), so it is kept for the search: this many
@@ -281,13 +281,19 @@ class MultipartParser:
         Every ending is searched for by itself, and no byte twice: where the next one is, is kept
         until the search comes there.
         """
-        buffer, end, places = self._buffer, self._end, self._next
+        buffer, delimiter, end, places = self._buffer, self._delimiter, self._end, self._next
         for number, ending in enumerate(_ENDINGS):
-            if places[number] < start:
-                found = -1
-                if buffer.find(ending[-1:], start, end) >= 0:  # one byte is found in no time
-                    found = buffer.find(self._delimiter + ending, start, end)
-                places[number] = found if found >= 0 else _NOWHERE
+            if places[number] >= start:
+                continue
+            found = -1
+            if buffer.find(ending[-1:], start, end) >= 0:  # one byte is found in no time
+                # Half a line end first: twice as fast where one byte follows each false delimiter,
+                # which begins with a whole one; no slower on average.
+                half = ending if ending != _CRLF else b"\r"
+                found = buffer.find(delimiter + half, start, end)
+                if found >= 0 and not buffer.startswith(ending, found + len(delimiter)):
+                    found = buffer.find(delimiter + ending, found + 1, end)
+            places[number] = found if found >= 0 else _NOWHERE
         return min(places)
 
     def _possible_start(self) -> int:
