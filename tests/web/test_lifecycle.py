@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import random
 import re
 from collections.abc import Awaitable
 from typing import Any
@@ -786,6 +787,21 @@ async def test_others_run_while_a_large_form_is_parsed() -> None:
         assert turns >= 29
         nursery.cancel_scope.cancel()
     assert request.body_arguments == {"a": [b"%" * 2_000_000]}
+
+
+@pytest.mark.parametrize("size", [4 * 2**20 - 1, 4 * 2**20, 5_000_001])
+async def test_a_large_body_is_whole(size: int) -> None:
+    received = b""
+
+    class Body(RequestHandler):
+        def post(self) -> None:
+            nonlocal received
+            received = self.request.body
+
+    body = random.Random(size).randbytes(size)
+    response = await fetch(Application([("/", Body)]), "/", "POST", {}, body)
+    assert response.code == 200
+    assert received == body and type(received) is bytes
 
 
 async def test_a_large_form_through_a_handler() -> None:

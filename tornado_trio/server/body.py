@@ -124,16 +124,6 @@ class RequestBody:
             raise PeerError(f"invalid {self._coding} data: {exc}") from exc
         return piece
 
-    async def read(self) -> bytes:
-        """All of it."""
-        chunk = await self.read_chunk()
-        if not chunk:
-            return b""
-        chunks = [chunk]
-        while chunk := await self.read_chunk():
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
     async def skip(self) -> None:
         """Read what is left and drop it."""
         wire = self._source.wire

@@ -35,6 +35,7 @@ from ..net.stream import Stream
 from ..net.timers import Timers
 from ..wire.dates import http_date
 from ..wire.events import RequestHead
+from ..wire.gathered import LARGE, Gathered
 from ..wire.headers import HTTPHeaders
 from .body import RequestBody, can_skip, take_buffered
 
@@ -170,6 +171,13 @@ class Http1Exchange(Exchange):
         chunk = await self.read_chunk()
         if not chunk:
             return b""
+        length = self.head.content_length or 0
+        if length >= LARGE:
+            body = Gathered(length)
+            while chunk:
+                body.append(chunk)
+                chunk = await self.read_chunk()
+            return body.take()
         chunks = [chunk]
         while chunk := await self.read_chunk():
             chunks.append(chunk)
