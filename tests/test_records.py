@@ -146,6 +146,24 @@ def test_fields_are_made_when_somebody_asks() -> None:
     assert Late.__qualname__.endswith("<locals>.Late") and Late.__module__ == __name__
 
 
+def test_what_is_only_passed_on() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Renamed:
+        size: int = 1
+        former: dataclasses.InitVar[int | None] = None
+
+        def __post_init__(self, former: int | None) -> None:
+            if former is not None:
+                object.__setattr__(self, "size", former)
+
+    assert Renamed(former=3).size == 3
+    assert Renamed(former=3) == Renamed(size=3) == replace(Renamed(), size=3)
+    assert repr(Renamed()).endswith("Renamed(size=1)")
+    assert [each.name for each in dataclasses.fields(Renamed)] == ["size"]
+    assert dataclasses.replace(Renamed(size=2), former=4) == Renamed(size=4)
+    assert list(inspect.signature(Renamed).parameters) == ["size", "former"]
+
+
 def test_what_it_cannot_do() -> None:
     class Variable:
         shared: ClassVar[int] = 1

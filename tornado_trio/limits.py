@@ -18,9 +18,10 @@ __all__ = ["Dialect", "Limits", "RESPONSES", "STRICT", "Timeouts"]
 def check_amounts(options: Any) -> None:
     """TypeError for a field of a dataclass that is no number (None where that means no bound),
     ValueError for one below 0: either would be felt at a request only."""
-    for name, kind in get_annotations(type(options)).items():
+    kinds = get_annotations(type(options))
+    for name in options.__slots__:
         value = getattr(options, name)
-        if value is None and "None" in kind:
+        if value is None and "None" in kinds[name]:
             continue
         where = f"{type(options).__name__}.{name}"
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -55,24 +55,24 @@ def _init(self: Any, /, *values: Any, **named: Any) -> None:
     for name, make in cls._factories.items():
         if name not in named:
             given[name] = make()
-    if given.keys() != cls._names.keys():
-        raise _mismatch(cls, given, cls._names)
+    if given.keys() != cls._arguments.keys():
+        raise _mismatch(cls, given, cls._arguments)
+    passed = [given.pop(name) for name in cls._passed]
     put = object.__setattr__
     for name, value in given.items():
         put(self, name, value)
     if cls._checked:
-        self.__post_init__()
+        self.__post_init__(*passed)
 
 
-def _values(self: Any, role: str = "init") -> list[Any]:
-    fields = self.__dataclass_fields__.items()
-    return [getattr(self, name) for name, each in fields if getattr(each, role)]
+def _compared(self: Any) -> list[Any]:
+    return [getattr(self, each.name) for each in dataclasses.fields(self) if each.compare]
 
 
 def _repr(self: Any) -> str:
     shown = [
-        f"{name}={getattr(self, name)!r}"
-        for name, each in self.__dataclass_fields__.items()
+        f"{each.name}={getattr(self, each.name)!r}"
+        for each in dataclasses.fields(self)
         if each.repr
     ]
     return f"{type(self).__qualname__}({', '.join(shown)})"
@@ -81,11 +81,11 @@ def _repr(self: Any) -> str:
 def _eq(self: Any, other: object) -> Any:
     if type(other) is not type(self):
         return NotImplemented
-    return _values(self, "compare") == _values(other, "compare")
+    return _compared(self) == _compared(other)
 
 
 def _hash(self: Any) -> int:
-    return hash(tuple(_values(self, "compare")))
+    return hash(tuple(_compared(self)))
 
 
 def _setattr(self: Any, name: str, value: object) -> None:
@@ -96,8 +96,12 @@ def _delattr(self: Any, name: str) -> None:
     raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
 
+def _getstate(self: Any) -> list[Any]:
+    return [getattr(self, name) for name in self._names]
+
+
 def _setstate(self: Any, state: list[Any]) -> None:
-    for name, value in zip(self.__dataclass_fields__, state, strict=True):
+    for name, value in zip(self._names, state, strict=True):
         object.__setattr__(self, name, value)
 
 
@@ -107,19 +111,16 @@ class _Signature:
     def __get__(self, instance: object, owner: type) -> Any:
         from inspect import Parameter, Signature
 
-        parameters = []
-        for each in dataclasses.fields(owner):
-            default = each.default
-            if each.default_factory is not dataclasses.MISSING:
-                default = each.default_factory
-            parameters.append(
-                Parameter(
-                    each.name,
-                    Parameter.KEYWORD_ONLY if each.kw_only else Parameter.POSITIONAL_OR_KEYWORD,
-                    default=Parameter.empty if default is dataclasses.MISSING else default,
-                    annotation=each.type,
-                )
+        cls: Any = owner
+        parameters = [
+            Parameter(
+                name,
+                Parameter.POSITIONAL_OR_KEYWORD if cls.__match_args__ else Parameter.KEYWORD_ONLY,
+                default={**cls._defaults, **cls._factories}.get(name, Parameter.empty),
+                annotation=kind,
             )
+            for name, kind in cls._arguments.items()
+        ]
         return Signature(parameters, return_annotation=None)
 
 
@@ -154,7 +155,7 @@ _METHODS: dict[str, Any] = {
     "__hash__": _hash,
     "__setattr__": _setattr,
     "__delattr__": _delattr,
-    "__getstate__": _values,
+    "__getstate__": _getstate,
     "__replace__": replace,
     "__setstate__": _setstate,
     "__signature__": _Signature(),
@@ -185,7 +186,7 @@ else:
         """As `dataclasses.dataclass`, for classes that are frozen and have slots.
 
         Raises:
-            TypeError: the class needs what is not made here: `ClassVar`, `InitVar`,
+            TypeError: the class needs what is not made here: `ClassVar`, a base class,
                 `field(init=False)`, `field(hash=...)`, or not to be frozen.
         """
         if not (frozen and slots):
@@ -197,10 +198,14 @@ else:
                 raise TypeError(f"{cls.__qualname__}: no base classes here")
             defaults, factories = {}, {}
             for name, kind in types.items():
-                if "ClassVar" in str(kind) or "InitVar" in str(kind):
-                    raise TypeError(f"{cls.__qualname__}: neither ClassVar nor InitVar here")
+                if "ClassVar" in str(kind):
+                    raise TypeError(f"{cls.__qualname__}: no ClassVar here")
                 if name in body:
                     _take_default(cls, name, body.pop(name), defaults, factories)
+            passed = [name for name, kind in types.items() if "InitVar[" in str(kind)]
+            names = [name for name in types if name not in passed]
+            # Where `dataclasses.replace` finds what is only passed on.
+            body |= {name: defaults[name] for name in passed if name in defaults}
             for name in ("__dict__", "__weakref__"):
                 body.pop(name, None)
             standard = {
@@ -213,12 +218,14 @@ else:
                 "_checked": "__post_init__" in body,
                 "_defaults": defaults,
                 "_factories": factories,
-                "_names": dict.fromkeys(types),
+                "_arguments": types,
+                "_names": names,
+                "_passed": passed,
                 "__dataclass_fields__": _Standard(cls.__name__, standard, kw_only),
                 "__dataclass_params__": _Standard(cls.__name__, standard, kw_only),
-                "__match_args__": () if kw_only else tuple(types),
+                "__match_args__": () if kw_only else tuple(names),
                 "__qualname__": cls.__qualname__,
-                "__slots__": tuple(types),
+                "__slots__": tuple(names),
             }
             return type(cls)(cls.__name__, cls.__bases__, body)
 

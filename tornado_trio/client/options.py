@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from typing import TYPE_CHECKING, Any
 
+from .._util.records import dataclass
 from ..limits import RESPONSES, check_amounts
 from ..wire.engines import engine_for
 from .targets import check_base, show_url
