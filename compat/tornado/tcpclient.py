@@ -5,22 +5,28 @@ Knows resolvers and streams. Must not know HTTP.
 
 from __future__ import annotations
 
-import datetime
 import functools
-import numbers
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from tornado import gen
+from tornado import gen, iostream
 from tornado._impl.legacy.io_loop_argument import checked_loop
 from tornado._impl.names import handing_on
 from tornado.concurrent import Future, future_add_done_callback
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
 from tornado.netutil import Resolver
 from tornado.util import TimeoutError
+
+from tornado_trio._util.late import later
+
+if TYPE_CHECKING:
+    import datetime
+    import numbers
+else:
+    datetime = later("datetime", globals())
+    numbers = later("numbers", globals())
 
 # Seconds the first address family has for itself before the other is tried too (RFC 6555).
 _INITIAL_CONNECT_TIMEOUT = 0.3
@@ -53,7 +59,7 @@ class TCPClient:
         source_ip: str | None = None,
         source_port: int | None = None,
         timeout: float | datetime.timedelta | None = None,  # noqa: ASYNC109
-    ) -> IOStream:
+    ) -> iostream.IOStream:
         """A stream connected to `host`:`port`; with `ssl_options` an `SSLIOStream`.
 
         Args:
@@ -98,7 +104,7 @@ class TCPClient:
         addr: Any,
         source_ip: str | None = None,
         source_port: int | None = None,
-    ) -> tuple[IOStream, Any]:
+    ) -> tuple[iostream.IOStream, Any]:
         """A stream that is being connected to `addr`, and the Future of that."""
         if source_port and not source_ip:
             # Binding needs an address; the loopback one reaches only this machine, as ever.
@@ -107,7 +113,7 @@ class TCPClient:
         try:
             if source_ip:
                 sock.bind((source_ip, source_port or 0))
-            stream = IOStream(sock, max_buffer_size=max_buffer_size)
+            stream = iostream.IOStream(sock, max_buffer_size=max_buffer_size)
         except BaseException:
             sock.close()
             raise

@@ -11,9 +11,12 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
+from .._util.late import pattern_later
 from .targets import encode_basic
 
-_PARAM = re.compile(r'\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|\Z)')
+_PARAM = pattern_later(
+    r'\s*([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|\Z)', globals()
+)
 _ALGORITHMS: dict[str, Callable[[bytes], hashlib._Hash]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False),
     "SHA-256": hashlib.sha256,

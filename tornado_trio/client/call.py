@@ -7,23 +7,28 @@ the other: redirects and authentication challenges each add one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict, final
+from typing import TYPE_CHECKING, Any, TypedDict, final
 from urllib.parse import urlencode
 
 import trio
 
+from .._util.late import later
 from ..wire.headers import HTTPHeaders
 from .auth import Auth, BasicAuth
 from .content import NO_CONTENT, Body, Content, prepare
 from .decoding import accept_encoding
 from .engine import Job
 from .errors import InvalidRequest
-from .multipart import Files, Form, prepare_multipart
 from .options import ClientTimeouts, Policy
 from .redirects import Redirect
 from .response import Response
 from .routes import Route, parse_proxy
 from .targets import Origin, Target
+
+if TYPE_CHECKING:
+    from . import multipart
+else:
+    multipart = later("tornado_trio.client.multipart", globals())
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -49,8 +54,8 @@ class RequestOptions(TypedDict, total=False):
     params: Mapping[str, Any] | Iterable[tuple[str, Any]]
     body: Body
     json: Any
-    form: Form
-    files: Files
+    form: multipart.Form
+    files: multipart.Files
     auth: Auth | tuple[str, str]
     timeouts: ClientTimeouts
     follow_redirects: bool
@@ -137,7 +142,7 @@ class Call:
         for name, _ in self.fields:
             if name.lower() in ("content-type", "content-length", "transfer-encoding"):
                 raise InvalidRequest(f"leave out {name}: files= sets it, with its boundary")
-        made = await prepare_multipart(options["files"], options.get("form"))
+        made = await multipart.prepare_multipart(options["files"], options.get("form"))
         self.content = made.content
         self.fields += made.fields
 

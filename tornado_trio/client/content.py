@@ -7,14 +7,19 @@ may send it again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
+from .._util.late import later
 from .._util.threads import FILES
 from .errors import InvalidRequest
 from .upload import BodyWriter, Producer
+
+if TYPE_CHECKING:
+    import json
+else:
+    json = later("json", globals())
 
 Chunks: TypeAlias = "AsyncIterable[bytes]"
 #: What `body=` takes.

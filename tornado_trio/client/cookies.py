@@ -13,12 +13,17 @@ import ipaddress
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
+from .._util.late import later, pattern_later
 from .targets import Target
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+if TYPE_CHECKING:
+    import datetime
+else:
+    datetime = later("datetime", globals())
+
+_CONTROLS = pattern_later(r"[\x00-\x08\x0a-\x1f\x7f]", globals())
 
 #: Bounds per RFC 6265 6.1: what a client should at least be able to keep.
 MAX_COOKIE_SIZE = 4096
@@ -152,8 +157,8 @@ def _expiry(attributes: dict[str, str], now: float) -> float | None:
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)).total_seconds()
     return None
 
 

@@ -9,13 +9,13 @@ import errno
 import math
 import ssl
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .._util.late import later
 from ..errors import HTTPOutputError, PeerError, StreamClosedError
 from ..limits import RESPONSES, Limits
 from ..net import SocketStream, Stream, open_tcp_stream, open_unix_stream
 from ..net.connect import resolve
-from ..net.tls import start_tls
 from ..wire.engines import engine_for
 from ..wire.events import ResponseHead, Signal
 from ..wire.headers import HTTPHeaders
@@ -24,8 +24,14 @@ from .deadlines import Deadlines
 from .errors import ClientError, ConnectError, InvalidRequest, ProxyError
 from .options import Proxy
 from .routes import ProxyAddress, Route, parse_proxy
-from .socks import negotiate
 from .tls_layer import TlsLayer
+
+if TYPE_CHECKING:
+    from ..net import tls as net_tls
+    from . import socks
+else:
+    net_tls = later("tornado_trio.net.tls", globals())
+    socks = later("tornado_trio.client.socks", globals())
 
 # A proxy's answer to CONNECT: generous for its head. A refusal may announce any body (most
 # send a page), which is not read.
@@ -130,7 +136,9 @@ async def _encrypt(stream: Stream, context: ssl.SSLContext, name: str) -> Stream
     # The kernel's socket under the stdlib's SSLSocket is the fast way; anything else (TLS
     # inside TLS, an in-memory network) goes through memory.
     if type(stream) is SocketStream:
-        return await start_tls(stream, context, server_hostname=name, handshake_timeout=math.inf)
+        return await net_tls.start_tls(
+            stream, context, server_hostname=name, handshake_timeout=math.inf
+        )
     layer = TlsLayer(stream, context, server_hostname=name)
     await layer.handshake()
     return layer
@@ -144,7 +152,7 @@ async def _socks(stream: Stream, route: Route, proxy: ProxyAddress, deadlines: D
             raise OSError(errno.EADDRNOTAVAIL, f"{host} has no addresses")
         deadlines.phase = "proxy"
         host = found[0][1][0]
-    steps = negotiate(host, port, proxy.username, proxy.password)
+    steps = socks.negotiate(host, port, proxy.username, proxy.password)
     ask = next(steps)
     while True:
         if ask.data:

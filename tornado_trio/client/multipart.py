@@ -11,17 +11,22 @@ from __future__ import annotations
 import inspect
 import io
 import os
-import secrets
 import stat
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, TypeAlias, cast
 
+from .._util.late import later
 from .._util.threads import FILES
 from ..wire.parameters import type_of_file
 from .content import FILE_CHUNK, Chunks, Content, of_chunks
 from .errors import InvalidRequest
 from .upload import BodyWriter, Producer
+
+if TYPE_CHECKING:
+    import secrets
+else:
+    secrets = later("secrets", globals())
 
 
 class AsyncFile(Protocol):

@@ -5,10 +5,10 @@ Knows the hop it reads from and the decoder for its content coding.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
+from .._util.late import later, pattern_later
 from ..net import Stream
 from ..wire.headers import HTTPHeaders
 from .decoding import BodyDecoder
@@ -16,7 +16,12 @@ from .errors import ClientError, HTTPStatusError
 from .hop import Hop
 from .targets import without_credentials
 
-_CHARSET = re.compile(r'charset\s*=\s*"?([A-Za-z0-9_.:-]+)', re.IGNORECASE)
+if TYPE_CHECKING:
+    import json
+else:
+    json = later("json", globals())
+
+_CHARSET = pattern_later(r'charset\s*=\s*"?([A-Za-z0-9_.:-]+)', globals(), re.IGNORECASE)
 
 
 @final

@@ -6,13 +6,13 @@ Connections are shared by `Route`: two requests with the same route may use the 
 from __future__ import annotations
 
 import ipaddress
-import re
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from .._util.late import pattern_later
 from ..net import Stream
 from .errors import InvalidRequest
 from .options import Proxy
@@ -108,7 +108,9 @@ class _Exception(NamedTuple):
 
 
 # [address], name, address or network; and a port, unless the colon is an IPv6 address's.
-_NO_PROXY = re.compile(r"(?:\[([^\]]*)\]|([^:]*)|([^\[\]]*:[^\[\]]*:[^\[\]]*))(?::([0-9]{1,5}))?")
+_NO_PROXY = pattern_later(
+    r"(?:\[([^\]]*)\]|([^:]*)|([^\[\]]*:[^\[\]]*:[^\[\]]*))(?::([0-9]{1,5}))?", globals()
+)
 
 
 @lru_cache(maxsize=64)
