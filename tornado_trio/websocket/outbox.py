@@ -16,7 +16,8 @@ from typing import Any
 import trio
 
 from ..errors import StreamClosedError
-from ..wire.websocket import BINARY, TEXT, CloseCode, ConnectionClosed, State
+from ..wire.websocket import BINARY, TEXT, CloseCode, ConnectionClosed
+from ..wire.websocket.states import OPEN
 from .link import Link
 from .options import SlowConsumer
 
@@ -121,7 +122,7 @@ class Outbox:
             ConnectionClosed: the session is closed or closing.
         """
         link = self._link
-        if link.protocol.state is not State.OPEN:
+        if link.protocol.state is not OPEN:
             raise link.protocol.closed_error()
         if link.protocol.fragmenting:  # nothing may come between the parts of a message
             self.dropped += 1

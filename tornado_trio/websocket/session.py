@@ -18,7 +18,8 @@ from typing import Any, Final
 import trio
 
 from ..net.stream import Stream
-from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, State, WebSocketProtocol
+from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, WebSocketProtocol
+from ..wire.websocket.states import CLOSED, OPEN
 from .keepalive import Pings, SignsOfLife
 from .link import Enough, Later, Link
 from .options import SlowConsumer, WebSocketOptions
@@ -173,7 +174,7 @@ class WebSocket:
     @property
     def closed(self) -> bool:
         """Nothing can be sent any more."""
-        return self._link.protocol.state is not State.OPEN
+        return self._link.protocol.state is not OPEN
 
     @property
     def client(self) -> bool:
@@ -293,7 +294,7 @@ class WebSocket:
         link = self._link
         link.ending = room.unpark_all
         try:
-            while link.protocol.state is State.OPEN and (
+            while link.protocol.state is OPEN and (
                 len(self._inbox) >= options.inbox_messages
                 or self._inbox_bytes >= options.inbox_bytes
             ):
@@ -458,7 +459,7 @@ class WebSocket:
             if not link.stream.closed:
                 link.send_close(CloseCode.GOING_AWAY)
                 # Not `_over`: a reader that was cancelled has set it, and the peer is to answer.
-                over = link.protocol.state is State.CLOSED
+                over = link.protocol.state is CLOSED
                 await (link.finish() if over else link.run())
 
     def _end(self) -> None:

@@ -28,7 +28,7 @@ from .frames import (
     encode_frame,
 )
 from .reader import Event, MessageReader
-from .states import State, Trigger, next_state
+from .states import CLOSED, OPEN, State, Trigger, next_state
 
 __all__ = ["ConnectionClosed", "WebSocketProtocol", "encode_shared"]
 
@@ -114,7 +114,7 @@ class WebSocketProtocol:
         Raises:
             WebSocketProtocolError: what to `fail` the connection with.
         """
-        if self.close_received is not None or self.state is State.CLOSED:
+        if self.close_received is not None or self.state is CLOSED:
             return None
         event = self.reader.next_event()
         if event is not None and event[0] == CLOSE:
@@ -136,7 +136,7 @@ class WebSocketProtocol:
         Raises:
             ConnectionClosed: a close frame was sent or received.
         """
-        if self.state is not State.OPEN:
+        if self.state is not OPEN:
             raise self.closed_error()
         if isinstance(message, str):
             return self.send_data(TEXT, message.encode())
@@ -147,7 +147,7 @@ class WebSocketProtocol:
 
         It may follow the peer's close frame, whose answer may wait for it (RFC 6455 5.5.1).
         """
-        if self.close_sent is not None or self.state is State.CLOSED:
+        if self.close_sent is not None or self.state is CLOSED:
             raise self.closed_error()
         if self._fragmenting:
             raise RuntimeError("a fragmented message is being sent")
@@ -159,7 +159,7 @@ class WebSocketProtocol:
 
     def send_fragment(self, opcode: int, payload: bytes, fin: bool) -> bytes:
         """The next piece of a message; `opcode` matters for the first one only."""
-        if self.state is not State.OPEN:
+        if self.state is not OPEN:
             raise self.closed_error()
         first = not self._fragmenting
         self._fragmenting = not fin
@@ -181,7 +181,7 @@ class WebSocketProtocol:
         return self._control(PONG, payload)
 
     def _control(self, opcode: int, payload: bytes) -> bytes:
-        if self.close_sent is not None or self.state is State.CLOSED:
+        if self.close_sent is not None or self.state is CLOSED:
             raise self.closed_error()
         if len(payload) > MAX_CONTROL_PAYLOAD:
             raise ValueError("a control frame carries at most 125 bytes")
@@ -200,7 +200,7 @@ class WebSocketProtocol:
 
     def send_close_payload(self, payload: bytes, meaning: Close) -> bytes:
         """As `send_close`, for a payload that the caller has checked."""
-        if self.close_sent is not None or self.state is State.CLOSED:
+        if self.close_sent is not None or self.state is CLOSED:
             return b""
         self.close_sent = meaning
         self.state = next_state(self.state, Trigger.SEND_CLOSE)
@@ -229,7 +229,7 @@ class WebSocketProtocol:
         """
         if self.close_received is not None:
             return self.close_received.code
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             return None
         return CloseCode.ABNORMAL if self.close_sent is None else self.close_sent.code
 
@@ -238,7 +238,7 @@ class WebSocketProtocol:
         """The reason that belongs to `close_code`."""
         if self.close_received is not None:
             return self.close_received.reason
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             return None
         return "" if self.close_sent is None else self.close_sent.reason
 
@@ -248,7 +248,7 @@ class WebSocketProtocol:
 
     def admit_shared(self, frame: bytes) -> None:
         """`frame`, from `encode_shared`, is going out on this connection."""
-        if self.state is not State.OPEN:
+        if self.state is not OPEN:
             raise self.closed_error()
         if self._fragmenting:
             raise RuntimeError("a fragmented message is being sent")

@@ -28,7 +28,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-__all__ = ["TRANSITIONS", "State", "Trigger", "next_state"]
+__all__ = ["CLOSED", "OPEN", "TRANSITIONS", "State", "Trigger", "next_state"]
 
 
 class State(Enum):
@@ -38,6 +38,11 @@ class State(Enum):
     CLOSE_SENT = "close sent"
     CLOSE_RECEIVED = "close received"
     CLOSED = "closed"
+
+
+# For what is asked of each message: a member by its class's attribute costs 0.3 k instructions.
+OPEN: Final = State.OPEN
+CLOSED: Final = State.CLOSED
 
 
 class Trigger(Enum):
