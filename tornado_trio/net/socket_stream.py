@@ -192,6 +192,9 @@ class SocketStream(Stream):
         await trio.lowlevel.wait_writable(self._fd)
 
     def _close(self) -> None:
+        if self._kept_back:
+            # Where the peer's bytes are unread it ends by a reset, which drops what has not left.
+            self._send_kept_back()
         self._notify_closing()
         self._sock.close()
 
@@ -261,20 +264,27 @@ class SocketStream(Stream):
         return sent
 
     def push(self) -> None:
+        self.corked = False
         if self._kept_back and not self.closed:
-            self._kept_back = False
-            # Said again, TCP_NODELAY sends what is queued. A socket that refuses is broken,
-            # which the next write or read will tell.
-            with contextlib.suppress(OSError):
-                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._send_kept_back()
+
+    def _send_kept_back(self) -> None:
+        self._kept_back = False
+        # Said again, TCP_NODELAY sends what is queued. A socket that refuses is broken, which the
+        # next write or read will tell.
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write_more(self, data: Data) -> bool:
         if not _MSG_MORE:  # pragma: no cover - not Linux
+            self.corked = False
             return self.write(data)
         self._kept_back = True
         return self._write(data, _MSG_MORE)
 
     def write(self, data: Data) -> bool:
+        if self.corked:
+            return self.write_more(data)
         self._kept_back = False
         if type(data) is not bytes or self._out._size or self.closed or self._write_error:
             return self._write(data, 0)

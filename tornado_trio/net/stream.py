@@ -42,6 +42,7 @@ class Stream(ABC):
       local_address, remote_address: as the socket module gives them.
       tls: the bytes are encrypted on the wire.
       closed: `close` was called.
+      corked: see `cork`.
 
     Errors: `StreamClosedError`, with the transport's `OSError` as `__cause__`, when the
     peer broke the connection or the stream was closed by us.
@@ -56,6 +57,7 @@ class Stream(ABC):
         "_out",
         "_write_error",
         "closed",
+        "corked",
         "local_address",
         "max_write_buffer_size",
         "nursery",
@@ -71,6 +73,7 @@ class Stream(ABC):
         self._budget = Budget(_READS_IN_A_ROW)
         self._write_error: BaseException | None = None
         self.closed = False
+        self.corked = False
         self.nursery: trio.Nursery | None = None
         self.max_write_buffer_size: int | None = MAX_WRITE_BUFFER
         self.local_address = local_address
@@ -366,8 +369,18 @@ class Stream(ABC):
         not fill a packet, until the next `write`, or `push`, or for a moment (Linux: 200 ms)."""
         return self.write(data)
 
-    def push(self) -> None:  # noqa: B027 - most transports keep nothing back
-        """Send what `write_more` made the transport hold back."""
+    def push(self) -> None:
+        """Send what `write_more` made the transport hold back; it is not corked any more."""
+        self.corked = False
+
+    def cork(self) -> None:
+        """Each `write` is a `write_more` until `push` or `uncork`. Transports that hold nothing
+        back do not look at it."""
+        self.corked = True
+
+    def uncork(self) -> None:
+        """The next `write` is the last for now, and takes along what was held back."""
+        self.corked = False
 
     def _flush_or_start(self) -> bool:
         if self._flushing:

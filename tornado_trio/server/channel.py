@@ -158,6 +158,8 @@ class RequestChannel(ABC):
         self.deadlines.start(self.nursery.cancel_scope)
         if self.state is State.REQUEST:  # not of a handler that took the stream over already
             self.stream.nursery = self.nursery
+            if not exchange.corked:  # which pushes
+                self.stream.push()  # answers before this one
             disconnect = self._disconnect
             if disconnect is None:
                 disconnect = self._disconnect = Disconnect(self, self.server.watch)

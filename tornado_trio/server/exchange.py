@@ -247,10 +247,14 @@ class Http1Exchange(Exchange):
                 self.status = 0
                 raise
             self.sent += len(chunk)
+            if connection.stream.corked and not wire.all_written:
+                connection.stream.uncork()
             if len(body) > _JOIN:
                 self._send(data)
                 return self._send(body)
             data += body
+        elif connection.stream.corked and not wire.all_written:
+            connection.stream.uncork()
         extras = self._extras
         if extras is not None and extras.more:
             extras.more = False
@@ -273,6 +277,7 @@ class Http1Exchange(Exchange):
             # client wakes for 8 packets, not 64 (of 4 KiB): 170 us in the kernel against 355.
             return self._send(data, more=True)
         self.corked = self._connection.cork(self.uncork)
+        self._connection.stream.uncork()
         return self._send(data)
 
     def uncork(self) -> None:
@@ -295,8 +300,11 @@ class Http1Exchange(Exchange):
         if data:
             pending: Awaitable[None] | None = self._send(data)
         else:
-            connection.stream.push()
-            pending = READY if not connection.stream.unsent else None
+            stream = connection.stream
+            # Only such answers keep back something of their own: a call less for the others.
+            if (self.corked or self._extras is not None) and not stream.corked:
+                stream.push()
+            pending = READY if not stream.unsent else None
         if self._extras is not None:
             self._extras.set_done()
         if connection.handler.waiting:
@@ -310,6 +318,7 @@ class Http1Exchange(Exchange):
         if wire.responded:
             raise HTTPOutputError("Informational responses come before the response")
         data = wire.response_head(code, reason, headers)
+        self._connection.stream.uncork()
         return self._send(data) if data else READY
 
     async def sendfile(self, file: IO[bytes] | int, offset: int, count: int) -> None:

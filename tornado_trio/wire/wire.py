@@ -243,6 +243,11 @@ class Wire:
             )
         return b""
 
+    @property
+    def all_written(self) -> bool:
+        """The response whose head was made has all of its body: only `end` is missing."""
+        return not self._chunking and (self._suppress_body or self._body_remaining == 0)
+
     def _frame(self, headers: HTTPHeaders) -> bool:
         """Note a Content-Length given by the program; False if it gave no framing."""
         fields = headers._fields
