@@ -7,7 +7,6 @@ and the interfaces that its servers and clients share.
 from __future__ import annotations
 
 import ssl
-import sys
 import warnings
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -110,8 +109,9 @@ def set_parse_body_config(config: ParseBodyConfig) -> None:
 
 def _parse_body_config() -> ParseBodyConfig:
     """What was set, here or by a program in the variable; else it is handed on from `forms`."""
-    config: ParseBodyConfig = sys.modules[__name__]._DEFAULT_PARSE_BODY_CONFIG
-    return config
+    # Not by `sys.modules`: tests that restore it may have taken this module out.
+    config: ParseBodyConfig | None = globals().get("_DEFAULT_PARSE_BODY_CONFIG")
+    return forms.DEFAULT_CONFIG if config is None else config
 
 
 def parse_body_arguments(

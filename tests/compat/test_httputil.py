@@ -4,6 +4,7 @@ import compat  # noqa: F401, I001 - first: makes `tornado` ours
 
 import asyncio
 import ssl
+import sys
 import unittest
 import warnings
 from types import SimpleNamespace
@@ -183,6 +184,20 @@ def test_write_callback() -> None:
 
 
 # --- forms -----------------------------------------------------------------------------------
+
+
+def test_forms_in_a_module_that_was_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a test that has imported it under `mock.patch.dict(sys.modules)`."""
+    monkeypatch.delitem(sys.modules, "tornado.httputil")
+    arguments: dict[str, list[bytes]] = {}
+    parse_body_arguments("application/x-www-form-urlencoded", b"a=1", arguments, {})
+    parse_multipart_form_data(
+        b"x",
+        b'--x\r\nContent-Disposition: form-data; name="b"\r\n\r\n2\r\n--x--',
+        arguments,
+        {},
+    )
+    assert arguments == {"a": [b"1"], "b": [b"2"]}
 
 
 def test_process_wide_config() -> None:

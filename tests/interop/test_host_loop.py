@@ -175,6 +175,20 @@ def test_a_closed_loop_takes_no_more() -> None:
         call_again(handle)
 
 
+def test_a_loop_that_is_gone_takes_no_more_either() -> None:
+    loop = asyncio.SelectorEventLoop()
+    skip_debug_checks(loop)
+    call_soon, set_debug = loop.call_soon, loop.set_debug  # as by code that asked for them before
+    loop.close()
+    gone = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert gone() is None
+    set_debug(True)
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        call_soon(print)
+
+
 def test_debug_mode_gives_a_loop_its_methods_back(loop: asyncio.AbstractEventLoop) -> None:
     own = loop.call_soon, loop.get_debug
     skip_debug_checks(loop)

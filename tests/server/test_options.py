@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import logging
 import ssl
 import zlib
@@ -196,6 +197,14 @@ async def test_error_pages_quote_nothing_dangerous() -> None:
         assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.body.isascii()
+
+
+async def test_error_pages_with_a_phrase_of_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(http.client.responses, 400, "Ung\u00fcltig\r\nX: 1")
+    async with memory_server(hello) as server:
+        response = await server.request(b"GET / HTTP/1.1\r\n\r\n")
+        assert (response.code, response.reason) == (400, "UngltigX: 1")
+        assert response.body.startswith(b"400 UngltigX: 1")
 
 
 async def test_sendfile(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -103,6 +103,8 @@ def skip_debug_checks(loop: asyncio.AbstractEventLoop) -> None:
         callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
         loop = itself()
+        if loop is None:  # who kept this function is told what a closed loop says
+            raise RuntimeError("Event loop is closed")
         if loop._closed or loop._debug:
             # asyncio's own says so; and whoever kept this function is in debug mode, too.
             checked: Handle = type(loop).call_soon(loop, callback, *args, context=context)
@@ -113,6 +115,8 @@ def skip_debug_checks(loop: asyncio.AbstractEventLoop) -> None:
 
     def set_debug(enabled: bool) -> None:
         loop = itself()
+        if loop is None:
+            return  # as of a closed one: nothing asks any more
         if enabled:
             if loop.call_soon is call_soon:
                 del loop.call_soon

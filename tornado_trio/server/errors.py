@@ -12,8 +12,9 @@ def error_page(status: int, message: str = "") -> bytes:
     """A whole response, closing the connection. `message` may quote the client's bytes;
     what is not printable ASCII is dropped, and the type keeps browsers from reading it
     as a page."""
-    reason = standard_phrase(status, "Unknown")
-    text = "".join(c for c in message if " " <= c <= "~")[:200]
+    # A program may have put a phrase of its own into `http.client.responses`.
+    reason = _printable(standard_phrase(status, "Unknown"))
+    text = _printable(message)[:200]
     body = (f"{status} {reason}" + (f": {text}" if text else "") + "\n").encode("ascii")
     return (
         f"HTTP/1.1 {status} {reason}\r\n"
@@ -23,3 +24,7 @@ def error_page(status: int, message: str = "") -> bytes:
         f"Content-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n"
     ).encode("ascii") + body
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if " " <= c <= "~")
