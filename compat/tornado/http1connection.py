@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import httputil, iostream
 from tornado._impl.http.dialects import OF_REQUESTS, OF_RESPONSES
+from tornado._impl.http.parameters import HTTP1ConnectionParameters as HTTP1ConnectionParameters
 from tornado._impl.http.reading import MessageReading
 from tornado._impl.loop.tasks import make_task, shown_as
 from tornado._impl.names import handing_on
@@ -31,37 +32,6 @@ CR_OR_LF_RE = pattern_later(b"\r|\n", globals())
 DIGITS = pattern_later(r"[0-9]+", globals())
 HEXDIGITS = pattern_later(r"[0-9a-fA-F]+", globals())
 _MAX_1XX_RESPONSES = 32
-
-
-class HTTP1ConnectionParameters:
-    """Parameters of `HTTP1Connection` and `HTTP1ServerConnection`.
-
-    Args:
-      no_keep_alive: one request per connection.
-      chunk_size: bytes given to a delegate at once.
-      max_header_size: of a head.
-      header_timeout: seconds to wait for a request's head.
-      max_body_size, body_timeout: of each body.
-      decompress: inflate gzip bodies.
-    """
-
-    def __init__(
-        self,
-        no_keep_alive: bool = False,
-        chunk_size: int | None = None,
-        max_header_size: int | None = None,
-        header_timeout: float | None = None,
-        max_body_size: int | None = None,
-        body_timeout: float | None = None,
-        decompress: bool = False,
-    ) -> None:
-        self.no_keep_alive = no_keep_alive
-        self.chunk_size = chunk_size or 65536
-        self.max_header_size = max_header_size or 65536
-        self.header_timeout = header_timeout
-        self.max_body_size = max_body_size
-        self.body_timeout = body_timeout
-        self.decompress = decompress
 
 
 class HTTP1Connection(MessageReading, httputil.HTTPConnection):

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 from tornado import httputil
 from tornado._impl.generation import before
 from tornado._impl.http.delegates import call_with_form, drive_delegate
+from tornado._impl.http.parameters import HTTP1ConnectionParameters
 from tornado._impl.loop.tasks import run_task
 from tornado._impl.names import handing_on
-from tornado.http1connection import HTTP1ConnectionParameters
 from tornado.ioloop import IOLoop
 from tornado.tcpserver import TCPServer
 from tornado.util import Configurable
@@ -35,6 +35,12 @@ else:  # what is served needs them, and what only imports this module does not
     _serving = later("tornado._impl.http.serving", globals())
 
 HTTPRequest = httputil.HTTPServerRequest
+
+
+def _face(native: Any, params: Any) -> Any:
+    from tornado._impl.http.served_connection import ServedConnection  # for few programs
+
+    return ServedConnection(native, params)
 
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
@@ -118,7 +124,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         )
         if self.drain_grace is None:
             self.drain_grace = _grace_of_environment()
-        self._native = _serving.NativeServer(self, _served.ServedConnection)
+        self._native = _serving.NativeServer(self, _face)
         self._connections = _served.Connections(self._native)
 
     # --- accepting -------------------------------------------------------------------

@@ -42,7 +42,6 @@ from tornado_trio.web import application as _application
 from tornado_trio.web import arguments as _arguments
 from tornado_trio.web import handler as _handler
 from tornado_trio.web import output as _output
-from tornado_trio.web.calls import Middleware, Surrounded
 from tornado_trio.web.errors import Finish, HTTPError, MissingArgumentError
 from tornado_trio.web.ui import Linkify as _linkify
 from tornado_trio.web.ui import ModuleNamespace as _UIModuleNamespace
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     )
     from tornado.httpserver import HTTPServer
 
+    from tornado_trio.web import calls
     from tornado_trio.web.decorators import (
         addslash,
         authenticated,
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from tornado_trio.wire.signing import create_signature_v1 as _create_signature_v1
     from tornado_trio.wire.signing import create_signature_v2 as _create_signature_v2
 else:
+    calls = later("tornado_trio.web.calls", globals())
     trio = later("trio", globals())
 
 __all__ = [
@@ -347,7 +348,7 @@ def _error_answers(settings: dict[str, Any]) -> Any:
     return None
 
 
-def _middleware(settings: dict[str, Any]) -> Sequence[Middleware]:
+def _middleware(settings: dict[str, Any]) -> Sequence[calls.Middleware]:
     """The setting `middleware`, if it is native middleware: `async def f(call, next)`, each."""
     given = settings.get("middleware")
     if not isinstance(given, (list, tuple)) or not all(map(callable, given)):
@@ -447,7 +448,7 @@ class Application(ApplicationNames, _application.Application, ReversibleRouter):
         """Answer one exchange; used by compat's `HTTPServer`."""
         request = httputil.HTTPServerRequest.from_exchange(exchange)
         delegate = self.find_handler(request)
-        if isinstance(delegate, (_HandlerDelegate, Surrounded)):
+        if isinstance(delegate, _HandlerDelegate) or isinstance(delegate, calls.Surrounded):
             await delegate.respond(exchange)
             if not exchange.finished:
                 # Finished elsewhere, later: a fallback, or _auto_finish = False.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from .._util.late import pattern_later
+
 _TCHAR = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _VCHAR = r"[!-~]"
 _FIELD_VCHAR = r"[!-~\x80-\xff]"
@@ -27,7 +29,7 @@ TOKEN = _TCHAR + "+"
 token = re.compile(TOKEN)
 field_name = token
 method = token
-host = re.compile(rf"({_HOST})(?::([0-9]{{0,5}}))?")
+host = pattern_later(rf"({_HOST})(?::([0-9]{{0,5}}))?", globals())
 
 # What the library itself matches by other means (wire/heads.py), and programs may ask for:
 # compiled when they do.
@@ -73,16 +75,25 @@ def split_host(value: str) -> tuple[str, int | None] | None:
         return _hosts[value]
     except KeyError:
         pass
-    match = host.fullmatch(value)
-    found = None
-    if match is not None:
-        port = int(match[2]) if match[2] else None
-        found = (match[1], port) if (port or 0) <= 65535 else None
+    found = _split_host(value)
     if len(_hosts) >= _MAX_HOSTS:
         _hosts.clear()
     if len(value) <= 255:
         _hosts[value] = found
     return found
+
+
+def _split_host(value: str) -> tuple[str, int | None] | None:
+    name, _, digits = value.partition(":")
+    letters = name.replace(".", "").replace("-", "")
+    if not (value.isascii() and letters.isalnum() and (not digits or digits.isdigit())):
+        match = host.fullmatch(value)
+        if match is None:
+            return None
+        name, digits = match[1], match[2]
+    if not digits:
+        return name, None
+    return (name, int(digits)) if len(digits) <= 5 and int(digits) <= 65535 else None
 
 
 def __getattr__(name: str) -> re.Pattern[str]:
