@@ -114,15 +114,15 @@ class ReadBuffer:
             data = self._data
             at = data.find(delimiter, self._scanned)
             if at >= 0:
-                size = at + len(delimiter)
-                if size > _SLICE_BELOW or size == len(data):
-                    return self.take(size)
+                end = at + len(delimiter)
+                if end > _SLICE_BELOW:
+                    return self.take(end)
                 self._scanned = 0  # `take`, without the call
-                taken = bytes(data[:size])
-                del data[:size]
+                taken = bytes(data[:end])
+                del data[:end]
                 return taken
-        end = self.find(delimiter, max_bytes)
-        return None if end is None else self.take(end)
+        found = self.find(delimiter, max_bytes)
+        return None if found is None else self.take(found)
 
     def take_match(self, pattern: re.Pattern[bytes], max_bytes: int | None = None) -> bytes | None:
         """The same with `find_regex`."""

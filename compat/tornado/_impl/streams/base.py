@@ -219,6 +219,11 @@ class BaseIOStream(PrivateNames):
                 self._forget_read()
             if self._close_callback is not None:
                 self._maybe_add_error_listener()
+            if self._immediate > 1:  # `_done`, without the call
+                self._immediate -= 1
+                future = Future()
+                future.set_result(result)
+                return future
             return self._done(result)
         future = Future()
         self._immediate = _IMMEDIATE_IN_A_ROW
