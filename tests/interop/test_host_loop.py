@@ -131,6 +131,88 @@ def test_selectors_of_others_are_left_alone() -> None:
     poll_sparingly(object())  # type: ignore[arg-type]
 
 
+def test_timers_keep_their_place_among_callbacks(loop: asyncio.AbstractEventLoop) -> None:
+    poll_sparingly(loop)
+    said: list[str] = []
+
+    def first() -> None:
+        loop.call_later(0, said.append, "timer")
+        loop.call_soon(second)
+
+    def second() -> None:
+        said.append("second")
+        loop.call_soon(said.append, "third")
+        loop.call_soon(said.append, "cancelled").cancel()
+        loop.call_soon(lambda: loop.call_soon(loop.stop))
+
+    loop.call_soon(first)
+    loop.run_forever()
+    assert said == ["second", "timer", "third"]
+
+
+def test_turns_between_polls_only_call_back(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polled: list[object] = []
+    real = type(loop)._process_events  # type: ignore[attr-defined]
+
+    def process_events(self: object, events: object) -> None:
+        polled.append(events)
+        real(self, events)
+
+    monkeypatch.setattr(type(loop), "_process_events", process_events)
+    poll_sparingly(loop)
+    monkeypatch.setattr("tornado_trio.interop.host_loop.POLL_EVERY", 1e9)
+    loop.call_later(1e9, print)
+    loop.run_until_complete(turns(20))
+    assert len(polled) < 5
+
+
+def test_who_replaces_the_turns_of_asyncio_turns_the_loop(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poll_sparingly(loop)
+    loop.run_until_complete(turns(2))
+    turned: list[object] = []
+    real = type(loop)._run_once  # type: ignore[attr-defined]
+
+    def run_once(self: object) -> None:
+        turned.append(self)
+        real(self)
+
+    monkeypatch.setattr(type(loop), "_run_once", run_once, raising=False)
+    loop.run_until_complete(turns(20))
+    assert len(turned) > 20
+
+
+def test_slow_callbacks_are_told_of_in_debug_mode(
+    loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    poll_sparingly(loop)
+    loop.run_until_complete(turns(2))
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0
+    loop.run_until_complete(turns(20))
+    assert sum("Executing" in record.message for record in caplog.records) >= 20
+
+
+def test_loops_that_turn_by_themselves_are_left_to_it() -> None:
+    class Mine(asyncio.SelectorEventLoop):
+        turned = 0
+
+        def _run_once(self) -> None:
+            self.turned += 1
+            super()._run_once()  # type: ignore[misc]
+
+    mine = Mine()
+    try:
+        poll_sparingly(mine)
+        mine.run_until_complete(turns(20))
+        assert mine.turned > 20
+    finally:
+        mine.close()
+
+
 # --- debug mode ------------------------------------------------------------------------------
 def test_call_soon_keeps_the_order_and_the_context(loop: asyncio.AbstractEventLoop) -> None:
     said: list[object] = []
@@ -263,7 +345,9 @@ def test_other_loops_are_left_alone() -> None:
 
 def test_a_loop_is_freed_without_the_collector() -> None:
     loop = asyncio.SelectorEventLoop()
+    poll_sparingly(loop)
     skip_debug_checks(loop)
+    loop.run_until_complete(turns(3))
     loop.close()
     known = weakref.ref(loop)
     gc.disable()
