@@ -11,7 +11,10 @@ from tornado._impl.generation import before
 from tornado_trio._util.records import replace
 from tornado_trio.limits import RESPONSES, Dialect
 
-__all__ = ["OF_REQUESTS", "OF_RESPONSES"]
+__all__ = ["BAD_REQUEST", "OF_REQUESTS", "OF_RESPONSES"]
+
+#: Byte for byte what Tornado's tests ask for; "Connection: close" would tell more.
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 OF_REQUESTS = Dialect(
     bare_lf=True,

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import trio
 from tornado import gen
 from tornado._impl.generation import before
-from tornado._impl.http.dialects import OF_REQUESTS
+from tornado._impl.http.dialects import BAD_REQUEST, OF_REQUESTS
 from tornado._impl.http.exchange import ExchangeConnection
 from tornado._impl.http.inspecting import inspect
-from tornado._impl.http.reading import BAD_REQUEST
 from tornado._impl.loop.tasks import start_soon
 from tornado.ioloop import IOLoop
 from tornado.log import app_log

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tornado import gen, httputil
+from tornado._impl.http.dialects import BAD_REQUEST
 from tornado._impl.loop.tasks import run_task
 from tornado.concurrent import Future
 from tornado.iostream import StreamClosedError
@@ -31,10 +32,7 @@ if TYPE_CHECKING:
 else:
     inflating = later("tornado._impl.http.inflating", globals())
 
-__all__ = ["BAD_REQUEST", "MessageReading"]
-
-#: Byte for byte what Tornado's tests ask for; "Connection: close" would tell more.
-BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+__all__ = ["MessageReading"]
 
 
 class _QuietException(Exception):
