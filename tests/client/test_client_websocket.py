@@ -9,10 +9,12 @@ import trio
 
 from tornado_trio.client import ClientTimeouts, InvalidRequest, Network, RequestTimeout, open_client
 from tornado_trio.client.websocket import WebSocketRefused, open_websocket
-from tornado_trio.exchange import Exchange
+from tornado_trio.exchange import Exchange, ResponseStartLine
 from tornado_trio.net.memory import MemoryStream, memory_stream_pair
 from tornado_trio.server import Server
 from tornado_trio.websocket import HandshakeError, WebSocketOptions, accept
+from tornado_trio.wire.headers import HTTPHeaders
+from tornado_trio.wire.websocket.handshake import accept_value
 
 OPTIONS = WebSocketOptions(ping_interval=None)
 
@@ -124,3 +126,37 @@ async def test_what_the_block_raises_arrives_as_it_is(autojump_clock: Any) -> No
         with pytest.raises(ZeroDivisionError):
             async with open_websocket("ws://a.test/", network=net, options=OPTIONS):
                 raise ZeroDivisionError
+
+
+async def test_sockets_of_a_client_share_their_timers(autojump_clock: Any) -> None:
+    """Each peer that answers no ping is found out; one task does it, and ends with the last."""
+
+    async def silent(exchange: Exchange) -> None:
+        key = exchange.headers["Sec-WebSocket-Key"]
+        fields = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Accept": accept_value(key),
+        }
+        line = ResponseStartLine("HTTP/1.1", 101, "Switching Protocols")
+        exchange.write_headers(line, HTTPHeaders(fields))
+        streams.append(exchange.detach())
+        await trio.sleep_forever()
+
+    async def converse(interval: float) -> None:
+        options = WebSocketOptions(ping_interval=interval, ping_timeout=5)
+        async with open_websocket("ws://a.test/x", client=client, options=options) as ws:
+            await ws.wait_closed()
+            ended.append((trio.current_time() - begin, ws.close_code))
+
+    streams: list[Any] = []
+    ended: list[tuple[float, int | None]] = []
+    begin = trio.current_time()
+    async with network(silent) as net, open_client(network=net) as client:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(converse, 10)
+            nursery.start_soon(converse, 30)
+            await trio.sleep(1)
+            assert repr(client.timers) == "<Timers, 2 set>"
+        assert repr(client.timers) == "<Timers, 0 set>"
+    assert ended == [(pytest.approx(15), 1011), (pytest.approx(35), 1011)]

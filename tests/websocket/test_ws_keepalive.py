@@ -142,19 +142,6 @@ async def test_an_event_loops_timer_is_taken_back() -> None:
     server.close()
 
 
-class Host:
-    """Of sessions whose timers are one object's."""
-
-    def __init__(self, timers: Timers) -> None:
-        self.timers = timers
-
-    def set_wait_callback(self, callback: Any) -> bool:
-        return False
-
-    def set_drain_callback(self, callback: Any) -> None:
-        pass
-
-
 class Peer(Raw):
     """Of the session `ws`."""
 
@@ -182,7 +169,7 @@ class Crowd:
         self, name: str, stream: Any, options: WebSocketOptions, task_status: Any
     ) -> None:
         protocol = WebSocketProtocol(client=False)
-        async with run_session(stream, protocol, options, host=Host(self.timers)) as ws:
+        async with run_session(stream, protocol, options, timers=self.timers) as ws:
             task_status.started(ws)
             await ws.wait_closed()
             self.ended[name] = (trio.current_time(), ws.close_code)

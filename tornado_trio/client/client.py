@@ -12,6 +12,7 @@ from typing import Any, Unpack, final
 
 import trio
 
+from ..net.timers import Timers
 from .call import Call, RequestOptions, check_options, with_params
 from .cookies import CookieJar
 from .deadlines import Deadlines
@@ -33,6 +34,9 @@ class Client:
     """Makes requests over a pool of connections. Get one from `open_client`.
 
     Any number of tasks of one trio run may use it at once.
+
+    Attributes:
+      timers: of its websockets; they end with the client's block.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class Client:
         network: Network,
         policy: Policy,
         cookies: CookieJar | None,
+        timers: Timers,
     ) -> None:
         self._engine = engine
         self._timeouts = timeouts
         self._network = network
         self._policy = policy
         self.cookies = cookies
+        self.timers = timers
         self._routes: dict[Origin, Route] = {}
         self._context: ssl.SSLContext | None = None
 

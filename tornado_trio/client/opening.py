@@ -12,6 +12,7 @@ import trio
 
 from .._util.interrupts import interrupt_in
 from .._util.mistakes import require_trio
+from ..net.timers import Timers
 from .client import Client
 from .cookies import CookieJar
 from .engine import Engine
@@ -57,7 +58,7 @@ async def open_client(
             engine = Engine(limits, nursery.start_soon, wire=options.engine, on_idle=reaper.notice)
             nursery.start_soon(reaper.run, engine)
             try:
-                yield Client(engine, timeouts, network, policy, cookies)
+                yield Client(engine, timeouts, network, policy, cookies, Timers(nursery))
             except BaseException as caught:
                 # Raised again below: the nursery would wrap it in an exception group, although
                 # no task of ours ever fails and there is nothing to group it with.

@@ -74,7 +74,7 @@ async def open_websocket(
 
     Args:
         client: whose network, credentials, cookies and base URL to use; otherwise a client is
-            opened, with `network`.
+            opened, with `network`. It has the keepalive's timers: its block is to end last.
         subprotocols: those offered, the preferred one first.
         headers: additional fields of the request.
         timeouts: of connecting and the handshake; 40 seconds in all unless set.
@@ -117,5 +117,6 @@ async def open_websocket(
             options,
             subprotocol=agreement.subprotocol,
             request=response,
+            timers=client.timers,
         ) as ws:
             yield ws

@@ -120,6 +120,7 @@ class WebSocketHandler(RequestHandler):
             request=self.request,
             nursery=exchange.nursery,
             host=exchange,
+            timers=exchange.timers,
         )
 
     def _log_open_failure(self, ws: WebSocket, exc: Exception) -> None:

@@ -26,8 +26,6 @@ __all__ = ["Host", "run_session"]
 class Host(Protocol):
     """What a session asks of the exchange it came from."""
 
-    @property
-    def timers(self) -> Timers | None: ...
     def set_wait_callback(self, callback: Callable[[], object] | None) -> bool: ...
     def set_drain_callback(self, callback: Callable[[], object] | None) -> None: ...
 
@@ -44,8 +42,9 @@ class run_session:  # used as a function
         host: tells when its server begins to drain: then the session is closed. And when the
             handler waits (`Exchange.set_wait_callback`): a session that is waited for reads itself
             then, and only one whose handler waits for something else has a reader task. Without it
-            there always is one, which weighs 1.5 KB. And for timers that many sessions share; those
-            of its own have a task in the nursery.
+            there always is one, which weighs 1.5 KB.
+        timers: of the keepalive and other timeouts; its own, with a task of 2 KB in the nursery,
+            unless given.
 
     Cancellation: the closing handshake gets `cancel_timeout` seconds.
     """
@@ -63,6 +62,7 @@ class run_session:  # used as a function
         request: Any = None,
         nursery: trio.Nursery | None = None,
         host: Host | None = None,
+        timers: Timers | None = None,
     ) -> None:
         self._host = host
         self._nursery = nursery
@@ -70,6 +70,7 @@ class run_session:  # used as a function
         self._traced: Callable[[BaseException | None], None] | None = None
         options = options or WebSocketOptions()
         self._ws = WebSocket(stream, protocol, options, subprotocol=subprotocol, request=request)
+        self._ws._link.later = timers
 
     async def __aenter__(self) -> WebSocket:
         nursery = self._nursery
@@ -85,7 +86,7 @@ class run_session:  # used as a function
 
     def _begin(self, nursery: trio.Nursery) -> None:
         ws, host = self._ws, self._host
-        ws._begin(nursery, None if host is None else host.timers)
+        ws._begin(nursery)
         if host is None or not host.set_wait_callback(ws._handler_waits):
             ws._start_reader()
         else:

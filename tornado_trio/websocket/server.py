@@ -136,6 +136,7 @@ async def _shake(
         request=exchange,
         nursery=exchange.nursery,
         host=exchange,
+        timers=exchange.timers,
     )
 
 

@@ -21,7 +21,7 @@ from ..net.stream import Stream
 from ..wire.websocket import BINARY, PING, PONG, TEXT, CloseCode, WebSocketProtocol
 from ..wire.websocket.states import CLOSED, OPEN
 from .keepalive import Pings, SignsOfLife
-from .link import Enough, Later, Link
+from .link import Enough, Link
 from .options import SlowConsumer, WebSocketOptions
 from .outbox import Message, Outbox
 
@@ -384,11 +384,10 @@ class WebSocket:
 
     # --- the tasks -----------------------------------------------------------------------------
 
-    def _begin(self, nursery: trio.Nursery, later: Later | None) -> None:
-        """The block is entered: `nursery` runs its tasks, `later` its timers if there are any."""
+    def _begin(self, nursery: trio.Nursery) -> None:
+        """The block is entered: `nursery` runs its tasks."""
         link, options = self._link, self._options
         link.stream.nursery = nursery
-        link.later = later
         interval, patience = options.ping_interval, options.ping_timeout
         if interval is not None:
             SignsOfLife(link, self._pings, interval, patience).start()
