@@ -198,6 +198,8 @@ def test_forms_in_a_module_that_was_taken_out(monkeypatch: pytest.MonkeyPatch) -
         {},
     )
     assert arguments == {"a": [b"1"], "b": [b"2"]}
+    monkeypatch.delitem(vars(httputil), "HTTPFile", raising=False)
+    assert httputil.HTTPFile.__module__ == "tornado.httputil"
 
 
 def test_process_wide_config() -> None:

@@ -108,6 +108,22 @@ async def test_nothing_is_timed_without_a_nursery(autojump_clock: Any) -> None:
     assert called == []
 
 
+async def test_nothing_is_called_once_it_is_cancelled(autojump_clock: Any) -> None:
+    """Though what times something may live on for a while, in a shield."""
+    called: list[str] = []
+    async with trio.open_nursery() as nursery:
+        before, after = Timers(nursery), Timers(nursery)
+        before(1, lambda: called.append("set before"))
+        await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(2)
+            for timers in (before, after):
+                timers(0, lambda: called.append("set after"))
+                await trio.sleep(1)
+    assert called == []
+
+
 async def test_neither_the_first_context_nor_what_was_called_is_kept(autojump_clock: Any) -> None:
     class Request:
         def due(self) -> None:

@@ -12,7 +12,7 @@ import trio
 from tests.websocket.test_ws_session import Raw
 from tornado_trio.net.memory import memory_stream_pair
 from tornado_trio.net.timers import Timers
-from tornado_trio.websocket import WebSocket, WebSocketOptions
+from tornado_trio.websocket import ConnectionClosed, WebSocket, WebSocketOptions
 from tornado_trio.websocket.keepalive import Keepalive
 from tornado_trio.websocket.link import Link
 from tornado_trio.websocket.running import run_session
@@ -234,6 +234,24 @@ async def test_what_came_while_nothing_ran_counts(autojump_clock: Any) -> None:
         assert link.protocol.state is State.OPEN
         await trio.sleep(6)
         assert crowd.ended == {} and len(crowd.timers._heap) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_numbers_that_the_program_pings_with_are_left_to_it(autojump_clock: Any) -> None:
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        crowd = Crowd(nursery)
+        peer = await crowd.open("silent", 10, 5)
+
+        async def ping() -> None:
+            with pytest.raises(ConnectionClosed):
+                await peer.ws.ping(bytes(4))
+
+        nursery.start_soon(ping)
+        assert await peer.event() == (PING, bytes(4))
+        assert await peer.event() == (PING, b"\0\0\0\1")
+        await trio.sleep(10)
+        assert crowd.ended == {"silent": (pytest.approx(begin + 15), 1011)}
         nursery.cancel_scope.cancel()
 
 

@@ -116,6 +116,7 @@ class Timers:
         heap = self._heap
         budget = Budget(_IN_A_ROW)
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()
             while len(heap) > self._taken_back:
                 due = heap[0][0]
                 if due > trio.current_time():
@@ -136,6 +137,9 @@ class Timers:
                 del timer, callback  # they may be the last that hold a connection
                 if budget.spent():
                     await trio.lowlevel.checkpoint()
+        except BaseException:
+            self._nursery = None  # it is at its end: nothing is timed any more
+            raise
         finally:
             self._running = False
             self._sleep = None

@@ -57,13 +57,19 @@ class Pings:
         if waiting is None:
             waiting = self._waiting = {}
         if payload is None:
-            payload = _NUMBER(self._next)
-            self._next = (self._next + 1) & 0xFFFFFFFF
-        if payload in waiting:
+            payload = self._number()
+            while payload in waiting:  # the program's own number
+                payload = self._number()
+        elif payload in waiting:
             raise ValueError("a ping with this payload is under way")
         self._link.write_quietly(self._link.protocol.send_ping(payload))
         waiting[payload] = (trio.current_time(), event)
         return payload
+
+    def _number(self) -> bytes:
+        number = self._next
+        self._next = (number + 1) & 0xFFFFFFFF
+        return _NUMBER(number)
 
     def forget(self, payload: bytes) -> bool:
         """Stop waiting for an answer. False: it has been answered."""

@@ -203,7 +203,9 @@ def handing_on(module: str) -> Callable[[str], Any]:
         value: Any = importlib.import_module(home)
         if attribute or not colon:
             value = getattr(value, attribute or name)
-        vars(sys.modules[module])[name] = value
+        there = sys.modules.get(module)
+        if there is not None:  # a test that restores `sys.modules` may have taken it out
+            vars(there)[name] = value
         return value
 
     return __getattr__
