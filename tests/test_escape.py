@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import functools
 import json
 import time
 import urllib.parse
@@ -295,6 +296,18 @@ def test_json_that_cannot_be_written_leaves_nothing_behind() -> None:
             json_encode(bad)
         # It was on the way when the other failed: not taken for circular now.
         assert json_encode([inner, inner]) == '[{"a": 1}, {"a": 1}]'
+
+
+def test_json_as_a_program_had_changed_it_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a function without globals, as those of C; and what is put back is found."""
+    for name in ("_plain_dumps", "_plain_default", "_encoder"):
+        monkeypatch.setattr(escape, name, None)
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "dumps", functools.partial(json.dumps, sort_keys=True))
+        assert json_encode({"b": "</", "a": 1}) == '{"a": 1, "b": "<\\/"}'
+        assert escape._encoder is None
+    assert json_encode({"b": 1, "a": 1}) == '{"b": 1, "a": 1}'
+    assert escape._encoder is not None
 
 
 def test_json_as_a_program_has_changed_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,8 @@ def _new_encoder() -> Any:
     return make and make({}, _other, escape, None, ": ", ", ", False, False, True)
 
 
-# What `json` has of its own, found by the first `_dumps`: a program may have put others in place.
+# What `json` has of its own, found by the first `_dumps` that sees it: a program may have put
+# others in place, functions of C too.
 _plain_dumps: Any = None
 _plain_default: Any = None
 _encoder: Any = None
@@ -112,9 +113,10 @@ _encoder: Any = None
 
 def _find_encoder() -> None:
     global _encoder, _plain_dumps, _plain_default
-    _plain_default = json._default_encoder  # type: ignore[attr-defined]
-    _plain_dumps = json.dumps
-    if _plain_dumps.__globals__ is vars(json) and type(_plain_default) is json.JSONEncoder:
+    default = json._default_encoder  # type: ignore[attr-defined]
+    own = getattr(json.dumps, "__globals__", None) is vars(json)
+    if own and type(default) is json.JSONEncoder:
+        _plain_dumps, _plain_default = json.dumps, default
         _encoder = _new_encoder()
 
 

@@ -6,7 +6,6 @@ bytes, times are seconds, None (times: `inf`) means no bound.
 
 from __future__ import annotations
 
-from inspect import get_annotations
 from math import inf
 from typing import Any
 
@@ -18,8 +17,8 @@ __all__ = ["Dialect", "Limits", "RESPONSES", "STRICT", "Timeouts"]
 def check_amounts(options: Any) -> None:
     """TypeError for a field of a dataclass that is no number (None where that means no bound),
     ValueError for one below 0: either would be felt at a request only."""
-    kinds = get_annotations(type(options))
-    for name in options.__slots__:
+    kinds = options._arguments  # a program's subclass has no annotations
+    for name in options._names:
         value = getattr(options, name)
         if value is None and "None" in kinds[name]:
             continue

@@ -332,4 +332,11 @@ def test_a_limit_is_a_number() -> None:
         with pytest.raises(error, match=message):
             make()
     assert Limits(max_write_buffer=None, max_body_size=0).max_connections is None
+
+    class Mine(Limits):
+        pass
+
+    assert Mine(max_body_size=0).max_connections is None
+    with pytest.raises(ValueError, match="Mine.max_body_size is not below 0"):
+        Mine(max_body_size=-1)
     assert Timeouts(idle=float("inf"), body=None).body is None
