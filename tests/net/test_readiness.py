@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sized
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @asynccontextmanager
-async def open_hub() -> AsyncIterator[ReadinessHub]:
-    hub = ReadinessHub()
+async def open_hub(connections: Sized = ()) -> AsyncIterator[ReadinessHub]:
+    hub = ReadinessHub(connections)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(hub.run)
         await wait_all_tasks_blocked()
@@ -369,6 +369,25 @@ async def test_joining_and_leaving() -> None:
         stream.waiter = None
     hub.arrange(stream)  # it has ended
     assert stream.waiter is None
+
+
+@needs_epoll
+async def test_of_many_those_that_mostly_wait_stay() -> None:
+    """A wait by the hub takes less memory; few are better off with trio's."""
+    connections: list[None] = []
+    async with open_hub(connections) as hub, member(hub) as (stream, theirs):
+        hub.crowded = False
+        hub.arrange(stream, mostly_waits=True)
+        assert stream.waiter is None
+        connections += [None] * 64
+        hub.arrange(stream)
+        assert stream.waiter is None
+        hub.arrange(stream, mostly_waits=True)
+        assert type(stream.waiter) is Readable
+        theirs.send(b"x")
+        assert await read(stream) == b"x"
+        hub.arrange(stream, mostly_waits=True)
+        assert type(stream.waiter) is Readable
 
 
 @needs_epoll

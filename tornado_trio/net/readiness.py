@@ -6,7 +6,8 @@ trio arms a registration for each wait: a system call, and 250 bytecodes of a re
 2500. Here sockets are registered once, edge-triggered, in an epoll of our own; one task waits for
 that, and wakes the tasks that wait for the reported sockets. That is one more wait, so it pays only
 if one turn of trio's loop serves several sockets. The hub checks at intervals how many it serves;
-if they are few, or where there is no epoll, they wait as usual.
+if they are few, or where there is no epoll, they wait as usual. Of many connections those that
+mostly wait, websockets, stay for another reason: a wait here takes 0.9 KiB less than one of trio's.
 
 Theory. An edge reports once that something arrived. A task that begins to wait may rely on the next
 edge if it has read everything that arrived before: if the last read found nothing, or less than it
@@ -19,7 +20,7 @@ for good after the peer's end of stream or an error (no further edge will come),
 from __future__ import annotations
 
 import select as _select
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sized
 from typing import Any, Final, Protocol
 
 import outcome
@@ -36,6 +37,8 @@ _EVENTS_AT_ONCE = 256
 _MANY = 8
 _FEW = 3
 _TURNS_TO_JUDGE = 8
+# So many connections that what their waits weigh counts for more than what a turn costs.
+_HEAVY = 64
 # So often `arrange` is called between a look that found few and the next.
 _BETWEEN_LOOKS = 64
 
@@ -139,11 +142,15 @@ class Readable:
 class ReadinessHub:
     """Owned by a server; `run` is a task of its nursery.
 
+    Args:
+      connections: all that the server has, to be counted.
+
     Attributes:
       crowded: whether joining pays at present.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connections: Sized = ()) -> None:
+        self._connections = connections
         # Made by `run`, as in `DisconnectWatch`: children that share an epoll would get events for
         # each other's sockets.
         self._epoll: Any = None
@@ -189,13 +196,13 @@ class ReadinessHub:
             for member in members.values():
                 member.report(last=True)
 
-    def arrange(self, stream: _Stream) -> None:
+    def arrange(self, stream: _Stream, *, mostly_waits: bool = False) -> None:
         """Have `stream` wait by the hub while that pays, else by trio. Called at intervals by the
         task that reads it, between two waits."""
         if self._epoll is None:
             return
         waiter = stream.waiter
-        if self.crowded:
+        if self.crowded or (mostly_waits and len(self._connections) >= _HEAVY):
             if waiter is None:
                 self._join(stream)
             return

@@ -137,9 +137,9 @@ class SocketStream(Stream):
         """`arrange` asks `hub` from now on."""
         self._hub = hub
 
-    def arrange(self) -> None:
+    def arrange(self, *, mostly_waits: bool = False) -> None:
         if self._hub is not None:
-            self._hub.arrange(self)
+            self._hub.arrange(self, mostly_waits=mostly_waits)
 
     def readable(self) -> Awaitable[None]:
         if self._in._data or self.closed:

@@ -178,10 +178,11 @@ class Stream(ABC):
         """
         return bool(self._in)
 
-    def arrange(self) -> None:  # noqa: B027 - few streams have a choice
+    def arrange(self, *, mostly_waits: bool = False) -> None:  # noqa: B027 - few have a choice
         """Choose how to wait for bytes: many streams may wait together (`ReadinessHub`).
 
         For the task that reads, between two waits; at intervals, for it costs something.
+        `mostly_waits`: what its wait weighs counts, too.
         """
 
     def unread(self, data: Data) -> None:

@@ -83,7 +83,7 @@ class Server:
         self.engine = engine_for(self.options.engine, self.options.dialect)
         self.connections: set[Connection] = set()
         self.watch = DisconnectWatch()
-        self.hub = ReadinessHub()
+        self.hub = ReadinessHub(self.connections)
         self.body_timeouts = BodyReadTimeouts(self.options.timeouts.stall)
         self.timers = Timers()
         limit = self.options.limits.max_connections

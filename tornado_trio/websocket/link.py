@@ -182,7 +182,7 @@ class Link:
                     while data is None:
                         self._emptied = False
                         if not self.reads & _ARRANGE:
-                            stream.arrange()
+                            stream.arrange(mostly_waits=True)
                         try:
                             await stream.readable()
                         except trio.ClosedResourceError:
