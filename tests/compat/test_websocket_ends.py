@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tornado.testing import gen_test
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port, gen_test
+from tornado.web import Application
 from tornado.websocket import (
     WebSocketClientConnection,
     WebSocketClosedError,
+    WebSocketHandler,
     WebSocketProtocol13,
     websocket_connect,
 )
@@ -170,3 +173,42 @@ class ServerTest(Base):
         handler.close()
         handler.on_connection_close()
         assert await peer.close_code() == 1002
+
+
+class Cancelling(WebSocketHandler):
+    """Cancels the task that calls it, as programs do with all tasks."""
+
+    def on_message(self, message: str | bytes) -> None:
+        if message == "cancel":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        self.write_message(message)
+
+    def on_close(self) -> None:
+        self.settings["closed"].append(self)
+
+
+@pytest.mark.parametrize("message", ["cancel", "stay"])
+def test_a_cancelled_websocket_ends_no_other(
+    message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the program, or by `asyncio.run` at its end."""
+    app = Application([("/", Cancelling)], closed=[])
+
+    async def main() -> None:
+        sock, port = bind_unused_port()
+        HTTPServer(app).add_socket(sock)
+        first, other = [await websocket_connect(f"ws://127.0.0.1:{port}/") for _ in range(2)]
+        await first.write_message(message)
+        assert await first.read_message() == message
+        if message == "cancel":
+            assert await first.read_message() is None
+            assert first.close_code == 1001
+            assert len(app.settings["closed"]) == 1
+        await other.write_message("hello")
+        assert await other.read_message() == "hello"
+
+    asyncio.run(main())
+    assert len(app.settings["closed"]) == 2
+    assert not caplog.records

@@ -288,13 +288,19 @@ class WebSocketProtocol13(CallbackProtocol):
         try:
             await link.run(self._reading_over)
         except trio.Cancelled:
-            if not self._finishing:
-                # The server, or the loop, is being closed: a word to the peer, without waiting.
-                link.send_close(CloseCode.GOING_AWAY)
-                self._lost()
+            self._go_away(link)  # the server, or the loop, is being closed
             raise
+        except asyncio.CancelledError:
+            # As `asyncio.run` cancels all tasks, and programs theirs: it ends this connection.
+            self._go_away(link)
         finally:
             self._ended()
+
+    def _go_away(self, link: Link) -> None:
+        """A word to the peer, without waiting."""
+        if not self._finishing:
+            link.send_close(CloseCode.GOING_AWAY)
+            self._lost()
 
     def _reading_over(self) -> None:
         self._finishing = True
