@@ -38,6 +38,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from time import monotonic
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakMethod, ref
 
@@ -48,6 +49,7 @@ __all__ = [
     "POLL_EVERY",
     "call_again_of",
     "handles_ahead",
+    "hide_turns",
     "keep_from_within",
     "poll_sparingly",
     "skip_debug_checks",
@@ -110,6 +112,21 @@ def _turn_sparingly(loop: Any, selector: Any) -> None:
                 handle._run()
 
     loop._run_once = run_once
+
+
+def hide_turns(error: BaseException) -> None:
+    """Take `run_once` out of the traceback of what ended a loop: people know asyncio's."""
+    entries = []
+    entry = error.__traceback__
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    kept = None
+    for entry in reversed(entries):
+        code = entry.tb_frame.f_code
+        if code.co_name != "run_once" or code.co_filename != __file__:
+            kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    error.__traceback__ = kept
 
 
 def keep_from_within(loop: asyncio.AbstractEventLoop, turned: _Turned) -> None:

@@ -26,6 +26,7 @@ from tornado.ioloop import IOLoop
 
 from tornado_trio._util.interrupts import interrupt_in
 from tornado_trio.interop.host_loop import (
+    hide_turns,
     poll_sparingly,
     skip_debug_checks,
     tell_of_runs,
@@ -103,6 +104,9 @@ class BaseAsyncIOLoop(_Loop):
         sleep_on = woken_by_signals(self.asyncio_loop)
         try:
             self.asyncio_loop.run_forever()
+        except KeyboardInterrupt as interrupt:
+            hide_turns(interrupt)
+            raise
         finally:
             sleep_on()
         self._scope.has_run()
