@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,15 @@ from tornado.concurrent import Future
 from tornado.iostream import StreamClosedError
 from tornado.log import gen_log
 
-from tornado_trio._util.late import pattern_later
 from tornado_trio.errors import HTTPOutputError
 from tornado_trio.limits import Limits
 from tornado_trio.wire.engines import engine_for
 from tornado_trio.wire.writing import bare_response
 
-CR_OR_LF_RE = pattern_later(b"\r|\n", globals())
-DIGITS = pattern_later(r"[0-9]+", globals())
-HEXDIGITS = pattern_later(r"[0-9a-fA-F]+", globals())
+# Programs import them, so they are no stand-ins.
+CR_OR_LF_RE = re.compile(b"\r|\n")
+DIGITS = re.compile(r"[0-9]+")
+HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 _MAX_1XX_RESPONSES = 32
 
 

@@ -178,7 +178,9 @@ class TCPServer:
                 return
             connection = wrapped
         try:
-            kind = iostream.IOStream if self.ssl_options is None else iostream.SSLIOStream
+            name = "IOStream" if self.ssl_options is None else "SSLIOStream"
+            # Found in this module first: there programs put kinds of their own.
+            kind = globals().get(name) or getattr(iostream, name)
             options = {} if self.ssl_options is None else {"ssl_options": self.ssl_options}
             stream = kind(
                 connection,

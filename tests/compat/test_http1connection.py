@@ -7,6 +7,7 @@ import compat  # noqa: F401  isort: skip
 import asyncio
 import gzip
 import logging
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -436,6 +437,8 @@ def test_parsers_of_numbers() -> None:
         with pytest.raises(ValueError):
             parse_hex_int(bad)
     assert http1connection.CR_OR_LF_RE.search(b"a\rb")
+    for name in ("CR_OR_LF_RE", "DIGITS", "HEXDIGITS"):
+        assert isinstance(getattr(http1connection, name), re.Pattern)
 
 
 def test_transfer_encodings() -> None:

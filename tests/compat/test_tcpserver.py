@@ -89,6 +89,32 @@ def test_it_names_the_loop_in_which_it_accepts(kind: Any) -> None:
     run(main)
 
 
+def test_streams_of_a_kind_that_was_put_into_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(IOStream):
+        pass
+
+    kinds: list[type] = []
+
+    class Noted(TCPServer):
+        def handle_stream(self, stream: IOStream, address: Any) -> None:
+            kinds.append(type(stream))
+            stream.close()
+
+    async def main() -> None:
+        server = Noted()
+        (sock,) = bind_sockets(0, "127.0.0.1", family=socket.AF_INET)
+        server.add_socket(sock)
+        client = await TCPClient().connect("127.0.0.1", sock.getsockname()[1])
+        with pytest.raises(StreamClosedError):
+            await client.read_bytes(1)
+        server.stop()
+
+    run(main)
+    monkeypatch.setattr("tornado.tcpserver.IOStream", Mine)
+    run(main)
+    assert kinds == [IOStream, Mine]
+
+
 def test_listening_before_the_loop_runs() -> None:
     loop = IOLoop()
     loop.make_current()
