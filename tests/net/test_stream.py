@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -417,6 +418,21 @@ async def test_whether_input_waits(pair: tuple[Stream, Stream]) -> None:
     assert ours.input_waits()  # the end
     ours.close()
     assert ours.input_waits()  # reading will tell
+
+
+async def test_asking_whether_input_waits_leaves_the_reset_to_the_reader() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        peer = socket.create_connection(listening.getsockname())
+        accepted, _ = listening.accept()
+    stream = SocketStream(accepted)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    await trio.lowlevel.wait_readable(accepted)
+    assert stream.input_waits()
+    with pytest.raises(StreamClosedError) as raised:
+        stream.read_nowait()
+    assert isinstance(raised.value.__cause__, ConnectionResetError)
+    stream.close()
 
 
 @pytest.mark.parametrize("how", ["read_some", "wait_readable", "readable", "by its socket"])
