@@ -7,6 +7,7 @@ import contextvars
 import gc
 import selectors
 import socket
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -48,6 +49,12 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests' threads may still be there."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
 def test_a_busy_loop_polls_less_than_once_a_turn(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +66,25 @@ def test_a_busy_loop_polls_less_than_once_a_turn(
     monkeypatch.setattr(host_loop, "monotonic", lambda: 1000.0)
     loop.run_until_complete(turns(100))
     assert asked.count(0) == 1
+    host_loop._sparing.cache_clear()
+
+
+def test_beside_other_threads_it_polls_in_each_turn(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They get the interpreter by that."""
+    from tornado_trio.interop import host_loop
+
+    host_loop._sparing.cache_clear()
+    asked = polls(loop, monkeypatch)
+    poll_sparingly(loop)
+    monkeypatch.setattr(host_loop, "monotonic", lambda: 1000.0)
+    loop.run_until_complete(turns(100))
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    monkeypatch.setattr(host_loop, "monotonic", lambda: 2000.0)
+    asked.clear()
+    loop.run_until_complete(turns(100))
+    assert asked.count(0) >= 100
     host_loop._sparing.cache_clear()
 
 

@@ -3,8 +3,9 @@
 `poll_sparingly`: asyncio polls its selector in every turn, which is a system call and a dozen
 function calls: 0.6 us of a turn of 2.2 in which one callback runs. While callbacks are ready there
 is no need to poll, so here it polls every 100 us at most. I/O is noticed that much later, or one
-turn later where a turn takes longer. A loop without ready callbacks polls as usual. A turn that
-does not poll, and in which no timer is due, only calls back, which spares 0.2 us.
+turn later where a turn takes longer. A loop without ready callbacks polls as usual, and so does one
+beside other threads. A turn that does not poll, and in which no timer is due, only calls back,
+which spares 0.2 us.
 
 `handles_ahead`: callbacks of `call_soon` that have not run yet.
 
@@ -64,7 +65,8 @@ POLL_EVERY = 100e-6  # seconds between polls while callbacks are ready
 
 
 def poll_sparingly(loop: asyncio.AbstractEventLoop) -> None:
-    """Have `loop` poll every `POLL_EVERY` seconds while it has callbacks to run. Idempotent.
+    """Have `loop` poll every `POLL_EVERY` seconds while it has callbacks to run, and the process no
+    other thread. Idempotent.
 
     In the turns between, it only calls back: unless it turns or tells the time in a way of its own,
     is in debug mode, or a program replaces asyncio's turns (nest_asyncio does).
@@ -289,7 +291,9 @@ def _sparing(kind: Any) -> Any:
                 now = monotonic()
                 if now < self._next_poll:
                     return ()
-                self._next_poll = now + POLL_EVERY
+                # A poll lets go of the interpreter for a moment, and that begins the wait of other
+                # threads for it anew: so seldom, they would not get it for seconds.
+                self._next_poll = now + POLL_EVERY if threading.active_count() == 1 else now
             events: Selected = real_select(self, timeout)
             if events and self.turned is not None:
                 turned = self.turned()
