@@ -241,11 +241,9 @@ def bind_tcp_sockets(
     if not socket.has_ipv6 and family == socket.AF_UNSPEC:
         # A Python without IPv6 may still get IPv6 addresses, and fail to bind them.
         family = socket.AF_INET
-    # Text would be encoded by IDNA, whose tables take a millisecond to load.
-    name = host.encode() if host is not None and host.isascii() else host
     try:
         found = socket.getaddrinfo(
-            name, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE if flags is None else flags
+            host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE if flags is None else flags
         )
     except socket.gaierror as exc:
         raise unknown_host(exc, host, port) from None
