@@ -77,20 +77,13 @@ autobahn: $(READY)
 	for door in native compat; do for side in server client; do \
 		$(RUN) tests/autobahn/run.py $$side $$door $(ARGS) || exit 1; done; done
 
-# Upstream Tornado, to compare with, in an environment of its own.
-$(VENV)/upstream/.ready:
-	$(PYTHON) -m venv $(VENV)/upstream
-	$(VENV)/upstream/bin/python -m pip install --quiet --disable-pip-version-check tornado==6.6.1
-	@touch $@
-
-# The servers of others, and what this project needs to run beside them.
+# Upstream Tornado and other servers, to compare with, in an environment of their own.
 $(VENV)/peers/.ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(VENV)/peers
 	$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: $(READY) $(VENV)/upstream/.ready $(VENV)/peers/.ready
-	$(RUN) benchmarks/compare.py --upstream $(VENV)/upstream/bin/python $(ARGS)
+bench: $(READY) $(VENV)/peers/.ready
 	$(RUN) benchmarks/side_by_side.py --python $(VENV)/peers/bin/python $(ARGS)
 
 docs: $(INSTALLED)

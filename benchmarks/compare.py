@@ -205,6 +205,31 @@ def table(cases: list[Case], upstream: Side, ours: Side) -> str:
     return "\n".join(lines)
 
 
+def ratios(cases: list[Case], upstream: Side, ours: Side) -> dict[str, float | None]:
+    """How many times better ours is, by case: in processor time, or for memory in bytes."""
+    found: dict[str, float | None] = dict.fromkeys(case.name for case in cases)
+    for case in cases:
+        if case.name in upstream.results and case.name in ours.results:
+            costs = [statistics.median(side.costs[case.name]) for side in (upstream, ours)]
+            values = [statistics.median(side.results[case.name]) for side in (upstream, ours)]
+            # What a program prints is by its own processor time.
+            found[case.name] = costs[0] / costs[1] if all(costs) else ratio(case, *values)
+    return found
+
+
+def named(words: list[str]) -> list[Case]:
+    """The cases whose name holds one of the words; all without words."""
+    return [case for case in CASES if not words or any(word in case.name for word in words)]
+
+
+def compared(cases: list[Case], folder: Path, rounds: int, seconds: float) -> tuple[Side, Side]:
+    """Tornado's side and ours, measured."""
+    with tempfile.TemporaryDirectory() as compiled:
+        both = sides(folder, compiled)
+        run_rounds(cases, both, rounds, seconds)
+    return both
+
+
 def run_rounds(cases: list[Case], both: tuple[Side, Side], rounds: int, seconds: float) -> None:
     """Measure each case under both, in turns, into the sides' results."""
     for side in both:  # compiles what is imported
@@ -240,16 +265,14 @@ def main() -> int:
     if options.quick:
         options.rounds, options.seconds = 1, 0.5
     words = [word.strip() for word in options.only.split(",") if word.strip()]
-    cases = [case for case in CASES if not words or any(word in case.name for word in words)]
+    cases = named(words)
     if not cases:
         print("no case of Tornado's is named", file=sys.stderr)
         return 0
     with contextlib.suppress(ValueError, OSError):  # then thousands of connections may fail
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with tempfile.TemporaryDirectory() as compiled:
-        upstream, ours = sides(options.upstream, compiled)
-        run_rounds(cases, (upstream, ours), options.rounds, options.seconds)
+    upstream, ours = compared(cases, options.upstream, options.rounds, options.seconds)
     python = platform.python_version()
     print(f"Python {python}, {options.rounds} rounds of {options.seconds} s, medians\n")
     print(table(cases, upstream, ours))

@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import compare
+import ends
 import load
 from profile_request import CONNECTIONS, REQUESTS, Clients
 from stacks import ENGINES, Running, Stack, running
@@ -36,6 +38,7 @@ class Plan:
     rounds: int
     seconds: float
     quick: bool
+    against: list[compare.Case] = field(default_factory=list)  # `compare`'s cases
     jobs: int = 1  # servers that are under valgrind at a time
 
     def sizes(self, *all_of_them: int) -> list[int]:
@@ -309,6 +312,22 @@ def engines(plan: Plan) -> tuple[list[str], Rows]:
     return cases, in_turns(plan, ENGINES, columns)
 
 
+# --- Tornado's own programs ------------------------------------------------------------------
+
+
+def tornado(plan: Plan) -> tuple[list[str], Rows]:
+    """How many times better than upstream, by case."""
+    sides = compare.compared(plan.against, Path(plan.python), plan.rounds, plan.seconds)
+    found = compare.ratios(plan.against, *sides)
+    return ["compat / Tornado"], {name: [value] for name, value in found.items()}
+
+
+def lost(plan: Plan) -> tuple[list[str], Rows]:
+    times = 1 if plan.quick else ends.TIMES
+    found = ends.losses(plan.python, times)
+    return [f"lost of {times * ends.CLIENTS}"], {name: [count] for name, count in found.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A table of the data file."""
@@ -320,6 +339,7 @@ class Section:
 
 
 SECTIONS = {
+    "tornado": Section(tornado, "The same program on compat and on Tornado", "times as good"),
     "instructions": Section(instructions, "Instructions per request", "thousand"),
     "requests": Section(requests, "Processor time per request, 32 connections", "µs"),
     "connections": Section(connections, "Hello, by number of connections", "µs", True),
@@ -327,5 +347,6 @@ SECTIONS = {
     "bodies": Section(bodies, "Bodies, processor time per KiB", "µs"),
     "idle": Section(idle, "Memory per idle connection", "KiB"),
     "workers": Section(workers, "Requests a second, by number of workers", "1/s", True),
+    "ends": Section(lost, "Requests lost at SIGTERM", "requests"),
     "engines": Section(engines, "Engines of HTTP/1.1, processor time per request", "µs"),
 }

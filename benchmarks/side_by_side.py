@@ -1,19 +1,19 @@
-"""This project beside other servers: instructions, processor time, and curves as load grows.
+"""The whole benchmark: this project beside Tornado and other servers.
 
     python benchmarks/side_by_side.py --python PEERS/bin/python [--only hello,routes] [--quick]
                                       [--rounds 3] [--seconds 1] [--data FILE]
 
-PEERS is an environment with `peers/requirements.txt` (`make bench` makes one). All stacks run the
-same small programs (`peers/`): a text; JSON of path and query; a posted JSON body of 20 objects,
-sent back; websocket messages of 100 B, sent back.
+PEERS is an environment with `peers/requirements.txt` (`make bench` makes one and runs this). First
+Tornado's own programs (`cases.py`) on compat and on Tornado; then all stacks with the same small
+programs (`peers/`): a text; JSON of path and query; a posted JSON body of 20 objects, sent back;
+websocket messages of 100 B, sent back.
 
-Sections, for `--only`: instructions, requests, connections, routes, bodies, idle, workers,
-engines; `hello`, `json`, `echo`, `websocket` pick cases of the first two. Instructions are counted
-by valgrind where it is installed: in user space only, but on a busy machine too. Processor time
-includes the kernel, is measured in turns, and needs a quiet machine. Each section is written to
-the data file (docs/speed.json) with its command, day and load; then `speed_report.py` makes
-table and charts.
-`--quick` shows figures and writes them only where `--data` says so.
+Sections, for `--only`: those of `measurements.SECTIONS`; other words pick cases of the first three.
+Instructions are counted by valgrind where it is installed: in user space only, but on a busy
+machine too. Processor time includes the kernel, is measured in turns, and needs a quiet machine.
+A whole run, which names nothing, is written to docs/speed.json with its commands, day and load, and
+`speed_report.py` makes tables and charts of it, README's too: so they are all of one run. Anything
+less only shows its figures, or puts them into `--data`.
 """
 
 from __future__ import annotations
@@ -28,42 +28,63 @@ import signal
 import socket
 import subprocess
 import sys
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import speed_report
+from cases import Case
+from compare import named
 from measurements import AVAILABLE, CASES, SECTIONS, Plan, processors
 from stacks import ROOT, STACKS
 
+#: What is counted, not timed.
+NO_TIME = ("instructions", "idle", "ends")
 
-def chosen(words: list[str]) -> tuple[list[str], list[str]]:
-    """The sections and cases that `--only` names; without a section, the first two."""
-    cases = [case for case in CASES if case in words]
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What `--only` names."""
+
+    sections: list[str]
+    cases: list[str]
+    against: list[Case]  # of the section `tornado`
+
+
+def chosen(words: list[str]) -> Chosen:
+    """By name of a section, else by cases."""
     sections = [name for name in SECTIONS if name in words]
+    others = [word for word in words if word not in SECTIONS]
+    cases = [case for case in CASES if case in others]
+    against = named(others)
     if not words:
         sections = list(SECTIONS)
-    elif cases and not sections:
-        sections = ["instructions", "requests"]
-    return sections, cases or list(CASES)
+    elif not sections:
+        sections = ["tornado"] if against else []
+        sections += ["instructions", "requests"] if cases else []
+    return Chosen(sections, cases or list(CASES), against)
 
 
-def measured(name: str, plan: Plan, how: str) -> dict[str, Any]:
+def measured(name: str, plan: Plan, how: str, run: str) -> dict[str, Any]:
     """A section's table, with what is needed to judge and repeat it."""
     section = SECTIONS[name]
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     columns, rows = section.measure(plan)
     note = "other work on the machine hardly changes it; user space only"
-    if name not in ("instructions", "idle"):
+    if name not in NO_TIME:
         length = f"rounds: {plan.rounds}, of {plan.seconds:g} s"
         note = f"{length}, load of the machine {busy:.0f} on {os.cpu_count()} processors"
     elif name == "idle":
         note = "memory that the process alone holds"
+    elif name == "ends":
+        note = "a Tornado program whose loop ends at the signal; compat with `--drain`"
     return {
         "title": section.title,
         "unit": section.unit,
         "curve": section.curve,
-        "day": date.today().isoformat(),
+        "run": run,
+        "day": run.partition("T")[0],
         "python": platform.python_version(),
         "how": how,
         "note": note,
@@ -92,14 +113,14 @@ def versions(python: str) -> str:
 
 def command(options: argparse.Namespace, section: str) -> str:
     """What measures this section again."""
-    words = ["python benchmarks/side_by_side.py --python PEERS --only", section]
+    words = [f"--only {section}"]
     words[-1] += "".join(f",{case}" for case in CASES if case in options.only.split(","))
     words += [f"--stacks {options.stacks}"] if options.stacks else []
     if options.quick:
         words.append("--quick")
-    elif section not in ("instructions", "idle"):
+    elif section not in NO_TIME:
         words.append(f"--rounds {options.rounds} --seconds {options.seconds:g}")
-    return " ".join(words)
+    return f'make bench ARGS="{" ".join(words)}"'
 
 
 def parse() -> argparse.Namespace:
@@ -111,43 +132,51 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--jobs", type=int, default=len(AVAILABLE), help="valgrinds at a time")
     parser.add_argument("--quick", action="store_true", help="one short round of little")
-    parser.add_argument("--data", type=Path, help="the data file; docs/speed.json")
+    parser.add_argument("--data", type=Path, help="put the figures in there")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 0.3
-    elif options.data is None:
-        options.data = speed_report.DATA
     return options
 
 
 def main() -> int:
     options = parse()
-    sections, cases = chosen([word.strip() for word in options.only.split(",") if word.strip()])
-    if not shutil.which("valgrind") and "instructions" in sections:
+    found = chosen([word.strip() for word in options.only.split(",") if word.strip()])
+    if not found.sections:
+        print("--only names no section and no case", file=sys.stderr)
+        return 2
+    if "instructions" in found.sections and not shutil.which("valgrind"):
         print("valgrind is not installed: no instructions are counted", file=sys.stderr)
-        sections.remove("instructions")
+        found.sections.remove("instructions")
     words = [word.strip().lower() for word in options.stacks.split(",")]
     stacks = [stack for stack in STACKS if any(word in stack.name.lower() for word in words)]
     python = str(Path(options.python).absolute())
-    plan = Plan(python, cases, stacks, options.rounds, options.seconds, options.quick)
-    plan.jobs = options.jobs
+    plan = Plan(python, found.cases, stacks, options.rounds, options.seconds, options.quick)
+    plan.against, plan.jobs = found.against, options.jobs
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     socket.setdefaulttimeout(120)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers are ended
-    for name in sections:
-        alone = name in ("instructions", "workers")  # these use all processors
-        os.sched_setaffinity(0, AVAILABLE if alone else processors()[1])
-        how = command(options, name)
-        table = measured(name, plan, how)
-        print(speed_report.table(table) + "\n", flush=True)
+    whole = found.sections == list(SECTIONS) and not (options.only or options.stacks)
+    whole = whole and not options.quick
+    data = json.loads(options.data.read_text()) if options.data and options.data.exists() else {}
+    run = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    for name in found.sections:
+        # These use all processors, or choose their own.
+        free = name in ("instructions", "workers", "tornado", "ends")
+        os.sched_setaffinity(0, AVAILABLE if free else processors()[1])
+        data[name] = measured(name, plan, command(options, name), run)
+        print(speed_report.table(data[name]) + "\n", flush=True)
         if options.data:
-            data = json.loads(options.data.read_text()) if options.data.exists() else {}
-            data[name] = table
-            options.data.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    if options.data == speed_report.DATA and sections:
+            options.data.write_text(written(data))
+    if whole:
+        speed_report.DATA.write_text(written(data))
         speed_report.write(ROOT)
     return 0
+
+
+def written(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

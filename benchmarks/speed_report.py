@@ -2,23 +2,22 @@
 
     python benchmarks/speed_report.py
 
-Reads docs/speed.json; writes the tables into the pages of docs/discussion/ (see `PAGES`); charts
-into docs/images/ (SVG, light or dark as the reader's system is); and the row of README's table that
-is from there (docs/figures.json).
+Reads docs/speed.json; writes the tables into the pages of docs/discussion/ (see `PAGES`), charts
+into docs/images/; and, into README and the site's first page, how much faster than Tornado each
+server is, and the rows of the table of figures that are from there (docs/figures.json).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from html import escape
 from pathlib import Path
-from typing import Any
+
+from speed_charts import Table, chart, ours, shown
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "speed.json"
@@ -27,40 +26,14 @@ PLACE = re.compile(r"(?<=<!-- speed -->\n).*?(?=<!-- end of speed -->)", re.DOTA
 PAGES = {
     "speed.md": ("instructions", "requests", "engines"),
     "speed-with-load.md": ("connections", "routes", "workers"),
-    "speed-with-size.md": ("bodies", "idle"),
+    "speed-with-size.md": ("bodies", "idle", "ends"),
+    "speed-beside-tornado.md": ("tornado",),
 }
-# The row of docs/figures.json that is made from here.
-ROW = "Thousand instructions for a hello"
-
-Table = dict[str, Any]
-
-STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #1f2328 }
-.title { font-weight: 600; font-size: 15px }
-.quiet { fill: #59636e; font-size: 12px }
-.axis { stroke: #d1d9e0; fill: none }
-.ours { fill: #00796b; stroke: #00796b }
-.others { fill: #8c959f; stroke: #8c959f }
-polyline { fill: none !important; stroke-width: 2 }
-rect, circle { stroke: none !important }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 }
-  .quiet { fill: #9198a1 }
-  .axis { stroke: #3d444d }
-  .ours { fill: #4db6ac; stroke: #4db6ac }
-  .others { fill: #768390; stroke: #768390 }
-}
-"""
-
-
-def shown(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def ours(name: str) -> bool:
-    return name.partition(",")[0] in ("native", "compat")
+#: What a page has a table of, and no chart.
+NO_CHART = ("tornado", "ends")
+#: Where the comparison with Tornado stands -> the folder of images, as seen from there.
+FRONT = {"README.md": "docs/images", "docs/index.md": "images"}
+FRONT_PLACE = re.compile(r"(?<=<!-- ratios -->\n).*?(?=<!-- end of ratios -->)", re.DOTALL)
 
 
 def table(section: Table) -> str:
@@ -75,95 +48,6 @@ def table(section: Table) -> str:
     return "\n".join(lines)
 
 
-# --- charts ----------------------------------------------------------------------------------
-
-
-def bars(section: Table) -> str:
-    """One group of bars for each column, the shortest first."""
-    parts: list[str] = []
-    top = 62.0
-    for index, column in enumerate(section["columns"]):
-        pairs = [(values[index], name) for name, values in section["rows"].items()]
-        known = sorted((value, name) for value, name in pairs if value is not None)
-        if not known:
-            continue
-        parts.append(f'<text x="16" y="{top:.0f}" class="quiet">{escape(column)}</text>')
-        top += 8
-        for value, name in known:
-            width = max(1.0, value / known[-1][0] * 400)
-            kind = "ours" if ours(name) else "others"
-            parts.append(
-                f'<text x="180" y="{top + 13:.0f}" text-anchor="end">{escape(name)}</text>'
-                f'<rect x="190" y="{top + 2:.0f}" width="{width:.1f}" height="14" rx="2" '
-                f'class="{kind}"/>'
-                f'<text x="{197 + width:.1f}" y="{top + 13:.0f}">{shown(value)}</text>'
-            )
-            top += 20
-        top += 24
-    return drawing(section, parts, top - 10)
-
-
-def curves(section: Table) -> str:
-    """A line for each row, over columns that are numbers; both axes are logarithmic."""
-    sizes = [float(column) for column in section["columns"]]
-    values = [v for row in section["rows"].values() for v in row if v]
-    low, high = math.log(min(values) / 1.2), math.log(max(values) * 1.2)
-    left, right, top, bottom = 70.0, 470.0, 60.0, 330.0
-    span = math.log(sizes[-1] / sizes[0]) or 1.0
-
-    def x(size: float) -> float:
-        return left + math.log(size / sizes[0]) / span * (right - left)
-
-    def y(value: float) -> float:
-        return bottom - (math.log(value) - low) / (high - low) * (bottom - top)
-
-    parts = [f'<path class="axis" d="M{left} {top}V{bottom}H{right}"/>']
-    for column, size in zip(section["columns"], sizes, strict=True):
-        where = f'x="{x(size):.0f}" y="{bottom + 18:.0f}"'
-        parts.append(f'<text {where} text-anchor="middle" class="quiet">{escape(column)}</text>')
-    for power in range(math.ceil(low / math.log(10)), math.floor(high / math.log(10)) + 1):
-        height = y(10.0**power)
-        parts.append(f'<path class="axis" d="M{left} {height:.1f}H{right}"/>')
-        where = f'x="{left - 8:.0f}" y="{height + 4:.1f}"'
-        parts.append(f'<text {where} text-anchor="end" class="quiet">{10**power:,}</text>')
-    ends: list[tuple[float, str, str]] = []
-    for number, (name, row) in enumerate(section["rows"].items()):
-        points = [(x(size), y(v)) for size, v in zip(sizes, row, strict=True) if v]
-        kind = "ours" if ours(name) else "others"
-        dashes = f' stroke-dasharray="{1 + number * 2} {number + 1}"' if number else ""
-        drawn = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-        parts.append(f'<polyline class="{kind}"{dashes} points="{drawn}"/>')
-        last = [value for value in row if value][-1]
-        ends.append((points[-1][1], f"{name} {shown(last)}", f"{points[-1][0]:.1f}"))
-    parts += labels(ends)
-    return drawing(section, parts, bottom + 36)
-
-
-def labels(ends: list[tuple[float, str, str]]) -> Iterator[str]:
-    """Names at the lines' ends, apart from one another."""
-    free = 0.0
-    for height, text, where in sorted(ends):
-        free = max(height, free)
-        yield f'<circle class="quiet" cx="{where}" cy="{height:.1f}" r="3"/>'
-        yield f'<text x="480" y="{free + 4:.1f}">{escape(text)}</text>'
-        free += 17
-
-
-def drawing(section: Table, parts: list[str], height: float) -> str:
-    title = escape(section["title"])
-    unit = escape(f"{section['unit']}; {section['day']}; {section['note']}")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 {height:.0f}" role="img" '
-        f'aria-label="{title}"><style>{STYLE}</style>\n'
-        f'<text x="16" y="24" class="title">{title}</text>'
-        f'<text x="16" y="42" class="quiet">{unit}</text>\n' + "\n".join(parts) + "\n</svg>\n"
-    )
-
-
-def chart(section: Table) -> str:
-    return curves(section) if section["curve"] and len(section["columns"]) > 2 else bars(section)
-
-
 # --- pages -----------------------------------------------------------------------------------
 
 
@@ -172,7 +56,8 @@ def page(data: dict[str, Table]) -> str:
     parts = []
     for name, section in data.items():
         parts.append(f"### {section['title']}\n\n{table(section)}\n")
-        parts.append(f"![Chart: {section['title']}](../images/speed-{name}.svg)\n")
+        if name not in NO_CHART:
+            parts.append(f"![Chart: {section['title']}](../images/speed-{name}.svg)\n")
     return "\n" + "\n".join(parts) + "\n"
 
 
@@ -188,36 +73,93 @@ def _between_marks(text: str, _: re.Match[str]) -> str:
     return text
 
 
-def figures_row(section: Table) -> dict[str, str] | None:
-    """README's row: hello, ours beside the others."""
-    if "hello" not in section["columns"]:
-        return None
-    index = section["columns"].index("hello")
-    texts = {True: "", False: ""}
+def ratios(section: Table) -> Table:
+    """`requests`, as times of Tornado's speed."""
+    tornado = section["rows"]["Tornado"]
+    rows = {
+        name: [
+            base / value if value and base else None
+            for value, base in zip(row, tornado, strict=True)
+        ]
+        for name, row in section["rows"].items()
+    }
+    unit = "times Tornado's speed"
+    title = "Requests by processor time, beside Tornado 6.6.1"
+    return {**section, "title": title, "unit": unit, "rows": rows, "higher": True}
+
+
+def front(section: Table, images: str) -> str:
+    """What README says of speed: a table of ratios, and its chart."""
+    found = ratios(section)
+    lines = [f"| {found['unit']} | " + " | ".join(found["columns"]) + " |"]
+    lines.append("|---|" + "---:|" * len(found["columns"]))
+    for name, row in found["rows"].items():
+        values = (f"{value:.1f}" if value else "–" for value in row)
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    chart_of = f"![Chart: {found['title']}]({images}/speed-ratios.svg)"
+    return "\n" + "\n".join([*lines, "", chart_of]) + "\n\n"
+
+
+# --- rows of the table of figures ------------------------------------------------------------
+
+
+def _sides(section: Table, column: str, form: str) -> tuple[str, str]:
+    """One column in words: ours, and the others."""
+    index = section["columns"].index(column)
+    texts: dict[bool, list[str]] = {True: [], False: []}
     for name, values in section["rows"].items():
-        value = f"{name.removeprefix('uvicorn + ')} {values[index]:.0f}"
-        texts[ours(name)] += (", " if texts[ours(name)] else "") + value
-    how = "benchmarks/side_by_side.py --only instructions"
-    return {"what": ROW, "here": texts[True], "beside": texts[False], "how": how}
+        if values[index] is not None:
+            value = form.format(values[index])
+            texts[ours(name)].append(f"{name.removeprefix('uvicorn + ')} {value}")
+    return ", ".join(texts[True]), ", ".join(texts[False])
+
+
+#: Of a row of docs/figures.json: what it says, of which section and column, in which form.
+ROWS: dict[str, tuple[str, str, str]] = {
+    "Thousand instructions for a hello": ("instructions", "hello", "{:.0f}"),
+    "Memory of an idle kept connection": ("idle", "1000 kept", "{:.1f} KiB"),
+    "Requests lost at SIGTERM, of 500 under way": ("ends", "lost of 500", "{:.0f}"),
+}
+
+
+def figures_rows(data: dict[str, Table]) -> Iterator[dict[str, str]]:
+    """The rows of docs/figures.json that are measured here."""
+    for what, (name, column, form) in ROWS.items():
+        if name in data and column in data[name]["columns"]:
+            here, beside = _sides(data[name], column, form)
+            how = f'make bench ARGS="--only {name}"'
+            yield {"what": what, "here": here, "beside": beside, "how": how}
+
+
+def _write_figures(root: Path, data: dict[str, Table]) -> None:
+    figures = root / "docs" / "figures.json"
+    if not figures.exists():
+        return
+    known = json.loads(figures.read_text())
+    new = {row["what"]: row for row in figures_rows(data)}
+    known["rows"] = [new.get(old["what"], old) for old in known["rows"]]
+    figures.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
+    maker = root / "docs" / "making" / "figures.py"
+    subprocess.run([sys.executable, maker], check=True, timeout=60)
 
 
 def write(root: Path) -> None:
-    """Tables, charts and README's row, from the data file."""
+    """Tables and charts, and what README shows, from the data file."""
     docs = root / "docs"
     data = json.loads((docs / "speed.json").read_text())
     for name, section in data.items():
-        (docs / "images" / f"speed-{name}.svg").write_text(chart(section))
+        if name not in NO_CHART:
+            (docs / "images" / f"speed-{name}.svg").write_text(chart(section))
     for place, shown_there in pages(data).items():
         path = docs / "discussion" / place
         path.write_text(PLACE.sub(partial(_between_marks, page(shown_there)), path.read_text()))
-    row = figures_row(data["instructions"]) if "instructions" in data else None
-    figures = docs / "figures.json"
-    if row is None or not figures.exists():
-        return
-    known = json.loads(figures.read_text())
-    known["rows"] = [row if old["what"] == ROW else old for old in known["rows"]]
-    figures.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
-    subprocess.run([sys.executable, docs / "making" / "figures.py"], check=True, timeout=60)
+    if "Tornado" in data.get("requests", {}).get("rows", {}):
+        (docs / "images" / "speed-ratios.svg").write_text(chart(ratios(data["requests"])))
+        for name, images in FRONT.items():
+            text = partial(_between_marks, front(data["requests"], images))
+            path = root / name
+            path.write_text(FRONT_PLACE.sub(text, path.read_text()))
+    _write_figures(root, data)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "benchmarks"
 DATA = ROOT / "docs" / "speed.json"
-NAMES = ("load", "profile_request", "stacks", "measurements", "speed_report", "side_by_side")
+NAMES = ("load", "profile_request", "stacks", "cases", "compare", "ends", "measurements")
+NAMES += ("speed_charts", "speed_report", "side_by_side")
 SECTION = {
     "title": "Hello & more",
     "unit": "µs",
@@ -54,7 +55,7 @@ def test_chart(scripts: dict[str, ModuleType], curve: bool) -> None:
     if curve:
         section["columns"] = ["1", "10", "100"]
         section["rows"] = {"native": [1.0, 2.0, 4.0], "Tornado": [10.0, None, 40.0]}
-    drawn = scripts["speed_report"].chart(section)
+    drawn = scripts["speed_charts"].chart(section)
     root = ElementTree.fromstring(drawn)
     texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts[0] == "Hello & more"
@@ -70,69 +71,109 @@ def test_chart(scripts: dict[str, ModuleType], curve: bool) -> None:
         assert len(widths) == 5 and widths[0] == pytest.approx(0.1234 * widths[2], abs=0.1)
 
 
-def test_row_of_the_readme(scripts: dict[str, ModuleType]) -> None:
+def test_rows_of_the_readme(scripts: dict[str, ModuleType]) -> None:
     report = scripts["speed_report"]
-    row = report.figures_row(SECTION)
+    (row,) = report.figures_rows({"instructions": SECTION})
+    assert row["what"] == "Thousand instructions for a hello"
     assert (row["here"], row["beside"]) == ("native 12, compat 20", "Tornado 100")
-    assert report.figures_row(dict(SECTION, columns=["json", "echo"])) is None
+    lost = dict(SECTION, columns=["lost of 500"], rows={"native": [0], "Tornado": [500]})
+    (row,) = report.figures_rows({"ends": lost})
+    assert (row["here"], row["beside"]) == ("native 0", "Tornado 500")
+    assert list(report.figures_rows({"instructions": dict(SECTION, columns=["json", "b"])})) == []
+
+
+def test_ratios(scripts: dict[str, ModuleType]) -> None:
+    """Times of Tornado's speed; the fastest first in the chart."""
+    report = scripts["speed_report"]
+    found = report.ratios(SECTION)
+    assert found["rows"]["compat"] == [5.0, None]
+    assert found["rows"]["Tornado"] == [1.0, None]
+    root = ElementTree.fromstring(scripts["speed_charts"].chart(found))
+    widths = [float(r.attrib["width"]) for r in root.iter("{http://www.w3.org/2000/svg}rect")]
+    assert widths == sorted(widths, reverse=True)
+    text = report.front(SECTION, "pictures")
+    assert "| native | 8.1 | – |" in text and "(pictures/speed-ratios.svg)" in text
 
 
 def test_pages_and_charts_are_those_of_the_data(scripts: dict[str, ModuleType]) -> None:
     report = scripts["speed_report"]
     data = json.loads(DATA.read_text())
-    assert "instructions" in data
-    assert [name for each in report.pages(data).values() for name in each] != []
+    assert list(data) == list(scripts["measurements"].SECTIONS)
+    assert len({section["run"] for section in data.values()}) == 1  # `make bench`, once
     for name, shown in report.pages(data).items():
         assert report.page(shown) in (ROOT / "docs" / "discussion" / name).read_text()
-    for name, section in data.items():
-        assert (ROOT / "docs" / "images" / f"speed-{name}.svg").read_text() == report.chart(section)
-    row = report.figures_row(data["instructions"])
-    assert row in json.loads((ROOT / "docs" / "figures.json").read_text())["rows"]
+    charts = {name: data[name] for name in data if name not in report.NO_CHART}
+    charts["ratios"] = report.ratios(data["requests"])
+    for name, section in charts.items():
+        drawn = scripts["speed_charts"].chart(section)
+        assert (ROOT / "docs" / "images" / f"speed-{name}.svg").read_text() == drawn
+    for name, images in report.FRONT.items():
+        assert report.front(data["requests"], images) in (ROOT / name).read_text()
+    rows = json.loads((ROOT / "docs" / "figures.json").read_text())["rows"]
+    for row in report.figures_rows(data):
+        assert row in rows
 
 
 def test_write(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
-    """Into the marked place, twice the same; README's table by its own script."""
+    """Into the marked places, twice the same; README's table by its own script."""
+    report = scripts["speed_report"]
     shutil.copytree(ROOT / "docs" / "making", tmp_path / "docs" / "making")
     (tmp_path / "docs" / "images").mkdir()
     (tmp_path / "docs" / "discussion").mkdir()
-    shown = [name for names in scripts["speed_report"].PAGES.values() for name in names]
+    shown = [name for names in report.PAGES.values() for name in names]
     assert sorted(shown) == sorted(scripts["measurements"].SECTIONS)
     page = tmp_path / "docs" / "discussion" / "speed.md"
     page.write_text("before\n<!-- speed -->\nold\n<!-- end of speed -->\nafter\n")
-    for name in scripts["speed_report"].PAGES:
+    for name in report.PAGES:
         if name != page.name:
             shutil.copy(page, page.with_name(name))
-    data = {"instructions": SECTION, "routes": SECTION}
+    data = dict.fromkeys(("tornado", "instructions", "requests", "routes"), SECTION)
     (tmp_path / "docs" / "speed.json").write_text(json.dumps(data))
-    old = {"what": scripts["speed_report"].ROW, "here": "1", "beside": "", "how": "x"}
+    old = {"what": next(iter(report.ROWS)), "here": "1", "beside": "", "how": "x"}
     figures = {"python": "3", "day": "today", "rows": [old]}
     (tmp_path / "docs" / "figures.json").write_text(json.dumps(figures))
     for name in ("README.md", "docs/index.md"):
-        (tmp_path / name).write_text("<!-- figures -->\n<!-- end of figures -->\n")
-    scripts["speed_report"].write(tmp_path)
+        marks = "<!-- ratios -->\nold\n<!-- end of ratios -->\n"
+        marks += "<!-- figures -->\n<!-- end of figures -->\n"
+        (tmp_path / name).write_text(marks)
+    report.write(tmp_path)
     first = page.read_text()
-    scripts["speed_report"].write(tmp_path)
+    report.write(tmp_path)
     assert page.read_text() == first
     other = page.with_name("speed-with-load.md").read_text()
     assert "speed-routes.svg" in other and "speed-instructions.svg" not in other
     assert first.startswith("before\n") and first.endswith("after\n") and "old" not in first
-    assert "native 12, compat 20" in (tmp_path / "README.md").read_text()
-    assert (tmp_path / "docs" / "images" / "speed-instructions.svg").exists()
+    front = (tmp_path / "README.md").read_text()
+    assert "native 12, compat 20" in front
+    assert "old" not in front and "docs/images/speed-ratios.svg" in front
+    assert {path.name for path in (tmp_path / "docs" / "images").iterdir()} == {
+        f"speed-{name}.svg" for name in ("instructions", "requests", "routes", "ratios")
+    }
 
 
 @pytest.mark.parametrize(
-    ("words", "sections", "cases"),
+    ("words", "sections", "cases", "against"),
     [
-        ([], 8, 4),
-        (["hello", "json"], 2, 2),
-        (["routes"], 1, 4),
-        (["requests", "echo"], 1, 1),
-        (["flood"], 0, 4),  # a case of compare.py
+        ([], 10, 4, None),
+        (["hello", "json"], 3, 2, 3),
+        (["routes"], 1, 4, None),
+        (["requests", "echo"], 1, 1, 9),
+        (["flood"], 1, 4, 4),
+        (["nothing"], 0, 4, 0),
     ],
 )
-def test_only(scripts: dict[str, ModuleType], words: list[str], sections: int, cases: int) -> None:
+def test_only(
+    scripts: dict[str, ModuleType],
+    words: list[str],
+    sections: int,
+    cases: int,
+    against: int | None,
+) -> None:
+    """`against`: None: all."""
     found = scripts["side_by_side"].chosen(words)
-    assert (len(found[0]), len(found[1])) == (sections, cases)
+    assert (len(found.sections), len(found.cases)) == (sections, cases)
+    every = scripts["cases"].CASES
+    assert len(found.against) == (len(every) if against is None else against)
 
 
 def test_instructions_are_a_difference(

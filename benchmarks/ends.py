@@ -1,18 +1,14 @@
-"""What the README's table says of memory and of ends: counted, so the same on a busy machine.
+"""Requests that a SIGTERM loses: counted, so the same on a busy machine.
 
-    python benchmarks/ends_and_memory.py [--upstream PYTHON] [--idle N] [--clients N] [--ends N]
+    python benchmarks/ends.py PYTHON_WITH_TORNADO
 
-Memory: what a server's resident set grows by for a kept connection that has had one answer.
-Ends: SIGTERM while every client has a request under way; one that gets no whole answer is lost.
+SIGTERM comes while every client has a request under way; one that gets no whole answer is lost.
 One program for Tornado, whose loop ends at the signal, runs on upstream's Tornado, and over the
 overlay with `--drain`.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import resource
 import signal
 import socket
 import subprocess
@@ -48,8 +44,10 @@ asyncio.run(main())
 SERVERS = {
     "native": (NATIVE, []),
     "compat": (LEGACY, ["-m", "compat", "--drain"]),
-    "tornado": (LEGACY, []),
+    "Tornado": (LEGACY, []),
 }
+CLIENTS = 50  # that have a request under way
+TIMES = 10
 
 
 class Server:
@@ -72,11 +70,6 @@ class Server:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-
-    def resident(self) -> int:
-        """Bytes."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def close(self) -> None:
         self.process.kill()
@@ -105,20 +98,6 @@ def answered(sock: socket.socket) -> bool:
     return data.startswith(b"HTTP/1.1 200")
 
 
-def idle_bytes(name: str, python: str, folder: Path, count: int) -> float:
-    server = Server(name, python, folder)
-    try:
-        warm = [ask(server.port, 0) for _ in range(100)]
-        before = server.resident()
-        kept = [ask(server.port, 0) for _ in range(count)]
-        grown = (server.resident() - before) / count
-        for sock in warm + kept:
-            sock.close()
-        return grown
-    finally:
-        server.close()
-
-
 def lost(name: str, python: str, folder: Path, clients: int) -> int:
     """How many of `clients` requests that were being handled at SIGTERM got no answer."""
     server = Server(name, python, folder)
@@ -139,30 +118,18 @@ def lost(name: str, python: str, folder: Path, clients: int) -> int:
         server.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--upstream", help="a Python that has Tornado installed")
-    parser.add_argument("--idle", type=int, default=2000)
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--ends", type=int, default=10)
-    arguments = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    pythons = {"native": sys.executable, "compat": sys.executable}
-    if arguments.upstream:
-        pythons["tornado"] = arguments.upstream
+def losses(python: str, times: int = TIMES) -> dict[str, int]:
+    """Of `times * CLIENTS` requests, by server. `python` has Tornado installed."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for server, python in pythons.items():
-            size = idle_bytes(server, python, folder, arguments.idle)
-            gone = sum(
-                lost(server, python, folder, arguments.clients) for _ in range(arguments.ends)
+        return {
+            server: sum(
+                lost(server, python if server == "Tornado" else sys.executable, Path(name), CLIENTS)
+                for _ in range(times)
             )
-            print(
-                f"{server:8} {size / 1024:5.1f} KiB an idle connection, "
-                f"{gone} of {arguments.clients * arguments.ends} requests lost at SIGTERM",
-                flush=True,
-            )
+            for server in SERVERS
+        }
 
 
 if __name__ == "__main__":
-    main()
+    for server, count in losses(sys.argv[1]).items():
+        print(f"{server:8} {count} of {CLIENTS * TIMES}")
