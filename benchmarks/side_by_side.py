@@ -113,8 +113,8 @@ def versions(python: str) -> str:
 
 def command(options: argparse.Namespace, section: str) -> str:
     """What measures this section again."""
-    words = [f"--only {section}"]
-    words[-1] += "".join(f",{case}" for case in CASES if case in options.only.split(","))
+    others = [word for word in options.only.split(",") if word and word not in SECTIONS]
+    words = ["--only " + ",".join([section, *others])]
     words += [f"--stacks {options.stacks}"] if options.stacks else []
     if options.quick:
         words.append("--quick")
