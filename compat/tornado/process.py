@@ -113,8 +113,10 @@ class Subprocess:
         self.stdin: Any = self.proc.stdin
         self.stdout: Any = self.proc.stdout
         self.stderr: Any = self.proc.stderr
+        # Found in this module first: there programs put a kind of their own.
+        kind = globals().get("PipeIOStream") or iostream.PipeIOStream
         for name, fd in ours.items():
-            setattr(self, name, iostream.PipeIOStream(fd, io_loop=io_loop))
+            setattr(self, name, kind(fd, io_loop=io_loop))
         self._exit_callback: Callable[[int], Any] | None = None
 
     def set_exit_callback(self, callback: Callable[[int], Any]) -> None:

@@ -17,6 +17,7 @@ from tests.children import ending
 from tests.platforms import needs_fork
 from tornado import process
 from tornado._impl.loop import exit_watch
+from tornado.iostream import PipeIOStream
 from tornado.process import CalledProcessError, Subprocess
 
 
@@ -46,6 +47,21 @@ def test_streams_and_exit() -> None:
         assert child.returncode == child.proc.returncode == 3
 
     run(main)
+
+
+def test_streams_of_a_kind_that_was_put_into_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(PipeIOStream):
+        pass
+
+    async def main() -> type:
+        child = python("print('x')", stdout=Subprocess.STREAM)
+        assert (await child.stdout.read_until_close()).strip() == b"x"
+        await child.wait_for_exit()
+        return type(child.stdout)
+
+    assert run(main) is PipeIOStream
+    monkeypatch.setattr("tornado.process.PipeIOStream", Mine)
+    assert run(main) is Mine
 
 
 @pytest.mark.parametrize("pidfd", [True, False])
