@@ -185,7 +185,7 @@ def test_errors_have_the_handlers_page(served: Served) -> None:
 def test_a_response_that_breaks_off_is_seen_to(served: Served) -> None:
     with pytest.raises(httpx.HTTPError):
         # Hypercorn resets no stream of HTTP/2: its client has to give up by itself.
-        served.client.get("/breaks", timeout=5)
+        served.client.get("/breaks", timeout=8)
 
 
 def test_deadlines(served: Served) -> None:
