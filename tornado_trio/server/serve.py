@@ -261,7 +261,9 @@ async def _end(
     """Drain, out of reach of the cancellation that has just come but not of a second signal."""
     try:
         with trio.CancelScope(shield=True, deadline=deadline), second_signal(server.interrupt):
-            # Connections just taken have no task yet, which the drain would wait for.
+            # Connections just taken have no task yet, which the drain would wait for. Twice, since
+            # trio shuffles what is ready: after the first, this may still be before them.
+            await trio.lowlevel.checkpoint()
             await trio.lowlevel.checkpoint()
             await server.drain(grace, _CANCEL_GRACE)
     except BaseException:
