@@ -37,6 +37,7 @@ from cases import CASES, Case
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 UPSTREAM = "6.6.1"
+AVAILABLE = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 @dataclass(slots=True)
@@ -78,11 +79,8 @@ def sides(folder: Path, compiled: str) -> tuple[Side, Side]:
 
 
 def processors() -> tuple[set[int], set[int]]:
-    """One processor for the server, another for the load; all for both if there is only one."""
-    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(available) < 2:
-        return set(available), set(available)
-    return {available[0]}, {available[1]}
+    """One for the server, the others for the load; the same for both if there is only one."""
+    return set(AVAILABLE[:1]), set(AVAILABLE[1:] or AVAILABLE)
 
 
 def pinned(cpus: set[int]) -> dict[str, object]:

@@ -6,7 +6,6 @@ Knows stacks, load and counting. Must not know files of results or pages.
 from __future__ import annotations
 
 import contextlib
-import os
 import statistics
 import subprocess
 import sys
@@ -20,11 +19,11 @@ from pathlib import Path
 import compare
 import ends
 import load
+from compare import AVAILABLE, processors
 from profile_request import CONNECTIONS, REQUESTS, Clients
 from stacks import ENGINES, Running, Stack, running
 
 CASES = (*REQUESTS, "websocket")
-AVAILABLE = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 Rows = dict[str, list[float | None]]  # a stack's figures, in the order of the columns
 
 
@@ -43,11 +42,6 @@ class Plan:
 
     def sizes(self, *all_of_them: int) -> list[int]:
         return list(all_of_them[:2] if self.quick else all_of_them)
-
-
-def processors() -> tuple[set[int], set[int]]:
-    """One for the servers, others for the load; the same for both where there is only one."""
-    return {AVAILABLE[0]}, set(AVAILABLE[1:] or AVAILABLE)
 
 
 def connect(port: int, case: str, count: int) -> list[load.Connection]:

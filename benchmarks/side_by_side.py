@@ -130,7 +130,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stacks", default="", help="servers whose name holds one of these words")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--jobs", type=int, default=len(AVAILABLE), help="valgrinds at a time")
+    parser.add_argument("--jobs", type=int, default=len(AVAILABLE) or 1, help="valgrinds at a time")
     parser.add_argument("--quick", action="store_true", help="one short round of little")
     parser.add_argument("--data", type=Path, help="put the figures in there")
     options = parser.parse_args()

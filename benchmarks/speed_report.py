@@ -118,7 +118,11 @@ def _sides(section: Table, column: str, form: str) -> tuple[str, str]:
 ROWS: dict[str, tuple[str, str, str]] = {
     "Thousand instructions for a hello": ("instructions", "hello", "{:.0f}"),
     "Memory of an idle kept connection": ("idle", "1000 kept", "{:.1f} KiB"),
-    "Requests lost at SIGTERM, of 500 under way": ("ends", "lost of 500", "{:.0f}"),
+    "Requests lost at SIGTERM, of 500 under way (compat with `--drain`)": (
+        "ends",
+        "lost of 500",
+        "{:.0f}",
+    ),
 }
 
 

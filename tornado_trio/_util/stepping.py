@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-__all__ = ["Stepper"]
+__all__ = ["Stepper", "first_yield"]
+
+
+def first_yield(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What it yields first; it goes no further. So the traps of trio's blocking calls are seen."""
+    yielded = coroutine.send(None)
+    coroutine.close()
+    return yielded
 
 
 class Stepper:

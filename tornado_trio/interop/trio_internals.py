@@ -21,12 +21,14 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, cast
 
 import outcome
 import trio
 from sniffio import thread_local as _library
+
+from .._util.stepping import first_yield
 
 Task = trio.lowlevel.Task
 Trap = Any  # what a blocking call of trio yields to its run loop
@@ -36,18 +38,11 @@ WaitTaskRescheduled: Trap
 CancelShieldedCheckpoint: Trap
 
 
-def _trap_of(coroutine: Coroutine[Trap, object, object]) -> Trap:
-    """What a blocking call of trio yields to its run loop (all traps are seen by yielding)."""
-    trap = coroutine.send(None)
-    coroutine.close()
-    return trap
-
-
 _wait = trio.lowlevel.wait_task_rescheduled(  # noqa: ASYNC105 - it is looked at, not run
     lambda _: trio.lowlevel.Abort.SUCCEEDED
 )
-WaitTaskRescheduled = type(_trap_of(_wait))
-CancelShieldedCheckpoint = _trap_of(
+WaitTaskRescheduled = type(first_yield(_wait))
+CancelShieldedCheckpoint = first_yield(
     trio.lowlevel.cancel_shielded_checkpoint()  # noqa: ASYNC105 - the same
 )
 

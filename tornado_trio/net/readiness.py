@@ -26,6 +26,8 @@ from typing import Any, Final, Protocol
 import outcome
 import trio
 
+from .._util.stepping import first_yield
+
 __all__ = ["Readable", "ReadinessHub"]
 
 # A type checker for another system knows no epoll.
@@ -50,10 +52,7 @@ _WOKEN: Final = outcome.Value(None)
 def _trap_of(abort: Callable[[Any], trio.lowlevel.Abort]) -> Any:
     """What `wait_task_rescheduled(abort)` yields to trio's loop, which takes the same one for each
     wait: with a coroutine and an outcome for each, a wait costs 5 k instructions more."""
-    waiting = trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105 - looked at, not run
-    trap = waiting.send(None)
-    waiting.close()
-    return trap
+    return first_yield(trio.lowlevel.wait_task_rescheduled(abort))  # noqa: ASYNC105 - looked at
 
 
 class _Stream(Protocol):

@@ -247,14 +247,13 @@ class Http1Exchange(Exchange):
                 self.status = 0
                 raise
             self.sent += len(chunk)
-            if connection.stream.corked and not wire.all_written:
-                connection.stream.uncork()
+        if connection.stream.corked and not wire.all_written:
+            connection.stream.uncork()
+        if chunk:
             if len(body) > _JOIN:
                 self._send(data)
                 return self._send(body)
             data += body
-        elif connection.stream.corked and not wire.all_written:
-            connection.stream.uncork()
         extras = self._extras
         if extras is not None and extras.more:
             extras.more = False

@@ -8,7 +8,8 @@ from struct import Struct
 
 import trio
 
-from ..wire.websocket import CloseCode, State
+from ..wire.websocket import CloseCode
+from ..wire.websocket.states import OPEN
 from .link import Link
 
 __all__ = ["Keepalive", "Pings", "SignsOfLife"]
@@ -151,7 +152,7 @@ class Keepalive(ABC):
 
     def step(self, now: float) -> float:
         """Do what is due; the time of the next step, infinity when there is none."""
-        if self.link.protocol.state is not State.OPEN:
+        if self.link.protocol.state is not OPEN:
             return math.inf  # the closing handshake has its own deadline
         begin, self._begin = self._begin, None
         if begin is not None:
@@ -161,7 +162,7 @@ class Keepalive(ABC):
             if begin + self.interval > now:
                 return begin + self.interval
         self.ping()
-        if self.link.protocol.state is not State.OPEN:
+        if self.link.protocol.state is not OPEN:
             return math.inf  # nobody was there
         if self.patience <= 0:
             return now + self.interval
