@@ -19,15 +19,26 @@ from .causes import Cause
 if TYPE_CHECKING:
     import trio
 
-    from ..net.timers import Timers
     from ..wire.headers import HTTPHeaders
     from .policy import DisconnectPolicy
 
-__all__ = ["App", "BodyIterator", "ErrorResponder", "Exchange", "Route", "current_exchange"]
+__all__ = [
+    "App",
+    "BodyIterator",
+    "ErrorResponder",
+    "Exchange",
+    "Later",
+    "Route",
+    "current_exchange",
+]
 
 #: Answers a request that was ended by something else than its application: called with the
 #: cause, the status to answer with (0: do not), and the exception behind it, if there is one.
 ErrorResponder: TypeAlias = Callable[[Cause, int, BaseException | None], object]
+
+
+#: `later(seconds, callback)` has it called then, and returns what takes that back.
+Later: TypeAlias = Callable[[float, Callable[[], object]], Callable[[], object]]
 
 
 class Route(Protocol):
@@ -83,7 +94,7 @@ class Exchange(ABC):
     logged: bool
     trailers: HTTPHeaders | None
     route: str | type | Route | None
-    timers: Timers | None = None
+    timers: Later | None = None
 
     # --- request -------------------------------------------------------------
     @abstractmethod

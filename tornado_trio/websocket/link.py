@@ -18,12 +18,13 @@ import trio
 
 from .._util.fairness import Budget
 from ..errors import StreamClosedError, WriteBufferFull
+from ..exchange.interface import Later
 from ..net.stream import Stream
 from ..net.timers import Timers
 from ..wire.websocket import CLOSE, PING, CloseCode, WebSocketProtocol, WebSocketProtocolError
 from .lookahead import LookAhead
 
-__all__ = ["Drained", "Enough", "Later", "Link", "Receiver"]
+__all__ = ["Drained", "Enough", "Link", "Receiver"]
 
 
 class Enough(Enum):
@@ -39,8 +40,6 @@ Receiver = Callable[[int, Any], "Awaitable[object] | Enough | None"]
 # Called when what was written is on its way: with None, or with what became of the stream.
 Drained = Callable[["StreamClosedError | None"], object]
 Spawn = Callable[..., object]
-# `later(seconds, callback)` has it called then, and returns what takes that back.
-Later = Callable[[float, Callable[[], object]], Callable[[], object]]
 
 # At 2 us each well below a millisecond, and a checkpoint costs a tenth of what they do.
 _EVENTS_IN_A_ROW: Final = 64

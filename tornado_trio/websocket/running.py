@@ -13,8 +13,8 @@ from typing import Any, Protocol, final
 import trio
 
 from .._util.interrupts import interrupt_in
+from ..exchange.interface import Later
 from ..net.stream import Stream
-from ..net.timers import Timers
 from ..wire.websocket import CloseCode, WebSocketProtocol
 from .options import WebSocketOptions
 from .session import WebSocket
@@ -62,7 +62,7 @@ class run_session:  # used as a function
         request: Any = None,
         nursery: trio.Nursery | None = None,
         host: Host | None = None,
-        timers: Timers | None = None,
+        timers: Later | None = None,
     ) -> None:
         self._host = host
         self._nursery = nursery
